@@ -1,0 +1,141 @@
+# Marchland. `make help` lists the targets. Every variable with ?= can be set on the command line.
+#
+# MODE picks the flags and the build folder:
+#   dev      -O2, for daily work and `make run`
+#   test     -O1 with ASan and UBSan, for `make test`
+#   release  -O3, link-time and profile-guided, by `make release`
+
+CC      ?= gcc
+CXX     ?= g++
+CLANG   ?= clang
+FLATC   ?= flatc
+PYTEST  ?= /usr/bin/python3 -m pytest
+JOBS    ?= $(shell nproc)
+MODE    ?= dev
+OUT     := build/$(MODE)
+
+PACKAGES := gcc g++ make clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck pkg-config liburing-dev libnng-dev \
+	libmicrohttpd-dev flatbuffers-compiler libflatbuffers-dev libsodium-dev liblz4-dev libcyaml-dev libjansson-dev \
+	libcurl4-openssl-dev libcmocka-dev uthash-dev python3-pytest rt-tests gnuplot-nox
+
+WARN    := -Wall -Wextra -Wshadow -Wconversion -Werror
+CPPFLAGS := -D_GNU_SOURCE -I. -I$(OUT)/gen -MMD -MP
+CFLAGS_dev     := -O2 -g -fno-omit-frame-pointer
+CFLAGS_test    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+CFLAGS_release := -O3 -g -flto=auto -march=x86-64-v2 $(PGO)
+CFLAGS  ?=
+ALL_CFLAGS   = -std=c17 -fPIC $(WARN) $(CFLAGS_$(MODE)) $(CFLAGS)
+ALL_CXXFLAGS = -std=c++17 -fPIC -fno-exceptions -fno-rtti -Wall -Wextra -Werror $(CFLAGS_$(MODE)) $(CFLAGS)
+LDFLAGS ?=
+LIBS    := -luring -lnng -lmicrohttpd -lsodium -llz4 -lcyaml -lyaml -ljansson -lstdc++ -lpthread -lm
+
+# Sources by folder. Everything but main.c of a process is a library, so that tests can link it.
+PROCESSES := gateway zone
+LIB_DIRS  := common schemas gateway zone tools/client
+lib_src    = $(filter-out %/main.c %/example.c,$(wildcard $(1)/*.c))
+lib_obj    = $(patsubst %.c,$(OUT)/%.o,$(call lib_src,$(1)))
+FBS       := $(wildcard schemas/*.fbs)
+FBS_HDRS  := $(patsubst schemas/%.fbs,$(OUT)/gen/%_generated.h,$(FBS))
+WIRE_OBJ  := $(patsubst %.cc,$(OUT)/%.o,$(wildcard schemas/*.cc))
+
+COMMON    := $(OUT)/libcommon.a
+SCHEMAS   := $(OUT)/libschemas.a
+GATEWAY   := $(OUT)/libgateway.a
+ZONE      := $(OUT)/libzone.a
+CLIENT    := $(OUT)/libmarchland-client.a
+SWARM     := $(OUT)/libswarm.a
+TOOLLIB   := $(OUT)/libzonectl.a
+ALL_LIBS  := $(GATEWAY) $(ZONE) $(SWARM) $(TOOLLIB) $(CLIENT) $(SCHEMAS) $(COMMON)
+
+UNIT_BINS  := $(patsubst tests/unit/%.c,$(OUT)/tests/%,$(wildcard tests/unit/test_*.c))
+BENCH_BINS := $(patsubst tests/bench/%.c,$(OUT)/bench/%,$(wildcard tests/bench/bench_*.c))
+FUZZ_BINS  := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+BINS       := $(patsubst %,$(OUT)/bin/%,$(foreach p,gateway zone,$(if $(wildcard $(p)/main.c),$(p))) \
+	$(foreach t,zonectl swarm,$(if $(wildcard tools/$(t)/main.c),$(t))) $(if $(wildcard tools/client/example.c),example))
+
+.PHONY: help all build
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 18
+
+build: $(BINS) ## build every program into build/$(MODE)/bin
+
+# --- objects, libraries, programs
+
+$(OUT)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c $< -o $@
+
+$(OUT)/%.o: %.cc $(FBS_HDRS)
+	@mkdir -p $(@D)
+	$(CXX) $(CPPFLAGS) $(ALL_CXXFLAGS) -c $< -o $@
+
+$(OUT)/gen/%_generated.h: schemas/%.fbs
+	@mkdir -p $(@D)
+	$(FLATC) --cpp --scoped-enums -o $(@D) $<
+
+AR_ := $(if $(filter release,$(MODE)),gcc-ar,ar)
+define library
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR_) rcs $@ $^
+endef
+$(COMMON): $(call lib_obj,common); $(library)
+$(SCHEMAS): $(call lib_obj,schemas) $(WIRE_OBJ); $(library)
+$(GATEWAY): $(call lib_obj,gateway); $(library)
+$(ZONE): $(call lib_obj,zone); $(library)
+$(CLIENT): $(call lib_obj,tools/client) ; $(library)
+$(SWARM): $(call lib_obj,tools/swarm); $(library)
+$(TOOLLIB): $(call lib_obj,tools/zonectl); $(library)
+
+define program
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
+endef
+$(OUT)/bin/gateway: $(OUT)/gateway/main.o $(GATEWAY) $(SCHEMAS) $(COMMON); $(program)
+$(OUT)/bin/zone: $(OUT)/zone/main.o $(ZONE) $(SCHEMAS) $(COMMON); $(program)
+$(OUT)/bin/zonectl: $(OUT)/tools/zonectl/main.o $(TOOLLIB) $(SCHEMAS) $(COMMON); $(program)
+$(OUT)/bin/swarm: $(OUT)/tools/swarm/main.o $(SWARM) $(CLIENT) $(SCHEMAS) $(COMMON); $(program)
+$(OUT)/bin/example: $(OUT)/tools/client/example.o $(CLIENT) $(SCHEMAS) $(COMMON); $(program)
+$(OUT)/tests/%: $(OUT)/tests/unit/%.o $(ALL_LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -lcmocka -o $@
+$(OUT)/bench/%: $(OUT)/tests/bench/%.o $(ALL_LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
+
+# Fuzzers are built by clang from the sources, so that coverage reaches into the libraries.
+FUZZ_CFLAGS := -std=c17 -O1 -g -D_GNU_SOURCE -I. -Ibuild/fuzz/gen -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+FUZZ_SRC    := $(foreach d,common schemas gateway zone tools/client,$(call lib_src,$(d)))
+FUZZ_OBJ    := $(patsubst %.c,build/fuzz/%.o,$(FUZZ_SRC)) $(patsubst %.cc,build/fuzz/%.o,$(wildcard schemas/*.cc))
+build/fuzz/libfuzzed.a: $(FUZZ_OBJ); $(library)
+build/fuzz/gen/%_generated.h: schemas/%.fbs
+	@mkdir -p $(@D)
+	$(FLATC) --cpp --scoped-enums -o $(@D) $<
+build/fuzz/%.o: %.c
+	@mkdir -p $(@D)
+	$(CLANG) $(FUZZ_CFLAGS) -MMD -MP -c $< -o $@
+build/fuzz/%.o: %.cc $(patsubst schemas/%.fbs,build/fuzz/gen/%_generated.h,$(FBS))
+	@mkdir -p $(@D)
+	$(CLANG)++ $(filter-out -std=c17,$(FUZZ_CFLAGS)) -std=c++17 -fno-exceptions -fno-rtti -MMD -MP -c $< -o $@
+build/fuzz/fuzz_%: build/fuzz/tests/fuzz/fuzz_%.o build/fuzz/libfuzzed.a
+	$(CLANG)++ -fsanitize=fuzzer,address,undefined $^ $(LIBS) -o $@
+
+# --- tests
+
+.PHONY: test-unit test-fuzz
+test-unit: ## build and run the unit tests (MODE=test)
+	@$(MAKE) --no-print-directory -j$(JOBS) MODE=test run-unit
+run-unit: $(UNIT_BINS)
+	@failed=0; for t in $^; do echo "== $$t"; $$t || failed=1; done; exit $$failed
+FUZZ_SECONDS ?= 5
+test-fuzz: $(FUZZ_BINS) ## run every fuzzer for FUZZ_SECONDS over its kept corpus
+	@for f in $^; do n=$$(basename $$f); echo "== $$n"; mkdir -p build/fuzz/work/$$n tests/fuzz/corpus/$$n; \
+		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=5 -print_final_stats=0 -verbosity=0 -artifact_prefix=build/fuzz/ \
+		build/fuzz/work/$$n tests/fuzz/corpus/$$n || exit 1; done
+
+clean: ## remove what was built
+	rm -rf build
+
+-include $(shell find build -name '*.d' 2>/dev/null)
