@@ -16,9 +16,9 @@
 
 struct bit_writer {
     uint8_t *bytes;
-    size_t size_bytes;  /* room */
-    size_t len_bytes;   /* whole bytes stored */
-    uint64_t scratch;   /* bits not stored yet, lowest first */
+    size_t size_bytes; /* room */
+    size_t len_bytes;  /* whole bytes stored */
+    uint64_t scratch;  /* bits not stored yet, lowest first */
     unsigned scratch_bits;
     bool overflow;
 };

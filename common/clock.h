@@ -12,7 +12,7 @@
 
 #define NS_PER_US 1000ULL
 #define NS_PER_MS 1000000ULL
-#define NS_PER_S 1000000000ULL
+#define NS_PER_S  1000000000ULL
 
 /* A point on CLOCK_MONOTONIC, in nanoseconds. Wrapped in a struct so that it can't be mixed with a duration. */
 struct mono {
