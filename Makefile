@@ -5,7 +5,9 @@
 #   test     -O1 with ASan and UBSan, for `make test`
 #   release  -O3, link-time and profile-guided, by `make release`
 
-CC      ?= gcc
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
 CXX     ?= g++
 CLANG   ?= clang
 FLATC   ?= flatc

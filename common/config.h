@@ -1,0 +1,126 @@
+/* config.h: the one YAML file that describes a cluster.
+ *
+ * Every process reads the same file and picks its own entry by name. The file is checked strictly: unknown and doubled keys,
+ * wrong types, values out of range, missing keys, overlapping zones and doubled names are errors, told in one line:
+ *
+ *     deploy/config/cluster.yaml:14: zones[2].rect.width_m: expected an integer from 1 to 65535, found "abc"
+ *
+ * Limits: CONFIG_FILE_BYTES_MAX of text, the *_MAX below for lists. Anchors, aliases and tags are refused. What a key means,
+ * its default and its range stand in deploy/config/cluster.yaml and in the tables at the top of config.c.
+ */
+#ifndef MARCH_COMMON_CONFIG_H
+#define MARCH_COMMON_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/error.h"
+
+#define CONFIG_FILE_BYTES_MAX (256 * 1024)
+#define CONFIG_GATEWAYS_MAX   16
+#define CONFIG_ZONES_MAX      64
+#define CONFIG_ADDRESSES_MAX  8
+#define CONFIG_NAME_SIZE      32 /* bytes with the final zero */
+#define CONFIG_ADDRESS_SIZE   64
+#define CONFIG_ERROR_SIZE     512 /* enough for any error line of a path of usual length */
+
+#define CONFIG_CPU_NONE (-1) /* not pinned to a core */
+
+enum config_io { CONFIG_IO_AUTO = 0, CONFIG_IO_URING = 1, CONFIG_IO_EPOLL = 2, CONFIG_IO_COUNT = 3 };
+
+enum config_transport { CONFIG_TRANSPORT_IPC = 0, CONFIG_TRANSPORT_TCP = 1, CONFIG_TRANSPORT_COUNT = 2 };
+
+struct config_gateway {
+    char name[CONFIG_NAME_SIZE];
+    char **listen_addresses; /* "127.0.0.1:0", "[::1]:0": UDP addresses to bind, port 0 for any */
+    uint32_t listen_count;
+    char **public_addresses; /* addresses that clients are told; the bound ones where the list is empty */
+    uint32_t public_count;
+    char http[CONFIG_ADDRESS_SIZE];
+    uint32_t max_clients;
+    int32_t cpu; /* core to pin the loop to, or CONFIG_CPU_NONE */
+    enum config_io io;
+};
+
+/* Whole metres; x_m and y_m are the least corner. Zones meet but don't overlap; all lie within -32768 to 32767. */
+struct config_rect {
+    int32_t x_m, y_m;
+    int32_t width_m, height_m;
+};
+
+struct config_zone {
+    char name[CONFIG_NAME_SIZE];
+    struct config_rect rect;
+    uint64_t seed;
+    uint32_t creatures;
+    uint32_t max_players;
+    uint32_t max_entities; /* players and creatures included */
+    int32_t cpu;
+    bool spin; /* spin the last half millisecond before a tick: only where the core is the zone's own */
+    char http[CONFIG_ADDRESS_SIZE];
+    char bus_host[CONFIG_ADDRESS_SIZE]; /* with transport tcp: where the zone listens for its edges */
+    uint32_t bus_port;
+};
+
+struct config_world {
+    uint32_t tick_hz;
+    uint32_t snapshot_hz;
+    uint32_t view_radius_m;
+    uint32_t snapshot_budget_bytes;
+    uint32_t view_max; /* entities tracked for one client */
+};
+
+struct config_bus {
+    enum config_transport transport;
+    uint32_t queue_bytes_max; /* waiting for one edge */
+    uint32_t flush_us;
+};
+
+struct config_limits {
+    uint32_t prefix_packets_per_s; /* from one /24 or /48, before any decryption */
+    uint32_t prefix_burst;
+    uint32_t player_packets_per_s;
+    uint32_t player_burst;
+    uint32_t connect_token_max_s; /* greatest lifetime of a connect token */
+    uint32_t client_timeout_s;
+};
+
+struct config_dev {
+    uint32_t bots;
+};
+
+struct config_cluster {
+    char name[CONFIG_NAME_SIZE];
+    uint64_t protocol_id;
+};
+
+struct config {
+    struct config_cluster cluster;
+    struct config_gateway *gateways;
+    uint32_t gateways_count;
+    struct config_zone *zones;
+    uint32_t zones_count;
+    struct config_world world;
+    struct config_bus bus;
+    struct config_limits limits;
+    struct config_dev dev;
+};
+
+/* config_load reads and checks a file. On success `*out` is the caller's, to be freed with config_free. Otherwise `*out` is
+ * NULL, `error` holds one line without a line feed, and the result is MARCH_ERR_INVALID, or MARCH_ERR_SYSTEM when the file
+ * can't be read. */
+must_check int config_load(const char *path, struct config **out, char *error, size_t error_size);
+
+/* config_parse is config_load for bytes in memory; `path` is only for the error line. */
+must_check int config_parse(const char *path, const char *bytes, size_t len, struct config **out, char *error,
+                            size_t error_size);
+
+/* config_free frees a configuration; NULL is fine. */
+void config_free(struct config *config);
+
+/* config_gateway_find returns the entry of that name, NULL when there is none. */
+const struct config_gateway *config_gateway_find(const struct config *config, const char *name);
+const struct config_zone *config_zone_find(const struct config *config, const char *name);
+
+#endif
