@@ -57,6 +57,7 @@ BINS       := $(patsubst %,$(OUT)/bin/%,$(foreach p,gateway zone,$(if $(wildcard
 
 .PHONY: help all build
 .DEFAULT_GOAL := help
+.SECONDARY: # keep objects and generated headers
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 18

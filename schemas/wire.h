@@ -1,0 +1,234 @@
+/* wire.h: the messages of bus.fbs and client.fbs as plain C.
+ *
+ * Packing goes through a `wire_builder`, which owns one buffer, made at creation and never grown: the bytes it hands out are
+ * valid until the next pack. A message that would not fit is refused with MARCH_ERR_FULL, so a caller asks
+ * wire_gateway_batch_bytes or wire_zone_batch_bytes before it adds more to a batch.
+ *
+ * Reading verifies everything before it hands anything out: the FlatBuffers structure, lengths of names and texts, UTF-8,
+ * and for batches that every offset and len lies in the blob and every input count in its array. So a reader indexes without
+ * checks. Batches are read in place: pointers go into the bytes given, which must be 8-aligned and outlive the view.
+ * Messages of clients are copied out, and may be at any alignment.
+ *
+ * The structs of batches are the FlatBuffers structs of bus.fbs byte for byte; `reserved` fields are zero.
+ * Limits stand below. A reader refuses what passes them with MARCH_ERR_INVALID; in a pack it is our own bug, and aborts.
+ */
+#ifndef MARCH_SCHEMAS_WIRE_H
+#define MARCH_SCHEMAS_WIRE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define WIRE_BUS_BYTES_MAX      (1u << 20) /* a packed BusMessage: a tick of 2,000 snapshots of half a packet */
+#define WIRE_BATCH_OVERHEAD_MAX 256        /* bytes of a packed batch beside its arrays and blob */
+#define WIRE_CLIENT_BYTES_MAX   512        /* a packed ServerMessage or ClientMessage */
+#define WIRE_NAME_MAX           31         /* bytes of a process's or zone's name */
+#define WIRE_TEXT_MAX           200        /* bytes of what a player says */
+#define WIRE_INPUT_COMMANDS_MAX 8
+
+struct wire_bytes {
+    const uint8_t *data;
+    size_t len;
+};
+
+struct wire_rect { /* metres; min is inside, max is not */
+    int32_t min_x, min_y, max_x, max_y;
+};
+
+/* --- bus: gateway to zone */
+
+struct wire_attach {
+    uint64_t session;
+    uint64_t player;
+};
+
+struct wire_detach {
+    uint64_t session;
+    uint32_t reason;
+    uint32_t reserved;
+};
+
+struct wire_input_command {
+    uint8_t move, buttons;
+    uint16_t aim;
+};
+
+struct wire_input {
+    uint64_t session;
+    uint32_t view_tick;
+    uint16_t newest_seq;
+    uint8_t count; /* 1 to 8; commands[0] is the newest */
+    uint8_t reserved;
+    struct wire_input_command commands[WIRE_INPUT_COMMANDS_MAX];
+};
+
+struct wire_ack {
+    uint64_t session;
+    uint16_t snapshot_seq;
+    uint16_t reserved0;
+    uint32_t reserved1;
+};
+
+struct wire_message { /* blob[offset .. offset + len) is one reliable message of this session */
+    uint64_t session;
+    uint32_t offset, len;
+};
+
+/* A batch is read in the order of its arrays. An array with count 0 may be NULL. */
+struct wire_gateway_batch {
+    const struct wire_attach *attaches;
+    const struct wire_detach *detaches;
+    const struct wire_input *inputs;
+    const struct wire_ack *acks;
+    const struct wire_message *messages;
+    const uint8_t *blob;
+    uint32_t attach_count, detach_count, input_count, ack_count, message_count, blob_len;
+};
+
+/* --- bus: zone to gateway */
+
+struct wire_attached {
+    uint64_t session;
+    uint64_t entity;
+    uint32_t result; /* 0: attached */
+    uint32_t reserved;
+};
+
+struct wire_snapshot {
+    uint64_t session;
+    uint32_t offset;
+    uint16_t len;
+    uint16_t snapshot_seq;
+};
+
+struct wire_zone_batch {
+    uint64_t tick;
+    const struct wire_attached *attached;
+    const struct wire_snapshot *snapshots;
+    const struct wire_message *messages;
+    const struct wire_detach *detached;
+    const uint8_t *blob;
+    uint32_t attached_count, snapshot_count, message_count, detached_count, blob_len;
+};
+
+/* --- bus: both ways */
+
+enum wire_role { WIRE_ROLE_GATEWAY = 1, WIRE_ROLE_ZONE = 2 };
+
+struct wire_hello {
+    char name[WIRE_NAME_MAX + 1];
+    enum wire_role role;
+    uint64_t incarnation; /* random at each start of a process, never 0 */
+    uint32_t index;
+    uint32_t tick_hz;      /* 0 from a gateway */
+    struct wire_rect rect; /* all 0 from a gateway */
+};
+
+enum wire_bus_kind { WIRE_BUS_HELLO = 1, WIRE_BUS_GATEWAY_BATCH = 2, WIRE_BUS_ZONE_BATCH = 3 };
+
+struct wire_bus_view {
+    enum wire_bus_kind kind;
+    union {
+        struct wire_hello hello;
+        struct wire_gateway_batch gateway;
+        struct wire_zone_batch zone;
+    };
+};
+
+/* --- client messages */
+
+enum wire_zone_state { WIRE_ZONE_LOST = 1, WIRE_ZONE_BACK = 2 };
+
+enum wire_server_kind {
+    WIRE_SERVER_WELCOME = 1,
+    WIRE_SERVER_ZONE_STATUS = 2,
+    WIRE_SERVER_HEARD = 3,
+    WIRE_SERVER_DIED = 4,
+    WIRE_SERVER_RESPAWNED = 5
+};
+
+struct wire_welcome {
+    uint64_t entity, player;
+    char zone[WIRE_NAME_MAX + 1];
+    uint16_t tick_hz, snapshot_hz, view_radius_m;
+    struct wire_rect rect;
+};
+
+struct wire_heard {
+    uint64_t entity, player;
+    char text[WIRE_TEXT_MAX + 1]; /* utf8_text_valid (common/utf8.h), 1 to WIRE_TEXT_MAX bytes */
+};
+
+struct wire_server_message {
+    enum wire_server_kind kind;
+    union {
+        struct wire_welcome welcome;
+        enum wire_zone_state zone_state;
+        struct wire_heard heard;
+        uint64_t died_by; /* entity; 0: nobody */
+    };
+};
+
+enum wire_client_kind { WIRE_CLIENT_SAY = 1, WIRE_CLIENT_VIEWPORT = 2, WIRE_CLIENT_RESPAWN = 3 };
+
+struct wire_client_message {
+    enum wire_client_kind kind;
+    union {
+        char say[WIRE_TEXT_MAX + 1]; /* as heard.text */
+        uint16_t viewport_radius_m;
+    };
+};
+
+/* --- packing */
+
+struct wire_builder;
+
+/* wire_builder_create returns a builder for messages of up to `bytes_max` packed bytes, at most WIRE_BUS_BYTES_MAX. Pages
+ * that are never used cost no memory. */
+struct wire_builder *wire_builder_create(size_t bytes_max);
+void wire_builder_destroy(struct wire_builder *builder);
+
+/* Each pack returns 0 and the bytes, or MARCH_ERR_FULL where they would not fit. The bytes are 8-aligned, and valid until
+ * the builder's next pack. */
+must_check int wire_hello_pack(struct wire_builder *builder, const struct wire_hello *hello, struct wire_bytes *out);
+must_check int wire_gateway_batch_pack(struct wire_builder *builder, const struct wire_gateway_batch *batch,
+                                       struct wire_bytes *out);
+must_check int wire_zone_batch_pack(struct wire_builder *builder, const struct wire_zone_batch *batch,
+                                    struct wire_bytes *out);
+must_check int wire_server_message_pack(struct wire_builder *builder, const struct wire_server_message *message,
+                                        struct wire_bytes *out);
+must_check int wire_client_message_pack(struct wire_builder *builder, const struct wire_client_message *message,
+                                        struct wire_bytes *out);
+
+/* wire_gateway_batch_bytes and wire_zone_batch_bytes return an upper bound of the packed size; cheap. */
+static inline size_t wire_gateway_batch_bytes(const struct wire_gateway_batch *b) {
+    return WIRE_BATCH_OVERHEAD_MAX + b->attach_count * sizeof *b->attaches + b->detach_count * sizeof *b->detaches +
+           b->input_count * sizeof *b->inputs + b->ack_count * sizeof *b->acks + b->message_count * sizeof *b->messages +
+           b->blob_len;
+}
+
+static inline size_t wire_zone_batch_bytes(const struct wire_zone_batch *b) {
+    return WIRE_BATCH_OVERHEAD_MAX + b->attached_count * sizeof *b->attached + b->snapshot_count * sizeof *b->snapshots +
+           b->message_count * sizeof *b->messages + b->detached_count * sizeof *b->detached + b->blob_len;
+}
+
+/* --- reading */
+
+/* wire_bus_open verifies a BusMessage and fills a view whose pointers go into `bytes`. Returns MARCH_ERR_INVALID for
+ * malformed or misaligned bytes, MARCH_ERR_UNSUPPORTED for a kind of message that this build does not know. */
+must_check int wire_bus_open(const uint8_t *bytes, size_t len, struct wire_bus_view *view);
+
+/* wire_server_message_read and wire_client_message_read verify a message and copy it out. Errors as of wire_bus_open. */
+must_check int wire_server_message_read(const uint8_t *bytes, size_t len, struct wire_server_message *message);
+must_check int wire_client_message_read(const uint8_t *bytes, size_t len, struct wire_client_message *message);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
