@@ -15,6 +15,14 @@
 #define NET_VELOCITY_SHIFT   5  /* Q16.16 position += velocity << 5, each tick */
 #define NET_PREDICTION_SHIFT 5  /* 1/64 m position += velocity * ticks >> 5 */
 
+/* A position is a signed number of this many bits: all that Q16.16 metres can say. */
+#define NET_POSITION_BITS 22
+#define NET_POSITION_MIN  (-(1 << (NET_POSITION_BITS - 1)))
+#define NET_POSITION_MAX  ((1 << (NET_POSITION_BITS - 1)) - 1)
+
+/* Prediction stops here (4.8 hours): no int32 overflows on the way. */
+#define NET_PREDICTION_TICKS_MAX (1 << 20)
+
 struct net_state {
     int32_t x, y;   /* 1/64 m, world coordinates */
     int16_t vx, vy; /* 2^-11 m per tick */
@@ -29,6 +37,14 @@ _Static_assert(sizeof(struct net_state) == 20, "net_state is copied a great deal
 /* net_predict_axis moves one coordinate (1/64 m) by a velocity (2^-11 m per tick) over `ticks`. */
 static inline int32_t net_predict_axis(int32_t position, int16_t velocity, int32_t ticks) {
     return position + (int32_t)(((int64_t)velocity * ticks) >> NET_PREDICTION_SHIFT);
+}
+
+/* net_ticks_since returns how many ticks a state of tick `since` is to be predicted over to be at `tick`: both are low 32
+ * bits; 0 when `since` is the later. */
+static inline int32_t net_ticks_since(uint32_t tick, uint32_t since) {
+    int32_t ticks = (int32_t)(tick - since);
+    if (ticks < 0) return 0;
+    return ticks < NET_PREDICTION_TICKS_MAX ? ticks : NET_PREDICTION_TICKS_MAX;
 }
 
 #endif

@@ -6,9 +6,11 @@
  *   - a baseline is a version the client has acknowledged, at most SNAPSHOT_VERSIONS - 1 versions back, so that it stands
  *     in the client's table still;
  *   - a removal is repeated until a snapshot with it is acknowledged, and the slot stays empty until then.
- * Snapshots reach the reader in order: one that is late counts as lost, and so does one that is refused.
+ * Snapshots reach the reader in order: one that is late counts as lost, and so does one that is refused. A stream number
+ * that differs from the last one's says that another view begins (another zone, or the same after a crash): the reader
+ * forgets its table first.
  *
- *     u16 seq | u32 tick | u16 input ack | gamma(removals + 1), each gamma(slot gap) | gamma(updates + 1), each:
+ *     u8 stream | u16 seq | u32 tick | u16 input ack | gamma(removals + 1), each gamma(slot gap) | gamma(updates + 1), each:
  *         gamma(slot gap) | version 4 | gamma(distance + 1) | full or delta body
  *
  * schemas/PROTOCOL.md has the bit table. Limits: SNAPSHOT_SLOTS_MAX slots; coordinates of 22 bits (the whole Q16.16
@@ -27,17 +29,18 @@
 
 #define SNAPSHOT_SLOTS_MAX    1024
 #define SNAPSHOT_VERSIONS     16 /* of each slot, kept by the client */
-#define SNAPSHOT_HEADER_BYTES 8
+#define SNAPSHOT_HEADER_BYTES 9
 
 /* Greatest sizes in bits: what is left in the packet must hold them before an update is begun. */
 #define SNAPSHOT_GAP_BITS_MAX   21
-#define SNAPSHOT_DELTA_BITS_MAX (SNAPSHOT_GAP_BITS_MAX + 4 + 9 + 2 + 44 + 4 + 2 + 32 + 8 + 1 + 8 + 8)
-#define SNAPSHOT_FULL_BITS_MAX  (SNAPSHOT_GAP_BITS_MAX + 4 + 1 + 64 + 8 + 44 + 2 + 32 + 8 + 8 + 8)
+#define SNAPSHOT_DELTA_BITS_MAX (SNAPSHOT_GAP_BITS_MAX + 4 + 9 + 2 + 44 + 3 + 34 + 8 + 2 + 16)
+#define SNAPSHOT_FULL_BITS_MAX  (SNAPSHOT_GAP_BITS_MAX + 4 + 1 + 64 + 8 + 44 + 34 + 24)
 
 /* All removals of SNAPSHOT_SLOTS_MAX slots together: no gap costs more than 1.5 bits for each slot it spans. */
 #define SNAPSHOT_REMOVALS_BYTES_MAX ((SNAPSHOT_GAP_BITS_MAX + SNAPSHOT_SLOTS_MAX * 3 / 2 + 7) / 8)
 
 struct snapshot_header {
+    uint8_t stream;
     uint16_t seq;
     uint16_t input_ack; /* newest input of this client that the zone has applied */
     uint32_t tick;      /* low 32 bits */
@@ -100,6 +103,7 @@ struct snapshot_table {
     uint32_t slots_max;
     uint32_t slots_used;
     bool any;                      /* a snapshot has been read */
+    bool fresh;                    /* the last one began a stream: whatever was known before is gone */
     struct snapshot_header header; /* of the last one */
     uint32_t change_count;
     uint32_t removal_count; /* removals repeat: of slots that were empty already, too */
@@ -118,7 +122,7 @@ void snapshot_table_reset(struct snapshot_table *table);
 
 /* snapshot_table_read takes in one snapshot and lists what changed in changes[] and removals[]. On an error the table is
  * as before, and the packet must NOT be acknowledged. MARCH_ERR_INVALID: malformed, or built on a baseline that is not
- * here. MARCH_ERR_REPLAY: not newer than the last. */
+ * here. MARCH_ERR_REPLAY: of the same stream, and not newer than the last. */
 must_check int snapshot_table_read(struct snapshot_table *table, const uint8_t *bytes, size_t len);
 
 #endif

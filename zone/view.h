@@ -30,7 +30,8 @@
 #define VIEW_LOG_MAX       1024
 #define VIEW_SNAPSHOTS_MAX 32
 #define VIEW_OWN_NONE      0xffffu
-#define VIEW_BYTES_MIN     512 /* room of a snapshot: fits every removal, and some updates */
+#define VIEW_RADIUS_MAX    (450 * NET_POSITION_PER_M) /* with hysteresis, squares of distances fit in 32 bits */
+#define VIEW_BYTES_MIN     512                        /* room of a snapshot: fits every removal, and some updates */
 
 /* What a zone publishes of each entity once a tick, under its index: one cache line read tells a view all. An index is
  * stable for an entity's life. An entity is alive when state.tick is the world's tick. */
@@ -64,7 +65,7 @@ struct view_request {
     uint16_t input_ack;
     uint16_t target; /* index of the entity the client is fighting, or VIEW_OWN_NONE: it goes first, like the own group */
     int32_t x, y;    /* 1/64 m */
-    uint32_t radius; /* 1/64 m */
+    uint32_t radius; /* 1/64 m, at most VIEW_RADIUS_MAX (more counts as that) */
 };
 
 struct view_result {
@@ -76,7 +77,7 @@ struct view_result {
     size_t len;
 };
 
-/* Sums over all views since views_create. */
+/* Sums over all views since views_create: counters for metrics. */
 struct views_stats {
     uint64_t builds;
     uint64_t bytes;
@@ -96,9 +97,9 @@ struct views;
 struct views *views_create(const struct views_config *config);
 void views_destroy(struct views *views);
 
-/* view_reset makes the view of `client` (below clients_max) empty, for a client that just came. The client's table must be
- * empty too. */
-void view_reset(struct views *views, uint32_t client);
+/* view_reset makes the view of `client` (below clients_max) empty, for a client that just came. `stream` tells this view
+ * from the one the client had before, in this zone or another: the client empties its table when it changes. */
+void view_reset(struct views *views, uint32_t client, uint8_t stream);
 
 /* view_ack takes in that the client has received snapshot `seq`. Safe for any number: what is not in flight is counted
  * and ignored. */
