@@ -1,0 +1,391 @@
+/* config.c: see config.h.
+ *
+ * Three steps: the text becomes a tree that knows its lines (yaml_tree), the tree is checked against the schema and the
+ * rules below (yaml_check), libcyaml fills the structs, and then relations between values are checked. A new key is a field
+ * in config.h, a line in a schema and a line in RULES here.
+ */
+#include "common/config.h"
+
+#include <cyaml/cyaml.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/check.h"
+#include "common/file.h"
+#include "common/yaml_check.h"
+#include "common/yaml_tree.h"
+
+#define METRES_MIN (-32768) /* positions are 32-bit numbers of 2^-16 m */
+#define METRES_MAX 32767
+
+#define NEEDED   CYAML_FLAG_DEFAULT
+#define OPTIONAL CYAML_FLAG_OPTIONAL
+#define LIST     CYAML_FLAG_POINTER
+
+/* --- which keys there are, and of what type */
+
+static const cyaml_strval_t IO_NAMES[] = {
+    {"auto", CONFIG_IO_AUTO}, {"io_uring", CONFIG_IO_URING}, {"epoll", CONFIG_IO_EPOLL}};
+
+static const cyaml_strval_t TRANSPORT_NAMES[] = {{"ipc", CONFIG_TRANSPORT_IPC}, {"tcp", CONFIG_TRANSPORT_TCP}};
+
+static const cyaml_schema_value_t ADDRESS = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, CONFIG_ADDRESS_SIZE - 1)};
+
+static const cyaml_schema_field_t CLUSTER_FIELDS[] = {
+    CYAML_FIELD_STRING("name", OPTIONAL, struct config_cluster, name, 1),
+    CYAML_FIELD_UINT("protocol_id", NEEDED, struct config_cluster, protocol_id),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t GATEWAY_FIELDS[] = {
+    CYAML_FIELD_STRING("name", NEEDED, struct config_gateway, name, 1),
+    CYAML_FIELD_SEQUENCE_COUNT("listen", LIST, struct config_gateway, listen_addresses, listen_count, &ADDRESS, 1,
+                               CONFIG_ADDRESSES_MAX),
+    CYAML_FIELD_SEQUENCE_COUNT("public", LIST | OPTIONAL, struct config_gateway, public_addresses, public_count, &ADDRESS, 1,
+                               CONFIG_ADDRESSES_MAX),
+    CYAML_FIELD_STRING("http", OPTIONAL, struct config_gateway, http, 1),
+    CYAML_FIELD_UINT("max_clients", OPTIONAL, struct config_gateway, max_clients),
+    CYAML_FIELD_INT("cpu", OPTIONAL, struct config_gateway, cpu),
+    CYAML_FIELD_ENUM("io", OPTIONAL | CYAML_FLAG_STRICT, struct config_gateway, io, IO_NAMES, CONFIG_IO_COUNT),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t RECT_FIELDS[] = {
+    CYAML_FIELD_INT("x_m", NEEDED, struct config_rect, x_m),
+    CYAML_FIELD_INT("y_m", NEEDED, struct config_rect, y_m),
+    CYAML_FIELD_INT("width_m", NEEDED, struct config_rect, width_m),
+    CYAML_FIELD_INT("height_m", NEEDED, struct config_rect, height_m),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t ZONE_FIELDS[] = {
+    CYAML_FIELD_STRING("name", NEEDED, struct config_zone, name, 1),
+    CYAML_FIELD_MAPPING("rect", NEEDED, struct config_zone, rect, RECT_FIELDS),
+    CYAML_FIELD_UINT("seed", OPTIONAL, struct config_zone, seed),
+    CYAML_FIELD_UINT("creatures", OPTIONAL, struct config_zone, creatures),
+    CYAML_FIELD_UINT("max_players", OPTIONAL, struct config_zone, max_players),
+    CYAML_FIELD_UINT("max_entities", OPTIONAL, struct config_zone, max_entities),
+    CYAML_FIELD_INT("cpu", OPTIONAL, struct config_zone, cpu),
+    CYAML_FIELD_BOOL("spin", OPTIONAL, struct config_zone, spin),
+    CYAML_FIELD_STRING("http", OPTIONAL, struct config_zone, http, 1),
+    CYAML_FIELD_STRING("bus_host", OPTIONAL, struct config_zone, bus_host, 1),
+    CYAML_FIELD_UINT("bus_port", OPTIONAL, struct config_zone, bus_port),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t WORLD_FIELDS[] = {
+    CYAML_FIELD_UINT("tick_hz", OPTIONAL, struct config_world, tick_hz),
+    CYAML_FIELD_UINT("snapshot_hz", OPTIONAL, struct config_world, snapshot_hz),
+    CYAML_FIELD_UINT("view_radius_m", OPTIONAL, struct config_world, view_radius_m),
+    CYAML_FIELD_UINT("snapshot_budget_bytes", OPTIONAL, struct config_world, snapshot_budget_bytes),
+    CYAML_FIELD_UINT("view_max", OPTIONAL, struct config_world, view_max),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t BUS_FIELDS[] = {
+    CYAML_FIELD_ENUM("transport", OPTIONAL | CYAML_FLAG_STRICT, struct config_bus, transport, TRANSPORT_NAMES,
+                     CONFIG_TRANSPORT_COUNT),
+    CYAML_FIELD_UINT("queue_bytes_max", OPTIONAL, struct config_bus, queue_bytes_max),
+    CYAML_FIELD_UINT("flush_us", OPTIONAL, struct config_bus, flush_us),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t LIMITS_FIELDS[] = {
+    CYAML_FIELD_UINT("prefix_packets_per_s", OPTIONAL, struct config_limits, prefix_packets_per_s),
+    CYAML_FIELD_UINT("prefix_burst", OPTIONAL, struct config_limits, prefix_burst),
+    CYAML_FIELD_UINT("player_packets_per_s", OPTIONAL, struct config_limits, player_packets_per_s),
+    CYAML_FIELD_UINT("player_burst", OPTIONAL, struct config_limits, player_burst),
+    CYAML_FIELD_UINT("connect_token_max_s", OPTIONAL, struct config_limits, connect_token_max_s),
+    CYAML_FIELD_UINT("client_timeout_s", OPTIONAL, struct config_limits, client_timeout_s),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t DEV_FIELDS[] = {
+    CYAML_FIELD_UINT("bots", OPTIONAL, struct config_dev, bots),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t GATEWAY = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_gateway, GATEWAY_FIELDS)};
+static const cyaml_schema_value_t ZONE = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_zone, ZONE_FIELDS)};
+
+static const cyaml_schema_field_t CONFIG_FIELDS[] = {
+    CYAML_FIELD_MAPPING("cluster", NEEDED, struct config, cluster, CLUSTER_FIELDS),
+    CYAML_FIELD_SEQUENCE("gateways", LIST, struct config, gateways, &GATEWAY, 1, CONFIG_GATEWAYS_MAX),
+    CYAML_FIELD_SEQUENCE("zones", LIST, struct config, zones, &ZONE, 1, CONFIG_ZONES_MAX),
+    CYAML_FIELD_MAPPING("world", OPTIONAL, struct config, world, WORLD_FIELDS),
+    CYAML_FIELD_MAPPING("bus", OPTIONAL, struct config, bus, BUS_FIELDS),
+    CYAML_FIELD_MAPPING("limits", OPTIONAL, struct config, limits, LIMITS_FIELDS),
+    CYAML_FIELD_MAPPING("dev", OPTIONAL, struct config, dev, DEV_FIELDS),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t CONFIG = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct config, CONFIG_FIELDS)};
+
+/* --- ranges and defaults */
+
+#define NAME_RULE(path, text)                                                                                               \
+    { path, YAML_FORM_NAME, 1, CONFIG_NAME_SIZE - 1, 0, text }
+#define ADDRESS_RULE(path, text)                                                                                            \
+    { path, YAML_FORM_ADDRESS, 1, CONFIG_ADDRESS_SIZE - 1, 0, text }
+#define HOST_RULE(path, text)                                                                                               \
+    { path, YAML_FORM_HOST, 1, CONFIG_ADDRESS_SIZE - 1, 0, text }
+#define INTEGER_RULE(path, min, max, fallback)                                                                              \
+    { path, YAML_FORM_INTEGER, min, max, fallback, NULL }
+
+static const struct yaml_rule RULES[] = {
+    NAME_RULE("cluster.name", "marchland"),
+    INTEGER_RULE("cluster.protocol_id", 1, UINT64_MAX, 0),
+    NAME_RULE("gateways[].name", NULL),
+    ADDRESS_RULE("gateways[].listen[]", NULL),
+    ADDRESS_RULE("gateways[].public[]", NULL),
+    ADDRESS_RULE("gateways[].http", "127.0.0.1:0"),
+    INTEGER_RULE("gateways[].max_clients", 1, 65535, 12000),
+    INTEGER_RULE("gateways[].cpu", CONFIG_CPU_NONE, 1023, CONFIG_CPU_NONE),
+    NAME_RULE("zones[].name", NULL),
+    INTEGER_RULE("zones[].rect.x_m", METRES_MIN, METRES_MAX - 1, 0),
+    INTEGER_RULE("zones[].rect.y_m", METRES_MIN, METRES_MAX - 1, 0),
+    INTEGER_RULE("zones[].rect.width_m", 1, METRES_MAX, 0),
+    INTEGER_RULE("zones[].rect.height_m", 1, METRES_MAX, 0),
+    INTEGER_RULE("zones[].seed", 0, UINT64_MAX, 1),
+    INTEGER_RULE("zones[].creatures", 0, 65535, 200),
+    INTEGER_RULE("zones[].max_players", 1, 16384, 3000),
+    INTEGER_RULE("zones[].max_entities", 16, 65536, 8192),
+    INTEGER_RULE("zones[].cpu", CONFIG_CPU_NONE, 1023, CONFIG_CPU_NONE),
+    ADDRESS_RULE("zones[].http", "127.0.0.1:0"),
+    HOST_RULE("zones[].bus_host", "127.0.0.1"),
+    INTEGER_RULE("zones[].bus_port", 1, 65535, 0),
+    INTEGER_RULE("world.tick_hz", 10, 120, 60),
+    INTEGER_RULE("world.snapshot_hz", 1, 120, 20),
+    INTEGER_RULE("world.view_radius_m", 1, 1000, 40),
+    INTEGER_RULE("world.snapshot_budget_bytes", 200, 1150, 1100),
+    INTEGER_RULE("world.view_max", 16, 4096, 1024),
+    INTEGER_RULE("bus.queue_bytes_max", 65536, 1 << 30, 8 << 20),
+    INTEGER_RULE("bus.flush_us", 100, 100000, 1500),
+    INTEGER_RULE("limits.prefix_packets_per_s", 1, 100000000, 20000),
+    INTEGER_RULE("limits.prefix_burst", 1, 100000000, 40000),
+    INTEGER_RULE("limits.player_packets_per_s", 1, 100000, 120),
+    INTEGER_RULE("limits.player_burst", 1, 100000, 240),
+    INTEGER_RULE("limits.connect_token_max_s", 1, 3600, 30),
+    INTEGER_RULE("limits.client_timeout_s", 1, 300, 10),
+    INTEGER_RULE("dev.bots", 0, 20000, 200),
+};
+
+static const struct yaml_rules ALL_RULES = {RULES, sizeof RULES / sizeof RULES[0]};
+
+/* --- relations between values */
+
+/* What the checks below work on; `line` and `message` are set by the first that fails. */
+struct relations {
+    const struct config *config;
+    const struct yaml_node *root;
+    uint32_t line;
+    char *message;
+    size_t message_size;
+};
+
+__attribute__((format(printf, 3, 4))) static int fail(struct relations *r, const struct yaml_node *node, const char *format,
+                                                      ...) {
+    va_list args;
+    va_start(args, format);
+    vsnprintf(r->message, r->message_size, format, args);
+    va_end(args);
+    r->line = node ? node->line : 1;
+    return MARCH_ERR_INVALID;
+}
+
+static const struct yaml_node *entry_child(const struct relations *r, const char *list, uint32_t index, const char *key) {
+    const struct yaml_node *entry = yaml_entry(yaml_child(r->root, list), index);
+    const struct yaml_node *child = yaml_child(entry, key);
+    return child ? child : entry;
+}
+
+/* Names are unique over gateways and zones together, since each names a process. */
+static const char *process_name(const struct config *config, uint32_t index) {
+    return index < config->gateways_count ? config->gateways[index].name
+                                          : config->zones[index - config->gateways_count].name;
+}
+
+static int check_names(struct relations *r) {
+    uint32_t gateways = r->config->gateways_count;
+    uint32_t count = gateways + r->config->zones_count;
+    for (uint32_t i = 1; i < count; i++) {
+        for (uint32_t j = 0; j < i; j++) {
+            const char *name = process_name(r->config, i);
+            if (strcmp(name, process_name(r->config, j)) != 0) continue;
+            const char *list = i < gateways ? "gateways" : "zones";
+            uint32_t index = i < gateways ? i : i - gateways;
+            return fail(r, entry_child(r, list, index, "name"),
+                        "%s[%" PRIu32 "].name: expected a name used once, found \"%s\" again", list, index, name);
+        }
+    }
+    return 0;
+}
+
+static bool rects_overlap(const struct config_rect *a, const struct config_rect *b) {
+    return a->x_m < b->x_m + b->width_m && b->x_m < a->x_m + a->width_m && a->y_m < b->y_m + b->height_m &&
+           b->y_m < a->y_m + a->height_m;
+}
+
+static int check_rects(struct relations *r) {
+    const struct config_zone *zones = r->config->zones;
+    for (uint32_t i = 0; i < r->config->zones_count; i++) {
+        const struct config_rect *rect = &zones[i].rect;
+        const struct yaml_node *node = entry_child(r, "zones", i, "rect");
+        if (rect->x_m + rect->width_m > METRES_MAX || rect->y_m + rect->height_m > METRES_MAX)
+            return fail(r, node, "zones[%" PRIu32 "].rect: expected to end at %d m or before, found %d, %d", i, METRES_MAX,
+                        rect->x_m + rect->width_m, rect->y_m + rect->height_m);
+        for (uint32_t j = 0; j < i; j++)
+            if (rects_overlap(rect, &zones[j].rect))
+                return fail(r, node, "zones[%" PRIu32 "].rect: expected no overlap, found one with zones[%" PRIu32 "] (%s)",
+                            i, j, zones[j].name);
+    }
+    return 0;
+}
+
+static int check_zone_sizes(struct relations *r) {
+    for (uint32_t i = 0; i < r->config->zones_count; i++) {
+        const struct config_zone *zone = &r->config->zones[i];
+        if (zone->creatures + zone->max_players > zone->max_entities)
+            return fail(r, entry_child(r, "zones", i, "max_entities"),
+                        "zones[%" PRIu32 "].max_entities: expected at least creatures + max_players = %" PRIu32
+                        ", found %" PRIu32,
+                        i, zone->creatures + zone->max_players, zone->max_entities);
+        if (r->config->bus.transport == CONFIG_TRANSPORT_TCP && zone->bus_port == 0)
+            return fail(
+                r, entry_child(r, "zones", i, "bus_port"),
+                "zones[%" PRIu32 "].bus_port: missing, expected an integer from 1 to 65535 where bus.transport is tcp", i);
+    }
+    return 0;
+}
+
+static int check_bus_ports(struct relations *r) {
+    const struct config_zone *zones = r->config->zones;
+    for (uint32_t i = 1; i < r->config->zones_count; i++)
+        for (uint32_t j = 0; j < i; j++)
+            if (zones[i].bus_port != 0 && zones[i].bus_port == zones[j].bus_port &&
+                strcmp(zones[i].bus_host, zones[j].bus_host) == 0)
+                return fail(r, entry_child(r, "zones", i, "bus_port"),
+                            "zones[%" PRIu32 "].bus_port: expected a port used once on %s, found %" PRIu32 " again", i,
+                            zones[i].bus_host, zones[i].bus_port);
+    return 0;
+}
+
+static int check_rates(struct relations *r) {
+    const struct config_world *world = &r->config->world;
+    if (world->snapshot_hz > world->tick_hz)
+        return fail(r, yaml_child(yaml_child(r->root, "world"), "snapshot_hz"),
+                    "world.snapshot_hz: expected at most world.tick_hz = %" PRIu32 ", found %" PRIu32, world->tick_hz,
+                    world->snapshot_hz);
+    return 0;
+}
+
+static int check_relations(struct relations *r) {
+    int (*const checks[])(struct relations *) = {check_names, check_rects, check_zone_sizes, check_bus_ports, check_rates};
+    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
+        int result = checks[i](r);
+        if (result != 0) return result;
+    }
+    return 0;
+}
+
+/* --- loading */
+
+/* keep_first is libcyaml's log: the first line of an error is the one that says what is wrong. */
+__attribute__((format(printf, 3, 0))) static void keep_first(cyaml_log_t level, void *context, const char *format,
+                                                             va_list args) {
+    (void)level;
+    char *message = context;
+    if (!message[0]) vsnprintf(message, CONFIG_ERROR_SIZE, format, args);
+}
+
+static cyaml_config_t cyaml_options(char message[CONFIG_ERROR_SIZE]) {
+    return (cyaml_config_t){.log_fn = keep_first,
+                            .log_ctx = message,
+                            .mem_fn = cyaml_mem,
+                            .log_level = CYAML_LOG_ERROR,
+                            .flags = CYAML_CFG_NO_ALIAS};
+}
+
+/* fill_structs lets libcyaml fill a configuration from a text that was found good. */
+static int fill_structs(const char *bytes, size_t len, struct config **out, char message[CONFIG_ERROR_SIZE]) {
+    cyaml_config_t options = cyaml_options(message);
+    cyaml_data_t *data = NULL;
+    cyaml_err_t result = cyaml_load_data((const uint8_t *)bytes, len, &options, &CONFIG, &data, NULL);
+    if (result == CYAML_OK && data) {
+        *out = data;
+        return 0;
+    }
+    if (!message[0]) snprintf(message, CONFIG_ERROR_SIZE, "%s", cyaml_strerror(result));
+    return MARCH_ERR_INVALID;
+}
+
+static int parse_tree(const struct yaml_node *root, const char *bytes, size_t len, struct config **out, uint32_t *line,
+                      char message[CONFIG_ERROR_SIZE]) {
+    int result = yaml_check(&CONFIG, &ALL_RULES, root, line, message, CONFIG_ERROR_SIZE);
+    if (result == 0) result = fill_structs(bytes, len, out, message);
+    if (result != 0) return result;
+    yaml_fill_missing(&CONFIG, &ALL_RULES, root, *out);
+    struct relations relations = {.config = *out, .root = root, .message = message, .message_size = CONFIG_ERROR_SIZE};
+    result = check_relations(&relations);
+    if (result == 0) return 0;
+    *line = relations.line;
+    config_free(*out);
+    *out = NULL;
+    return result;
+}
+
+/* error_clean replaces what would break the one line, or a terminal. */
+static void error_clean(char *error) {
+    for (; *error; error++)
+        if ((unsigned char)*error < 0x20 || *error == 0x7f) *error = '?';
+}
+
+int config_parse(const char *path, const char *bytes, size_t len, struct config **out, char *error, size_t error_size) {
+    *out = NULL;
+    char message[CONFIG_ERROR_SIZE] = "";
+    uint32_t line = 1;
+    struct yaml_tree *tree = NULL;
+    int result = MARCH_ERR_INVALID;
+    if (len > CONFIG_FILE_BYTES_MAX)
+        snprintf(message, sizeof message, "expected at most %d bytes, found %zu", CONFIG_FILE_BYTES_MAX, len);
+    else
+        result = yaml_tree_parse(bytes, len, &tree, &line, message, sizeof message);
+    if (result == 0) result = parse_tree(yaml_tree_root(tree), bytes, len, out, &line, message);
+    yaml_tree_free(tree);
+    if (result == 0) return 0;
+    snprintf(error, error_size, "%s:%" PRIu32 ": %s", path, line, message);
+    error_clean(error);
+    return result;
+}
+
+int config_load(const char *path, struct config **out, char *error, size_t error_size) {
+    *out = NULL;
+    uint8_t *bytes;
+    size_t len;
+    int result = file_read(path, CONFIG_FILE_BYTES_MAX, &bytes, &len, error, error_size);
+    if (result != 0) return result;
+    result = config_parse(path, (const char *)bytes, len, out, error, error_size);
+    free(bytes);
+    return result;
+}
+
+void config_free(struct config *config) {
+    char message[CONFIG_ERROR_SIZE] = "";
+    cyaml_config_t options = cyaml_options(message);
+    if (config) CHECK(cyaml_free(&options, &CONFIG, config, 0) == CYAML_OK);
+}
+
+const struct config_gateway *config_gateway_find(const struct config *config, const char *name) {
+    for (uint32_t i = 0; i < config->gateways_count; i++)
+        if (strcmp(config->gateways[i].name, name) == 0) return &config->gateways[i];
+    return NULL;
+}
+
+const struct config_zone *config_zone_find(const struct config *config, const char *name) {
+    for (uint32_t i = 0; i < config->zones_count; i++)
+        if (strcmp(config->zones[i].name, name) == 0) return &config->zones[i];
+    return NULL;
+}

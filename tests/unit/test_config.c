@@ -1,0 +1,276 @@
+/* test_config.c: each kind of mistake in a configuration, with the line and key its error must name. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/config.h"
+
+#define TEXT_SIZE 8192
+
+/* A good configuration, one value a line, so that a case can replace a line and know its number. */
+static const char *const GOOD[] = {
+    /* 1 */ "cluster:",
+    /* 2 */ "  name: test",
+    /* 3 */ "  protocol_id: 0x1122334455667788",
+    /* 4 */ "gateways:",
+    /* 5 */ "  - name: gateway-0",
+    /* 6 */ "    listen: [\"127.0.0.1:0\", \"[::1]:0\"]",
+    /* 7 */ "    io: epoll",
+    /* 8 */ "zones:",
+    /* 9 */ "  - name: zone-0",
+    /* 10 */ "    rect: {x_m: 0, y_m: 0, width_m: 256, height_m: 256}",
+    /* 11 */ "  - name: zone-1",
+    /* 12 */ "    rect:",
+    /* 13 */ "      x_m: 256",
+    /* 14 */ "      y_m: 0",
+    /* 15 */ "      width_m: 256",
+    /* 16 */ "      height_m: 256",
+    /* 17 */ "    spin: true",
+    /* 18 */ "    seed: 18446744073709551615",
+    /* 19 */ "world:",
+    /* 20 */ "  tick_hz: 30",
+    /* 21 */ "bus:",
+    /* 22 */ "  transport: ipc",
+};
+#define GOOD_LINES (sizeof GOOD / sizeof GOOD[0])
+
+/* compose writes the good text with line `line` (from 1) replaced; NULL leaves the line out. */
+static void compose(char text[TEXT_SIZE], size_t line, const char *replacement) {
+    size_t len = 0;
+    for (size_t i = 0; i < GOOD_LINES; i++) {
+        const char *source = i + 1 == line ? replacement : GOOD[i];
+        if (source) len += (size_t)snprintf(text + len, TEXT_SIZE - len, "%s\n", source);
+    }
+    assert_true(len < TEXT_SIZE);
+}
+
+static struct config *parse_good(const char *text) {
+    char error[CONFIG_ERROR_SIZE] = "";
+    struct config *config;
+    if (config_parse("good.yaml", text, strlen(text), &config, error, sizeof error) != 0) fail_msg("%s", error);
+    return config;
+}
+
+static void expect_error(const char *text, const char *expected) {
+    char error[CONFIG_ERROR_SIZE] = "";
+    struct config *config;
+    int result = config_parse("c.yaml", text, strlen(text), &config, error, sizeof error);
+    if (result != MARCH_ERR_INVALID || strcmp(error, expected) != 0)
+        fail_msg("result %d\n  found    %s\n  expected %s", result, error, expected);
+    assert_null(config);
+}
+
+static void test_config_good_text_is_filled_with_values_and_defaults(void **state) {
+    (void)state;
+    char text[TEXT_SIZE];
+    compose(text, 0, NULL);
+    struct config *config = parse_good(text);
+    assert_string_equal(config->cluster.name, "test");
+    assert_true(config->cluster.protocol_id == 0x1122334455667788ULL);
+    assert_int_equal(config->gateways_count, 1);
+    const struct config_gateway *gateway = config_gateway_find(config, "gateway-0");
+    assert_non_null(gateway);
+    assert_int_equal(gateway->listen_count, 2);
+    assert_string_equal(gateway->listen_addresses[1], "[::1]:0");
+    assert_int_equal(gateway->public_count, 0);
+    assert_string_equal(gateway->http, "127.0.0.1:0");
+    assert_int_equal(gateway->max_clients, 12000);
+    assert_int_equal(gateway->cpu, CONFIG_CPU_NONE);
+    assert_int_equal(gateway->io, CONFIG_IO_EPOLL);
+    assert_int_equal(config->zones_count, 2);
+    const struct config_zone *zone = config_zone_find(config, "zone-1");
+    assert_non_null(zone);
+    assert_int_equal(zone->rect.x_m, 256);
+    assert_int_equal(zone->rect.height_m, 256);
+    assert_true(zone->spin);
+    assert_true(zone->seed == UINT64_MAX);
+    assert_true(config->zones[0].seed == 1);
+    assert_false(config->zones[0].spin);
+    assert_int_equal(zone->creatures, 200);
+    assert_int_equal(zone->cpu, CONFIG_CPU_NONE);
+    assert_int_equal(zone->max_players, 3000);
+    assert_int_equal(zone->max_entities, 8192);
+    assert_string_equal(zone->bus_host, "127.0.0.1");
+    assert_int_equal(config->world.tick_hz, 30);
+    assert_int_equal(config->world.snapshot_hz, 20);
+    assert_int_equal(config->world.snapshot_budget_bytes, 1100);
+    assert_int_equal(config->bus.transport, CONFIG_TRANSPORT_IPC);
+    assert_int_equal(config->bus.flush_us, 1500);
+    assert_int_equal(config->limits.player_packets_per_s, 120);
+    assert_int_equal(config->dev.bots, 200);
+    assert_null(config_zone_find(config, "zone-2"));
+    assert_null(config_gateway_find(config, "zone-0"));
+    config_free(config);
+    config_free(NULL);
+}
+
+struct mistake {
+    size_t line; /* replaced */
+    const char *replacement;
+    const char *error;
+};
+
+static const struct mistake MISTAKES[] = {
+    /* wrong type */
+    {15, "      width_m: abc", "c.yaml:15: zones[1].rect.width_m: expected an integer from 1 to 32767, found \"abc\""},
+    {15, "      width_m: 12abc", "c.yaml:15: zones[1].rect.width_m: expected an integer from 1 to 32767, found \"12abc\""},
+    {15, "      width_m: 010", "c.yaml:15: zones[1].rect.width_m: expected an integer from 1 to 32767, found \"010\""},
+    {15, "      width_m: 1.5", "c.yaml:15: zones[1].rect.width_m: expected an integer from 1 to 32767, found \"1.5\""},
+    {15, "      width_m: [1]", "c.yaml:15: zones[1].rect.width_m: expected an integer from 1 to 32767, found a list of 1"},
+    {15, "      width_m: ' 1'", "c.yaml:15: zones[1].rect.width_m: expected an integer from 1 to 32767, found \" 1\""},
+    {15, "      width_m: {}", "c.yaml:15: zones[1].rect.width_m: expected an integer from 1 to 32767, found a mapping"},
+    {15, "      width_m:", "c.yaml:15: zones[1].rect.width_m: expected an integer from 1 to 32767, found \"\""},
+    {15, "      width_m: \"1\\n2\"", "c.yaml:15: zones[1].rect.width_m: expected an integer from 1 to 32767, found \"1?2\""},
+    {17, "    spin: maybe", "c.yaml:17: zones[1].spin: expected true or false, found \"maybe\""},
+    {17, "    spin: 1", "c.yaml:17: zones[1].spin: expected true or false, found \"1\""},
+    {7, "    io: uring", "c.yaml:7: gateways[0].io: expected one of auto, io_uring, epoll, found \"uring\""},
+    {10, "    rect: 12", "c.yaml:10: zones[0].rect: expected a mapping, found \"12\""},
+    {6, "    listen: \"127.0.0.1:0\"",
+     "c.yaml:6: gateways[0].listen: expected a list of 1 to 8 entries, found \"127.0.0.1:0\""},
+    {6, "    listen: []", "c.yaml:6: gateways[0].listen: expected a list of 1 to 8 entries, found a list of 0"},
+    {6, "    listen: [a,a,a,a,a,a,a,a,a]",
+     "c.yaml:6: gateways[0].listen: expected a list of 1 to 8 entries, found a list of 9"},
+    {6, "    listen: [\"127.0.0.1:0\", {}]",
+     "c.yaml:6: gateways[0].listen[1]: expected an address like \"127.0.0.1:0\" or \"[::1]:0\", found a mapping"},
+    {6, "    listen: [\"127.0.0.1:0\", \"localhost:0\"]",
+     "c.yaml:6: gateways[0].listen[1]: expected an address like \"127.0.0.1:0\" or \"[::1]:0\", found \"localhost:0\""},
+    {6, "    listen: [\"127.0.0.1:65536\"]",
+     "c.yaml:6: gateways[0].listen[0]: expected an address like \"127.0.0.1:0\" or \"[::1]:0\", found \"127.0.0.1:65536\""},
+    {9, "  - name: Zone 0",
+     "c.yaml:9: zones[0].name: expected a name of a-z, 0-9 and '-', from a letter on, at most 31 long, found \"Zone 0\""},
+    {9, "  - name: zone-0123456789-0123456789-01234",
+     "c.yaml:9: zones[0].name: expected a name of a-z, 0-9 and '-', from a letter on, at most 31 long, found "
+     "\"zone-0123456789-0123456789-01234\""},
+    /* unknown key */
+    {7, "    oi: epoll",
+     "c.yaml:7: gateways[0].oi: unknown key, expected one of name, listen, public, http, max_clients, cpu, io"},
+    {19, "wrld:", "c.yaml:20: wrld: unknown key, expected one of cluster, gateways, zones, world, bus, limits, dev"},
+    /* missing */
+    {3, NULL, "c.yaml:2: cluster.protocol_id: missing, expected an integer from 1 to 18446744073709551615"},
+    {6, NULL, "c.yaml:5: gateways[0].listen: missing, expected a list of 1 to 8 entries"},
+    {14, NULL, "c.yaml:13: zones[1].rect.y_m: missing, expected an integer from -32768 to 32766"},
+    {10, NULL, "c.yaml:9: zones[0].rect: missing, expected a mapping"},
+    /* out of range */
+    {15, "      width_m: 0", "c.yaml:15: zones[1].rect.width_m: expected an integer from 1 to 32767, found \"0\""},
+    {15, "      width_m: -1", "c.yaml:15: zones[1].rect.width_m: expected an integer from 1 to 32767, found \"-1\""},
+    {15, "      width_m: 32768", "c.yaml:15: zones[1].rect.width_m: expected an integer from 1 to 32767, found \"32768\""},
+    {13, "      x_m: -32769", "c.yaml:13: zones[1].rect.x_m: expected an integer from -32768 to 32766, found \"-32769\""},
+    {13, "      x_m: -0x8001", "c.yaml:13: zones[1].rect.x_m: expected an integer from -32768 to 32766, found \"-0x8001\""},
+    {18, "    seed: 18446744073709551616",
+     "c.yaml:18: zones[1].seed: expected an integer from 0 to 18446744073709551615, found \"18446744073709551616\""},
+    {18, "    seed: -1", "c.yaml:18: zones[1].seed: expected an integer from 0 to 18446744073709551615, found \"-1\""},
+    {20, "  snapshot_budget_bytes: 1151",
+     "c.yaml:20: world.snapshot_budget_bytes: expected an integer from 200 to 1150, found \"1151\""},
+    /* relations */
+    {13, "      x_m: 255", "c.yaml:13: zones[1].rect: expected no overlap, found one with zones[0] (zone-0)"},
+    {13, "      x_m: 32600", "c.yaml:13: zones[1].rect: expected to end at 32767 m or before, found 32856, 256"},
+    {11, "  - name: zone-0", "c.yaml:11: zones[1].name: expected a name used once, found \"zone-0\" again"},
+    {11, "  - name: gateway-0", "c.yaml:11: zones[1].name: expected a name used once, found \"gateway-0\" again"},
+    {18, "    max_entities: 3199",
+     "c.yaml:18: zones[1].max_entities: expected at least creatures + max_players = 3200, found 3199"},
+    {20, "  snapshot_hz: 61", "c.yaml:20: world.snapshot_hz: expected at most world.tick_hz = 60, found 61"},
+    {22, "  transport: tcp",
+     "c.yaml:9: zones[0].bus_port: missing, expected an integer from 1 to 65535 where bus.transport is tcp"},
+    /* not what a configuration is written in */
+    {17, "    spin: true\n    spin: true", "c.yaml:18: doubled key: spin"},
+    {18, "    seed: &a 1", "c.yaml:18: anchors and tags are not supported: seed"},
+    {18, "    seed: *a", "c.yaml:18: aliases are not supported: seed"},
+    {18, "    seed: !!int 1", "c.yaml:18: anchors and tags are not supported: seed"},
+    {18, "    ? [a]\n    : 1", "c.yaml:18: a key that is not a word"},
+    {18, "    seed: \"1\\02\"", "c.yaml:18: a zero byte in a value"},
+    {18, "    seed: [[[[[[[[]]]]]]]]", "c.yaml:18: nested too deep"},
+    {18, "   seed: 1", "c.yaml:18: not YAML: did not find expected '-' indicator"},
+    {18, "\tseed: 1", "c.yaml:18: not YAML: found a tab character that violates indentation"},
+};
+
+static void test_config_mistakes_are_named_by_line_and_key(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof MISTAKES / sizeof MISTAKES[0]; i++) {
+        char text[TEXT_SIZE];
+        compose(text, MISTAKES[i].line, MISTAKES[i].replacement);
+        expect_error(text, MISTAKES[i].error);
+    }
+}
+
+static void test_config_whole_texts_that_are_none_are_refused(void **state) {
+    (void)state;
+    expect_error("", "c.yaml:1: expected a mapping, found nothing");
+    expect_error("# only a comment\n", "c.yaml:1: expected a mapping, found nothing");
+    expect_error("[]", "c.yaml:1: expected a mapping, found a list of 0");
+    expect_error("x", "c.yaml:1: expected a mapping, found \"x\"");
+    expect_error("{}", "c.yaml:1: cluster: missing, expected a mapping");
+    expect_error("--- {}\n--- {}\n", "c.yaml:2: more than one document");
+    char *large = calloc(1, CONFIG_FILE_BYTES_MAX + 2);
+    assert_non_null(large);
+    memset(large, ' ', CONFIG_FILE_BYTES_MAX + 1);
+    expect_error(large, "c.yaml:1: expected at most 262144 bytes, found 262145");
+    free(large);
+}
+
+/* A grid of zones that touch in every direction is good; the full number of them loads. */
+static void test_config_most_zones_that_only_touch_load(void **state) {
+    (void)state;
+    char text[TEXT_SIZE];
+    size_t len = (size_t)snprintf(text, sizeof text,
+                                  "cluster: {protocol_id: 1}\ngateways: [{name: g, listen: [\"0.0.0.0:1\"]}]\n"
+                                  "bus: {transport: tcp}\nzones:\n");
+    for (int i = 0; i < CONFIG_ZONES_MAX; i++)
+        len += (size_t)snprintf(text + len, sizeof text - len,
+                                "- {name: z%d, bus_port: %d, rect: {x_m: %d, y_m: %d, width_m: 10, height_m: 10}}\n", i,
+                                i + 1, i % 8 * 10 - 40, i / 8 * 10 - 40);
+    struct config *config = parse_good(text);
+    assert_int_equal(config->zones_count, CONFIG_ZONES_MAX);
+    assert_int_equal(config->zones[63].rect.x_m, 30);
+    assert_int_equal(config->zones[63].bus_port, 64);
+    config_free(config);
+    snprintf(text + len, sizeof text - len,
+             "- {name: zz, bus_port: 64, rect: {x_m: 100, y_m: 0, width_m: 10, height_m: 10}}\n");
+    expect_error(text, "c.yaml:5: zones: expected a list of 1 to 64 entries, found a list of 65");
+}
+
+static void test_config_doubled_bus_port_is_refused(void **state) {
+    (void)state;
+    const char *text = "cluster: {protocol_id: 1}\ngateways: [{name: g, listen: [\"0.0.0.0:1\"]}]\nzones:\n"
+                       "- {name: z0, bus_port: 7, rect: {x_m: 0, y_m: 0, width_m: 1, height_m: 1}}\n"
+                       "- {name: z1, bus_port: 7, rect: {x_m: 1, y_m: 0, width_m: 1, height_m: 1}}\n";
+    expect_error(text, "c.yaml:5: zones[1].bus_port: expected a port used once on 127.0.0.1, found 7 again");
+}
+
+static void test_config_shipped_file_loads(void **state) {
+    (void)state;
+    char error[CONFIG_ERROR_SIZE] = "";
+    struct config *config;
+    if (config_load("deploy/config/cluster.yaml", &config, error, sizeof error) != 0) fail_msg("%s", error);
+    assert_int_equal(config->gateways_count, 1);
+    assert_int_equal(config->zones_count, 4);
+    assert_int_equal(config->world.tick_hz, 60);
+    config_free(config);
+}
+
+static void test_config_missing_file_is_named(void **state) {
+    (void)state;
+    char error[CONFIG_ERROR_SIZE] = "";
+    struct config *config;
+    assert_int_equal(config_load("no/such.yaml", &config, error, sizeof error), MARCH_ERR_NOT_FOUND);
+    assert_string_equal(error, "no/such.yaml: cannot open: No such file or directory");
+    assert_null(config);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_config_good_text_is_filled_with_values_and_defaults),
+        cmocka_unit_test(test_config_mistakes_are_named_by_line_and_key),
+        cmocka_unit_test(test_config_whole_texts_that_are_none_are_refused),
+        cmocka_unit_test(test_config_most_zones_that_only_touch_load),
+        cmocka_unit_test(test_config_doubled_bus_port_is_refused),
+        cmocka_unit_test(test_config_shipped_file_loads),
+        cmocka_unit_test(test_config_missing_file_is_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
