@@ -3,6 +3,10 @@
  * Packets are sealed in place: sender_reserve gives room, sender_commit says to whom and how long. When the batch or its
  * arena is full it is flushed. One thread owns it; nothing is allocated after init.
  *
+ * Why not io_uring: tests/bench/bench_send on 2 cores of a virtual AMD EPYC, Linux 6.18, 233 bytes over loopback, CPU of the
+ * sender for a datagram in batches of 128: sendmmsg 2.81 us, io_uring 3.00 us, io_uring with registered descriptor 2.92 us;
+ * one by one 4.26, 4.76 and 4.67 us. A request and a completion for each packet buy nothing where sending never waits.
+ *
  * A datagram that the kernel refuses (no route, a full socket buffer, an old ICMP error) is dropped and counted, and the
  * batch goes on behind it: what travels here is repeated when it matters.
  */
