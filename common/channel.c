@@ -57,6 +57,8 @@ void channel_init(struct channel *channel, const struct channel_config *config, 
     channel->send_head = BLOCK_NONE;
     channel->send_tail = BLOCK_NONE;
     channel->send_blocks_max = config->send_blocks_max;
+    CHECK(config->receive_ahead_max <= CHANNEL_WINDOW);
+    channel->receive_ahead_max = config->receive_ahead_max > 0 ? config->receive_ahead_max : CHANNEL_WINDOW;
     channel->accept = config->accept;
     channel->fragments_max = (uint8_t)((config->message_bytes_max + FRAME_FRAGMENT_BYTES - 1) / FRAME_FRAGMENT_BYTES);
     for (unsigned i = 0; i < CHANNEL_WINDOW; i++) channel->messages[i].blocks = BLOCK_NONE;
@@ -185,7 +187,7 @@ static int acks_apply(struct channel *channel, struct mono now, uint16_t ack, ui
 static bool fragment_has_room(const struct channel *channel, uint16_t ahead) {
     if (ahead == 0) return true;
     const struct channel_message *first = &channel->messages[channel->receive_message_id % CHANNEL_WINDOW];
-    return channel->receive_count - __builtin_popcountll(first->have) < CHANNEL_WINDOW;
+    return channel->receive_count - __builtin_popcountll(first->have) < channel->receive_ahead_max;
 }
 
 /* fragment_take keeps a fragment. MARCH_ERR_FULL: no room, so its packet must not be acknowledged. */

@@ -59,6 +59,7 @@ struct channel_config {
     uint8_t accept;             /* frame types that the peer may send: CHANNEL_ACCEPT_AT_* */
     uint32_t message_bytes_max; /* longest message taken from the peer, 1 to FRAME_MESSAGE_BYTES_MAX */
     uint16_t send_blocks_max;   /* blocks that messages to the peer may hold */
+    uint16_t receive_ahead_max; /* blocks that messages after the next one may hold, to CHANNEL_WINDOW; 0: CHANNEL_WINDOW */
 };
 
 /* A packet that was sent: what its acknowledgement tells. */
@@ -120,6 +121,7 @@ struct channel {
     uint8_t accept;
     uint8_t fragments_max; /* of a received message */
     uint16_t send_blocks_max;
+    uint16_t receive_ahead_max;
 
     uint32_t packets_received;
     uint32_t fragments_sent, fragments_resent, fragments_refused;
