@@ -100,7 +100,7 @@ struct interest interest_scan(const struct views *views, const struct view_world
     uint32_t outer = radius + radius / 10;
     struct interest interest = {.x = request->x, .y = request->y, .inner2 = radius * radius, .outer2 = outer * outer};
     /* The grid files by exact places, published ones are rounded down: one unit more finds all. */
-    int64_t x = (int64_t)request->x << NET_POSITION_SHIFT, y = (int64_t)request->y << NET_POSITION_SHIFT;
+    int64_t x = (int64_t)request->x * (1 << NET_POSITION_SHIFT), y = (int64_t)request->y * (1 << NET_POSITION_SHIFT);
     int64_t reach = (int64_t)(outer + 1) << NET_POSITION_SHIFT;
     interest.area = grid_area_between(world->grid, x - reach, y - reach, x + reach, y + reach);
     interest.inside = scan_count(views, world, &interest);
