@@ -1,0 +1,51 @@
+/* main.c of zonectl: one verb for each thing an operator does. */
+#include <argp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/version.h"
+#include "tools/zonectl/verb.h"
+
+struct verb {
+    const char *name;
+    const char *summary;
+    int (*run)(int argc, char **argv);
+};
+
+static const struct verb VERBS[] = {
+    {"up", "start the cluster of a configuration and watch over it", verb_up},
+    {"down", "end the cluster that runs in a run directory", verb_down},
+    {"status", "tell what runs and how it does", verb_status},
+    {"token", "mint a connect token for a player", verb_token},
+};
+#define VERB_COUNT (sizeof(VERBS) / sizeof(VERBS[0]))
+
+static void help(FILE *out) {
+    fprintf(out, "Usage: zonectl VERB [OPTION...]\nRuns Marchland clusters on this machine.\n\n");
+    for (size_t i = 0; i < VERB_COUNT; i++) fprintf(out, "  %-8s %s\n", VERBS[i].name, VERBS[i].summary);
+    fprintf(out, "\n`zonectl VERB --help` lists a verb's options.\n\n%s\n", VERB_EXIT_CODES);
+}
+
+int main(int argc, char **argv) {
+    argp_program_version = "zonectl " MARCH_VERSION;
+    argp_err_exit_status = EXIT_CODE_USAGE;
+    const char *name = argc > 1 ? argv[1] : "";
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        help(stdout);
+        return EXIT_CODE_OK;
+    }
+    if (strcmp(name, "--version") == 0) {
+        puts(argp_program_version);
+        return EXIT_CODE_OK;
+    }
+    for (size_t i = 0; i < VERB_COUNT; i++) {
+        if (strcmp(name, VERBS[i].name) != 0) continue;
+        char full_name[32];
+        snprintf(full_name, sizeof(full_name), "zonectl %s", name);
+        argv[1] = full_name;
+        return VERBS[i].run(argc - 1, argv + 1);
+    }
+    if (*name != '\0') fprintf(stderr, "zonectl: no verb is called %s\n", name);
+    help(stderr);
+    return EXIT_CODE_USAGE;
+}

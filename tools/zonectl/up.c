@@ -1,0 +1,157 @@
+/* up.c: zonectl up. Checks the configuration, prepares the run directory, and becomes the supervisor, in the foreground or
+ * as a daemon. */
+#include <argp.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/config.h"
+#include "common/option.h"
+#include "tools/zonectl/run_dir.h"
+#include "tools/zonectl/supervisor.h"
+#include "tools/zonectl/verb.h"
+
+#define CONFIG_DEFAULT "deploy/config/cluster.yaml"
+#define BOTS_MAX       20000
+#define BOTS_CONFIG    UINT64_MAX
+
+struct arguments {
+    const char *config;
+    const char *run_dir;
+    uint64_t bots;
+    bool detach;
+};
+
+static const struct argp_option OPTIONS[] = {
+    {"config", 'c', "FILE", 0, "Configuration of the cluster [" CONFIG_DEFAULT "]", 0},
+    {"run-dir", 'r', "DIR", 0,
+     "Folder for keys, sockets and logs, created when missing; one cluster each [" RUN_DIR_DEFAULT "]", 0},
+    {"bots", 'b', "N", 0, "Also run N bots that play; `config` takes the configuration's dev.bots [0]", 0},
+    {"detach", 'd', NULL, 0, "Return when the cluster is ready, and let it run", 0},
+    {0},
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state) {
+    struct arguments *a = state->input;
+    switch (key) {
+    case 'c': a->config = arg; return 0;
+    case 'r': a->run_dir = arg; return 0;
+    case 'b':
+        a->bots = strcmp(arg, "config") == 0 ? BOTS_CONFIG : option_number(state, "--bots", arg, 0, BOTS_MAX);
+        return 0;
+    case 'd': a->detach = true; return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp ARGP = {
+    OPTIONS,
+    parse,
+    NULL,
+    "Starts the zones and gateways of a configuration, restarts those that die, and ends them all on Ctrl-C or SIGTERM."
+    "\v" VERB_EXIT_CODES,
+    NULL,
+    NULL,
+    NULL};
+
+/* bin_dir finds the folder of this program: the other programs are beside it. */
+static bool bin_dir(char out[PATH_MAX]) {
+    ssize_t len = readlink("/proc/self/exe", out, PATH_MAX - 1);
+    if (len <= 0) return false;
+    out[len] = '\0';
+    char *slash = strrchr(out, '/');
+    if (slash != NULL) *slash = '\0';
+    return slash != NULL;
+}
+
+static int run(struct supervisor_options *options, int lock_fd) {
+    if (run_dir_lock_sign(lock_fd) != 0) {
+        fprintf(stderr, "zonectl: cannot write the lock file: %s\n", strerror(errno));
+        return EXIT_CODE_FAILED;
+    }
+    return supervisor_run(options) == 0 ? EXIT_CODE_OK : EXIT_CODE_FAILED;
+}
+
+/* become_daemon leaves terminal and session; standard streams go nowhere, the supervisor has its log. */
+static void become_daemon(void) {
+    int null_fd = open("/dev/null", O_RDWR);
+    (void)setsid();
+    for (int fd = 0; fd <= 2 && null_fd >= 0; fd++) (void)dup2(null_fd, fd);
+    if (null_fd > 2) close(null_fd);
+}
+
+/* wait_for_daemon passes on why the cluster did not come up; the pipe ends without a word when it did. */
+static int wait_for_daemon(int fd) {
+    char reason[2048];
+    size_t len = 0;
+    ssize_t count;
+    while (len < sizeof(reason) - 1 && (count = read(fd, reason + len, sizeof(reason) - 1 - len)) > 0) len += (size_t)count;
+    reason[len] = '\0';
+    if (len == 0) return EXIT_CODE_OK;
+    fprintf(stderr, "zonectl: the cluster did not come up: %s", reason);
+    return EXIT_CODE_FAILED;
+}
+
+static int detach(struct supervisor_options *options, int lock_fd) {
+    int fds[2];
+    fflush(stdout);
+    if (pipe2(fds, O_CLOEXEC) != 0) return EXIT_CODE_FAILED;
+    pid_t pid = fork();
+    if (pid < 0) {
+        fprintf(stderr, "zonectl: cannot fork: %s\n", strerror(errno));
+        return EXIT_CODE_FAILED;
+    }
+    if (pid > 0) {
+        close(fds[1]);
+        int code = wait_for_daemon(fds[0]);
+        pid_t alive;
+        if (code == EXIT_CODE_OK && run_dir_supervisor(options->run_dir, &alive) != 0) {
+            fprintf(stderr, "zonectl: the supervisor died while the cluster came up, see %s/log/zonectl.log\n",
+                    options->run_dir);
+            code = EXIT_CODE_FAILED;
+        }
+        if (code == EXIT_CODE_OK)
+            printf("cluster is ready, supervisor pid %d, run directory %s\n", (int)pid, options->run_dir);
+        return code;
+    }
+    close(fds[0]);
+    become_daemon();
+    options->quiet = true;
+    options->ready_fd = fds[1];
+    return run(options, lock_fd);
+}
+
+int verb_up(int argc, char **argv) {
+    struct arguments a = {.config = CONFIG_DEFAULT, .run_dir = RUN_DIR_DEFAULT};
+    char bin[PATH_MAX];
+    char error[RUN_DIR_ERROR_SIZE];
+    struct config *config = NULL;
+    argp_parse(&ARGP, argc, argv, 0, NULL, &a);
+    if (!bin_dir(bin)) {
+        fprintf(stderr, "zonectl: cannot find the folder of its own program\n");
+        return EXIT_CODE_FAILED;
+    }
+    int lock_fd = -1;
+    int result = config_load(a.config, &config, error, sizeof(error));
+    if (result == 0) result = lock_fd = run_dir_lock(a.run_dir, error);
+    if (result >= 0) result = run_dir_prepare(a.run_dir, a.config, error);
+    int code = result == MARCH_ERR_EXISTS && lock_fd == MARCH_ERR_EXISTS ? EXIT_CODE_RUNNING : EXIT_CODE_FAILED;
+    if (result < 0) {
+        fprintf(stderr, "zonectl: %s\n", error);
+    } else {
+        struct supervisor_options options = {.bin_dir = bin,
+                                             .run_dir = a.run_dir,
+                                             .config_path = a.config,
+                                             .config = config,
+                                             .bots = a.bots == BOTS_CONFIG ? config->dev.bots : (uint32_t)a.bots,
+                                             .ready_fd = -1};
+        code = a.detach ? detach(&options, lock_fd) : run(&options, lock_fd);
+    }
+    if (lock_fd >= 0) close(lock_fd); /* a daemon shares it and holds the lock on */
+    config_free(config);
+    return code;
+}

@@ -1,0 +1,25 @@
+/* verb.h: the verbs of zonectl and what its exit codes mean.
+ */
+#ifndef MARCH_ZONECTL_VERB_H
+#define MARCH_ZONECTL_VERB_H
+
+enum exit_code {
+    EXIT_CODE_OK = 0,
+    EXIT_CODE_FAILED = 1,     /* the reason is on standard error */
+    EXIT_CODE_USAGE = 2,      /* an option or argument is wrong */
+    EXIT_CODE_NO_CLUSTER = 3, /* no cluster runs in the run directory */
+    EXIT_CODE_RUNNING = 4,    /* a cluster runs in the run directory already */
+    EXIT_CODE_NOT_READY = 5   /* the cluster runs, but not every process is ready */
+};
+
+#define VERB_EXIT_CODES                                                                                                     \
+    "Exit codes: 0 done, 1 failed (the reason is on standard error), 2 wrong usage, 3 no cluster runs in the run "          \
+    "directory, 4 one runs there already, 5 the cluster runs but is not ready."
+
+/* A verb parses its own arguments; argv[0] is "zonectl VERB". */
+int verb_up(int argc, char **argv);
+int verb_down(int argc, char **argv);
+int verb_status(int argc, char **argv);
+int verb_token(int argc, char **argv);
+
+#endif
