@@ -34,8 +34,9 @@ struct block {
 struct block_pool {
     struct block *blocks;
     uint32_t size;
-    uint32_t free_count;
-    uint32_t free_head;
+    uint32_t taken;
+    uint32_t touched;   /* blocks from here on were never taken: they cost address space only */
+    uint32_t free_head; /* of blocks given back: the last one is the first taken, warm in the cache */
 };
 
 /* block_pool_init allocates `size` blocks, 1 to BLOCK_POOL_MAX. Returns 0, MARCH_ERR_INVALID or MARCH_ERR_SYSTEM. */

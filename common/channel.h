@@ -40,7 +40,9 @@
 #define CHANNEL_ACKS_MAX     33  /* packets that one header acknowledges */
 #define CHANNEL_WINDOW       32  /* fragments under way; not above CHANNEL_ACKS_MAX, or acks of a burst would be lost */
 #define CHANNEL_REORDER_MAX  4   /* packets by which another may overtake before it is taken for lost */
+#define CHANNEL_FAST_RESENDS 3   /* then only the time-out counts: the peer may have no room */
 #define CHANNEL_ACK_DELAY_MS 20  /* longest time that a received fragment waits for a packet to be acknowledged in */
+#define CHANNEL_STALL_MS     10000
 #define CHANNEL_RTO_START_MS 250
 #define CHANNEL_RTO_MIN_MS   50
 #define CHANNEL_RTO_MAX_MS   1000
@@ -49,16 +51,15 @@
 _Static_assert(CHANNEL_WINDOW < CHANNEL_ACKS_MAX, "a window in one burst must fit the acknowledgement of one packet");
 _Static_assert((CHANNEL_SENT_MAX & (CHANNEL_SENT_MAX - 1)) == 0, "indexed by a mask");
 
-#define CHANNEL_ACCEPT(type)     ((uint8_t)(1u << (type)))
-#define CHANNEL_ACCEPT_AT_SERVER (CHANNEL_ACCEPT(FRAME_INPUT) | CHANNEL_ACCEPT(FRAME_FRAGMENT) | CHANNEL_ACCEPT(FRAME_PING))
-#define CHANNEL_ACCEPT_AT_CLIENT                                                                                            \
-    (CHANNEL_ACCEPT(FRAME_SNAPSHOT) | CHANNEL_ACCEPT(FRAME_FRAGMENT) | CHANNEL_ACCEPT(FRAME_PONG))
+#define FRAME_SET(type)          ((uint8_t)(1u << (type)))
+#define CHANNEL_ACCEPT_AT_SERVER (FRAME_SET(FRAME_INPUT) | FRAME_SET(FRAME_FRAGMENT) | FRAME_SET(FRAME_PING))
+#define CHANNEL_ACCEPT_AT_CLIENT (FRAME_SET(FRAME_SNAPSHOT) | FRAME_SET(FRAME_FRAGMENT) | FRAME_SET(FRAME_PONG))
 
 struct channel_config {
     uint8_t accept;             /* frame types that the peer may send: CHANNEL_ACCEPT_AT_* */
-    bool in_order;              /* drop a packet older than the newest received (client), so that snapshots come in order */
     uint32_t message_bytes_max; /* longest message taken from the peer, 1 to FRAME_MESSAGE_BYTES_MAX */
     uint16_t send_blocks_max;   /* blocks that messages to the peer may hold */
+    uint16_t receive_ahead_max; /* blocks that messages after the next one may hold, to CHANNEL_WINDOW; 0: CHANNEL_WINDOW */
 };
 
 /* A packet that was sent: what its acknowledgement tells. */
@@ -79,6 +80,7 @@ struct channel_message {
 /* The newest of a run of sequence numbers, and which of the 33 up to it were seen. */
 struct channel_window {
     uint32_t newest; /* wider than on the wire, so that it never wraps in a session's life */
+    uint32_t unseen; /* how many left the 33 unseen */
     uint64_t seen;   /* bit i: newest - i; what lies before the first packet counts as seen */
 };
 
@@ -102,7 +104,9 @@ struct channel {
     struct channel_window received;
     struct channel_window acked; /* of our packets */
     uint32_t next_seq;           /* of the next packet sent; the wire has its low 16 bits */
+    uint32_t newest_snapshot;    /* sequence of the newest packet received with a snapshot */
     uint32_t owed_since_us;      /* when the oldest fragment came that no packet has acknowledged yet */
+    uint32_t progress_us;        /* when a fragment was last acknowledged or received, or the first was queued */
     uint32_t rtt_us, rtt_var_us; /* RFC 6298 */
     uint32_t loss;               /* of 2^24 */
 
@@ -116,12 +120,12 @@ struct channel {
     uint8_t owed;                /* packets with fragments received since the last packet sent */
     uint8_t accept;
     uint8_t fragments_max; /* of a received message */
-    bool in_order;
     uint16_t send_blocks_max;
+    uint16_t receive_ahead_max;
 
-    uint32_t packets_received, packets_lost, packets_missed;
+    uint32_t packets_received;
     uint32_t fragments_sent, fragments_resent, fragments_refused;
-    uint32_t messages_received;
+    uint32_t messages_received, messages_sent;
 
     struct channel_message messages[CHANNEL_WINDOW]; /* index: message id % CHANNEL_WINDOW */
     struct channel_sent sent[CHANNEL_SENT_MAX];      /* index: sequence % CHANNEL_SENT_MAX */
@@ -152,7 +156,7 @@ struct channel_received {
  *                      acknowledgement of what was never sent, a fragment that contradicts an earlier one of its message, a
  *                      message that is too long
  *   MARCH_ERR_REPLAY   a sequence received before
- *   MARCH_ERR_EXPIRED  older than the window, or out of order where the configuration asks for order
+ *   MARCH_ERR_EXPIRED  older than the window, or with a snapshot and older than another one with a snapshot
  * A fragment for which there is no room is not an error: the rest of the packet is good, but it will not be acknowledged. */
 must_check int channel_read(struct channel *channel, struct mono now, const uint8_t *packet, size_t len,
                             struct channel_received *out);
@@ -162,6 +166,11 @@ must_check int channel_read(struct channel *channel, struct mono now, const uint
  * stay. */
 void channel_unread(struct channel *channel, const struct channel_received *received);
 
+/* channel_stalled tells whether the channel has held blocks for CHANNEL_STALL_MS without a fragment acknowledged or
+ * received: the peer plays dead on the stream, whatever else it sends. Ask now and then, and end such a session, since the
+ * pool is shared. */
+bool channel_stalled(const struct channel *channel, struct mono now);
+
 /* channel_next_message copies the next message, in order, into `bytes` (`size` at least the configured message_bytes_max)
  * and frees its blocks. Returns its length, or MARCH_ERR_EMPTY. */
 must_check int channel_next_message(struct channel *channel, uint8_t *bytes, size_t size);
@@ -170,7 +179,7 @@ must_check int channel_next_message(struct channel *channel, uint8_t *bytes, siz
 
 /* channel_send queues a copy of a message of 1 to FRAME_MESSAGE_BYTES_MAX bytes. Returns 0, MARCH_ERR_INVALID for a bad
  * length, or MARCH_ERR_FULL (nothing queued) when the channel's share or the pool is used up. */
-must_check int channel_send(struct channel *channel, const uint8_t *bytes, size_t len);
+must_check int channel_send(struct channel *channel, struct mono now, const uint8_t *bytes, size_t len);
 
 /* channel_due tells whether a packet should go out now for the channel's own sake: a fragment to send or send again, or
  * fragments received that wait to be acknowledged. Cheap when no message is under way. */

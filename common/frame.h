@@ -31,6 +31,9 @@ enum frame_type {
     FRAME_TYPE_COUNT = 6
 };
 
+/* FRAME_SET makes a set of one type; sets are joined with |. */
+#define FRAME_SET(type) ((uint8_t)(1u << (type)))
+
 /* One input of a player. */
 struct frame_command {
     uint8_t move;    /* bits 0-1 x, bits 2-3 y, each 0, 1, 2 for -1, 0, +1; other bits are 0 */

@@ -12,15 +12,15 @@
  *     march_client_open(c)                              open a UDP socket
  *     each frame:                                       each frame:
  *       march_client_input(c, &input)                     for each datagram: march_client_receive(c, now_ns, bytes, len)
- *       march_client_poll(c, now_ns, wall_s)              march_client_input(c, &input)
- *       march_client_entities(c, now_ns, out, max)        march_client_update(c, now_ns, wall_s, send, context)
+ *       march_client_poll(c, now_ns)              march_client_input(c, &input)
+ *       march_client_entities(c, now_ns, out, max)        march_client_update(c, now_ns, send, context)
  *     march_client_disconnect(c, now_ns)                  march_client_entities(c, now_ns, out, max)
- *     march_client_poll(c, now_ns, wall_s)              march_client_disconnect(c, now_ns), march_client_update(...)
+ *     march_client_poll(c, now_ns)                      march_client_disconnect(c, now_ns), march_client_update(...)
  *     march_client_destroy(c)                           march_client_destroy(c)
  *
- * Time: now_ns is any monotonic clock, in nanoseconds, that never goes back; wall_s is seconds since the Unix epoch and is
- * only used to see that a token has expired. Call poll or update at least as often as inputs are sent (20 times a second by
- * default); 60 times a second, or once a rendered frame, is right.
+ * Time: now_ns is any monotonic clock, in nanoseconds, that never goes back; wall_s is seconds since the Unix epoch and
+ * only tells whether a token has expired; 0 skips that. Call poll or update at least as often as inputs are sent (20 times a
+ * second by default); 60 times a second, or once a rendered frame, is right.
  *
  * Space: metres as float, relative to the origin that the configuration names; angles are 1/65536 turns, counter-clockwise
  * from +x.
@@ -81,13 +81,12 @@ typedef void (*march_send_fn)(void *context, const uint8_t *packet, size_t len);
 
 /* Fields that are 0 take the default in brackets. */
 struct march_config {
-    uint64_t protocol_id;         /* as the server's [0x4d61726368000001] */
-    uint32_t input_hz;            /* input packets a second, 1 to MARCH_INPUT_HZ_MAX [20] */
-    uint32_t input_repeat;        /* inputs in each packet, the newest and those before it, 1 to 8 [4] */
-    uint32_t tick_hz;             /* of the server [60] */
-    uint32_t entities_max;        /* slots of the view; at least the server's view_max, at most MARCH_ENTITIES_MAX [1024] */
-    uint32_t message_bytes_max;   /* longest message taken, 1 to MARCH_MESSAGE_MAX [65536] */
-    uint32_t message_blocks;      /* memory for messages under way both ways, in KiB; at least 2 [256] */
+    uint32_t input_hz;          /* input packets a second, 1 to MARCH_INPUT_HZ_MAX [20] */
+    uint32_t input_repeat;      /* inputs in each packet, the newest and those before it, 1 to 8 [4] */
+    uint32_t tick_hz;           /* of the server [60] */
+    uint32_t entities_max;      /* slots of the view; at least the server's view_max, at most MARCH_ENTITIES_MAX [1024] */
+    uint32_t message_bytes_max; /* longest message taken, 1 to MARCH_MESSAGE_MAX [65536] */
+    uint32_t message_blocks;    /* KiB for messages under way, half each way; a half must exceed the longest message [256] */
     float origin_x_m, origin_y_m; /* world coordinates that entities' positions are relative to [0, 0] */
     march_rtt_fn rtt;             /* called from march_client_receive and march_client_poll; may be NULL */
     void *rtt_context;
@@ -170,7 +169,7 @@ int march_client_receive(struct march_client *client, uint64_t now_ns, uint8_t *
 
 /* march_client_update does what is due: handshake, inputs, acknowledgements, messages, keep-alives, time-outs. It calls
  * `send` for each datagram, 0 to about 35 times. */
-void march_client_update(struct march_client *client, uint64_t now_ns, uint64_t wall_s, march_send_fn send, void *context);
+void march_client_update(struct march_client *client, uint64_t now_ns, march_send_fn send, void *context);
 
 /* --- packets, with a socket of the library's own (socket.c) --- */
 
@@ -180,7 +179,7 @@ int march_client_open(struct march_client *client);
 
 /* march_client_poll receives what has arrived, and updates. Never waits. Returns the number of datagrams received, or
  * MARCH_CLIENT_NOT_FOUND without a socket. */
-int march_client_poll(struct march_client *client, uint64_t now_ns, uint64_t wall_s);
+int march_client_poll(struct march_client *client, uint64_t now_ns);
 
 /* march_client_fd returns the socket, to wait for with poll(2); -1 without one. */
 int march_client_fd(const struct march_client *client);

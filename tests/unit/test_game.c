@@ -1,0 +1,282 @@
+/* The rules: walking, walls, striking, shooting (against a naive twin), death and rising, creatures. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "zone/angle.h"
+#include "zone/game_rules.h"
+
+#define M(metres) ((int32_t)((metres)*65536))
+
+enum { ENTITIES = 256 };
+
+struct world {
+    struct entities *entities;
+    struct grid *grid;
+    struct game *game;
+    uint64_t tick;
+};
+
+static struct world world_create(uint32_t creatures) {
+    struct grid_rect bounds = {M(-64), M(0), M(64), M(128)};
+    struct world w = {.entities = entities_create(ENTITIES, 0, 0), .grid = grid_create(bounds, 16, ENTITIES), .tick = 1000};
+    w.game = game_create(&(struct game_config){.bounds = bounds, .creatures = creatures, .seed = 42}, w.entities, w.grid);
+    assert_non_null(w.game);
+    return w;
+}
+
+static void world_destroy(struct world *w) {
+    game_destroy(w->game);
+    grid_destroy(w->grid);
+    entities_destroy(w->entities);
+}
+
+static void run(struct world *w, uint32_t ticks) {
+    while (ticks-- > 0) {
+        game_think(w->game, ++w->tick, 12);
+        game_move(w->game, 1);
+        grid_build(w->grid, w->entities->alive, w->entities->count, w->entities->x, w->entities->y);
+        game_combat(w->game, w->tick);
+    }
+}
+
+static uint16_t join_at(struct world *w, int32_t x, int32_t y) {
+    uint16_t index;
+    assert_int_equal(game_join(w->game, &index), 0);
+    w->entities->x[index] = x;
+    w->entities->y[index] = y;
+    return index;
+}
+
+static void test_game_walk_is_as_fast_in_all_directions(void **state) {
+    (void)state;
+    struct world w = world_create(0);
+    for (int8_t dx = -1; dx <= 1; dx++) {
+        for (int8_t dy = -1; dy <= 1; dy++) {
+            uint16_t p = join_at(&w, M(0), M(64));
+            game_input(w.game, p, (struct game_input){.move_x = dx, .move_y = dy});
+            run(&w, 60);
+            int64_t x = w.entities->x[p], y = w.entities->y[p] - M(64);
+            uint32_t walked = angle_isqrt((uint64_t)(x * x + y * y));
+            if (dx || dy) assert_in_range(walked, M(5.48), M(5.52));
+            if (!dx && !dy) assert_int_equal(walked, 0);
+            assert_true((x > 0) == (dx > 0) && (y > 0) == (dy > 0));
+            game_leave(w.game, p);
+        }
+    }
+    world_destroy(&w);
+}
+
+static void test_game_walk_covers_left_out_ticks(void **state) {
+    (void)state;
+    struct world w = world_create(0);
+    uint16_t p = join_at(&w, M(0), M(64));
+    game_input(w.game, p, (struct game_input){.move_x = 1});
+    game_move(w.game, 3);
+    assert_int_equal(w.entities->x[p], 3 * 188 * 32);
+    world_destroy(&w);
+}
+
+static void test_game_wall_stops_and_ends_velocity(void **state) {
+    (void)state;
+    struct world w = world_create(0);
+    uint16_t p = join_at(&w, M(63), M(64));
+    game_input(w.game, p, (struct game_input){.move_x = 1, .move_y = 1});
+    run(&w, 60);
+    assert_int_equal(w.entities->x[p], M(64) - BODY_RADIUS);
+    assert_int_equal(w.entities->vx[p], 0);
+    assert_int_equal(w.entities->vy[p], PLAYER_SPEED_DIAGONAL);
+    world_destroy(&w);
+}
+
+static void test_game_strike_hits_only_what_is_near_and_before(void **state) {
+    (void)state;
+    const struct {
+        double x, y;
+        bool hit;
+    } cases[] = {{1.5, 0, true}, {2.5, 0, false}, {-1.5, 0, false}, {0, 1.5, false}, {1, 1, true}, {0.5, -1, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct world w = world_create(0);
+        uint16_t a = join_at(&w, M(0), M(64));
+        uint16_t b = join_at(&w, M(cases[i].x), M(64 + cases[i].y));
+        game_input(w.game, a, (struct game_input){.buttons = GAME_BUTTON_STRIKE});
+        run(&w, 1);
+        assert_int_equal(w.game->bodies[b].hit_points, cases[i].hit ? PLAYER_HEALTH - PLAYER_STRIKE_DAMAGE : PLAYER_HEALTH);
+        assert_int_equal(w.game->bodies[a].hit_points, PLAYER_HEALTH);
+        assert_int_equal(w.entities->action[a], GAME_ACTION_STRIKE);
+        world_destroy(&w);
+    }
+}
+
+static void test_game_held_button_waits_for_the_cooldown(void **state) {
+    (void)state;
+    struct world w = world_create(0);
+    uint16_t a = join_at(&w, M(0), M(64)), b = join_at(&w, M(20), M(64));
+    game_input(w.game, a, (struct game_input){.buttons = GAME_BUTTON_SHOOT});
+    run(&w, PLAYER_SHOT_TICKS);
+    assert_int_equal(w.game->bodies[b].hit_points, PLAYER_HEALTH - PLAYER_SHOT_DAMAGE);
+    run(&w, 1);
+    assert_int_equal(w.game->bodies[b].hit_points, PLAYER_HEALTH - 2 * PLAYER_SHOT_DAMAGE);
+    world_destroy(&w);
+}
+
+/* The shot's definition without a grid: the nearest body along the ray. */
+static uint16_t naive_shot(const struct world *w, uint16_t shooter) {
+    const struct entities *e = w->entities;
+    int64_t ux = angle_cos(w->game->bodies[shooter].aim), uy = angle_sin(w->game->bodies[shooter].aim);
+    int64_t nearest = PLAYER_SHOT_RANGE;
+    uint16_t found = ENTITY_NONE;
+    for (uint32_t i = 0; i < e->count; i++) {
+        uint16_t n = e->alive[i];
+        if (n == shooter || w->game->bodies[n].hit_points == 0) continue;
+        int64_t dx = e->x[n] - e->x[shooter], dy = e->y[n] - e->y[shooter];
+        int64_t along = (dx * ux + dy * uy) >> 14, across = (dx * uy - dy * ux) >> 14;
+        if (along <= 0 || along > nearest || llabs(across) > BODY_RADIUS) continue;
+        nearest = along;
+        found = n;
+    }
+    return found;
+}
+
+static void test_game_shot_hits_what_a_full_scan_hits(void **state) {
+    (void)state;
+    struct world w = world_create(100);
+    uint32_t hits = 0;
+    for (uint32_t i = 0; i < 150; i++) join_at(&w, w.entities->x[i % 100], rng_between(&w.game->rng, M(1), M(127)));
+    grid_build(w.grid, w.entities->alive, w.entities->count, w.entities->x, w.entities->y);
+    for (uint32_t i = 0; i < 20000; i++) {
+        uint16_t shooter = (uint16_t)(100 + i % 150);
+        w.game->bodies[shooter].aim = (uint16_t)rng_below(&w.game->rng, 65536);
+        if (i % 10 == 0) w.game->bodies[shooter].aim &= 0xc000; /* straight along the axes */
+        uint16_t found = game_shot_target(w.game, shooter);
+        assert_int_equal(found, naive_shot(&w, shooter));
+        hits += found != ENTITY_NONE;
+    }
+    assert_in_range(hits, 1000, 19000);
+    world_destroy(&w);
+}
+
+static void test_game_dead_player_lies_still_then_rises(void **state) {
+    (void)state;
+    struct world w = world_create(0);
+    uint16_t a = join_at(&w, M(0), M(64)), b = join_at(&w, M(1), M(64));
+    game_input(w.game, a, (struct game_input){.buttons = GAME_BUTTON_STRIKE});
+    run(&w, 3 * PLAYER_STRIKE_TICKS + 1);
+    uint32_t count;
+    const struct game_event *events = game_events(w.game, &count);
+    assert_int_equal(count, 1);
+    assert_int_equal(events[0].type, GAME_EVENT_DIED);
+    assert_int_equal(events[0].index, b);
+    assert_true(events[0].by == w.entities->id[a]);
+    assert_int_equal(w.entities->health[b], 0);
+    assert_int_equal(w.entities->action[b], GAME_ACTION_DEAD);
+    game_events_clear(w.game);
+
+    game_input(w.game, b, (struct game_input){.move_x = 1});
+    game_input(w.game, a, (struct game_input){0});
+    run(&w, PLAYER_RESPAWN_TICKS - 1);
+    assert_int_equal(w.entities->x[b], M(1));
+    assert_int_equal(w.entities->health[b], 0);
+    run(&w, 1);
+    assert_int_equal(w.entities->health[b], 255);
+    events = game_events(w.game, &count);
+    assert_int_equal(count, 1);
+    assert_int_equal(events[0].type, GAME_EVENT_RESPAWNED);
+    world_destroy(&w);
+}
+
+static void test_game_respawn_on_request_only_of_the_dead(void **state) {
+    (void)state;
+    struct world w = world_create(0);
+    uint16_t a = join_at(&w, M(0), M(64));
+    game_respawn(w.game, a);
+    assert_int_equal(w.entities->x[a], M(0));
+    game_hurt(w.game, a, 1000, a);
+    game_respawn(w.game, a);
+    assert_int_equal(w.game->bodies[a].hit_points, PLAYER_HEALTH);
+    world_destroy(&w);
+}
+
+static void test_game_creature_chases_and_kills_who_is_near(void **state) {
+    (void)state;
+    struct world w = world_create(1);
+    w.entities->x[0] = w.game->creatures[0].home_x = M(0);
+    w.entities->y[0] = w.game->creatures[0].home_y = M(64);
+    uint16_t near = join_at(&w, M(10), M(64)), far = join_at(&w, M(-20), M(64));
+    run(&w, 60 * 20);
+    uint32_t count;
+    const struct game_event *events = game_events(w.game, &count);
+    assert_true(count >= 1);
+    assert_int_equal(events[0].type, GAME_EVENT_DIED);
+    assert_int_equal(events[0].index, near);
+    assert_int_equal(w.game->bodies[far].hit_points, PLAYER_HEALTH);
+    world_destroy(&w);
+}
+
+static void test_game_creature_wanders_near_home_and_never_through_walls(void **state) {
+    (void)state;
+    struct world w = world_create(50);
+    run(&w, 60 * 120);
+    uint32_t moved = 0;
+    for (uint32_t i = 0; i < 50; i++) {
+        const struct creature *c = &w.game->creatures[i];
+        int64_t dx = w.entities->x[c->index] - c->home_x, dy = w.entities->y[c->index] - c->home_y;
+        assert_true(dx * dx + dy * dy <= (int64_t)M(40) * M(40));
+        assert_in_range(w.entities->x[c->index] + M(64), BODY_RADIUS, M(128) - BODY_RADIUS);
+        moved += dx != 0 || dy != 0;
+    }
+    assert_true(moved > 40);
+    world_destroy(&w);
+}
+
+static void test_game_creature_rises_at_home(void **state) {
+    (void)state;
+    struct world w = world_create(1);
+    game_think(w.game, ++w.tick, 12);
+    w.entities->x[0] = M(-60);
+    game_hurt(w.game, 0, 1000, 0);
+    run(&w, CREATURE_RESPAWN_TICKS - 1);
+    assert_int_equal(w.entities->health[0], 0);
+    run(&w, 12);
+    assert_int_equal(w.entities->health[0], 255);
+    assert_in_range(w.entities->x[0], w.game->creatures[0].home_x - M(1), w.game->creatures[0].home_x + M(1));
+    world_destroy(&w);
+}
+
+static void test_angle_sine_and_direction_agree_with_known_values(void **state) {
+    (void)state;
+    assert_int_equal(angle_sin(0), 0);
+    assert_int_equal(angle_sin(0x4000), ANGLE_ONE);
+    assert_int_equal(angle_cos(0x8000), -ANGLE_ONE);
+    assert_in_range(angle_sin(0x2000), 11580, 11590); /* sqrt(1/2) = 11585 */
+    for (uint32_t a = 0; a < 65536; a += 7) {
+        int32_t c = angle_cos((uint16_t)a), s = angle_sin((uint16_t)a);
+        assert_in_range(c * c + s * s, 268435456 - 268435456 / 1000, 268435456 + 268435456 / 1000);
+        int16_t off = (int16_t)(angle_of(c, s) - a);
+        assert_true(abs(off) <= 48);
+    }
+    assert_int_equal(angle_isqrt(0), 0);
+    assert_int_equal(angle_isqrt(99), 9);
+    assert_int_equal(angle_isqrt(UINT64_MAX), UINT32_MAX);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_game_walk_is_as_fast_in_all_directions),
+        cmocka_unit_test(test_game_walk_covers_left_out_ticks),
+        cmocka_unit_test(test_game_wall_stops_and_ends_velocity),
+        cmocka_unit_test(test_game_strike_hits_only_what_is_near_and_before),
+        cmocka_unit_test(test_game_held_button_waits_for_the_cooldown),
+        cmocka_unit_test(test_game_shot_hits_what_a_full_scan_hits),
+        cmocka_unit_test(test_game_dead_player_lies_still_then_rises),
+        cmocka_unit_test(test_game_respawn_on_request_only_of_the_dead),
+        cmocka_unit_test(test_game_creature_chases_and_kills_who_is_near),
+        cmocka_unit_test(test_game_creature_wanders_near_home_and_never_through_walls),
+        cmocka_unit_test(test_game_creature_rises_at_home),
+        cmocka_unit_test(test_angle_sine_and_direction_agree_with_known_values),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,99 @@
+#include <stdlib.h>
+
+#include "zone/angle.h"
+#include "zone/game_rules.h"
+#include "zone/hash.h"
+
+bool creatures_create(struct game *game) {
+    uint32_t count = game->config.creatures;
+    game->creatures = calloc(count ? count : 1, sizeof *game->creatures);
+    if (!game->creatures) return false;
+    for (uint32_t i = 0; i < count; i++) {
+        struct creature *c = &game->creatures[i];
+        game_place(game, &c->home_x, &c->home_y);
+        if (entities_spawn(game->entities, GAME_KIND_CREATURE, c->home_x, c->home_y, &c->index)) return false;
+        game_rise(game, c->index, c->home_x, c->home_y);
+    }
+    return true;
+}
+
+static void face(struct game *game, uint16_t index, uint16_t aim) {
+    game->bodies[index].aim = aim;
+    game->entities->yaw[index] = (uint8_t)(aim >> 8);
+}
+
+static void walk(struct game *game, uint16_t index, uint16_t direction, int32_t speed) {
+    face(game, index, direction);
+    game->entities->vx[index] = (int16_t)((angle_cos(direction) * speed) >> 14);
+    game->entities->vy[index] = (int16_t)((angle_sin(direction) * speed) >> 14);
+}
+
+static void stop(struct game *game, uint16_t index) {
+    game->entities->vx[index] = game->entities->vy[index] = 0;
+}
+
+static void chase(struct game *game, struct creature *c, uint16_t prey) {
+    const struct entities *e = game->entities;
+    int64_t dx = (int64_t)e->x[prey] - e->x[c->index], dy = (int64_t)e->y[prey] - e->y[c->index];
+    int64_t reach = STRIKE_REACH - GAME_METRES(0.5); /* bites a little before the prey is out of reach */
+    c->chasing = true;
+    if (dx * dx + dy * dy <= reach * reach) {
+        stop(game, c->index);
+        face(game, c->index, angle_of(dx, dy));
+        game->bodies[c->index].buttons = GAME_BUTTON_STRIKE;
+    } else {
+        walk(game, c->index, angle_of(dx, dy), CREATURE_CHASE_SPEED);
+        game->bodies[c->index].buttons = 0;
+    }
+}
+
+/* Every two to six seconds: stand, or walk somewhere; home, when that is far. */
+static void wander(struct game *game, struct creature *c) {
+    const struct entities *e = game->entities;
+    if (!c->chasing && game->tick < c->wander_tick) return;
+    c->chasing = false;
+    c->wander_tick = game->tick + 120 + rng_below(&game->rng, 240);
+    game->bodies[c->index].buttons = 0;
+
+    int64_t dx = (int64_t)c->home_x - e->x[c->index], dy = (int64_t)c->home_y - e->y[c->index];
+    if (dx * dx + dy * dy > (int64_t)CREATURE_LEASH * CREATURE_LEASH) {
+        walk(game, c->index, angle_of(dx, dy), CREATURE_WALK_SPEED);
+    } else if (rng_below(&game->rng, 2)) {
+        walk(game, c->index, (uint16_t)rng_below(&game->rng, 65536), CREATURE_WALK_SPEED);
+    } else {
+        stop(game, c->index);
+    }
+}
+
+static void think(struct game *game, struct creature *c) {
+    const struct body *body = &game->bodies[c->index];
+    if (body->hit_points == 0) {
+        if (game->tick >= body->rise_tick) game_rise(game, c->index, c->home_x, c->home_y);
+        return;
+    }
+    const struct entities *e = game->entities;
+    uint16_t prey = game_nearest_player(game, e->x[c->index], e->y[c->index], CREATURE_AGGRO_RADIUS);
+    if (prey != ENTITY_NONE) {
+        chase(game, c, prey);
+    } else {
+        wander(game, c);
+    }
+}
+
+void creatures_think(struct game *game, uint32_t think_ticks) {
+    uint32_t count = game->config.creatures;
+    uint32_t share = (count + think_ticks - 1) / think_ticks;
+    for (uint32_t i = 0; i < share; i++) {
+        think(game, &game->creatures[game->think_next]);
+        game->think_next = game->think_next + 1 < count ? game->think_next + 1 : 0;
+    }
+}
+
+uint64_t creatures_hash(const struct game *game, uint64_t hash) {
+    hash = hash_word(hash, game->think_next);
+    for (uint32_t i = 0; i < game->config.creatures; i++) {
+        const struct creature *c = &game->creatures[i];
+        hash = hash_word(hash, c->wander_tick << 1 | c->chasing);
+    }
+    return hash;
+}

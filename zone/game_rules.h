@@ -1,0 +1,100 @@
+/* game_rules.h: inside of the rules module: its figures, its state, and what game.c, game_combat.c and game_creatures.c
+ * lend each other. Nothing outside these files includes it.
+ */
+#ifndef MARCH_ZONE_GAME_RULES_H
+#define MARCH_ZONE_GAME_RULES_H
+
+#include "zone/game.h"
+#include "zone/rng.h"
+
+#define GAME_METRES(m) ((int32_t)((m)*65536))
+
+/* Speeds in 2^-11 m per tick: metres a second x 2048 / 60. The diagonal one is straight / sqrt 2. */
+#define PLAYER_SPEED          188 /* 5.5 m/s */
+#define PLAYER_SPEED_DIAGONAL 133
+#define CREATURE_WALK_SPEED   51  /* 1.5 m/s */
+#define CREATURE_CHASE_SPEED  137 /* 4.0 m/s: a player outruns it */
+
+#define BODY_RADIUS GAME_METRES(0.5)
+
+#define PLAYER_HEALTH        100
+#define PLAYER_RESPAWN_TICKS 180 /* 3 s */
+#define PLAYER_STRIKE_DAMAGE 25
+#define PLAYER_STRIKE_TICKS  30
+#define PLAYER_SHOT_DAMAGE   10
+#define PLAYER_SHOT_TICKS    24
+#define PLAYER_SHOT_RANGE    GAME_METRES(30)
+
+#define CREATURE_HEALTH        60
+#define CREATURE_RESPAWN_TICKS 600 /* 10 s */
+#define CREATURE_BITE_DAMAGE   8
+#define CREATURE_BITE_TICKS    60
+#define CREATURE_AGGRO_RADIUS  GAME_METRES(12)
+#define CREATURE_LEASH         GAME_METRES(30) /* farther from home than this, it walks home */
+
+#define STRIKE_REACH   GAME_METRES(2)
+#define STRIKE_COS_Q14 8192 /* within 60 degrees of the aim */
+#define ACTION_TICKS   12   /* an action shows this long: four snapshots at 20 Hz */
+#define SPEECH_REACH   GAME_METRES(30)
+
+/* A body: what the rules keep of an entity besides what clients are told. Indexed like the entities. */
+struct body {
+    uint64_t ready_tick;  /* may strike or shoot again */
+    uint64_t action_tick; /* the action shown ends */
+    uint64_t rise_tick;   /* the dead rise */
+    int16_t hit_points;   /* 0: dead */
+    uint16_t aim;
+    uint8_t buttons;
+};
+
+/* A creature's mind. */
+struct creature {
+    uint64_t wander_tick; /* makes up its mind anew */
+    int32_t home_x, home_y;
+    uint16_t index;
+    bool chasing;
+};
+
+struct game {
+    struct game_config config;
+    struct entities *entities;
+    const struct grid *grid;
+    struct rng rng;
+    uint64_t tick; /* of the newest game_think */
+    struct body *bodies;
+    struct creature *creatures;
+    uint32_t think_next; /* the creature whose turn it is */
+    struct game_event *events;
+    uint32_t event_count;
+    uint32_t events_max; /* an entity rises and dies at most once between two clears */
+};
+
+/* game_hurt takes hit points off a living body; at none it dies. */
+void game_hurt(struct game *game, uint16_t index, int16_t damage, uint16_t by);
+
+/* game_rise puts a body with full health at a place. */
+void game_rise(struct game *game, uint16_t index, int32_t x, int32_t y);
+
+/* game_place picks a random place inside the walls. */
+void game_place(struct game *game, int32_t *x, int32_t *y);
+
+/* game_is_target tells whether an index out of the grid still is a living body. (The grid may be older than the last
+ * removal.) */
+static inline bool game_is_target(const struct game *game, uint16_t index) {
+    return entities_is_alive(game->entities, index) && game->bodies[index].hit_points > 0;
+}
+
+/* game_nearest_player returns the nearest living player within `radius`, ENTITY_NONE when there is none. */
+uint16_t game_nearest_player(const struct game *game, int32_t x, int32_t y, int32_t radius);
+
+/* game_strike_target returns the nearest body before `index` that it may strike, ENTITY_NONE when there is none. */
+uint16_t game_strike_target(const struct game *game, uint16_t index);
+
+/* game_shot_target returns the first body along the aim of `index`, ENTITY_NONE when there is none. */
+uint16_t game_shot_target(const struct game *game, uint16_t index);
+
+bool creatures_create(struct game *game);
+void creatures_think(struct game *game, uint32_t think_ticks);
+uint64_t creatures_hash(const struct game *game, uint64_t hash);
+
+#endif

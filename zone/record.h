@@ -1,0 +1,95 @@
+/* record.h: what happened to a zone, written so that it can happen again.
+ *
+ * A recording is a header and a block per tick: all that came in before the tick, then its number, and every `hash_every`
+ * ticks the hash of the state after it. zone/replay.h runs it. All numbers are little endian.
+ *
+ *   header, 48 bytes
+ *     0  8  "MARCHREC"
+ *     8  4  version, 1
+ *    12  4  hash_every: ticks whose number it divides carry a hash
+ *    16  8  digest of the configuration of the zone
+ *    24  8  seed
+ *    32  8  start tick
+ *    40  2  zone index
+ *    42  2  incarnation
+ *    44  4  zero
+ *   block
+ *     0  4  n: length of the body, 17 to RECORD_BODY_MAX
+ *     4  4  FNV-1a of the body
+ *     8  8  tick
+ *    16  8  hash, zero where there is none
+ *    24  1  1: has a hash
+ *    25  .. events, to the end of the body; each a type and
+ *             1 attach   gateway 1, session 8, player 8
+ *             2 detach   gateway 1, session 8
+ *             3 input    gateway 1, session 8, view tick 4, newest seq 2, count 1, count x (move 1, buttons 1, aim 2)
+ *             4 message  gateway 1, session 8, length 2, bytes
+ *             5 load     think ticks 4
+ *
+ * A file may end in the middle of a block, as a killed process leaves it: that block does not count.
+ *
+ * The tick only copies into memory; a thread writes to the file. There are two buffers of RECORD_BUFFER_BYTES; when the disk
+ * is slower than that lasts (seconds), recording stops, says so once, and leaves a file that ends with a whole tick.
+ */
+#ifndef MARCH_ZONE_RECORD_H
+#define MARCH_ZONE_RECORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/error.h"
+#include "schemas/wire.h"
+
+#define RECORD_VERSION      1
+#define RECORD_HEADER_BYTES 48
+#define RECORD_BLOCK_HEADER 8
+#define RECORD_BODY_MIN     17
+#define RECORD_BODY_MAX     (4u << 20)
+#define RECORD_BUFFER_BYTES (RECORD_BODY_MAX + RECORD_BLOCK_HEADER)
+
+enum record_event {
+    RECORD_EVENT_ATTACH = 1,
+    RECORD_EVENT_DETACH = 2,
+    RECORD_EVENT_INPUT = 3,
+    RECORD_EVENT_MESSAGE = 4,
+    RECORD_EVENT_LOAD = 5
+};
+
+struct record_header {
+    uint32_t hash_every;
+    uint64_t config_digest;
+    uint64_t seed;
+    uint64_t start_tick;
+    uint16_t zone_index;
+    uint16_t incarnation;
+};
+
+struct recorder;
+
+/* recorder_open creates the file, which must not exist, and starts the writing thread. MARCH_ERR_SYSTEM leaves errno. */
+must_check int recorder_open(const char *path, const struct record_header *header, struct recorder **out);
+
+/* recorder_close writes what is left and frees the recorder. Returns 0 when all of the run is in the file, MARCH_ERR_FULL
+ * when recording stopped early, MARCH_ERR_SYSTEM when the file could not be written. NULL is fine. */
+int recorder_close(struct recorder *recorder);
+
+/* recorder_stopped tells that recording has stopped early. */
+bool recorder_stopped(const struct recorder *recorder);
+
+void recorder_attach(struct recorder *recorder, uint32_t gateway, uint64_t session, uint64_t player);
+void recorder_detach(struct recorder *recorder, uint32_t gateway, uint64_t session);
+void recorder_input(struct recorder *recorder, uint32_t gateway, const struct wire_input *input);
+void recorder_message(struct recorder *recorder, uint32_t gateway, uint64_t session, const uint8_t *bytes, size_t len);
+void recorder_load(struct recorder *recorder, uint32_t think_ticks);
+
+/* recorder_wants_hash tells whether this tick's block is to carry a hash. */
+bool recorder_wants_hash(const struct recorder *recorder, uint64_t tick);
+
+/* recorder_tick ends a tick's block. */
+void recorder_tick(struct recorder *recorder, uint64_t tick, bool hashed, uint64_t hash);
+
+/* record_check is the FNV-1a of a block's body. */
+uint32_t record_check(const uint8_t *bytes, size_t len);
+
+#endif

@@ -1,0 +1,161 @@
+#include "zone/replay.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/bytes.h"
+
+struct replay {
+    FILE *file;
+    struct record_header header;
+    uint8_t *body;
+};
+
+static int read_header(struct replay *replay) {
+    uint8_t bytes[RECORD_HEADER_BYTES], magic[8];
+    if (fread(bytes, sizeof bytes, 1, replay->file) != 1) return MARCH_ERR_INVALID;
+    struct byte_reader r = {.bytes = bytes, .len = sizeof bytes};
+    read_bytes(&r, magic, sizeof magic);
+    uint64_t version = read_uint(&r, 4);
+    replay->header = (struct record_header){.hash_every = (uint32_t)read_uint(&r, 4)};
+    replay->header.config_digest = read_uint(&r, 8);
+    replay->header.seed = read_uint(&r, 8);
+    replay->header.start_tick = read_uint(&r, 8);
+    replay->header.zone_index = (uint16_t)read_uint(&r, 2);
+    replay->header.incarnation = (uint16_t)read_uint(&r, 2);
+    bool sound = memcmp(magic, "MARCHREC", sizeof magic) == 0 && version == RECORD_VERSION && replay->header.hash_every >= 1;
+    return sound ? 0 : MARCH_ERR_INVALID;
+}
+
+int replay_open(const char *path, struct record_header *header, struct replay **out) {
+    *out = NULL;
+    struct replay *replay = calloc(1, sizeof *replay);
+    if (!replay) return MARCH_ERR_SYSTEM;
+    replay->file = fopen(path, "rbe");
+    replay->body = malloc(RECORD_BODY_MAX);
+    int error = replay->file && replay->body ? read_header(replay) : MARCH_ERR_SYSTEM;
+    if (error) {
+        replay_close(replay);
+        return error;
+    }
+    *header = replay->header;
+    *out = replay;
+    return 0;
+}
+
+void replay_close(struct replay *replay) {
+    if (!replay) return;
+    if (replay->file) fclose(replay->file);
+    free(replay->body);
+    free(replay);
+}
+
+/* --- events */
+
+static int replay_input(struct sim *sim, uint32_t gateway, uint64_t session, struct byte_reader *r) {
+    struct wire_input input = {.session = session};
+    input.view_tick = (uint32_t)read_uint(r, 4);
+    input.newest_seq = (uint16_t)read_uint(r, 2);
+    input.count = (uint8_t)read_uint(r, 1);
+    if (input.count < 1 || input.count > WIRE_INPUT_COMMANDS_MAX) return MARCH_ERR_INVALID;
+    for (uint32_t i = 0; i < input.count; i++) {
+        input.commands[i].move = (uint8_t)read_uint(r, 1);
+        input.commands[i].buttons = (uint8_t)read_uint(r, 1);
+        input.commands[i].aim = (uint16_t)read_uint(r, 2);
+    }
+    if (r->overflow) return MARCH_ERR_INVALID;
+    sim_input(sim, gateway, &input);
+    return 0;
+}
+
+static int replay_message(struct sim *sim, uint32_t gateway, uint64_t session, struct byte_reader *r) {
+    size_t len = (size_t)read_uint(r, 2);
+    const uint8_t *bytes = byte_reader_claim(r, len);
+    if (r->overflow) return MARCH_ERR_INVALID;
+    sim_message(sim, gateway, session, bytes, len);
+    return 0;
+}
+
+static int replay_load(struct sim *sim, struct byte_reader *r) {
+    uint32_t think_ticks = (uint32_t)read_uint(r, 4);
+    if (r->overflow || think_ticks < 1) return MARCH_ERR_INVALID;
+    sim_set_load(sim, (struct sim_load){.snapshot_every = 1, .view_percent = 100, .think_ticks = think_ticks});
+    return 0;
+}
+
+static int replay_event(struct sim *sim, uint32_t gateways_max, struct byte_reader *r) {
+    uint64_t type = read_uint(r, 1);
+    if (type == RECORD_EVENT_LOAD) return replay_load(sim, r);
+    uint32_t gateway = (uint32_t)read_uint(r, 1);
+    uint64_t session = read_uint(r, 8);
+    if (r->overflow || gateway >= gateways_max) return MARCH_ERR_INVALID;
+    if (type == RECORD_EVENT_INPUT) return replay_input(sim, gateway, session, r);
+    if (type == RECORD_EVENT_MESSAGE) return replay_message(sim, gateway, session, r);
+    if (type == RECORD_EVENT_DETACH) {
+        sim_detach(sim, gateway, session);
+        return 0;
+    }
+    if (type != RECORD_EVENT_ATTACH) return MARCH_ERR_INVALID;
+    uint64_t player = read_uint(r, 8);
+    if (r->overflow) return MARCH_ERR_INVALID;
+    sim_attach(sim, gateway, session, player);
+    return 0;
+}
+
+int replay_block(struct sim *sim, uint32_t gateways_max, const uint8_t *body, size_t len, uint64_t last_tick,
+                 struct replay_result *result) {
+    struct byte_reader r = {.bytes = body, .len = len};
+    uint64_t tick = read_uint(&r, 8), hash = read_uint(&r, 8), hashed = read_uint(&r, 1);
+    if (r.overflow || tick <= last_tick) return MARCH_ERR_INVALID;
+    while (r.next < r.len) {
+        int error = replay_event(sim, gateways_max, &r);
+        if (error) return error;
+    }
+    sim_tick(sim, tick);
+    for (uint32_t g = 0; g < gateways_max; g++) output_clear(sim_output(sim, g));
+    result->ticks++;
+    if (!hashed) return 0;
+    result->hashes++;
+    uint64_t actual = sim_hash(sim);
+    if (actual == hash) return 0;
+    result->differs = true;
+    result->differs_tick = tick;
+    result->expected_hash = hash;
+    result->hash = actual;
+    return 0;
+}
+
+/* Reads the next block's body; 0 bytes at the end of the file. */
+static int read_block(struct replay *replay, size_t *len, struct replay_result *result) {
+    uint8_t head[RECORD_BLOCK_HEADER];
+    *len = 0;
+    size_t got = fread(head, 1, sizeof head, replay->file);
+    result->truncated = got > 0 && got < sizeof head;
+    if (got < sizeof head) return ferror(replay->file) ? MARCH_ERR_SYSTEM : 0;
+    size_t body_len = (size_t)load_le(head, 4);
+    if (body_len < RECORD_BODY_MIN || body_len > RECORD_BODY_MAX) return MARCH_ERR_INVALID;
+    if (fread(replay->body, 1, body_len, replay->file) < body_len) {
+        result->truncated = true;
+        return ferror(replay->file) ? MARCH_ERR_SYSTEM : 0;
+    }
+    if (record_check(replay->body, body_len) != load_le(head + 4, 4)) return MARCH_ERR_INVALID;
+    *len = body_len;
+    return 0;
+}
+
+int replay_run(struct replay *replay, struct sim *sim, struct replay_result *result) {
+    *result = (struct replay_result){.bad_offset = RECORD_HEADER_BYTES};
+    uint64_t last_tick = replay->header.start_tick;
+    uint32_t gateways_max = sim_gateways(sim);
+    while (!result->differs) {
+        size_t len;
+        int error = read_block(replay, &len, result);
+        if (error || len == 0) return error;
+        error = replay_block(sim, gateways_max, replay->body, len, last_tick, result);
+        if (error) return error;
+        last_tick = load_le(replay->body, 8);
+        result->bad_offset += RECORD_BLOCK_HEADER + len;
+    }
+    return 0;
+}

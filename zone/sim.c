@@ -1,0 +1,534 @@
+#include "zone/sim.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/check.h"
+#include "common/net_state.h"
+#include "zone/hash.h"
+#include "zone/input.h"
+
+#define GRID_CELL_M 16
+#define SLOT_NONE   0xffff
+#define THINK_TICKS 12 /* five times a second */
+#define ERROR_NEAR  4  /* 1/64 m a client may be off before it is told */
+#define ERROR_FAR   16
+#define YAW_ERROR   6 /* 1/256 turn: 8 degrees */
+#define WORLD_M     32767
+
+_Static_assert(VIEW_BYTES_MIN <= 1200, "a snapshot has room in a packet");
+
+/* One player. What the inputs phase reads stands first. */
+struct player {
+    uint64_t session;
+    uint64_t id;
+    struct input_queue inputs;
+    uint64_t said_tick;
+    uint32_t view_radius; /* 1/64 m, as the client asked */
+    uint16_t index;       /* of its entity */
+    uint8_t gateway;
+};
+
+/* Players by slot; `slot_of` finds the slot of a session by the index in its low half. */
+struct sim {
+    struct sim_config config;
+    struct sim_load load;
+    uint64_t tick, last_tick;
+    uint32_t step; /* ticks that this tick covers */
+
+    struct entities *entities;
+    struct grid *grid;
+    struct game *game;
+    struct views *views;
+    struct view_entity *published;
+
+    struct player *players;
+    uint16_t *active; /* slots in use, the first active_count */
+    uint16_t *active_at;
+    uint16_t *free_slots; /* the first players_max - active_count */
+    uint32_t active_count;
+    uint16_t *slot_of_entity;
+    uint16_t *slot_of[SIM_GATEWAYS_MAX];
+
+    struct output *outputs[SIM_GATEWAYS_MAX];
+    bool connected[SIM_GATEWAYS_MAX];
+    struct wire_builder *builder;
+    struct recorder *recorder;
+    struct sim_stats stats;
+};
+
+/* --- life */
+
+static struct grid_rect world_rect(struct wire_rect rect) {
+    return (struct grid_rect){rect.min_x * 65536, rect.min_y * 65536, rect.max_x * 65536, rect.max_y * 65536};
+}
+
+static bool config_is_sound(const struct sim_config *c) {
+    bool rect = c->rect.min_x >= -WORLD_M - 1 && c->rect.min_y >= -WORLD_M - 1 && c->rect.max_x <= WORLD_M &&
+                c->rect.max_y <= WORLD_M && c->rect.max_x - c->rect.min_x >= 2 && c->rect.max_y - c->rect.min_y >= 2;
+    return rect && c->players_max >= 1 && c->entities_max <= ENTITIES_MAX && c->players_max <= c->entities_max &&
+           c->creatures <= c->entities_max - c->players_max && c->gateways_max >= 1 && c->gateways_max <= SIM_GATEWAYS_MAX &&
+           c->snapshot_hz >= 1 && c->snapshot_hz <= c->tick_hz && c->snapshot_bytes_max >= VIEW_BYTES_MIN;
+}
+
+static bool create_world(struct sim *sim) {
+    const struct sim_config *c = &sim->config;
+    struct grid_rect rect = world_rect(c->rect);
+    sim->entities = entities_create(c->entities_max, c->zone_index, c->incarnation);
+    uint32_t cell_m = GRID_CELL_M;
+    while (!(sim->grid = grid_create(rect, cell_m, c->entities_max)) && cell_m < 4096) cell_m *= 2;
+    if (!sim->entities || !sim->grid) return false;
+    struct game_config game = {.bounds = rect, .creatures = c->creatures, .seed = c->seed};
+    sim->game = game_create(&game, sim->entities, sim->grid);
+    struct views_config views = {.clients_max = c->players_max,
+                                 .entities_max = c->entities_max,
+                                 .slots_max = c->view_max,
+                                 .error_near_max = ERROR_NEAR,
+                                 .error_far_max = ERROR_FAR,
+                                 .yaw_error_max = YAW_ERROR};
+    sim->views = views_create(&views);
+    sim->published = aligned_alloc(64, (c->entities_max * sizeof *sim->published + 63) / 64 * 64);
+    if (!sim->game || !sim->views || !sim->published) return false;
+    memset(sim->published, 0, c->entities_max * sizeof *sim->published);
+    grid_build(sim->grid, sim->entities->alive, sim->entities->count, sim->entities->x, sim->entities->y);
+    return true;
+}
+
+static bool create_players(struct sim *sim) {
+    const struct sim_config *c = &sim->config;
+    sim->players = calloc(c->players_max, sizeof *sim->players);
+    sim->active = calloc(c->players_max, sizeof *sim->active);
+    sim->active_at = calloc(c->players_max, sizeof *sim->active_at);
+    sim->free_slots = calloc(c->players_max, sizeof *sim->free_slots);
+    sim->slot_of_entity = calloc(c->entities_max, sizeof *sim->slot_of_entity);
+    sim->builder = wire_builder_create(WIRE_CLIENT_BYTES_MAX);
+    if (!sim->players || !sim->active || !sim->active_at || !sim->free_slots || !sim->slot_of_entity || !sim->builder)
+        return false;
+    for (uint32_t i = 0; i < c->players_max; i++) sim->free_slots[i] = (uint16_t)(c->players_max - 1 - i);
+    memset(sim->slot_of_entity, 0xff, c->entities_max * sizeof *sim->slot_of_entity);
+    for (uint32_t g = 0; g < c->gateways_max; g++) {
+        sim->slot_of[g] = malloc(c->sessions_max * sizeof *sim->slot_of[g]);
+        sim->outputs[g] = output_create(c->sessions_max);
+        if (!sim->slot_of[g] || !sim->outputs[g]) return false;
+        memset(sim->slot_of[g], 0xff, c->sessions_max * sizeof *sim->slot_of[g]);
+        sim->connected[g] = true;
+    }
+    return true;
+}
+
+struct sim *sim_create(const struct sim_config *config) {
+    if (!config_is_sound(config)) return NULL;
+    struct sim *sim = calloc(1, sizeof *sim);
+    if (!sim) return NULL;
+    sim->config = *config;
+    sim->load = (struct sim_load){.snapshot_every = 1, .view_percent = 100, .think_ticks = THINK_TICKS};
+    sim->tick = sim->last_tick = config->start_tick;
+    if (create_world(sim) && create_players(sim)) return sim;
+    sim_destroy(sim);
+    return NULL;
+}
+
+void sim_destroy(struct sim *sim) {
+    if (!sim) return;
+    for (uint32_t g = 0; g < SIM_GATEWAYS_MAX; g++) {
+        output_destroy(sim->outputs[g]);
+        free(sim->slot_of[g]);
+    }
+    wire_builder_destroy(sim->builder);
+    free(sim->slot_of_entity);
+    free(sim->free_slots);
+    free(sim->active_at);
+    free(sim->active);
+    free(sim->players);
+    free(sim->published);
+    views_destroy(sim->views);
+    game_destroy(sim->game);
+    grid_destroy(sim->grid);
+    entities_destroy(sim->entities);
+    free(sim);
+}
+
+void sim_set_recorder(struct sim *sim, struct recorder *recorder) {
+    sim->recorder = recorder;
+}
+
+/* --- sessions */
+
+static uint16_t *slot_entry(struct sim *sim, uint32_t gateway, uint64_t session) {
+    uint32_t index = (uint32_t)session;
+    CHECK(gateway < sim->config.gateways_max);
+    return index < sim->config.sessions_max ? &sim->slot_of[gateway][index] : NULL;
+}
+
+/* Returns the player of a session, NULL when there is none. */
+static struct player *find_player(struct sim *sim, uint32_t gateway, uint64_t session) {
+    const uint16_t *entry = slot_entry(sim, gateway, session);
+    if (!entry || *entry == SLOT_NONE || sim->players[*entry].session != session) {
+        sim->stats.sessions_unknown++;
+        return NULL;
+    }
+    return &sim->players[*entry];
+}
+
+static uint32_t slot_of(const struct sim *sim, const struct player *p) {
+    return (uint32_t)(p - sim->players);
+}
+
+/* Sends a reliable message to one player. */
+static void send_message(struct sim *sim, const struct player *p, const struct wire_server_message *message) {
+    struct wire_bytes bytes;
+    uint32_t offset;
+    int error = wire_server_message_pack(sim->builder, message, &bytes);
+    CHECK(error == 0);
+    struct output *output = sim->outputs[p->gateway];
+    if (output_text(output, bytes, &offset) == 0) output_message(output, p->session, offset, (uint32_t)bytes.len);
+}
+
+static void send_welcome(struct sim *sim, const struct player *p) {
+    const struct sim_config *c = &sim->config;
+    struct wire_server_message message = {.kind = WIRE_SERVER_WELCOME,
+                                          .welcome = {.entity = sim->entities->id[p->index],
+                                                      .player = p->id,
+                                                      .tick_hz = (uint16_t)c->tick_hz,
+                                                      .snapshot_hz = (uint16_t)c->snapshot_hz,
+                                                      .view_radius_m = (uint16_t)c->view_radius_m,
+                                                      .rect = c->rect}};
+    memcpy(message.welcome.zone, c->name, sizeof message.welcome.zone);
+    send_message(sim, p, &message);
+}
+
+static void remove_player(struct sim *sim, struct player *p) {
+    uint16_t slot = (uint16_t)slot_of(sim, p);
+    *slot_entry(sim, p->gateway, p->session) = SLOT_NONE;
+    sim->slot_of_entity[p->index] = SLOT_NONE;
+    game_leave(sim->game, p->index);
+    uint16_t last = sim->active[--sim->active_count];
+    sim->active[sim->active_at[slot]] = last;
+    sim->active_at[last] = sim->active_at[slot];
+    sim->free_slots[sim->config.players_max - sim->active_count - 1] = slot;
+    sim->stats.detached++;
+}
+
+static struct player *add_player(struct sim *sim, uint32_t gateway, uint64_t session, uint64_t id) {
+    uint16_t index;
+    if (sim->active_count == sim->config.players_max || game_join(sim->game, &index)) return NULL;
+    uint16_t slot = sim->free_slots[sim->config.players_max - sim->active_count - 1];
+    sim->active[sim->active_count] = slot;
+    sim->active_at[slot] = (uint16_t)sim->active_count++;
+    *slot_entry(sim, gateway, session) = slot;
+    sim->slot_of_entity[index] = slot;
+
+    struct player *p = &sim->players[slot];
+    *p = (struct player){.session = session,
+                         .id = id,
+                         .gateway = (uint8_t)gateway,
+                         .index = index,
+                         .view_radius = sim->config.view_radius_m * NET_POSITION_PER_M};
+    input_init(&p->inputs, sim->tick);
+    view_reset(sim->views, slot, (uint8_t)(hash_word(HASH_START, sim->entities->id[index]) >> 56));
+    return p;
+}
+
+static uint64_t attach(struct sim *sim, uint32_t gateway, uint64_t session, uint64_t id, enum sim_attach_result *result) {
+    const uint16_t *entry = slot_entry(sim, gateway, session);
+    *result = SIM_ATTACH_BAD_SESSION;
+    if (!entry) return 0;
+    struct player *p = *entry != SLOT_NONE ? &sim->players[*entry] : NULL;
+    if (p && p->session != session) {
+        remove_player(sim, p);
+        p = NULL;
+    }
+    if (!p) {
+        *result = SIM_ATTACH_FULL;
+        if (!(p = add_player(sim, gateway, session, id))) return 0;
+        sim->stats.attached++;
+    }
+    send_welcome(sim, p); /* again, where the gateway asks again: the first may have been lost on the way */
+    *result = SIM_ATTACHED;
+    return sim->entities->id[p->index];
+}
+
+uint64_t sim_attach(struct sim *sim, uint32_t gateway, uint64_t session, uint64_t id) {
+    if (sim->recorder) recorder_attach(sim->recorder, gateway, session, id);
+    enum sim_attach_result result;
+    uint64_t entity = attach(sim, gateway, session, id, &result);
+    if (result != SIM_ATTACHED) sim->stats.attach_refused++;
+    output_attached(sim->outputs[gateway], session, entity, result);
+    return entity;
+}
+
+void sim_detach(struct sim *sim, uint32_t gateway, uint64_t session) {
+    if (sim->recorder) recorder_detach(sim->recorder, gateway, session);
+    struct player *p = find_player(sim, gateway, session);
+    if (p) remove_player(sim, p);
+}
+
+void sim_drop_gateway(struct sim *sim, uint32_t gateway) {
+    for (uint32_t i = sim->active_count; i-- > 0;) {
+        const struct player *p = &sim->players[sim->active[i]];
+        if (p->gateway == gateway) sim_detach(sim, gateway, p->session);
+    }
+    output_clear(sim->outputs[gateway]);
+}
+
+void sim_set_connected(struct sim *sim, uint32_t gateway, bool connected) {
+    CHECK(gateway < sim->config.gateways_max);
+    sim->connected[gateway] = connected;
+}
+
+/* --- what clients send */
+
+void sim_input(struct sim *sim, uint32_t gateway, const struct wire_input *input) {
+    struct player *p = find_player(sim, gateway, input->session);
+    if (!p) {
+        output_detached(sim->outputs[gateway], input->session, SIM_DETACH_UNKNOWN);
+        return;
+    }
+    if (sim->recorder) recorder_input(sim->recorder, gateway, input);
+    sim->stats.inputs++;
+    if (input_push(&p->inputs, input, sim->tick) == 0) sim->stats.inputs_repeated++;
+}
+
+void sim_ack(struct sim *sim, uint32_t gateway, uint64_t session, uint16_t snapshot_seq) {
+    const struct player *p = find_player(sim, gateway, session);
+    if (p) view_ack(sim->views, slot_of(sim, p), snapshot_seq);
+}
+
+/* Lets every player in earshot hear, the speaker too. The text is packed once for each gateway. */
+static void say(struct sim *sim, struct player *speaker, const char *text) {
+    if (speaker->said_tick && sim->tick < speaker->said_tick + SIM_SAY_TICKS) {
+        sim->stats.says_limited++;
+        return;
+    }
+    speaker->said_tick = sim->tick;
+    const struct entities *e = sim->entities;
+    struct wire_server_message message = {.kind = WIRE_SERVER_HEARD,
+                                          .heard = {.entity = e->id[speaker->index], .player = speaker->id}};
+    memcpy(message.heard.text, text, sizeof message.heard.text);
+    struct wire_bytes bytes;
+    int error = wire_server_message_pack(sim->builder, &message, &bytes);
+    CHECK(error == 0);
+
+    bool packed[SIM_GATEWAYS_MAX] = {false};
+    uint32_t offset[SIM_GATEWAYS_MAX];
+    int64_t reach = game_earshot(sim->game);
+    for (uint32_t i = 0; i < sim->active_count; i++) {
+        const struct player *p = &sim->players[sim->active[i]];
+        int64_t dx = (int64_t)e->x[p->index] - e->x[speaker->index], dy = (int64_t)e->y[p->index] - e->y[speaker->index];
+        if (dx * dx + dy * dy > reach * reach) continue;
+        struct output *output = sim->outputs[p->gateway];
+        if (!packed[p->gateway] && output_text(output, bytes, &offset[p->gateway])) continue;
+        packed[p->gateway] = true;
+        output_message(output, p->session, offset[p->gateway], (uint32_t)bytes.len);
+    }
+}
+
+static void set_viewport(struct sim *sim, struct player *p, uint32_t radius_m) {
+    uint32_t most = sim->config.view_radius_m;
+    p->view_radius = (radius_m < 1 ? 1 : radius_m > most ? most : radius_m) * NET_POSITION_PER_M;
+}
+
+void sim_message(struct sim *sim, uint32_t gateway, uint64_t session, const uint8_t *bytes, size_t len) {
+    struct player *p = find_player(sim, gateway, session);
+    if (!p) return;
+    if (sim->recorder) recorder_message(sim->recorder, gateway, session, bytes, len);
+    struct wire_client_message message;
+    sim->stats.messages++;
+    if (wire_client_message_read(bytes, len, &message)) {
+        sim->stats.messages_bad++;
+        return;
+    }
+    switch (message.kind) {
+    case WIRE_CLIENT_SAY: say(sim, p, message.say); break;
+    case WIRE_CLIENT_VIEWPORT: set_viewport(sim, p, message.viewport_radius_m); break;
+    case WIRE_CLIENT_RESPAWN: game_respawn(sim->game, p->index); break;
+    }
+}
+
+void sim_set_load(struct sim *sim, struct sim_load load) {
+    CHECK(load.snapshot_every >= 1 && load.view_percent >= 1 && load.view_percent <= 100 && load.think_ticks >= 1);
+    if (sim->recorder) recorder_load(sim->recorder, load.think_ticks);
+    sim->load = load;
+}
+
+/* --- a tick */
+
+void sim_begin(struct sim *sim, uint64_t tick) {
+    CHECK(tick > sim->tick);
+    uint64_t passed = tick - sim->tick;
+    sim->step = passed < SIM_STEP_MAX ? (uint32_t)passed : SIM_STEP_MAX;
+    sim->last_tick = sim->tick;
+    sim->tick = tick;
+    for (uint32_t g = 0; g < sim->config.gateways_max; g++) output_clear_snapshots(sim->outputs[g]);
+}
+
+/* The wire's 0, 1, 2 are -1, 0, 1; 3 means nothing and stands still. */
+static int8_t move_axis(unsigned bits) {
+    return bits == 3 ? 0 : (int8_t)((int)bits - 1);
+}
+
+static void run_inputs(struct sim *sim) {
+    for (uint32_t i = 0; i < sim->active_count; i++) {
+        struct player *p = &sim->players[sim->active[i]];
+        struct wire_input_command command;
+        if (!input_next(&p->inputs, sim->tick, &command)) continue;
+        game_input(sim->game, p->index,
+                   (struct game_input){.move_x = move_axis(command.move & 3u),
+                                       .move_y = move_axis((command.move >> 2) & 3u),
+                                       .buttons = command.buttons & (GAME_BUTTON_STRIKE | GAME_BUTTON_SHOOT),
+                                       .aim = command.aim});
+    }
+}
+
+static void run_movement(struct sim *sim) {
+    const struct entities *e = sim->entities;
+    game_move(sim->game, sim->step);
+    grid_build(sim->grid, e->alive, e->count, e->x, e->y);
+}
+
+static void tell_events(struct sim *sim) {
+    uint32_t count;
+    const struct game_event *events = game_events(sim->game, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        uint16_t slot = sim->slot_of_entity[events[i].index];
+        if (slot == SLOT_NONE) continue; /* left since */
+        struct wire_server_message message = {.kind = WIRE_SERVER_RESPAWNED};
+        if (events[i].type == GAME_EVENT_DIED) {
+            message = (struct wire_server_message){.kind = WIRE_SERVER_DIED, .died_by = events[i].by};
+            sim->stats.deaths++;
+        }
+        send_message(sim, &sim->players[slot], &message);
+    }
+    game_events_clear(sim->game);
+}
+
+static void run_publish(struct sim *sim) {
+    tell_events(sim);
+    const struct entities *e = sim->entities;
+    for (uint32_t i = 0; i < e->count; i++) {
+        uint16_t n = e->alive[i];
+        sim->published[n] = (struct view_entity){.id = e->id[n],
+                                                 .generation = (uint16_t)e->generation[n],
+                                                 .state = {.x = e->x[n] >> NET_POSITION_SHIFT,
+                                                           .y = e->y[n] >> NET_POSITION_SHIFT,
+                                                           .vx = e->vx[n],
+                                                           .vy = e->vy[n],
+                                                           .tick = (uint32_t)sim->tick,
+                                                           .kind = e->kind[n],
+                                                           .yaw = e->yaw[n],
+                                                           .health = e->health[n],
+                                                           .action = e->action[n]}};
+    }
+}
+
+static void build_snapshot(struct sim *sim, uint32_t slot, const struct view_world *world) {
+    const struct player *p = &sim->players[slot];
+    const struct net_state *own = &sim->published[p->index].state;
+    struct output *output = sim->outputs[p->gateway];
+    uint8_t *room = output_snapshot_room(output, sim->config.snapshot_bytes_max);
+    if (!room) {
+        sim->stats.snapshots_no_room++;
+        return;
+    }
+    struct view_request request = {.own = p->index,
+                                   .input_ack = p->inputs.applied_seq,
+                                   .target = VIEW_OWN_NONE,
+                                   .x = own->x,
+                                   .y = own->y,
+                                   .radius = p->view_radius * sim->load.view_percent / 100};
+    struct view_result result;
+    view_build(sim->views, slot, world, &request, room, sim->config.snapshot_bytes_max, &result);
+    output_snapshot_add(output, p->session, result.len, result.seq);
+    sim->stats.snapshots++;
+}
+
+/* A client's turn comes when tick + slot passes a multiple of the interval: as many clients in each tick, whatever ticks are
+ * left out and however the interval changes. */
+static void run_snapshots(struct sim *sim) {
+    if (!sim->config.snapshots) return;
+    struct view_world world = {.entities = sim->published, .grid = sim->grid, .tick = (uint32_t)sim->tick};
+    uint64_t interval = sim->config.tick_hz / sim->config.snapshot_hz * sim->load.snapshot_every;
+    for (uint32_t i = 0; i < sim->active_count; i++) {
+        uint32_t slot = sim->active[i];
+        if (!sim->connected[sim->players[slot].gateway]) continue;
+        if ((sim->tick + slot) / interval != (sim->last_tick + slot) / interval) build_snapshot(sim, slot, &world);
+    }
+}
+
+void sim_run(struct sim *sim, enum sim_phase phase) {
+    switch (phase) {
+    case SIM_PHASE_INPUTS: run_inputs(sim); break;
+    case SIM_PHASE_RULES: game_think(sim->game, sim->tick, sim->load.think_ticks); break;
+    case SIM_PHASE_MOVEMENT: run_movement(sim); break;
+    case SIM_PHASE_COMBAT: game_combat(sim->game, sim->tick); break;
+    case SIM_PHASE_PUBLISH: run_publish(sim); break;
+    case SIM_PHASE_SNAPSHOTS: run_snapshots(sim); break;
+    case SIM_PHASE_COUNT: CHECK(false);
+    }
+}
+
+void sim_end(struct sim *sim) {
+    if (!sim->recorder) return;
+    bool hashed = recorder_wants_hash(sim->recorder, sim->tick);
+    recorder_tick(sim->recorder, sim->tick, hashed, hashed ? sim_hash(sim) : 0);
+}
+
+void sim_tick(struct sim *sim, uint64_t tick) {
+    sim_begin(sim, tick);
+    for (int phase = 0; phase < SIM_PHASE_COUNT; phase++) sim_run(sim, (enum sim_phase)phase);
+    sim_end(sim);
+}
+
+const char *sim_phase_name(enum sim_phase phase) {
+    static const char *const names[SIM_PHASE_COUNT] = {"inputs", "rules", "movement", "combat", "publish", "snapshots"};
+    CHECK((unsigned)phase < SIM_PHASE_COUNT);
+    return names[phase];
+}
+
+/* --- looking in */
+
+uint64_t sim_hash(const struct sim *sim) {
+    const struct entities *e = sim->entities;
+    uint64_t hash = hash_word(HASH_START, sim->tick);
+    hash = hash_word(hash, e->count);
+    for (uint32_t i = 0; i < e->count; i++) {
+        uint16_t n = e->alive[i];
+        hash = hash_word(hash, e->id[n]);
+        hash = hash_pair(hash, e->x[n], e->y[n]);
+        hash = hash_word(hash, (uint64_t)(uint16_t)e->vx[n] << 48 | (uint64_t)(uint16_t)e->vy[n] << 32 |
+                                   (uint64_t)e->kind[n] << 24 | (uint64_t)e->yaw[n] << 16 | (uint64_t)e->health[n] << 8 |
+                                   e->action[n]);
+    }
+    hash = game_hash(sim->game, hash);
+    for (uint32_t i = 0; i < sim->active_count; i++) {
+        const struct player *p = &sim->players[sim->active[i]];
+        hash = hash_word(hash, p->session);
+        hash = input_hash(&p->inputs, hash);
+    }
+    return hash;
+}
+
+uint32_t sim_players(const struct sim *sim) {
+    return sim->active_count;
+}
+
+uint32_t sim_gateways(const struct sim *sim) {
+    return sim->config.gateways_max;
+}
+
+struct output *sim_output(struct sim *sim, uint32_t gateway) {
+    CHECK(gateway < sim->config.gateways_max);
+    return sim->outputs[gateway];
+}
+
+struct entities *sim_entities(struct sim *sim) {
+    return sim->entities;
+}
+
+const struct sim_stats *sim_stats(const struct sim *sim) {
+    return &sim->stats;
+}
+
+const struct views_stats *sim_views_stats(const struct sim *sim) {
+    return views_stats(sim->views);
+}

@@ -1,0 +1,151 @@
+/* sim.h: a zone without sockets, clock or threads: sessions and inputs in, batches out.
+ *
+ * Between ticks the shell tells what the gateways said: sim_attach, sim_detach, sim_input, sim_ack, sim_message, in the
+ * order it came. A tick is sim_begin, then the phases in the order of the enum; sim_tick does both. The shell runs the
+ * phases itself where it times them. After the tick, output(s) hold what each gateway is to be sent.
+ *
+ *   inputs     each player's next command goes to the rules
+ *   rules      timers, creatures' minds
+ *   movement   positions += velocities, then the grid is rebuilt
+ *   combat     strikes and shots
+ *   publish    events become messages; views get the state of every entity
+ *   snapshots  of the clients whose turn it is: they are spread over the ticks
+ *
+ * Ticks are numbered from the Unix epoch. When numbers are left out (the zone was late, or runs at a lower rate), movement
+ * covers them, up to SIM_STEP_MAX at once, so that prediction stays exact.
+ *
+ * The state is a function of the configuration and the calls with the ticks; sim_hash tells two states apart. Snapshots and
+ * their acks are not part of it. With a recorder all that bears on the state is recorded as it comes.
+ *
+ * Limits: gateways_max edges, players_max players, entities_max entities, session indices below sessions_max. What passes
+ * them is refused with a result, and counted. Nothing allocates after create.
+ */
+#ifndef MARCH_ZONE_SIM_H
+#define MARCH_ZONE_SIM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/error.h"
+#include "schemas/wire.h"
+#include "zone/entities.h"
+#include "zone/game.h"
+#include "zone/grid.h"
+#include "zone/output.h"
+#include "zone/record.h"
+#include "zone/view.h"
+
+#define SIM_STEP_MAX     4  /* ticks that one step may cover */
+#define SIM_GATEWAYS_MAX 16 /* as CONFIG_GATEWAYS_MAX */
+#define SIM_SAY_TICKS    30 /* a player speaks twice a second at most */
+
+struct sim_config {
+    char name[WIRE_NAME_MAX + 1];
+    uint16_t zone_index;
+    uint16_t incarnation; /* goes into entity ids */
+    struct wire_rect rect;
+    uint64_t seed;
+    uint64_t start_tick;
+    uint32_t creatures;
+    uint32_t players_max;
+    uint32_t entities_max;
+    uint32_t gateways_max;
+    uint32_t sessions_max; /* of one gateway */
+    uint32_t tick_hz;
+    uint32_t snapshot_hz;
+    uint32_t snapshot_bytes_max;
+    uint32_t view_radius_m;
+    uint32_t view_max;
+    bool snapshots; /* false: none are built (replay) */
+};
+
+/* The dials of overload. */
+struct sim_load {
+    uint32_t snapshot_every; /* 1: the full rate, 2: half */
+    uint32_t view_percent;   /* of the radius */
+    uint32_t think_ticks;    /* each creature thinks once in so many */
+};
+
+enum sim_phase {
+    SIM_PHASE_INPUTS = 0,
+    SIM_PHASE_RULES = 1,
+    SIM_PHASE_MOVEMENT = 2,
+    SIM_PHASE_COMBAT = 3,
+    SIM_PHASE_PUBLISH = 4,
+    SIM_PHASE_SNAPSHOTS = 5,
+    SIM_PHASE_COUNT = 6
+};
+
+enum sim_attach_result { SIM_ATTACHED = 0, SIM_ATTACH_FULL = 1, SIM_ATTACH_BAD_SESSION = 2, SIM_ATTACH_COUNT = 3 };
+
+/* Why a zone says that it does not have a session. */
+enum sim_detach_reason { SIM_DETACH_UNKNOWN = 1 };
+
+struct sim_stats {
+    uint64_t attached;
+    uint64_t attach_refused;
+    uint64_t detached;
+    uint64_t inputs;
+    uint64_t inputs_repeated; /* packets with nothing new */
+    uint64_t sessions_unknown;
+    uint64_t messages;
+    uint64_t messages_bad; /* malformed */
+    uint64_t says_limited;
+    uint64_t deaths;
+    uint64_t snapshots;
+    uint64_t snapshots_no_room;
+};
+
+struct sim;
+
+/* sim_create returns NULL when there is no memory or the configuration can't be (creatures and players beyond
+ * entities_max, a rectangle out of the world). */
+struct sim *sim_create(const struct sim_config *config);
+void sim_destroy(struct sim *sim);
+
+/* sim_set_recorder makes the sim tell a recorder everything from now on; NULL ends it. */
+void sim_set_recorder(struct sim *sim, struct recorder *recorder);
+
+/* --- between ticks. `gateway` is below gateways_max. The result of an attach goes into the gateway's output. */
+
+/* sim_attach gives a session a player. Again for the same session: the same player. A session whose index is in use by an
+ * older generation takes its place. Returns the player's entity id, 0 when refused. */
+uint64_t sim_attach(struct sim *sim, uint32_t gateway, uint64_t session, uint64_t player);
+void sim_detach(struct sim *sim, uint32_t gateway, uint64_t session);
+void sim_input(struct sim *sim, uint32_t gateway, const struct wire_input *input);
+void sim_ack(struct sim *sim, uint32_t gateway, uint64_t session, uint16_t snapshot_seq);
+void sim_message(struct sim *sim, uint32_t gateway, uint64_t session, const uint8_t *bytes, size_t len);
+
+/* sim_drop_gateway detaches all sessions of a gateway and forgets what it was to be told. */
+void sim_drop_gateway(struct sim *sim, uint32_t gateway);
+
+/* sim_set_connected tells whether snapshots for a gateway are worth building; at first they are. */
+void sim_set_connected(struct sim *sim, uint32_t gateway, bool connected);
+
+void sim_set_load(struct sim *sim, struct sim_load load);
+
+/* --- a tick */
+
+/* sim_begin starts tick `tick`, which is past the last. */
+void sim_begin(struct sim *sim, uint64_t tick);
+void sim_run(struct sim *sim, enum sim_phase phase);
+void sim_tick(struct sim *sim, uint64_t tick);
+
+/* sim_end tells the recorder that the tick is over. sim_tick does it too. */
+void sim_end(struct sim *sim);
+
+const char *sim_phase_name(enum sim_phase phase);
+
+/* --- looking in */
+
+struct output *sim_output(struct sim *sim, uint32_t gateway);
+uint64_t sim_hash(const struct sim *sim);
+uint32_t sim_players(const struct sim *sim);
+uint32_t sim_gateways(const struct sim *sim);
+
+/* sim_entities is for tests and benchmarks, which may place entities between ticks. */
+struct entities *sim_entities(struct sim *sim);
+const struct sim_stats *sim_stats(const struct sim *sim);
+const struct views_stats *sim_views_stats(const struct sim *sim);
+
+#endif
