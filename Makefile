@@ -24,6 +24,9 @@ WARN    := -Wall -Wextra -Wshadow -Wconversion -Werror
 CPPFLAGS := -D_GNU_SOURCE -I. -I$(OUT)/gen -MMD -MP
 CFLAGS_dev     := -O2 -g -fno-omit-frame-pointer
 CFLAGS_test    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+CFLAGS_O0 := -O0
+CFLAGS_O2 := -O2
+CFLAGS_O3 := -O3
 CFLAGS_release := -O3 -g -flto=auto -march=x86-64-v2 $(PGO)
 CFLAGS  ?=
 ALL_CFLAGS   = -std=c17 -fPIC $(WARN) $(CFLAGS_$(MODE)) $(CFLAGS)
@@ -133,6 +136,13 @@ test-unit: ## build and run the unit tests (MODE=test)
 	@$(MAKE) --no-print-directory -j$(JOBS) MODE=test run-unit
 run-unit: $(UNIT_BINS)
 	@failed=0; for t in $^; do echo "== $$t"; $$t || failed=1; done; exit $$failed
+$(OUT)/determinism: $(OUT)/tests/unit/test_determinism.o $(ZONE) $(SCHEMAS) $(COMMON)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -lcmocka -o $@
+.PHONY: test-determinism
+test-determinism: ## the simulation gives the same hash at -O0, -O2 and -O3
+	@for o in O0 O2 O3; do echo "== determinism -$$o"; \
+		$(MAKE) --no-print-directory -j$(JOBS) MODE=$$o build/$$o/determinism && build/$$o/determinism || exit 1; done
 FUZZ_SECONDS ?= 5
 test-fuzz: $(FUZZ_BINS) ## run every fuzzer for FUZZ_SECONDS over its kept corpus
 	@for f in $^; do n=$$(basename $$f); echo "== $$n"; mkdir -p build/fuzz/work/$$n tests/fuzz/corpus/$$n; \
