@@ -15,7 +15,7 @@
 
 struct http {
     struct MHD_Daemon *daemon;
-    union address address;
+    struct addr address;
     const struct metrics *metrics;
     const struct health *health;
     struct http_route routes[HTTP_ROUTES_MAX];
@@ -82,16 +82,18 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 
 /* start_daemon starts the thread with every signal blocked, so that signals reach the loop, whose wait they must end. */
 static struct MHD_Daemon *start_daemon(struct http *http) {
+    struct sockaddr_storage address;
+    addr_to_sockaddr(&http->address, &address);
     unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_AUTO;
-    if (http->address.any.sa_family == AF_INET6) flags |= MHD_USE_IPv6;
+    if (http->address.family == ADDR_IPV6) flags |= MHD_USE_IPv6;
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     errno = 0;
-    struct MHD_Daemon *daemon = MHD_start_daemon(
-        flags, 0, NULL, NULL, on_request, http, MHD_OPTION_SOCK_ADDR, &http->address.any, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_IDLE_S,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_END);
+    struct MHD_Daemon *daemon =
+        MHD_start_daemon(flags, 0, NULL, NULL, on_request, http, MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_CONNECTION_LIMIT,
+                         (unsigned)HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_IDLE_S,
+                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_END);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return daemon;
 }
@@ -115,7 +117,7 @@ int http_open(struct http **out, const struct http_options *options, char *error
     http->route_count = options->route_count;
     for (size_t i = 0; i < options->route_count; i++) http->routes[i] = options->routes[i];
     int result = MARCH_ERR_INVALID;
-    if (address_parse(options->listen, &http->address) != 0) {
+    if (addr_parse(&http->address, options->listen) != 0) {
         snprintf(error, error_size, "%s: cannot serve HTTP: expected an address like 127.0.0.1:0", options->listen);
         goto fail;
     }
@@ -127,7 +129,7 @@ int http_open(struct http **out, const struct http_options *options, char *error
     }
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_BIND_PORT);
     CHECK(info != NULL);
-    address_set_port(&http->address, info->port);
+    http->address.port = info->port;
     *out = http;
     return 0;
 fail:
@@ -135,7 +137,7 @@ fail:
     return result;
 }
 
-const union address *http_address(const struct http *http) {
+const struct addr *http_address(const struct http *http) {
     return &http->address;
 }
 

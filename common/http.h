@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/address.h"
+#include "common/addr.h"
 #include "common/error.h"
 #include "common/health.h"
 #include "common/metrics.h"
@@ -46,7 +46,7 @@ struct http_options {
 must_check int http_open(struct http **out, const struct http_options *options, char *error, size_t error_size);
 
 /* http_address returns the bound address, with the port that was chosen where 0 was asked for. */
-const union address *http_address(const struct http *http);
+const struct addr *http_address(const struct http *http);
 
 /* http_close stops the thread and closes every connection; NULL is fine. */
 void http_close(struct http *http);

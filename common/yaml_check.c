@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/address.h"
+#include "common/addr.h"
 #include "common/check.h"
 #include "common/text.h"
 
@@ -171,11 +171,11 @@ static bool host_is_valid(const char *text, uint64_t len_max) {
 }
 
 static bool text_follows_rule(const char *text, const struct yaml_rule *rule) {
-    union address address;
+    struct addr address;
     switch (rule->form) {
     case YAML_FORM_INTEGER: return integer_in_range(text, rule->min, rule->max);
     case YAML_FORM_NAME: return name_is_valid(text, rule->max);
-    case YAML_FORM_ADDRESS: return strlen(text) <= rule->max && address_parse(text, &address) == 0;
+    case YAML_FORM_ADDRESS: return strlen(text) <= rule->max && addr_parse(&address, text) == 0;
     case YAML_FORM_HOST: return host_is_valid(text, rule->max);
     case YAML_FORM_COUNT: break;
     }

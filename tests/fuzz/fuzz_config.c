@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "common/address.h"
+#include "common/addr.h"
 #include "common/check.h"
 #include "common/config.h"
 
@@ -16,11 +16,11 @@ static void check_refused(const char *error) {
 }
 
 static void check_gateway(const struct config_gateway *gateway) {
-    union address address;
+    struct addr address;
     CHECK(gateway->name[0] && gateway->listen_count >= 1 && gateway->listen_count <= CONFIG_ADDRESSES_MAX);
-    for (uint32_t i = 0; i < gateway->listen_count; i++) CHECK(address_parse(gateway->listen_addresses[i], &address) == 0);
+    for (uint32_t i = 0; i < gateway->listen_count; i++) CHECK(addr_parse(&address, gateway->listen_addresses[i]) == 0);
     CHECK(gateway->public_count <= CONFIG_ADDRESSES_MAX);
-    CHECK(address_parse(gateway->http, &address) == 0);
+    CHECK(addr_parse(&address, gateway->http) == 0);
     CHECK(gateway->max_clients > 0 && gateway->cpu >= CONFIG_CPU_NONE && gateway->io < CONFIG_IO_COUNT);
 }
 
