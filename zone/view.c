@@ -17,6 +17,10 @@
 #define OWN_ERROR_MAX  1  /* 1/64 m: rounding */
 #define COUNT_BITS_MAX 21 /* gamma code of a number of updates */
 
+_Static_assert(VIEW_BYTES_MIN * 8 >=
+                   (SNAPSHOT_HEADER_BYTES + SNAPSHOT_REMOVALS_BYTES_MAX) * 8 + COUNT_BITS_MAX + SNAPSHOT_FULL_BITS_MAX,
+               "a snapshot holds every removal, and an update");
+
 /* What one build carries from step to step. */
 struct build {
     struct views *views;
@@ -205,13 +209,29 @@ static void seat_own(struct build *build) {
 
 /* --- need and priority */
 
-static uint32_t prediction_error(const struct view_record *record, const struct net_state *state, uint32_t tick) {
-    int32_t ticks = net_ticks_since(tick, record->tick);
-    int32_t dx = state->x - net_predict_axis(record->x, record->vx, ticks);
-    int32_t dy = state->y - net_predict_axis(record->y, record->vy, ticks);
-    uint32_t x = dx < 0 ? (uint32_t)-dx : (uint32_t)dx, y = dy < 0 ? (uint32_t)-dy : (uint32_t)dy;
+static uint32_t prediction_error(const struct net_state *sent, const struct net_state *state) {
+    int32_t ticks = net_ticks_since(state->tick, sent->tick);
+    int32_t dx = state->x - net_predict_axis(sent->x, sent->vx, ticks);
+    int32_t dy = state->y - net_predict_axis(sent->y, sent->vy, ticks);
+    uint32_t x = (uint32_t)(dx < 0 ? -dx : dx), y = (uint32_t)(dy < 0 ? -dy : dy);
     return x > y ? x : y;
 }
+
+static uint32_t error_max(const struct build *build, uint32_t slot, uint32_t distance2) {
+    if (slot == 0) return OWN_ERROR_MAX;
+    const struct views_config *config = &build->views->config;
+    return distance2 > build->half2 ? config->error_far_max : config->error_near_max;
+}
+
+/* Whether yaw, health and action are as the client was told, yaw within the threshold. They stand side by side, with the
+ * kind: mostly one comparison tells. */
+static bool looks_same(const struct build *build, const struct net_state *sent, const struct net_state *state) {
+    if (memcmp(&sent->kind, &state->kind, 4) == 0) return true;
+    uint32_t yaw_off = (uint8_t)(state->yaw - sent->yaw);
+    if (yaw_off > 128) yaw_off = 256 - yaw_off;
+    return yaw_off <= build->views->config.yaw_error_max && sent->health == state->health && sent->action == state->action;
+}
+_Static_assert(offsetof(struct net_state, kind) == 16 && sizeof(struct net_state) == 20, "the last four bytes");
 
 /* Returns what an entity in need gathers for one snapshot. */
 static uint32_t weight_of(const struct build *build, const struct view_record *record, const struct view_entity *entity,
@@ -219,26 +239,17 @@ static uint32_t weight_of(const struct build *build, const struct view_record *r
     unsigned halvings = 0;
     if (distance2 >> NEAR_LOG2) halvings = (31u - (unsigned)__builtin_clz(distance2) - NEAR_LOG2) / 2;
     uint32_t weight = WEIGHT_NEAR >> (halvings < WEIGHT_HALVES ? halvings : WEIGHT_HALVES);
-    bool urgent = record->flags != 0 || record->health != entity->state.health || record->action != entity->state.action;
+    bool urgent =
+        record->flags != 0 || record->sent.health != entity->state.health || record->sent.action != entity->state.action;
     if (urgent) weight *= 2;
     bool ours = build->own_group != 0 && entity->group == build->own_group;
     if (ours || record->entity == build->request->target) weight *= 4;
     return weight;
 }
 
-/* Decides whether the entity in a slot needs an update; if so, it gathers priority. */
-static void consider(struct build *build, uint32_t slot, struct view_record *record, uint32_t distance2) {
-    const struct views_config *config = &build->views->config;
+/* Lets an entity gather priority, and marks its slot. */
+static void need(struct build *build, uint32_t slot, struct view_record *record, uint32_t distance2) {
     const struct view_entity *entity = &build->world->entities[record->entity];
-    const struct net_state *state = &entity->state;
-    uint32_t error_max = distance2 > build->half2 ? config->error_far_max : config->error_near_max;
-    if (slot == 0) error_max = OWN_ERROR_MAX;
-    uint32_t yaw_off = (uint8_t)(state->yaw - record->yaw);
-    if (yaw_off > 128) yaw_off = 256 - yaw_off;
-    if (prediction_error(record, state, build->world->tick) <= error_max && yaw_off <= config->yaw_error_max &&
-        record->health == state->health && record->action == state->action && record->flags == 0) {
-        return;
-    }
     uint32_t priority = record->priority + (slot == 0 ? PRIORITY_MAX : weight_of(build, record, entity, distance2));
     record->priority = (uint16_t)(priority < PRIORITY_MAX ? priority : PRIORITY_MAX);
     build->views->needed[slot / VIEW_CHUNK_SLOTS] |= 1ULL << slot % VIEW_CHUNK_SLOTS;
@@ -247,27 +258,31 @@ static void consider(struct build *build, uint32_t slot, struct view_record *rec
 
 /* --- interest: who stays, who goes, who comes */
 
-static bool stays(const struct build *build, uint32_t slot, const struct view_record *record, uint32_t distance2) {
-    const struct view_entity *entity = &build->world->entities[record->entity];
+static bool stays(const struct build *build, uint32_t slot, const struct view_record *record,
+                  const struct view_entity *entity, uint32_t distance2) {
     if (entity->generation != record->generation || entity->state.tick != build->world->tick) return false;
     if (slot == 0) return true;
     return distance2 <= build->interest.outer2 && record->entity != build->request->own;
 }
 
+/* The loop that costs: once for each entity in view. */
 static void review_chunk(struct build *build, uint32_t c) {
     struct view_chunk *chunk = &build->view->chunks[c];
     for (uint64_t bits = chunk->occupied; bits; bits &= bits - 1) {
         unsigned s = (unsigned)__builtin_ctzll(bits);
         uint32_t slot = c * VIEW_CHUNK_SLOTS + s;
         struct view_record *record = &chunk->records[s];
-        const struct net_state *state = &build->world->entities[record->entity].state;
+        const struct view_entity *entity = &build->world->entities[record->entity];
+        const struct net_state *state = &entity->state;
         uint32_t distance2 = interest_distance2(&build->interest, state->x, state->y);
-        if (!stays(build, slot, record, distance2)) {
+        if (!stays(build, slot, record, entity, distance2)) {
             drop(build, chunk, s);
             continue;
         }
         build->kept_inside += distance2 <= build->interest.inner2;
-        consider(build, slot, record, distance2);
+        bool fine = prediction_error(&record->sent, state) <= error_max(build, slot, distance2) && record->flags == 0 &&
+                    looks_same(build, &record->sent, state);
+        if (!fine) need(build, slot, record, distance2);
     }
 }
 
@@ -301,7 +316,7 @@ static void seat_newcomers(struct build *build) {
         }
         uint32_t distance2 = interest_distance2(&build->interest, views->places.x[i], views->places.y[i]);
         add(build, slot, build->world->grid->items[i]);
-        consider(build, slot, &build->view->chunks[slot / VIEW_CHUNK_SLOTS].records[slot % VIEW_CHUNK_SLOTS], distance2);
+        need(build, slot, &build->view->chunks[slot / VIEW_CHUNK_SLOTS].records[slot % VIEW_CHUNK_SLOTS], distance2);
     }
     mark_present(build, false);
 }
@@ -319,8 +334,9 @@ static void review_interest(struct build *build) {
 
 /* --- the log */
 
-/* Finds room for `need` updates in a row: at the front when it is free, so that the log's end stays untouched; else where
- * the newest flight ends. What is in use runs from the oldest flight's begin to log_end, around the end or not. */
+/* Finds room for `need` updates in a row. What is in use runs from the oldest flight's begin to log_end, around the end or
+ * not. The log starts over at its front as soon as what is free there lasts until the present flights have landed, with as
+ * much again to spare: so its later part is touched only by those who have much in flight. */
 static void open_log(struct build *build, uint32_t need) {
     struct view *view = build->view;
     uint32_t end = view->log_end, begin = UINT32_MAX;
@@ -335,7 +351,7 @@ static void open_log(struct build *build, uint32_t need) {
         build->log_room = VIEW_LOG_MAX;
     } else if (end <= begin) {
         build->log_room = begin - end;
-    } else if (begin >= need || begin > VIEW_LOG_MAX - end) {
+    } else if (begin >= 2 * (end - begin) + 4 * need || (need > VIEW_LOG_MAX - end && begin > VIEW_LOG_MAX - end)) {
         build->log_begin = 0;
         build->log_room = begin;
     } else {
@@ -439,9 +455,7 @@ static void write_update(struct build *build, struct snapshot_writer *writer, ui
     snapshot_write_update(writer, &update);
     baseline->newest_version++;
     log_update(build->view, &update, baseline->newest_version, baseline->tenant);
-    const struct net_state *state = &update.state;
-    *record = (struct view_record){record->entity, record->generation, state->x,      state->y,      state->vx, state->vy,
-                                   state->tick,    state->yaw,         state->health, state->action, 0,         0};
+    *record = (struct view_record){.sent = update.state, .entity = record->entity, .generation = record->generation};
     build->views->stats.full_updates += update.distance == 0;
 }
 

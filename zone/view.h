@@ -31,7 +31,7 @@
 #define VIEW_SNAPSHOTS_MAX 32
 #define VIEW_OWN_NONE      0xffffu
 #define VIEW_RADIUS_MAX    (450 * NET_POSITION_PER_M) /* with hysteresis, squares of distances fit in 32 bits */
-#define VIEW_BYTES_MIN     512                        /* room of a snapshot: fits every removal, and some updates */
+#define VIEW_BYTES_MIN     256                        /* room of a snapshot: fits every removal, and an update */
 
 /* What a zone publishes of each entity once a tick, under its index: one cache line read tells a view all. An index is
  * stable for an entity's life. An entity is alive when state.tick is the world's tick. */

@@ -23,14 +23,11 @@ enum view_record_flag { VIEW_MUST_SEND = 1, VIEW_NEVER_SENT = 2 };
 
 /* Hot: what the client was told last of the entity in a slot. */
 struct view_record {
+    struct net_state sent;
     uint16_t entity; /* index */
     uint16_t generation;
-    int32_t x, y;
-    int16_t vx, vy;
-    uint32_t tick;
-    uint8_t yaw, health, action;
-    uint8_t flags;
     uint16_t priority; /* gathered since the last update */
+    uint8_t flags;
 };
 _Static_assert(sizeof(struct view_record) == 28, "two to a cache line and a bit");
 
