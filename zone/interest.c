@@ -79,7 +79,7 @@ static uint32_t fitting_ring(const uint32_t rings[RING_COUNT], uint32_t slots, u
     return ring;
 }
 
-/* Shrinks the radii to what `slots` can hold: newcomers take seven eighths, hysteresis the rest. */
+/* Shrinks the radii to what `slots` can hold: newcomers take seven eighths, the rest is for those who stay. */
 static void shrink(const struct views *views, const struct view_world *world, struct interest *interest, uint32_t slots) {
     uint32_t rings[RING_COUNT] = {0}, sum;
     unsigned shift = 0;
@@ -104,7 +104,11 @@ struct interest interest_scan(const struct views *views, const struct view_world
     int64_t reach = (int64_t)(outer + 1) << NET_POSITION_SHIFT;
     interest.area = grid_area_between(world->grid, x - reach, y - reach, x + reach, y + reach);
     interest.inside = scan_count(views, world, &interest);
-    if (interest.inside > slots - slots / 8) shrink(views, world, &interest, slots);
+    if (interest.inside > slots) {
+        shrink(views, world, &interest, slots);
+    } else if (interest.inside > slots - slots / 8) {
+        interest.outer2 = interest.inner2; /* the slots are for who is inside */
+    }
     return interest;
 }
 

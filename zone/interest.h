@@ -1,7 +1,8 @@
 /* interest.h: who is near enough to be seen.
  *
  * The inner radius decides who comes, the outer one, 10 % further, who goes: an entity on the edge does not flicker. Where
- * more than seven eighths of a view's slots would be taken, both shrink to what fits, so that the nearest are seen.
+ * more stands inside than a view has slots, both shrink until it fits, so that the nearest are seen: newcomers may take
+ * seven eighths, the rest keeps those on the edge from flickering.
  */
 #ifndef MARCH_ZONE_INTEREST_H
 #define MARCH_ZONE_INTEREST_H

@@ -28,10 +28,11 @@ struct build {
     const struct view_world *world;
     const struct view_request *request;
     struct interest interest;
-    uint32_t half2;       /* square of half the inner radius */
-    uint16_t own_group;   /* 0: none */
-    uint32_t kept_inside; /* slots whose entity is within the inner radius */
-    uint32_t need_count;  /* bits in views->needed */
+    uint32_t half2;        /* square of half the inner radius */
+    uint32_t error_max[2]; /* near; far, beyond half the radius */
+    uint16_t own_group;    /* 0: none */
+    uint32_t kept_inside;  /* slots whose entity is within the inner radius */
+    uint32_t need_count;   /* bits in views->needed */
     uint32_t log_begin, log_room;
 };
 
@@ -217,12 +218,6 @@ static uint32_t prediction_error(const struct net_state *sent, const struct net_
     return x > y ? x : y;
 }
 
-static uint32_t error_max(const struct build *build, uint32_t slot, uint32_t distance2) {
-    if (slot == 0) return OWN_ERROR_MAX;
-    const struct views_config *config = &build->views->config;
-    return distance2 > build->half2 ? config->error_far_max : config->error_near_max;
-}
-
 /* Whether yaw, health and action are as the client was told, yaw within the threshold. They stand side by side, with the
  * kind: mostly one comparison tells. */
 static bool looks_same(const struct build *build, const struct net_state *sent, const struct net_state *state) {
@@ -280,7 +275,8 @@ static void review_chunk(struct build *build, uint32_t c) {
             continue;
         }
         build->kept_inside += distance2 <= build->interest.inner2;
-        bool fine = prediction_error(&record->sent, state) <= error_max(build, slot, distance2) && record->flags == 0 &&
+        uint32_t error_max = slot == 0 ? OWN_ERROR_MAX : build->error_max[distance2 > build->half2];
+        bool fine = prediction_error(&record->sent, state) <= error_max && record->flags == 0 &&
                     looks_same(build, &record->sent, state);
         if (!fine) need(build, slot, record, distance2);
     }
@@ -326,6 +322,8 @@ static void review_interest(struct build *build) {
     struct views *views = build->views;
     build->interest = interest_scan(views, build->world, build->request, views->config.slots_max - 1);
     build->half2 = build->interest.inner2 / 4;
+    build->error_max[0] = views->config.error_near_max;
+    build->error_max[1] = views->config.error_far_max;
     memset(views->needed, 0, sizeof(views->needed));
     seat_own(build);
     for (uint32_t c = 0; c < build->view->chunks_used; c++) review_chunk(build, c);
