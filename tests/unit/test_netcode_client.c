@@ -255,6 +255,22 @@ static void test_client_without_timeout_waits(void **state) {
     assert_int_equal(client.server_index, 0);
 }
 
+static void test_client_connects_again_with_a_new_token(void **state) {
+    (void)state;
+    start();
+    uint64_t sequence = 0;
+    for (int i = 0; i < 3; i++) {
+        pass(10000);
+        assert_int_equal(client.state, NETCODE_CLIENT_CONNECTED);
+        netcode_client_disconnect(&client, to_server, NULL);
+        params.create_s = wall_s;
+        params.expire_s = wall_s + 30;
+        start();
+        assert_true(client.sequence > sequence); /* never used again, not even with other keys */
+        sequence = client.sequence;
+    }
+}
+
 static void test_client_told_by_the_server_is_disconnected(void **state) {
     (void)state;
     start();
@@ -298,6 +314,7 @@ int main(void) {
         TEST(test_client_token_expires_over_several_servers),
         TEST(test_client_bad_token_is_invalid),
         TEST(test_client_without_timeout_waits),
+        TEST(test_client_connects_again_with_a_new_token),
         TEST(test_client_told_by_the_server_is_disconnected),
         TEST(test_client_ignores_others),
     };

@@ -420,6 +420,14 @@ static void test_challenge_of_another_token_is_refused(void **state) {
     assert_int_equal(request(&same_id), NETCODE_DROP_NONE);
     memcpy(same_id.challenge, one.challenge, sizeof(challenge));
     assert_int_equal(respond(&same_id), NETCODE_DROP_CHALLENGE);
+    /* same user data, other client id */
+    params.client_id = 11;
+    memset(params.user_data, 9, sizeof(params.user_data));
+    assert_int_equal(netcode_token_mint(same_id.token, &params, config.connect_key), 0);
+    assert_int_equal(netcode_token_read_public(&same_id.public, same_id.token, sizeof(same_id.token)), 0);
+    assert_int_equal(request(&same_id), NETCODE_DROP_NONE);
+    memcpy(same_id.challenge, one.challenge, sizeof(challenge));
+    assert_int_equal(respond(&same_id), NETCODE_DROP_CHALLENGE);
     assert_int_equal(respond(&one), NETCODE_DROP_NONE);
 }
 
@@ -457,6 +465,18 @@ static void test_pending_full_ignores_until_handshakes_expire(void **state) {
     assert_int_equal(request(&peers[4]), NETCODE_DROP_NONE);
     assert_int_equal(respond(&peers[4]), NETCODE_DROP_NONE);
     assert_int_equal(box.sent, 0);
+}
+
+static void test_handshake_expires_even_before_it_is_swept(void **state) {
+    (void)state;
+    start();
+    struct peer peer;
+    mint(&peer, 9, 1000);
+    assert_int_equal(request(&peer), NETCODE_DROP_NONE);
+    now = mono_add_ms(now, 5000);
+    assert_int_equal(respond(&peer), NETCODE_DROP_UNKNOWN_ADDR);
+    assert_int_equal(request(&peer), NETCODE_DROP_NONE);
+    assert_int_equal(respond(&peer), NETCODE_DROP_NONE);
 }
 
 static void test_newer_token_of_an_address_takes_over_its_handshake(void **state) {
@@ -663,6 +683,7 @@ int main(void) {
         TEST(test_challenge_of_another_token_is_refused),
         TEST(test_server_full_sends_denied),
         TEST(test_pending_full_ignores_until_handshakes_expire),
+        TEST(test_handshake_expires_even_before_it_is_swept),
         TEST(test_newer_token_of_an_address_takes_over_its_handshake),
         TEST(test_garbage_is_dropped_with_its_reason),
         TEST(test_network_of_strangers_is_limited_but_sessions_are_not),
