@@ -59,14 +59,24 @@ FUZZ_BINS  := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_
 BINS       := $(patsubst %,$(OUT)/bin/%,$(foreach p,gateway zone,$(if $(wildcard $(p)/main.c),$(p))) \
 	$(foreach t,zonectl swarm,$(if $(wildcard tools/$(t)/main.c),$(t))) $(if $(wildcard tools/client/example.c),example))
 
-.PHONY: help all build
+.PHONY: help all build deps fmt lint
 .DEFAULT_GOAL := help
+.SECONDARY: # keep what is made on the way
 .SECONDARY: # keep objects and generated headers
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 20
 
 build: $(BINS) ## build every program into build/$(MODE)/bin
+
+deps: ## install the Debian packages that are missing
+	@tools/deps.sh $(PACKAGES)
+
+fmt: ## format every C and C++ source
+	@find $(wildcard common schemas gateway zone tools tests) -name '*.[ch]' -o -name '*.cc' | xargs -P$(JOBS) -n16 clang-format -i
+
+lint: ## formatting, headers alone, direction of includes, cppcheck, shellcheck
+	@CC="$(CC)" JOBS=$(JOBS) tools/lint.sh
 
 # --- objects, libraries, programs
 
@@ -131,11 +141,18 @@ build/fuzz/fuzz_%: build/fuzz/tests/fuzz/fuzz_%.o build/fuzz/libfuzzed.a
 
 # --- tests
 
-.PHONY: test-unit test-fuzz
+.PHONY: test test-unit test-fuzz test-system
+test: deps ## install what is missing, build and run every test
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory test-unit
+	@$(MAKE) --no-print-directory test-determinism
+	@$(MAKE) --no-print-directory test-fuzz
+	@$(MAKE) --no-print-directory test-system
 test-unit: ## build and run the unit tests (MODE=test)
 	@$(MAKE) --no-print-directory -j$(JOBS) MODE=test run-unit
+UNIT_TIMEOUT_S ?= 120
 run-unit: $(UNIT_BINS)
-	@failed=0; for t in $^; do echo "== $$t"; $$t || failed=1; done; exit $$failed
+	@failed=0; for t in $^; do echo "== $$t"; timeout $(UNIT_TIMEOUT_S) $$t || failed=1; done; exit $$failed
 $(OUT)/determinism: $(OUT)/tests/unit/test_determinism.o $(ZONE) $(SCHEMAS) $(COMMON)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -lcmocka -o $@
@@ -144,10 +161,19 @@ test-determinism: ## the simulation gives the same hash at -O0, -O2 and -O3
 	@for o in O0 O2 O3; do echo "== determinism -$$o"; \
 		$(MAKE) --no-print-directory -j$(JOBS) MODE=$$o build/$$o/determinism && build/$$o/determinism || exit 1; done
 FUZZ_SECONDS ?= 5
-test-fuzz: $(FUZZ_BINS) ## run every fuzzer for FUZZ_SECONDS over its kept corpus
-	@for f in $^; do n=$$(basename $$f); echo "== $$n"; mkdir -p build/fuzz/work/$$n tests/fuzz/corpus/$$n; \
-		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=5 -print_final_stats=0 -verbosity=0 -artifact_prefix=build/fuzz/ \
-		build/fuzz/work/$$n tests/fuzz/corpus/$$n || exit 1; done
+test-fuzz: ## run every fuzzer for FUZZ_SECONDS over its kept corpus
+	@$(MAKE) --no-print-directory -j$(JOBS) --output-sync=target $(FUZZ_BINS:build/fuzz/%=run-%)
+run-fuzz_%: build/fuzz/fuzz_%
+	@echo "== fuzz_$*"; mkdir -p build/fuzz/work/fuzz_$* tests/fuzz/corpus/fuzz_$*
+	@$< -max_total_time=$(FUZZ_SECONDS) -timeout=5 -print_final_stats=0 -verbosity=0 -artifact_prefix=build/fuzz/ \
+		build/fuzz/work/fuzz_$* tests/fuzz/corpus/fuzz_$*
+
+# System tests run real processes, found by MARCH_BIN_DIR; SYSTEM_MODE=release tests what is shipped.
+SYSTEM_MODE ?= test
+test-system: ## run the system tests by pytest against the programs of SYSTEM_MODE
+	@$(MAKE) --no-print-directory -j$(JOBS) MODE=$(SYSTEM_MODE) build
+	@$(if $(wildcard tests/system/test_*.py),MARCH_BIN_DIR=$(CURDIR)/build/$(SYSTEM_MODE)/bin \
+		$(PYTEST) -q -p no:cacheprovider tests/system,echo "== no system tests")
 
 clean: ## remove what was built
 	rm -rf build

@@ -23,8 +23,9 @@ struct fixture {
 
 static int set_up(void **state) {
     struct fixture *f = calloc(1, sizeof(*f));
+    if (f == NULL) return -1;
     snprintf(f->dir, sizeof(f->dir), "/tmp/test_child_log.XXXXXX");
-    if (f == NULL || mkdtemp(f->dir) == NULL) return -1;
+    if (mkdtemp(f->dir) == NULL) return -1;
     snprintf(f->path, sizeof(f->path), "%s/a.log", f->dir);
     snprintf(f->rotated, sizeof(f->rotated), "%s/a.log.1", f->dir);
     *state = f;
