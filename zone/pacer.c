@@ -1,0 +1,69 @@
+#include "zone/pacer.h"
+
+#include <errno.h>
+#include <time.h>
+
+#include "common/check.h"
+
+/* Seconds and the rest apart: ticks x 10^9 does not fit in 64 bits. */
+static uint64_t tick_start_ns(uint64_t tick, uint32_t tick_hz) {
+    return tick / tick_hz * NS_PER_S + (tick % tick_hz * NS_PER_S + tick_hz - 1) / tick_hz;
+}
+
+static uint64_t tick_at_ns(uint64_t wall_ns, uint32_t tick_hz) {
+    return wall_ns / NS_PER_S * tick_hz + wall_ns % NS_PER_S * tick_hz / NS_PER_S;
+}
+
+void pacer_init(struct pacer *pacer, uint32_t tick_hz, struct mono now, uint64_t wall_ns) {
+    CHECK(tick_hz >= 1);
+    *pacer = (struct pacer){
+        .tick_hz = tick_hz, .stride = 1, .offset_ns = (int64_t)(wall_ns - now.ns), .tick = tick_at_ns(wall_ns, tick_hz)};
+}
+
+void pacer_follow(struct pacer *pacer, struct mono now, uint64_t wall_ns) {
+    int64_t error = (int64_t)(wall_ns - now.ns) - pacer->offset_ns;
+    const int64_t most = (int64_t)PACER_SLEW_NS;
+    pacer->offset_ns += error > most ? most : error < -most ? -most : error;
+}
+
+void pacer_set_stride(struct pacer *pacer, uint32_t stride) {
+    CHECK(stride >= 1 && stride <= PACER_STRIDE_MAX);
+    pacer->stride = stride;
+}
+
+static uint64_t due_tick(const struct pacer *pacer) {
+    return pacer->tick / pacer->stride * pacer->stride + pacer->stride;
+}
+
+struct mono pacer_due(const struct pacer *pacer) {
+    return (struct mono){tick_start_ns(due_tick(pacer), pacer->tick_hz) - (uint64_t)pacer->offset_ns};
+}
+
+uint64_t pacer_at(const struct pacer *pacer, struct mono now) {
+    return tick_at_ns(now.ns + (uint64_t)pacer->offset_ns, pacer->tick_hz);
+}
+
+uint64_t pacer_begin(struct pacer *pacer, struct mono now) {
+    uint64_t due = due_tick(pacer), current = pacer_at(pacer, now) / pacer->stride * pacer->stride;
+    pacer->tick = due;
+    if (current > due) {
+        pacer->missed += (current - due) / pacer->stride;
+        pacer->tick = current;
+    }
+    return pacer->tick;
+}
+
+struct mono pacer_wait(struct mono due, bool spin) {
+    struct mono now = mono_now();
+    uint64_t until_ns = due.ns - (spin ? PACER_SPIN_NS : 0);
+    if (now.ns < until_ns) {
+        struct timespec until = {.tv_sec = (time_t)(until_ns / NS_PER_S), .tv_nsec = (long)(until_ns % NS_PER_S)};
+        if (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR) return mono_now();
+        now = mono_now();
+    }
+    while (now.ns < due.ns) {
+        __builtin_ia32_pause();
+        now = mono_now();
+    }
+    return now;
+}
