@@ -10,8 +10,7 @@
 
 #define GRID_CELL_M 16
 #define SLOT_NONE   0xffff
-#define THINK_TICKS 12 /* five times a second */
-#define ERROR_NEAR  4  /* 1/64 m a client may be off before it is told */
+#define ERROR_NEAR  4 /* 1/64 m a client may be off before it is told */
 #define ERROR_FAR   16
 #define YAW_ERROR   6 /* 1/256 turn: 8 degrees */
 #define WORLD_M     32767
@@ -121,7 +120,7 @@ struct sim *sim_create(const struct sim_config *config) {
     struct sim *sim = calloc(1, sizeof *sim);
     if (!sim) return NULL;
     sim->config = *config;
-    sim->load = (struct sim_load){.snapshot_every = 1, .view_percent = 100, .think_ticks = THINK_TICKS};
+    sim->load = (struct sim_load){.snapshot_every = 1, .view_percent = 100, .think_ticks = SIM_THINK_TICKS};
     sim->tick = sim->last_tick = config->start_tick;
     if (create_world(sim) && create_players(sim)) return sim;
     sim_destroy(sim);

@@ -37,6 +37,7 @@
 
 #define SIM_STEP_MAX     4  /* ticks that one step may cover */
 #define SIM_GATEWAYS_MAX 16 /* as CONFIG_GATEWAYS_MAX */
+#define SIM_THINK_TICKS  12 /* each creature thinks five times a second, where nothing is overloaded */
 #define SIM_SAY_TICKS    30 /* a player speaks twice a second at most */
 
 struct sim_config {

@@ -1,0 +1,233 @@
+#include "zone/telemetry.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/text.h"
+
+#define SERIES_MAX 96
+
+/* Counters that mirror what is counted elsewhere. */
+enum counter {
+    TICKS,
+    MISSED,
+    ATTACHED,
+    REFUSED,
+    DETACHED,
+    INPUTS,
+    REPEATED,
+    UNKNOWN,
+    MESSAGES,
+    MESSAGES_BAD,
+    SAYS_LIMITED,
+    DEATHS,
+    SNAPSHOTS,
+    SNAPSHOT_BYTES,
+    UPDATES,
+    FULL_UPDATES,
+    DEFERRED,
+    LOST,
+    NO_ROOM,
+    OUTPUT_DROPPED,
+    BATCHES_RECEIVED,
+    BATCHES_SENT,
+    BATCH_BYTES,
+    SENDS_REFUSED,
+    BUS_BAD,
+    GATEWAY_LOSSES,
+    COUNTER_COUNT
+};
+
+static const struct {
+    const char *name, *help;
+} counters[COUNTER_COUNT] = {
+    [TICKS] = {"march_zone_ticks_total", "Ticks run"},
+    [MISSED] = {"march_zone_ticks_missed_total", "Ticks left out because it was too late for them"},
+    [ATTACHED] = {"march_zone_attached_total", "Sessions given a player"},
+    [REFUSED] = {"march_zone_attach_refused_total", "Sessions refused: the zone is full"},
+    [DETACHED] = {"march_zone_detached_total", "Players that left"},
+    [INPUTS] = {"march_zone_inputs_total", "Input packets of players"},
+    [REPEATED] = {"march_zone_inputs_repeated_total", "Input packets with nothing new"},
+    [UNKNOWN] = {"march_zone_sessions_unknown_total", "Things said of sessions that the zone does not have"},
+    [MESSAGES] = {"march_zone_messages_total", "Reliable messages of clients"},
+    [MESSAGES_BAD] = {"march_zone_messages_bad_total", "Reliable messages that were malformed"},
+    [SAYS_LIMITED] = {"march_zone_says_limited_total", "Speech dropped for coming too fast"},
+    [DEATHS] = {"march_zone_deaths_total", "Players that died"},
+    [SNAPSHOTS] = {"march_zone_snapshots_total", "Snapshots built"},
+    [SNAPSHOT_BYTES] = {"march_zone_snapshot_bytes_total", "Bytes of snapshots"},
+    [UPDATES] = {"march_zone_snapshot_updates_total", "Entity updates in snapshots"},
+    [FULL_UPDATES] = {"march_zone_snapshot_updates_full_total", "Entity updates without a baseline"},
+    [DEFERRED] = {"march_zone_snapshot_updates_deferred_total", "Entity updates that waited for room in a later snapshot"},
+    [LOST] = {"march_zone_snapshots_lost_total", "Snapshots taken for lost"},
+    [NO_ROOM] = {"march_zone_snapshots_no_room_total", "Snapshots left out because the batch was full"},
+    [OUTPUT_DROPPED] = {"march_zone_output_dropped_total", "Results, messages and snapshots without room in a batch"},
+    [BATCHES_RECEIVED] = {"march_zone_batches_received_total", "Batches from gateways"},
+    [BATCHES_SENT] = {"march_zone_batches_sent_total", "Batches to gateways"},
+    [BATCH_BYTES] = {"march_zone_batches_sent_bytes_total", "Bytes of batches to gateways"},
+    [SENDS_REFUSED] = {"march_zone_batches_refused_total", "Batches that the bus had no room for"},
+    [BUS_BAD] = {"march_zone_bus_messages_bad_total", "Messages from gateways that were malformed or out of place"},
+    [GATEWAY_LOSSES] = {"march_zone_gateway_losses_total", "Connections to gateways that ended"},
+};
+
+struct telemetry {
+    struct metrics *metrics;
+    const char *name;
+    struct histogram *tick, *wake, *phases[TELEMETRY_PHASE_COUNT];
+    struct metric_counter *counters[COUNTER_COUNT];
+    struct metric_gauge *players, *entities, *level, *gateways, *number, *recording;
+};
+
+static const char *phase_name(uint32_t phase) {
+    if (phase == TELEMETRY_RECEIVE) return "receive";
+    if (phase == TELEMETRY_RECORD) return "record";
+    if (phase == TELEMETRY_SEND) return "send";
+    return sim_phase_name((enum sim_phase)(phase - TELEMETRY_SIM));
+}
+
+static void register_all(struct telemetry *t) {
+    struct metrics *m = t->metrics;
+    t->tick = metrics_histogram(m, "march_zone_tick_seconds", "Time that a tick took", NULL, METRIC_UNIT_NS);
+    t->wake = metrics_histogram(m, "march_zone_wake_delay_seconds", "How late the tick thread woke", NULL, METRIC_UNIT_NS);
+    for (uint32_t p = 0; p < TELEMETRY_PHASE_COUNT; p++) {
+        char labels[METRICS_LABELS_MAX];
+        snprintf(labels, sizeof labels, "phase=\"%s\"", phase_name(p));
+        t->phases[p] =
+            metrics_histogram(m, "march_zone_phase_seconds", "Time of each phase of a tick", labels, METRIC_UNIT_NS);
+    }
+    for (uint32_t c = 0; c < COUNTER_COUNT; c++)
+        t->counters[c] = metrics_counter(m, counters[c].name, counters[c].help, NULL);
+    t->players = metrics_gauge(m, "march_zone_players", "Players in the zone", NULL);
+    t->entities = metrics_gauge(m, "march_zone_entities", "Entities in the zone", NULL);
+    t->level =
+        metrics_gauge(m, "march_zone_overload_level", "What the zone does without: 0 nothing, 5 every second tick", NULL);
+    t->gateways = metrics_gauge(m, "march_zone_gateways_up", "Gateways connected", NULL);
+    t->number = metrics_gauge(m, "march_zone_tick", "Number of the newest tick", NULL);
+    t->recording = metrics_gauge(m, "march_zone_recording", "1 while a recording is written", NULL);
+}
+
+struct telemetry *telemetry_create(const char *name) {
+    struct telemetry *t = calloc(1, sizeof *t);
+    if (!t) return NULL;
+    t->name = name;
+    t->metrics = metrics_create(SERIES_MAX, name);
+    if (!t->metrics) {
+        free(t);
+        return NULL;
+    }
+    register_all(t);
+    return t;
+}
+
+void telemetry_destroy(struct telemetry *t) {
+    if (!t) return;
+    metrics_destroy(t->metrics);
+    free(t);
+}
+
+const struct metrics *telemetry_metrics(const struct telemetry *t) {
+    return t->metrics;
+}
+
+void telemetry_woke(struct telemetry *t, uint64_t late_ns) {
+    histogram_record(t->wake, late_ns);
+}
+
+void telemetry_phase(struct telemetry *t, enum telemetry_phase phase, uint64_t ns) {
+    histogram_record(t->phases[phase], ns);
+}
+
+void telemetry_tick(struct telemetry *t, uint64_t ns) {
+    histogram_record(t->tick, ns);
+    counter_inc(t->counters[TICKS]);
+}
+
+/* --- mirroring */
+
+static void mirror_sim(struct telemetry *t, struct sim *sim) {
+    const struct sim_stats *s = sim_stats(sim);
+    const struct views_stats *v = sim_views_stats(sim);
+    counter_set(t->counters[ATTACHED], s->attached);
+    counter_set(t->counters[REFUSED], s->attach_refused);
+    counter_set(t->counters[DETACHED], s->detached);
+    counter_set(t->counters[INPUTS], s->inputs);
+    counter_set(t->counters[REPEATED], s->inputs_repeated);
+    counter_set(t->counters[UNKNOWN], s->sessions_unknown);
+    counter_set(t->counters[MESSAGES], s->messages);
+    counter_set(t->counters[MESSAGES_BAD], s->messages_bad);
+    counter_set(t->counters[SAYS_LIMITED], s->says_limited);
+    counter_set(t->counters[DEATHS], s->deaths);
+    counter_set(t->counters[SNAPSHOTS], s->snapshots);
+    counter_set(t->counters[NO_ROOM], s->snapshots_no_room);
+    counter_set(t->counters[SNAPSHOT_BYTES], v->bytes);
+    counter_set(t->counters[UPDATES], v->updates);
+    counter_set(t->counters[FULL_UPDATES], v->full_updates);
+    counter_set(t->counters[DEFERRED], v->deferred);
+    counter_set(t->counters[LOST], v->lost);
+    uint64_t dropped = 0;
+    for (uint32_t g = 0; g < sim_gateways(sim); g++) dropped += sim_output(sim, g)->dropped;
+    counter_set(t->counters[OUTPUT_DROPPED], dropped);
+    gauge_set(t->players, sim_players(sim));
+    gauge_set(t->entities, sim_entities(sim)->count);
+}
+
+static void mirror_edges(struct telemetry *t, const struct edges *edges) {
+    struct edge_stats sum = {0};
+    int64_t up = 0;
+    for (uint32_t g = 0; g < edges_count(edges); g++) {
+        const struct edge_stats *s = edges_stats(edges, g);
+        sum.batches_received += s->batches_received;
+        sum.batches_sent += s->batches_sent;
+        sum.bytes_sent += s->bytes_sent;
+        sum.sends_refused += s->sends_refused;
+        sum.messages_bad += s->messages_bad;
+        sum.losses += s->losses;
+        up += edges_state(edges, g) == EDGE_UP;
+    }
+    counter_set(t->counters[BATCHES_RECEIVED], sum.batches_received);
+    counter_set(t->counters[BATCHES_SENT], sum.batches_sent);
+    counter_set(t->counters[BATCH_BYTES], sum.bytes_sent);
+    counter_set(t->counters[SENDS_REFUSED], sum.sends_refused);
+    counter_set(t->counters[BUS_BAD], sum.messages_bad);
+    counter_set(t->counters[GATEWAY_LOSSES], sum.losses);
+    gauge_set(t->gateways, up);
+}
+
+void telemetry_mirror(struct telemetry *t, const struct telemetry_source *source) {
+    mirror_sim(t, source->sim);
+    mirror_edges(t, source->edges);
+    counter_set(t->counters[MISSED], source->pacer->missed);
+    gauge_set(t->number, (int64_t)source->pacer->tick);
+    gauge_set(t->level, source->overload->level);
+    gauge_set(t->recording, source->recording);
+}
+
+/* --- /status */
+
+static void append_times(struct text *text, const char *key, const struct histogram *h) {
+    text_append(text, "\"%s\":{\"p50\":%.1f,\"p99\":%.1f,\"max\":%.1f},", key, (double)histogram_quantile(h, 0.5) / 1e3,
+                (double)histogram_quantile(h, 0.99) / 1e3, (double)histogram_max(h) / 1e3);
+}
+
+int telemetry_status(void *context, char *buf, size_t size) {
+    const struct telemetry *t = context;
+    struct text text;
+    text_init(&text, buf, size);
+    text_append(&text, "{\"zone\":\"%s\",\"tick\":%" PRId64 ",\"players\":%" PRId64 ",\"entities\":%" PRId64 ",", t->name,
+                gauge_value(t->number), gauge_value(t->players), gauge_value(t->entities));
+    text_append(&text, "\"gateways_up\":%" PRId64 ",\"overload_level\":%" PRId64 ",\"recording\":%s,",
+                gauge_value(t->gateways), gauge_value(t->level), gauge_value(t->recording) ? "true" : "false");
+    append_times(&text, "tick_us", t->tick);
+    append_times(&text, "wake_delay_us", t->wake);
+    text_append(&text, "\"phases_us\":{");
+    for (uint32_t p = 0; p < TELEMETRY_PHASE_COUNT; p++) append_times(&text, phase_name(p), t->phases[p]);
+    text.len--; /* the last comma */
+    text_append(&text, "},\"counters\":{");
+    for (uint32_t c = 0; c < COUNTER_COUNT; c++) {
+        const char *name = counters[c].name + sizeof "march_zone_" - 1;
+        text_append(&text, "\"%s\":%" PRIu64 ",", name, counter_value(t->counters[c]));
+    }
+    text.len--;
+    text_append(&text, "}}\n");
+    return text_finish(&text);
+}
