@@ -68,10 +68,6 @@ static const struct bounds BOUNDS[METRIC_UNIT_COUNT] = {
 
 static const char *const TYPE_NAMES[METRIC_TYPE_COUNT] = {"counter", "gauge", "histogram"};
 
-static double process_start_s(void) {
-    return (double)wall_now_ns() * 1e-9;
-}
-
 struct metrics *metrics_create(size_t capacity, const char *process) {
     CHECK(capacity > 0 && capacity <= METRICS_CAPACITY_MAX);
     struct metrics *metrics = calloc(1, sizeof *metrics);
@@ -85,7 +81,7 @@ struct metrics *metrics_create(size_t capacity, const char *process) {
     }
     memset((void *)metrics->values, 0, values_bytes);
     metrics->capacity = capacity;
-    metrics->start_s = process_start_s();
+    metrics->start_s = (double)wall_now_ns() * 1e-9; /* the registry is made first thing, so that is near enough */
     snprintf(metrics->process, sizeof metrics->process, "%s", process);
     return metrics;
 }

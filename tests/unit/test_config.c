@@ -234,6 +234,25 @@ static void test_config_most_zones_that_only_touch_load(void **state) {
     expect_error(text, "c.yaml:5: zones: expected a list of 1 to 64 entries, found a list of 65");
 }
 
+static void test_config_edges_of_ranges_are_good(void **state) {
+    (void)state;
+    struct config *config = parse_good(
+        "cluster: {protocol_id: 0xffffffffffffffff}\n"
+        "gateways: [{name: g, listen: ['[::]:65535'], cpu: -1, max_clients: 0xffff}]\n"
+        "zones: [{name: z, rect: {x_m: -32768, y_m: -0x8000, width_m: 32767, height_m: 1}, creatures: 0, seed: 0}]\n"
+        "dev: {bots: 0}\nlimits: {client_timeout_s: 300}\n");
+    assert_true(config->cluster.protocol_id == UINT64_MAX);
+    assert_int_equal(config->gateways[0].cpu, -1);
+    assert_int_equal(config->gateways[0].max_clients, 65535);
+    assert_int_equal(config->zones[0].rect.x_m, -32768);
+    assert_int_equal(config->zones[0].rect.y_m, -32768);
+    assert_int_equal(config->zones[0].creatures, 0);
+    assert_true(config->zones[0].seed == 0);
+    assert_int_equal(config->dev.bots, 0);
+    assert_int_equal(config->limits.client_timeout_s, 300);
+    config_free(config);
+}
+
 static void test_config_doubled_bus_port_is_refused(void **state) {
     (void)state;
     const char *text = "cluster: {protocol_id: 1}\ngateways: [{name: g, listen: [\"0.0.0.0:1\"]}]\nzones:\n"
@@ -268,6 +287,7 @@ int main(void) {
         cmocka_unit_test(test_config_mistakes_are_named_by_line_and_key),
         cmocka_unit_test(test_config_whole_texts_that_are_none_are_refused),
         cmocka_unit_test(test_config_most_zones_that_only_touch_load),
+        cmocka_unit_test(test_config_edges_of_ranges_are_good),
         cmocka_unit_test(test_config_doubled_bus_port_is_refused),
         cmocka_unit_test(test_config_shipped_file_loads),
         cmocka_unit_test(test_config_missing_file_is_named),
