@@ -18,7 +18,7 @@ OUT     := build/$(MODE)
 
 PACKAGES := gcc g++ make clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck pkg-config liburing-dev libnng-dev \
 	libmicrohttpd-dev flatbuffers-compiler libflatbuffers-dev libsodium-dev liblz4-dev libcyaml-dev libjansson-dev \
-	libcurl4-openssl-dev libcmocka-dev uthash-dev python3-pytest rt-tests gnuplot-nox
+	libcurl4-openssl-dev libcmocka-dev uthash-dev python3-pytest rt-tests gnuplot-nox linux-perf
 
 WARN    := -Wall -Wextra -Wshadow -Wconversion -Werror
 CPPFLAGS := -D_GNU_SOURCE -I. -I$(OUT)/gen -MMD -MP
@@ -174,6 +174,32 @@ test-system: ## run the system tests by pytest against the programs of SYSTEM_MO
 	@$(MAKE) --no-print-directory -j$(JOBS) MODE=$(SYSTEM_MODE) build
 	@$(if $(wildcard tests/system/test_*.py),MARCH_BIN_DIR=$(CURDIR)/build/$(SYSTEM_MODE)/bin \
 		$(PYTEST) -q -p no:cacheprovider tests/system,echo "== no system tests")
+
+# --- measuring
+
+# A release build is profile-guided: built once to record a load, then again to use what was recorded.
+PGO_CLIENTS ?= 500
+PGO_SECONDS ?= 10
+PGO         ?= -fprofile-use -fprofile-correction -fprofile-partial-training -Wno-missing-profile
+.PHONY: release bench perf-check profile-cpu profile-mem
+release: deps ## -O3, LTO, profile-guided from a recorded load, into build/release
+	@rm -rf build/release
+	$(MAKE) --no-print-directory -j$(JOBS) MODE=release PGO="-fprofile-generate -fprofile-update=prefer-atomic" build
+	/usr/bin/python3 tests/bench/record_load.py --clients $(PGO_CLIENTS) --seconds $(PGO_SECONDS)
+	@find build/release -name '*.o' -delete -o -name '*.a' -delete; rm -rf build/release/bin
+	$(MAKE) --no-print-directory -j$(JOBS) MODE=release build
+run-bench: $(BENCH_BINS)
+	@/usr/bin/python3 tests/bench/bench.py --mode $(MODE) $(BENCH_ARGS)
+bench: release ## every benchmark: a table, build/bench/results.json and a plot
+	@$(MAKE) --no-print-directory -j$(JOBS) MODE=release run-bench
+perf-check: release ## the benchmarks in short; fails when a figure misses its target
+	@$(MAKE) --no-print-directory -j$(JOBS) MODE=release run-bench BENCH_ARGS="--seconds 20 --check"
+profile-cpu: deps ## where the gateway and a zone spend their time under load
+	@$(MAKE) --no-print-directory -j$(JOBS) MODE=dev build
+	@/usr/bin/python3 tests/bench/profile.py cpu
+profile-mem: deps ## what memory the processes hold, idle and under load
+	@$(MAKE) --no-print-directory -j$(JOBS) MODE=dev build
+	@/usr/bin/python3 tests/bench/profile.py mem
 
 clean: ## remove what was built
 	rm -rf build
