@@ -139,6 +139,30 @@ build/fuzz/%.o: %.cc $(patsubst schemas/%.fbs,build/fuzz/gen/%_generated.h,$(FBS
 build/fuzz/fuzz_%: build/fuzz/tests/fuzz/fuzz_%.o build/fuzz/libfuzzed.a
 	$(CLANG)++ -fsanitize=fuzzer,address,undefined $^ $(LIBS) -o $@
 
+# --- running
+
+BOTS      ?= 200
+RUN_DIR   ?= run
+CONFIG    ?= deploy/config/cluster.yaml
+CLIENTS   ?= 1000
+DURATION  ?= 30
+RATE      ?= 20
+BEHAVIOUR ?= roam
+.PHONY: run dev load-test monitor
+run: deps ## install what is missing, build, run a cluster with BOTS bots and a live status until Ctrl-C
+	@$(MAKE) --no-print-directory -j$(JOBS) build
+	@$(OUT)/bin/zonectl up --config $(CONFIG) --run-dir $(RUN_DIR) --bots $(BOTS)
+dev: deps ## the same under ASan and UBSan with debug logs and 20 bots (BOTS=...): slow, but finds mistakes
+	@$(MAKE) --no-print-directory -j$(JOBS) MODE=test build
+	@build/test/bin/zonectl up --config $(CONFIG) --run-dir $(RUN_DIR) --log-level debug \
+		--bots $(if $(filter file,$(origin BOTS)),20,$(BOTS))
+load-test: ## play CLIENTS bots for DURATION s at RATE inputs and snapshots/s against a private cluster, and report
+	@$(MAKE) --no-print-directory -j$(JOBS) build
+	@tools/load_test.sh $(OUT)/bin $(CONFIG) $(CLIENTS) $(DURATION) $(RATE) $(BEHAVIOUR)
+monitor: ## live status of the cluster that runs in RUN_DIR
+	@$(MAKE) --no-print-directory $(OUT)/bin/zonectl >/dev/null
+	@$(OUT)/bin/zonectl status --watch --run-dir $(RUN_DIR)
+
 # --- tests
 
 .PHONY: test test-unit test-fuzz test-system

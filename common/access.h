@@ -27,6 +27,8 @@ struct access {
     uint64_t protocol_id;
     uint32_t token_lifetime_s; /* the one that gateways count on: a shorter one may look older than a gateway's start */
     int32_t timeout_s;
+    uint64_t
+        mint_from_s; /* a gateway ignores tokens that may be older than its start, so none is minted before this second */
     uint32_t view_max;
     uint32_t tick_hz;
     uint32_t gateway_count;

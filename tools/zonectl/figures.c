@@ -2,6 +2,7 @@
 #include "tools/zonectl/figures.h"
 
 #include <math.h>
+#include <stddef.h>
 
 void figures_none(struct figures *out) {
     *out = (struct figures){NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
@@ -13,6 +14,17 @@ static double sum2(double a, double b) {
     return isnan(b) ? a : a + b;
 }
 
+/* What each process counts when something is lost. */
+static const char *const DROPS[] = {"march_gateway_drops_total",          "march_zone_ticks_missed_total",
+                                    "march_zone_snapshots_no_room_total", "march_zone_output_dropped_total",
+                                    "march_zone_batches_refused_total",   "march_zone_bus_messages_bad_total"};
+
+static double drops(const char *text) {
+    double sum = NAN;
+    for (size_t i = 0; i < sizeof(DROPS) / sizeof(DROPS[0]); i++) sum = sum2(sum, prom_sum(text, DROPS[i], NULL));
+    return sum;
+}
+
 static double rate(double now, double before, double elapsed_s) {
     return now >= before && elapsed_s > 0 ? (now - before) / elapsed_s : NAN;
 }
@@ -21,8 +33,7 @@ void figures_read(struct figures *out, struct figures_past *past, const char *te
     out->players = prom_sum(text, "march_zone_players", NULL);
     out->entities = prom_sum(text, "march_zone_entities", NULL);
     out->sessions = prom_sum(text, "march_gateway_sessions", NULL);
-    out->drops =
-        sum2(prom_sum(text, "march_gateway_drops_total", NULL), prom_sum(text, "march_zone_ticks_missed_total", NULL));
+    out->drops = drops(text);
     out->resident_bytes = prom_sum(text, "process_resident_memory_bytes", NULL);
     double down_bytes = prom_sum(text, "march_gateway_sent_bytes_total", NULL);
     double up_bytes = prom_sum(text, "march_gateway_received_bytes_total", NULL);

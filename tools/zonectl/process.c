@@ -25,6 +25,8 @@ __attribute__((noreturn)) static void become(const struct process *p, pid_t supe
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_DFL);
+    signal(SIGTTOU, SIG_DFL);
+    signal(SIGTSTP, SIG_DFL);
     int null_fd = open("/dev/null", O_RDONLY);
     if (null_fd < 0 || dup2(null_fd, 0) < 0 || dup2(p->log.pipe[1], 1) < 0 || dup2(p->log.pipe[1], 2) < 0) _exit(127);
     execv(p->program, p->args);

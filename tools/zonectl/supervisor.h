@@ -32,6 +32,7 @@ struct supervisor_options {
     const char *run_dir; /* prepared and locked */
     const char *config_path;
     const struct config *config;
+    const char *log_level; /* of zones and gateways; NULL: theirs */
     uint32_t bots;
     bool quiet;   /* detached: no view */
     int ready_fd; /* closed when everything is ready; gets a line with the reason when it won't be; -1: none */

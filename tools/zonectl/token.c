@@ -2,6 +2,7 @@
 #include <argp.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,8 @@
 #include "tools/zonectl/run_dir.h"
 #include "tools/zonectl/verb.h"
 
-#define BASE64_SIZE sodium_base64_ENCODED_LEN(NETCODE_TOKEN_BYTES, sodium_base64_VARIANT_ORIGINAL)
+#define MINT_WAIT_MS 10
+#define BASE64_SIZE  sodium_base64_ENCODED_LEN(NETCODE_TOKEN_BYTES, sodium_base64_VARIANT_ORIGINAL)
 
 struct arguments {
     const char *run_dir;
@@ -97,6 +99,7 @@ int verb_token(int argc, char **argv) {
     uint8_t token[NETCODE_TOKEN_BYTES];
     char base64[BASE64_SIZE];
     uint64_t now_s = wall_now_s();
+    for (; now_s < access.mint_from_s; now_s = wall_now_s()) poll(NULL, 0, MINT_WAIT_MS); /* less than a second */
     if (sodium_init() < 0 ||
         access_mint(&access, token, a.player, (uint32_t)gateway, ADDR_NONE, now_s, (uint32_t)a.ttl_s) != 0) {
         fprintf(stderr, "zonectl: cannot mint a token\n");

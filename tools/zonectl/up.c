@@ -10,9 +10,11 @@
 #include <unistd.h>
 
 #include "common/config.h"
+#include "common/log.h"
 #include "common/option.h"
 #include "tools/zonectl/run_dir.h"
 #include "tools/zonectl/supervisor.h"
+#include "tools/zonectl/terminal.h"
 #include "tools/zonectl/verb.h"
 
 #define CONFIG_DEFAULT "deploy/config/cluster.yaml"
@@ -22,6 +24,7 @@
 struct arguments {
     const char *config;
     const char *run_dir;
+    const char *log_level;
     uint64_t bots;
     bool detach;
 };
@@ -31,6 +34,7 @@ static const struct argp_option OPTIONS[] = {
     {"run-dir", 'r', "DIR", 0,
      "Folder for keys, sockets and logs, created when missing; one cluster each [" RUN_DIR_DEFAULT "]", 0},
     {"bots", 'b', "N", 0, "Also run N bots that play; `config` takes the configuration's dev.bots [0]", 0},
+    {"log-level", 'l', "LEVEL", 0, "What zones and gateways log: debug, info, warn or error [info]", 0},
     {"detach", 'd', NULL, 0, "Return when the cluster is ready, and let it run", 0},
     {0},
 };
@@ -42,6 +46,11 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case 'r': a->run_dir = arg; return 0;
     case 'b':
         a->bots = strcmp(arg, "config") == 0 ? BOTS_CONFIG : option_number(state, "--bots", arg, 0, BOTS_MAX);
+        return 0;
+    case 'l':
+        if (log_level_parse(arg, &(enum log_level){0}) != 0)
+            argp_error(state, "--log-level: expected debug, info, warn or error, found \"%s\"", arg);
+        a->log_level = arg;
         return 0;
     case 'd': a->detach = true; return 0;
     default: return ARGP_ERR_UNKNOWN;
@@ -73,7 +82,11 @@ static int run(struct supervisor_options *options, int lock_fd) {
         fprintf(stderr, "zonectl: cannot write the lock file: %s\n", strerror(errno));
         return EXIT_CODE_FAILED;
     }
-    return supervisor_run(options) == 0 ? EXIT_CODE_OK : EXIT_CODE_FAILED;
+    struct terminal terminal;
+    terminal_take(&terminal);
+    int result = supervisor_run(options);
+    terminal_give_back(&terminal);
+    return result == 0 ? EXIT_CODE_OK : EXIT_CODE_FAILED;
 }
 
 /* become_daemon leaves terminal and session; standard streams go nowhere, the supervisor has its log. */
@@ -147,6 +160,7 @@ int verb_up(int argc, char **argv) {
                                              .run_dir = a.run_dir,
                                              .config_path = a.config,
                                              .config = config,
+                                             .log_level = a.log_level,
                                              .bots = a.bots == BOTS_CONFIG ? config->dev.bots : (uint32_t)a.bots,
                                              .ready_fd = -1};
         code = a.detach ? detach(&options, lock_fd) : run(&options, lock_fd);

@@ -1,0 +1,45 @@
+/* behaviour.h: what a bot does, from what it sees.
+ *
+ *     roam    wanders, with a turn about once a second
+ *     crowd   walks to the middle of its zone and mills about there
+ *     fight   chases the nearest creature or player in view, strikes and shoots; roams when there is none
+ *
+ * Pure: a random state, a time and entities in, an input out.
+ */
+#ifndef MARCH_SWARM_BEHAVIOUR_H
+#define MARCH_SWARM_BEHAVIOUR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tools/client/marchland.h"
+
+enum behaviour { BEHAVIOUR_ROAM = 0, BEHAVIOUR_CROWD, BEHAVIOUR_FIGHT, BEHAVIOUR_COUNT };
+
+#define BEHAVIOUR_STRIKE_M 1.8f /* nearer than the reach of a strike, so that it lands */
+#define BEHAVIOUR_SHOOT_M  25.0f
+#define BEHAVIOUR_CROWD_M  6.0f /* where walking to the middle ends */
+
+struct mind {
+    uint64_t random;          /* never 0 */
+    float goal_x_m, goal_y_m; /* of the crowd */
+};
+
+void mind_init(struct mind *mind, uint64_t seed);
+
+/* behaviour_sees tells whether the behaviour looks at entities; 1: at its own only. */
+size_t behaviour_sees(enum behaviour behaviour);
+
+/* behaviour_wait_ms returns when to decide again. */
+uint64_t behaviour_wait_ms(enum behaviour behaviour, struct mind *mind);
+
+/* behaviour_decide returns what to do now. `entities` has the own one first, if it is known. */
+struct march_input behaviour_decide(enum behaviour behaviour, struct mind *mind, const struct march_entity *entities,
+                                    size_t count);
+
+const char *behaviour_text(enum behaviour behaviour);
+
+/* behaviour_parse returns BEHAVIOUR_COUNT for an unknown name. */
+enum behaviour behaviour_parse(const char *text);
+
+#endif

@@ -1,0 +1,208 @@
+/* swarm.c: see swarm.h. Set-up, phases and the loop; what a single bot does is in bot.c. */
+#include "tools/swarm/swarm.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "tools/swarm/swarm_inner.h"
+
+static double cpu_now_s(void) {
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+static void take_rtt(void *context, uint64_t rtt_ns) {
+    struct swarm *s = context;
+    histogram_record(&s->recent_rtt_ns, rtt_ns);
+    if (s->phase == SWARM_PLAY) histogram_record(&s->report->rtt_ns, rtt_ns);
+}
+
+/* --- phases */
+
+static void set_mark(struct bot *bot) {
+    struct march_stats stats;
+    march_client_stats(bot->client, &stats);
+    bot->mark = (struct mark){stats.snapshots, stats.bytes_up, stats.bytes_down, stats.packets_up, stats.packets_down};
+    bot->marked = true;
+}
+
+static void begin_play(struct swarm *s) {
+    s->phase = SWARM_PLAY;
+    s->play_begun = s->now;
+    s->phase_end = mono_add_ms(s->now, (uint64_t)s->options.duration_s * 1000);
+    s->play_cpu_s = cpu_now_s();
+    for (uint32_t i = 0; i < s->options.clients; i++)
+        if (s->bots[i].state == BOT_PLAYING) set_mark(&s->bots[i]);
+}
+
+static void count_bot(struct swarm *s, const struct bot *bot) {
+    struct report *r = s->report;
+    struct march_stats stats;
+    march_client_stats(bot->client, &stats);
+    r->refused += stats.packets_refused + stats.snapshots_refused;
+    if (!bot->marked || r->played_s <= 0) return;
+    const struct mark *from = &bot->mark;
+    r->packets_up += stats.packets_up - from->packets_up;
+    r->packets_down += stats.packets_down - from->packets_down;
+    double per_s = REPORT_MILLI / r->played_s;
+    histogram_record(&r->snapshot_mhz, (uint64_t)((double)(stats.snapshots - from->snapshots) * per_s + 0.5));
+    histogram_record(&r->down_mbytes_per_s, (uint64_t)((double)(stats.bytes_down - from->bytes_down) * per_s + 0.5));
+    histogram_record(&r->up_mbytes_per_s, (uint64_t)((double)(stats.bytes_up - from->bytes_up) * per_s + 0.5));
+}
+
+static void begin_leave(struct swarm *s) {
+    struct report *r = s->report;
+    if (s->phase == SWARM_PLAY) {
+        r->played_s = (double)mono_since_ns(s->now, s->play_begun) / (double)NS_PER_S;
+        r->cpu_s = cpu_now_s() - s->play_cpu_s;
+    }
+    for (uint32_t i = 0; i < s->options.clients; i++) {
+        count_bot(s, &s->bots[i]);
+        r->unconnected += !s->bots[i].connected_once;
+    }
+    const struct udp_pool_stats *stats = udp_pool_stats(s->pool);
+    r->unsent = stats->unsent;
+    r->strangers = stats->strangers;
+    s->phase = SWARM_LEAVE;
+    s->phase_end = mono_add_ms(s->now, SWARM_GOODBYE_MS);
+    for (uint32_t i = 0; i < s->options.clients; i++)
+        if (march_client_state(s->bots[i].client) == MARCH_CLIENT_CONNECTED)
+            march_client_disconnect(s->bots[i].client, s->now.ns);
+}
+
+static bool step_phase(struct swarm *s) {
+    bool stop = *s->options.stop != 0;
+    if (s->phase == SWARM_RAMP && s->waiting == 0) begin_play(s);
+    bool over = s->options.duration_s > 0 && mono_reached(s->now, s->phase_end);
+    if (s->phase < SWARM_LEAVE && (stop || (s->phase == SWARM_PLAY && (over || (s->playing == 0 && s->waiting == 0)))))
+        begin_leave(s);
+    return s->phase != SWARM_LEAVE || !mono_reached(s->now, s->phase_end);
+}
+
+static void show_progress(struct swarm *s) {
+    if (!mono_reached(s->now, s->next_progress)) return;
+    bool forever = s->options.duration_s == 0;
+    s->next_progress = mono_add_ms(s->now, (forever ? SWARM_PROGRESS_LONG_S : SWARM_PROGRESS_S) * 1000);
+    fprintf(stderr, "%6.1f s  %s  %u of %u play, %" PRIu64 " dropped, round trip p50 %.1f ms p99 %.1f ms\n",
+            (double)mono_since_ns(s->now, s->begun) / (double)NS_PER_S, s->phase == SWARM_RAMP ? "connecting" : "playing   ",
+            s->playing, s->options.clients, s->report->disconnected,
+            (double)histogram_quantile(&s->recent_rtt_ns, 0.5) / (double)NS_PER_MS,
+            (double)histogram_quantile(&s->recent_rtt_ns, 0.99) / (double)NS_PER_MS);
+    histogram_reset(&s->recent_rtt_ns);
+}
+
+/* refresh reads the run directory again while bots want to connect: a gateway may have come back at another address. */
+static void refresh(struct swarm *s) {
+    char error[ACCESS_ERROR_SIZE];
+    struct access access;
+    if (s->options.duration_s > 0 || s->waiting == 0 || s->options.run_dir == NULL || !mono_reached(s->now, s->next_refresh))
+        return;
+    s->next_refresh = mono_add_ms(s->now, SWARM_RETRY_MS);
+    if (access_open(&access, s->options.run_dir, error, sizeof(error)) == 0) s->options.access = access;
+}
+
+/* --- loop */
+
+static void wait_for_slot(struct swarm *s) {
+    bool busy = s->options.clients * s->options.rate_hz >= SWARM_BUSY_PER_S;
+    if (!busy) {
+        udp_pool_receive(s->pool, 1, bot_take_packet, s);
+        return;
+    }
+    uint64_t next_ns = (swarm_now_ms(s) + 1) * NS_PER_MS;
+    struct timespec until = {.tv_sec = (time_t)(next_ns / NS_PER_S), .tv_nsec = (long)(next_ns % NS_PER_S)};
+    (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+    s->now = mono_now();
+    udp_pool_receive(s->pool, 0, bot_take_packet, s);
+}
+
+static void loop(struct swarm *s) {
+    do {
+        s->now = mono_now();
+        s->wall_s = wall_now_s();
+        for (uint32_t i; (i = wheel_take(&s->wheel, swarm_now_ms(s))) != WHEEL_NONE;) bot_look_at(s, i);
+        udp_pool_flush(s->pool);
+        show_progress(s);
+        refresh(s);
+        wait_for_slot(s);
+        s->now = mono_now();
+        udp_pool_flush(s->pool);
+    } while (step_phase(s));
+}
+
+static int add_bots(struct swarm *s) {
+    const struct swarm_options *o = &s->options;
+    struct march_config config = {.input_hz = o->rate_hz,
+                                  .tick_hz = o->access.tick_hz,
+                                  .entities_max =
+                                      o->access.view_max < MARCH_ENTITIES_MAX ? o->access.view_max : MARCH_ENTITIES_MAX,
+                                  .message_bytes_max = 2048,
+                                  .message_blocks = 8,
+                                  .rtt = take_rtt,
+                                  .rtt_context = s};
+    for (uint32_t i = 0; i < o->clients; i++) {
+        struct bot *bot = &s->bots[i];
+        bot->client = march_client_create(&config);
+        if (bot->client == NULL) return MARCH_ERR_SYSTEM;
+        mind_init(&bot->mind, o->seed + i);
+        bot->due_us = s->now.ns / NS_PER_US + (uint64_t)i * 1000000 / o->ramp_per_s;
+        wheel_add(&s->wheel, i, bot->due_us / 1000);
+    }
+    s->waiting = o->clients;
+    return 0;
+}
+
+static const struct addr *first_address(const struct swarm_options *o) {
+    for (uint32_t i = 0; i < o->access.gateway_count; i++)
+        for (uint32_t j = 0; j < o->access.gateways[i].count; j++)
+            if (o->access.gateways[i].addresses[j].family == o->family) return &o->access.gateways[i].addresses[j];
+    return NULL;
+}
+
+static int open_all(struct swarm *s) {
+    const struct swarm_options *o = &s->options;
+    const struct addr *server = first_address(o);
+    if (server == NULL) {
+        errno = EADDRNOTAVAIL;
+        return MARCH_ERR_SYSTEM;
+    }
+    s->bots = calloc(o->clients, sizeof(*s->bots));
+    s->seen = calloc(MARCH_ENTITIES_MAX, sizeof(*s->seen));
+    if (s->bots == NULL || s->seen == NULL || wheel_init(&s->wheel, o->clients, swarm_now_ms(s)) != 0)
+        return MARCH_ERR_SYSTEM;
+    int result = udp_pool_open(&s->pool, o->clients, o->sockets, o->address_base, server);
+    return result == 0 ? add_bots(s) : result;
+}
+
+static void close_all(struct swarm *s) {
+    for (uint32_t i = 0; s->bots != NULL && i < s->options.clients; i++) march_client_destroy(s->bots[i].client);
+    udp_pool_close(s->pool);
+    wheel_deinit(&s->wheel);
+    free(s->bots);
+    free(s->seen);
+}
+
+int swarm_run(const struct swarm_options *options, struct report *report, char *error, size_t error_size) {
+    struct swarm *s = calloc(1, sizeof(*s));
+    if (s == NULL) return MARCH_ERR_SYSTEM;
+    s->options = *options;
+    s->report = report;
+    report->clients = options->clients;
+    s->now = s->begun = s->next_progress = mono_now();
+    s->period_us = 1000000 / options->rate_hz;
+    int result = open_all(s);
+    if (result == 0)
+        loop(s);
+    else
+        snprintf(error, error_size, "cannot set up %u clients: %s", options->clients, strerror(errno));
+    close_all(s);
+    free(s);
+    return result;
+}

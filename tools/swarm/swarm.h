@@ -1,0 +1,48 @@
+/* swarm.h: many clients that play, in one thread.
+ *
+ *     ramp ──every client has connected or failed──► play ──duration or signal──► leave ──► over
+ *
+ * Clients connect at `ramp_per_s` a second. Then each is looked at when its next input is due, from a timing wheel;
+ * datagrams come and go in batches once a millisecond. With no duration (0) clients that could not connect or were dropped
+ * connect again with a new token after SWARM_RETRY_MS; with one they stay away and make the run a failure.
+ */
+#ifndef MARCH_SWARM_SWARM_H
+#define MARCH_SWARM_SWARM_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/access.h"
+#include "common/error.h"
+#include "tools/swarm/behaviour.h"
+#include "tools/swarm/report.h"
+#include "tools/swarm/udp_pool.h"
+
+#define SWARM_RETRY_MS        1000
+#define SWARM_CONNECTING_MS   10   /* between looks at a client that connects */
+#define SWARM_GOODBYE_MS      200  /* to say goodbye */
+#define SWARM_BUSY_PER_S      4000 /* inputs a second from which on it wakes by the clock, not for each datagram */
+#define SWARM_PROGRESS_S      1
+#define SWARM_PROGRESS_LONG_S 10 /* without a duration: into a log */
+
+struct swarm_options {
+    struct access access;
+    const char *run_dir; /* read again before clients reconnect; NULL: access stands */
+    uint32_t clients;
+    uint32_t duration_s; /* of play; 0: until a signal */
+    uint32_t rate_hz;
+    uint32_t ramp_per_s;
+    uint32_t sockets;
+    uint8_t family; /* of the servers used */
+    enum behaviour behaviour;
+    uint64_t seed;
+    uint64_t player_base; /* player numbers are base + 1 to base + clients */
+    uint32_t address_base;
+    const volatile sig_atomic_t *stop; /* non-zero ends it */
+};
+
+/* swarm_run plays and fills the report. MARCH_ERR_SYSTEM when sockets or memory can't be had, with `error` told. */
+must_check int swarm_run(const struct swarm_options *options, struct report *report, char *error, size_t error_size);
+
+#endif
