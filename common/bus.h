@@ -23,11 +23,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/bus_frame.h"
 #include "common/clock.h"
 #include "common/error.h"
 
 #define BUS_NAME_MAX           31 /* bytes of a process's name */
-#define BUS_KEY_BYTES          32
+#define BUS_FRAME_KEY_BYTES    32
 #define BUS_FRAME_BYTES_MAX    (1u << 20) /* the most that frame_max_bytes may be */
 #define BUS_QUEUE_MESSAGES_MAX 256        /* four seconds of a zone's batches */
 #define BUS_SILENCE_MAX_MS     5000
@@ -39,8 +40,8 @@ enum bus_role { BUS_LISTEN = 1, BUS_DIAL = 2 };
 struct bus_edge_config {
     const char *url; /* ipc:///path or tcp://host:port */
     enum bus_role role;
-    const char *local_name, *peer_name; /* 1 to BUS_NAME_MAX bytes, different */
-    const uint8_t *key;                 /* the cluster key, BUS_KEY_BYTES; must be given for tcp, not used for ipc */
+    const char *local_name, *peer_name; /* 1 to 31 bytes, different */
+    const uint8_t *key;                 /* the cluster key, BUS_FRAME_KEY_BYTES; must be given for tcp, not used for ipc */
     size_t frame_max_bytes;             /* greatest message either side sends; same on both */
     size_t queue_max_bytes;             /* at least frame_max_bytes */
 };
