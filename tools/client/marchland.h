@@ -12,10 +12,10 @@
  *     march_client_open(c)                              open a UDP socket
  *     each frame:                                       each frame:
  *       march_client_input(c, &input)                     for each datagram: march_client_receive(c, now_ns, bytes, len)
- *       march_client_poll(c, now_ns)              march_client_input(c, &input)
+ *       march_client_poll(c, now_ns)                      march_client_input(c, &input)
  *       march_client_entities(c, now_ns, out, max)        march_client_update(c, now_ns, send, context)
- *     march_client_disconnect(c, now_ns)                  march_client_entities(c, now_ns, out, max)
- *     march_client_poll(c, now_ns)                      march_client_disconnect(c, now_ns), march_client_update(...)
+ *     march_client_disconnect(c)                          march_client_entities(c, now_ns, out, max)
+ *     march_client_poll(c, now_ns)                      march_client_disconnect(c), march_client_update(...)
  *     march_client_destroy(c)                           march_client_destroy(c)
  *
  * Time: now_ns is any monotonic clock, in nanoseconds, that never goes back; wall_s is seconds since the Unix epoch and
@@ -129,7 +129,7 @@ struct march_stats {
     uint64_t messages_sent, messages_received;
     uint64_t rtt_ns;                  /* newest sample, input to snapshot; 0: none yet */
     uint64_t ping_ns;                 /* smoothed round trip of pings, without the server's tick; 0: none yet */
-    float loss_up, loss_down;         /* smoothed, 0 to 1 */
+    float loss_up, loss_down;         /* 0 to 1: of late; since the connection began */
     uint32_t entities;                /* in view */
     uint32_t snapshot_interval_ticks; /* measured; 0: none yet */
 };
@@ -149,7 +149,7 @@ int march_client_connect(struct march_client *client, const uint8_t token[MARCH_
 
 /* march_client_disconnect ends the session: the next update or poll says so to the server (several times, since it may be
  * lost), and the client can then be destroyed or connected again. */
-void march_client_disconnect(struct march_client *client, uint64_t now_ns);
+void march_client_disconnect(struct march_client *client);
 
 enum march_client_state march_client_state(const struct march_client *client);
 enum march_client_reason march_client_reason(const struct march_client *client);
@@ -181,6 +181,9 @@ int march_client_open(struct march_client *client);
  * MARCH_CLIENT_NOT_FOUND without a socket. */
 int march_client_poll(struct march_client *client, uint64_t now_ns);
 
+/* march_client_close closes the socket; march_client_destroy does, too. */
+void march_client_close(struct march_client *client);
+
 /* march_client_fd returns the socket, to wait for with poll(2); -1 without one. */
 int march_client_fd(const struct march_client *client);
 
@@ -206,7 +209,7 @@ double march_client_view_tick(const struct march_client *client, uint64_t now_ns
 
 /* march_client_send queues a message of 1 to MARCH_MESSAGE_MAX bytes. Returns 0, MARCH_CLIENT_INVALID, MARCH_CLIENT_FULL
  * (try again later) or MARCH_CLIENT_NOT_FOUND when not connected. */
-int march_client_send(struct march_client *client, const uint8_t *bytes, size_t len);
+int march_client_send(struct march_client *client, uint64_t now_ns, const uint8_t *bytes, size_t len);
 
 /* march_client_next_message gives the next message, in order. *bytes is valid until the next call of any function of this
  * client. Returns its length, or MARCH_CLIENT_EMPTY. */

@@ -1,0 +1,346 @@
+/* The client library against the real netcode server and channel, over a simulated network. */
+#include "tests/unit/client_fixture.h"
+
+#include <math.h>
+
+static const struct march_config defaults;
+
+static void test_client_connects_and_takes_its_leave(void **state) {
+    (void)state;
+    struct fixture *f = fixture_create(&defaults);
+    assert_int_equal(march_client_state(f->client), MARCH_CLIENT_DISCONNECTED);
+    assert_int_equal(march_client_reason(f->client), MARCH_REASON_NONE);
+    assert_int_equal(march_client_server_address(f->client).family, 0);
+    uint8_t token[MARCH_TOKEN_BYTES];
+    fixture_token(f, 1, token);
+    assert_int_equal(march_client_connect(f->client, token, f->now.ns, fixture_wall_s(f)), 0);
+    assert_int_equal(march_client_state(f->client), MARCH_CLIENT_CONNECTING);
+    struct march_address address = march_client_server_address(f->client);
+    assert_int_equal(address.family, 4);
+    assert_int_equal(address.port, 40000);
+    assert_memory_equal(address.bytes, "\xcb\0\x71\1", 4);
+    assert_int_equal(march_client_send(f->client, f->now.ns, token, 1), MARCH_CLIENT_NOT_FOUND);
+    fixture_run(f, 200);
+    assert_int_equal(march_client_state(f->client), MARCH_CLIENT_CONNECTED);
+    assert_true(f->connected);
+
+    march_client_disconnect(f->client);
+    assert_int_equal(march_client_state(f->client), MARCH_CLIENT_DISCONNECTED);
+    assert_int_equal(march_client_reason(f->client), MARCH_REASON_REQUESTED);
+    fixture_run(f, 100);
+    assert_int_equal(march_client_reason(f->client), MARCH_REASON_REQUESTED);
+    assert_true(f->client_left);
+
+    fixture_token(f, 2, token); /* and again, with all that was known forgotten */
+    assert_int_equal(march_client_connect(f->client, token, f->now.ns, fixture_wall_s(f)), 0);
+    struct march_entity entities[8];
+    assert_int_equal(march_client_entities(f->client, f->now.ns, entities, 8), 0);
+    fixture_run(f, 500);
+    assert_int_equal(march_client_state(f->client), MARCH_CLIENT_CONNECTED);
+    assert_int_equal(march_client_entities(f->client, f->now.ns, entities, 8), FIXTURE_ENTITIES);
+    fixture_destroy(f);
+}
+
+static void test_client_ends_of_a_session_have_reasons(void **state) {
+    (void)state;
+    uint8_t token[MARCH_TOKEN_BYTES];
+    struct fixture *f = fixture_create(&defaults);
+    fixture_token(f, 1, token);
+    assert_int_equal(march_client_connect(f->client, token, f->now.ns, fixture_wall_s(f) + 30), MARCH_CLIENT_EXPIRED);
+    assert_int_equal(march_client_reason(f->client), MARCH_REASON_EXPIRED);
+    token[0] ^= 1;
+    assert_int_equal(march_client_connect(f->client, token, f->now.ns, fixture_wall_s(f)), MARCH_CLIENT_INVALID);
+
+    fixture_connect(f);
+    struct netcode_sink sink = fixture_sink(f);
+    netcode_server_disconnect(f->server, f->slot, &sink);
+    f->connected = false;
+    fixture_run(f, 100);
+    assert_int_equal(march_client_state(f->client), MARCH_CLIENT_DISCONNECTED);
+    assert_int_equal(march_client_reason(f->client), MARCH_REASON_SERVER);
+
+    fixture_connect(f);
+    f->mute = true;
+    fixture_run(f, 3200);
+    assert_int_equal(march_client_reason(f->client), MARCH_REASON_TIMED_OUT);
+
+    fixture_run(f, 61000); /* the server has forgotten the session, too */
+    fixture_token(f, 3, token);
+    assert_int_equal(march_client_connect(f->client, token, f->now.ns, fixture_wall_s(f)), 0);
+    fixture_run(f, 3200);
+    assert_int_equal(march_client_reason(f->client), MARCH_REASON_NO_ANSWER);
+    fixture_destroy(f);
+}
+
+static void test_client_inputs_survive_loss_and_short_presses(void **state) {
+    (void)state;
+    struct fixture *f = fixture_create(&defaults);
+    fixture_connect(f);
+    f->loss_percent = 20;
+    uint16_t first = f->input_ack;
+    for (int i = 0; i < 100; i++) {
+        struct march_input input = {.move_x = (int8_t)(i % 3 - 1), .move_y = 100, .aim = (uint16_t)i};
+        input.buttons = i % 10 == 0 ? MARCH_BUTTON_SHOOT : 0;
+        march_client_input(f->client, &input); /* pressed, and let go before the next sample */
+        input.buttons = 0;
+        march_client_input(f->client, &input);
+        fixture_run(f, 50);
+    }
+    f->loss_percent = 0;
+    fixture_run(f, 200);
+    unsigned seen = 0, shots = 0;
+    for (uint16_t seq = (uint16_t)(first + 1); seq <= f->input_ack; seq++) {
+        seen += f->input_seen[seq];
+        shots += f->inputs[seq].buttons == MARCH_BUTTON_SHOOT;
+        if (seq > first + 10) assert_int_equal(f->inputs[seq].move >> 2, 2);
+    }
+    assert_in_range(f->input_ack - first, 100, 106);
+    assert_in_range(seen, f->input_ack - first - 1u, f->input_ack - first);
+    assert_in_range(shots, 9, 10);
+    assert_int_equal(f->input.count, 4);
+    struct march_stats stats;
+    march_client_stats(f->client, &stats);
+    assert_in_range(stats.inputs_sent, f->input_ack, f->input_ack + 1u);
+    assert_true(stats.loss_up > 0.05f);
+    fixture_destroy(f);
+}
+
+/* errors_of_view compares what the client shows over `ms` with where the entities were, and returns the greatest distance.
+ */
+static double errors_of_view(struct fixture *f, unsigned ms) {
+    double worst = 0, last = 0;
+    for (unsigned i = 0; i < ms; i++) {
+        struct march_entity entities[8];
+        fixture_step(f);
+        if (i % 7 != 0) continue;
+        assert_int_equal(march_client_entities(f->client, f->now.ns, entities, 8), FIXTURE_ENTITIES);
+        double shown = march_client_view_tick(f->client, f->now.ns) - FIXTURE_TICK_AT_0;
+        if (shown < 0) shown += 4294967296.0;
+        assert_true(shown >= last); /* never back in time */
+        last = shown;
+        for (unsigned e = 0; e < FIXTURE_ENTITIES; e++) {
+            struct net_state at = fixture_entity(e, FIXTURE_TICK_AT_0 + (uint32_t)shown);
+            double part = shown - (uint32_t)shown;
+            double x = (at.x + at.vx * part / 32) / 64, y = (at.y + at.vy * part / 32) / 64;
+            assert_int_equal(entities[e].id, 100 + e);
+            assert_int_equal(entities[e].own, e == 0);
+            assert_int_equal(entities[e].kind, e + 1);
+            assert_int_equal(entities[e].health, 200);
+            worst = fmax(worst, hypot((double)entities[e].x_m - x, (double)entities[e].y_m - y));
+        }
+    }
+    return worst;
+}
+
+static void test_client_entities_move_as_they_did(void **state) {
+    (void)state;
+    struct fixture *f = fixture_create(&defaults);
+    fixture_connect(f);
+    assert_true(errors_of_view(f, 3000) < 0.1); /* at 18.75 m/s round corners */
+    double behind = FIXTURE_TICK_AT_0 + fixture_tick(f) - 4294967296.0 - march_client_view_tick(f->client, f->now.ns);
+    assert_true(behind > 6 && behind < 11); /* two intervals of 3 ticks, and the way of 20 ms */
+    struct march_stats stats;
+    march_client_stats(f->client, &stats);
+    assert_int_equal(stats.snapshot_interval_ticks, FIXTURE_EVERY);
+    assert_int_equal(stats.entities, FIXTURE_ENTITIES);
+    assert_int_equal(stats.packets_refused, 0);
+    fixture_destroy(f);
+}
+
+static void test_client_entities_over_a_bad_network_stay_near(void **state) {
+    (void)state;
+    struct fixture *f = fixture_create(&defaults);
+    fixture_connect(f);
+    f->loss_percent = 10;
+    f->duplicate_percent = 5;
+    f->jitter_ms = 60; /* snapshots overtake each other */
+    assert_true(errors_of_view(f, 10000) < 2.5);
+    struct march_stats stats;
+    march_client_stats(f->client, &stats);
+    assert_int_equal(stats.snapshots_refused, 0);
+    assert_true(stats.packets_late > 0 && stats.packets_refused > 0); /* refused: the duplicates */
+    assert_true(stats.loss_down > 0.05f && stats.loss_down < 0.5f);
+    assert_true(f->snapshots_acked > 100 && f->snapshots_acked <= stats.snapshots);
+    fixture_destroy(f);
+}
+
+static void test_client_without_snapshots_goes_on_for_a_while_and_stops(void **state) {
+    (void)state;
+    struct fixture *f = fixture_create(&defaults);
+    fixture_connect(f);
+    f->mute = true;
+    fixture_run(f, 60);
+    struct march_entity first[4], second[4];
+    assert_int_equal(march_client_entities(f->client, f->now.ns, first, 4), 4);
+    fixture_run(f, 200);
+    assert_int_equal(march_client_entities(f->client, f->now.ns, second, 4), 4);
+    float moved = second[2].x_m - first[2].x_m; /* 128 * 60 / 2048 = 3.75 m/s */
+    assert_true(fabsf(first[2].vx_m_s - 3.75f) < 1e-4f);
+    assert_true(fabsf(moved - 0.75f) < 0.05f);
+    fixture_run(f, 1000);
+    march_client_entities(f->client, f->now.ns, first, 4);
+    fixture_run(f, 300);
+    march_client_entities(f->client, f->now.ns, second, 4);
+    assert_true(first[2].x_m == second[2].x_m);
+    f->mute = false;
+    fixture_run(f, 1000);
+    assert_true(errors_of_view(f, 500) < 0.1);
+    fixture_destroy(f);
+}
+
+static void test_client_clock_knows_the_servers_tick(void **state) {
+    (void)state;
+    struct fixture *f = fixture_create(&defaults);
+    assert_true(march_client_server_tick(f->client, f->now.ns) == 0);
+    f->jitter_ms = 30;
+    fixture_connect(f);
+    fixture_run(f, 2000);
+    double error = march_client_server_tick(f->client, f->now.ns) + 4294967296.0 - (FIXTURE_TICK_AT_0 + fixture_tick(f));
+    assert_true(fabs(error) < 0.7); /* half the jitter of the best of eight */
+    struct march_stats stats;
+    march_client_stats(f->client, &stats);
+    assert_in_range(stats.ping_ns, 40 * NS_PER_MS, 110 * NS_PER_MS);
+    uint32_t view_tick = f->input.view_tick;
+    double behind = march_client_server_tick(f->client, f->now.ns) - view_tick;
+    assert_true(behind > 6 && behind < 16);
+    fixture_destroy(f);
+}
+
+static uint64_t rtt_samples, rtt_least, rtt_most;
+
+static void note_rtt(void *context, uint64_t rtt_ns) {
+    assert_ptr_equal(context, &rtt_samples);
+    rtt_samples++;
+    if (rtt_ns < rtt_least) rtt_least = rtt_ns;
+    if (rtt_ns > rtt_most) rtt_most = rtt_ns;
+}
+
+static void test_client_rtt_is_from_input_to_its_snapshot(void **state) {
+    (void)state;
+    struct march_config config = {.rtt = note_rtt, .rtt_context = &rtt_samples};
+    struct fixture *f = fixture_create(&config);
+    rtt_samples = 0;
+    rtt_most = 0;
+    rtt_least = UINT64_MAX;
+    fixture_connect(f);
+    fixture_run(f, 5000);
+    assert_in_range(rtt_samples, 95, 112);
+    assert_in_range(rtt_least, 40 * NS_PER_MS, 42 * NS_PER_MS + 50 * NS_PER_MS);
+    assert_in_range(rtt_most, rtt_least, 40 * NS_PER_MS + 52 * NS_PER_MS);
+    fixture_destroy(f);
+}
+
+static void test_client_messages_cross_a_bad_network_in_order(void **state) {
+    (void)state;
+    enum { MESSAGES = 40 };
+    static uint8_t bytes[MARCH_MESSAGE_MAX], gateway_bytes[MARCH_MESSAGE_MAX];
+    struct fixture *f = fixture_create(&defaults);
+    fixture_connect(f);
+    f->loss_percent = 10;
+    f->duplicate_percent = 5;
+    f->jitter_ms = 30;
+    unsigned up_sent = 0, down_sent = 0, up = 0, down = 0;
+    for (unsigned ms = 0; ms < 30000 && (up < MESSAGES || down < MESSAGES); ms++) {
+        fixture_step(f);
+        size_t up_len = up_sent == 20 ? MARCH_MESSAGE_MAX : 10u + up_sent * 50;
+        size_t down_len = down_sent == 10 ? MARCH_MESSAGE_MAX : 20u + down_sent * 50;
+        memset(bytes, (int)up_sent, up_len);
+        if (up_sent < MESSAGES && march_client_send(f->client, f->now.ns, bytes, up_len) == 0) up_sent++;
+        memset(bytes, (int)down_sent, down_len);
+        if (down_sent < MESSAGES && channel_send(&f->channel, f->now, bytes, down_len) == 0) down_sent++;
+        const uint8_t *message;
+        int len = march_client_next_message(f->client, &message);
+        if (len >= 0) {
+            assert_int_equal(len, down == 10 ? MARCH_MESSAGE_MAX : 20 + down * 50);
+            assert_int_equal(message[0], down);
+            assert_int_equal(message[len - 1], down);
+            down++;
+        }
+        len = channel_next_message(&f->channel, gateway_bytes, sizeof(gateway_bytes));
+        if (len >= 0) {
+            assert_int_equal(len, up == 20 ? MARCH_MESSAGE_MAX : 10 + up * 50);
+            assert_int_equal(gateway_bytes[len - 1], up);
+            up++;
+        }
+    }
+    assert_int_equal(up, MESSAGES);
+    assert_int_equal(down, MESSAGES);
+    assert_int_equal(march_client_state(f->client), MARCH_CLIENT_CONNECTED);
+    fixture_destroy(f);
+}
+
+static void test_client_bad_snapshots_are_refused_and_not_acknowledged(void **state) {
+    (void)state;
+    struct fixture *f = fixture_create(&defaults);
+    fixture_connect(f);
+    fixture_run(f, 200);
+    f->garbage = true;
+    fixture_run(f, 100);
+    uint16_t acked = f->snapshots_acked;
+    struct march_stats before, after;
+    march_client_stats(f->client, &before);
+    fixture_run(f, 1000);
+    march_client_stats(f->client, &after);
+    assert_int_equal(f->snapshots_acked, acked);
+    assert_int_equal(after.snapshots, before.snapshots);
+    assert_in_range(after.snapshots_refused - before.snapshots_refused, 19, 21);
+    f->garbage = false;
+    assert_true(errors_of_view(f, 200) < 30); /* until the view has passed the gap */
+    assert_true(errors_of_view(f, 500) < 0.1);
+    assert_true(f->snapshots_acked > acked);
+    fixture_destroy(f);
+}
+
+static void test_client_strange_datagrams_are_counted(void **state) {
+    (void)state;
+    struct fixture *f = fixture_create(&defaults);
+    fixture_connect(f);
+    struct march_stats stats;
+    uint8_t bytes[MARCH_PACKET_MAX];
+    for (size_t len = 0; len < sizeof(bytes); len++) {
+        randombytes_buf(bytes, len);
+        assert_true(march_client_receive(f->client, f->now.ns + 1, bytes, len) < 0);
+    }
+    march_client_stats(f->client, &stats);
+    assert_int_equal(stats.packets_refused, sizeof(bytes));
+    fixture_run(f, 100);
+    assert_int_equal(march_client_state(f->client), MARCH_CLIENT_CONNECTED);
+    fixture_destroy(f);
+}
+
+static void test_client_config_out_of_range_is_refused(void **state) {
+    (void)state;
+    static const struct march_config bad[] = {
+        {.input_hz = 61},
+        {.input_repeat = 9},
+        {.tick_hz = 1001},
+        {.entities_max = 1025},
+        {.message_bytes_max = 65537},
+        {.message_blocks = 129},
+        {.message_bytes_max = 1024, .message_blocks = 3},
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) assert_null(march_client_create(&bad[i]));
+    struct march_config small = {.message_bytes_max = 1024, .message_blocks = 4, .entities_max = 1};
+    struct march_client *client = march_client_create(&small);
+    assert_non_null(client);
+    march_client_destroy(client);
+    march_client_destroy(NULL);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_client_connects_and_takes_its_leave),
+        cmocka_unit_test(test_client_ends_of_a_session_have_reasons),
+        cmocka_unit_test(test_client_inputs_survive_loss_and_short_presses),
+        cmocka_unit_test(test_client_entities_move_as_they_did),
+        cmocka_unit_test(test_client_entities_over_a_bad_network_stay_near),
+        cmocka_unit_test(test_client_without_snapshots_goes_on_for_a_while_and_stops),
+        cmocka_unit_test(test_client_clock_knows_the_servers_tick),
+        cmocka_unit_test(test_client_rtt_is_from_input_to_its_snapshot),
+        cmocka_unit_test(test_client_messages_cross_a_bad_network_in_order),
+        cmocka_unit_test(test_client_bad_snapshots_are_refused_and_not_acknowledged),
+        cmocka_unit_test(test_client_strange_datagrams_are_counted),
+        cmocka_unit_test(test_client_config_out_of_range_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
