@@ -157,6 +157,12 @@ void game_move(struct game *game, uint32_t ticks) {
 
 /* --- the rest */
 
+uint16_t game_target(const struct game *game, uint16_t index) {
+    const struct body *body = &game->bodies[index];
+    if (game->tick >= body->target_tick + TARGET_TICKS) return ENTITY_NONE;
+    return entities_index(game->entities, body->target);
+}
+
 int32_t game_earshot(const struct game *game) {
     (void)game;
     return SPEECH_REACH;

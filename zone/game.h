@@ -75,6 +75,10 @@ void game_move(struct game *game, uint32_t ticks);
 /* game_combat resolves strikes and shots. The grid is of the places after game_move. */
 void game_combat(struct game *game, uint64_t tick);
 
+/* game_target returns the index of whom a player hit in the last seconds, ENTITY_NONE when there is nobody: its client is
+ * told of that entity first. */
+uint16_t game_target(const struct game *game, uint16_t index);
+
 /* game_earshot returns how far speech carries, in Q16.16 metres. */
 int32_t game_earshot(const struct game *game);
 

@@ -141,7 +141,10 @@ static void fight(struct game *game, uint16_t index) {
         target = game_shot_target(game, index);
         damage = PLAYER_SHOT_DAMAGE;
     }
-    if (target != ENTITY_NONE) game_hurt(game, target, damage, index);
+    if (target == ENTITY_NONE) return;
+    game->bodies[index].target = entities_handle(game->entities, target);
+    game->bodies[index].target_tick = game->tick;
+    game_hurt(game, target, damage, index);
 }
 
 void game_combat(struct game *game, uint64_t tick) {

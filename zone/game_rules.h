@@ -35,6 +35,7 @@
 #define STRIKE_REACH   GAME_METRES(2)
 #define STRIKE_COS_Q14 8192 /* within 60 degrees of the aim */
 #define ACTION_TICKS   12   /* an action shows this long: four snapshots at 20 Hz */
+#define TARGET_TICKS   300  /* whom one has hit stays one's target for 5 s */
 #define SPEECH_REACH   GAME_METRES(30)
 
 /* A body: what the rules keep of an entity besides what clients are told. Indexed like the entities. */
@@ -42,7 +43,9 @@ struct body {
     uint64_t ready_tick;  /* may strike or shoot again */
     uint64_t action_tick; /* the action shown ends */
     uint64_t rise_tick;   /* the dead rise */
-    int16_t hit_points;   /* 0: dead */
+    uint64_t target_tick; /* when it hit `target`; shown to clients only, so it is no part of the hash */
+    struct entity_handle target;
+    int16_t hit_points; /* 0: dead */
     uint16_t aim;
     uint8_t buttons;
 };

@@ -15,6 +15,7 @@
 #define YAW_ERROR   6 /* 1/256 turn: 8 degrees */
 #define WORLD_M     32767
 
+_Static_assert(VIEW_OWN_NONE == ENTITY_NONE, "no entity is the same to views");
 _Static_assert(VIEW_BYTES_MIN <= 1200, "a snapshot has room in a packet");
 
 /* One player. What the inputs phase reads stands first. */
@@ -330,13 +331,13 @@ static void set_viewport(struct sim *sim, struct player *p, uint32_t radius_m) {
 void sim_message(struct sim *sim, uint32_t gateway, uint64_t session, const uint8_t *bytes, size_t len) {
     struct player *p = find_player(sim, gateway, session);
     if (!p) return;
-    if (sim->recorder) recorder_message(sim->recorder, gateway, session, bytes, len);
     struct wire_client_message message;
     sim->stats.messages++;
-    if (wire_client_message_read(bytes, len, &message)) {
+    if (len > WIRE_CLIENT_BYTES_MAX || wire_client_message_read(bytes, len, &message)) {
         sim->stats.messages_bad++;
         return;
     }
+    if (sim->recorder) recorder_message(sim->recorder, gateway, session, bytes, len);
     switch (message.kind) {
     case WIRE_CLIENT_SAY: say(sim, p, message.say); break;
     case WIRE_CLIENT_VIEWPORT: set_viewport(sim, p, message.viewport_radius_m); break;
@@ -431,7 +432,7 @@ static void build_snapshot(struct sim *sim, uint32_t slot, const struct view_wor
     }
     struct view_request request = {.own = p->index,
                                    .input_ack = p->inputs.applied_seq,
-                                   .target = VIEW_OWN_NONE,
+                                   .target = game_target(sim->game, p->index),
                                    .x = own->x,
                                    .y = own->y,
                                    .radius = p->view_radius * sim->load.view_percent / 100};

@@ -120,6 +120,10 @@ static void test_game_held_button_waits_for_the_cooldown(void **state) {
     assert_int_equal(w.game->bodies[b].hit_points, PLAYER_HEALTH - PLAYER_SHOT_DAMAGE);
     run(&w, 1);
     assert_int_equal(w.game->bodies[b].hit_points, PLAYER_HEALTH - 2 * PLAYER_SHOT_DAMAGE);
+    assert_int_equal(game_target(w.game, a), b);
+    game_input(w.game, a, (struct game_input){0});
+    run(&w, TARGET_TICKS);
+    assert_int_equal(game_target(w.game, a), ENTITY_NONE);
     world_destroy(&w);
 }
 

@@ -201,6 +201,9 @@ static void test_sim_malformed_message_is_counted(void **state) {
     const uint8_t junk[] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
     sim_message(sim, 0, SESSION, junk, sizeof junk);
     assert_int_equal(sim_stats(sim)->messages_bad, 1);
+    static uint8_t large[70000];
+    sim_message(sim, 0, SESSION, large, sizeof large);
+    assert_int_equal(sim_stats(sim)->messages_bad, 2);
     sim_destroy(sim);
 }
 
