@@ -1,0 +1,234 @@
+/* The zone's edges over a real bus, against a gateway played by the test: greeting, batches, lost and new gateways. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/edge_url.h"
+#include "tests/unit/scripted_load.h"
+#include "zone/edge.h"
+
+#define ATTEMPTS_MAX 5000 /* of a millisecond each */
+
+static const uint64_t SESSION = 3ULL << 32 | 5;
+
+static struct config_gateway gateways[1] = {{.name = "gateway-0", .max_clients = 64}};
+static struct config_zone zones[1] = {{.name = "zone-0"}};
+
+struct fixture {
+    char run_dir[64];
+    struct config config;
+    struct sim *sim;
+    struct edges *edges;
+    struct bus_edge *gateway;
+    struct wire_builder *builder;
+    uint64_t tick;
+    uint64_t ahead_ns; /* the test's clock is ahead by this */
+    /* what the gateway got last */
+    struct wire_hello hello;
+    struct wire_attached attached;
+    uint32_t snapshots, messages;
+};
+
+static struct mono test_now(const struct fixture *f) {
+    return mono_add_ns(mono_now(), f->ahead_ns);
+}
+
+static void gateway_dial(struct fixture *f) {
+    char url[EDGE_URL_SIZE];
+    assert_int_equal(edge_url(&f->config, f->run_dir, 0, 0, url, sizeof url), 0);
+    struct bus_edge_config bus = {.url = url,
+                                  .role = BUS_DIAL,
+                                  .local_name = "gateway-0",
+                                  .peer_name = "zone-0",
+                                  .frame_max_bytes = BUS_FRAME_BYTES_MAX,
+                                  .queue_max_bytes = BUS_FRAME_BYTES_MAX};
+    assert_int_equal(bus_edge_open(&f->gateway, &bus, test_now(f)), 0);
+}
+
+static int set_up(void **state) {
+    struct fixture *f = calloc(1, sizeof *f);
+    snprintf(f->run_dir, sizeof f->run_dir, "/tmp/march-edge-XXXXXX");
+    assert_non_null(mkdtemp(f->run_dir));
+    char ipc[128];
+    snprintf(ipc, sizeof ipc, "%s/ipc", f->run_dir);
+    assert_int_equal(mkdir(ipc, 0700), 0);
+    f->config = (struct config){.gateways = gateways, .gateways_count = 1, .zones = zones, .zones_count = 1};
+    struct sim_config sim = script_config();
+    sim.gateways_max = 1;
+    f->sim = sim_create(&sim);
+    f->tick = SCRIPT_START_TICK;
+    f->builder = wire_builder_create(WIRE_BUS_BYTES_MAX);
+    char error[200];
+    struct wire_hello hello = {.name = "zone-0", .role = WIRE_ROLE_ZONE, .incarnation = 99, .tick_hz = 60};
+    assert_int_equal(
+        edges_open(&f->edges, &f->config, 0, f->run_dir, &hello, NULL, f->sim, test_now(f), error, sizeof error), 0);
+    gateway_dial(f);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    struct fixture *f = *state;
+    bus_edge_close(f->gateway);
+    edges_close(f->edges);
+    sim_destroy(f->sim);
+    wire_builder_destroy(f->builder);
+    char path[128];
+    snprintf(path, sizeof path, "%s/ipc/zone-0.gateway-0", f->run_dir);
+    unlink(path);
+    snprintf(path, sizeof path, "%s/ipc", f->run_dir);
+    rmdir(path);
+    rmdir(f->run_dir);
+    free(f);
+    return 0;
+}
+
+static void gateway_receive(struct fixture *f) {
+    const uint8_t *bytes;
+    size_t len;
+    bus_update(f->gateway, test_now(f));
+    while (bus_receive(f->gateway, &bytes, &len) == 0) {
+        struct wire_bus_view view;
+        assert_int_equal(wire_bus_open(bytes, len, &view), 0);
+        if (view.kind == WIRE_BUS_HELLO) f->hello = view.hello;
+        if (view.kind == WIRE_BUS_ZONE_BATCH) {
+            if (view.zone.attached_count) f->attached = view.zone.attached[0];
+            f->snapshots += view.zone.snapshot_count;
+            f->messages += view.zone.message_count;
+        }
+        bus_release(f->gateway);
+    }
+}
+
+/* A turn of both sides: a tick of the zone, then a millisecond. */
+static void turn(struct fixture *f) {
+    edges_receive(f->edges, test_now(f));
+    sim_tick(f->sim, ++f->tick);
+    edges_send(f->edges, f->tick);
+    if (f->gateway) gateway_receive(f);
+    usleep(1000);
+}
+
+#define WAIT_FOR(f, condition)                                                                                              \
+    do {                                                                                                                    \
+        for (int attempt_ = 0; attempt_ < ATTEMPTS_MAX && !(condition); attempt_++) turn(f);                                \
+        assert_true(condition);                                                                                             \
+    } while (0)
+
+static void gateway_send(struct fixture *f, const struct wire_bytes *bytes) {
+    WAIT_FOR(f, bus_connected(f->gateway));
+    assert_int_equal(bus_send(f->gateway, bytes->data, bytes->len), 0);
+}
+
+static void gateway_greet(struct fixture *f, uint64_t incarnation) {
+    struct wire_hello hello = {.name = "gateway-0", .role = WIRE_ROLE_GATEWAY, .incarnation = incarnation};
+    struct wire_bytes bytes;
+    assert_int_equal(wire_hello_pack(f->builder, &hello, &bytes), 0);
+    gateway_send(f, &bytes);
+    WAIT_FOR(f, edges_state(f->edges, 0) == EDGE_UP);
+}
+
+static void gateway_attach(struct fixture *f, uint64_t session) {
+    struct wire_attach attach = {.session = session, .player = 8};
+    struct wire_gateway_batch batch = {.attaches = &attach, .attach_count = 1};
+    struct wire_bytes bytes;
+    assert_int_equal(wire_gateway_batch_pack(f->builder, &batch, &bytes), 0);
+    gateway_send(f, &bytes);
+}
+
+static void test_edge_greets_attaches_and_sends_snapshots(void **state) {
+    struct fixture *f = *state;
+    gateway_greet(f, 1);
+    WAIT_FOR(f, f->hello.incarnation == 99);
+    gateway_attach(f, SESSION);
+    WAIT_FOR(f, f->snapshots >= 3);
+    assert_true(f->attached.session == SESSION && f->attached.entity != 0);
+    assert_true(f->messages >= 1);
+    assert_int_equal(sim_players(f->sim), 1);
+    assert_int_equal(edges_stats(f->edges, 0)->messages_bad, 0);
+}
+
+static void test_edge_batch_before_hello_is_refused(void **state) {
+    struct fixture *f = *state;
+    gateway_attach(f, SESSION);
+    WAIT_FOR(f, edges_stats(f->edges, 0)->messages_bad == 1);
+    assert_int_equal(sim_players(f->sim), 0);
+}
+
+static void test_edge_malformed_message_is_counted(void **state) {
+    struct fixture *f = *state;
+    gateway_greet(f, 1);
+    uint8_t junk[64] = {1, 2, 3};
+    gateway_send(f, &(struct wire_bytes){junk, sizeof junk});
+    WAIT_FOR(f, edges_stats(f->edges, 0)->messages_bad == 1);
+    gateway_attach(f, SESSION);
+    WAIT_FOR(f, sim_players(f->sim) == 1); /* the edge lives on */
+}
+
+static void lose_gateway(struct fixture *f) {
+    bus_edge_close(f->gateway);
+    f->gateway = NULL;
+    WAIT_FOR(f, edges_state(f->edges, 0) == EDGE_AWAY);
+}
+
+static void test_edge_gateway_of_another_incarnation_has_no_sessions(void **state) {
+    struct fixture *f = *state;
+    gateway_greet(f, 1);
+    gateway_attach(f, SESSION);
+    WAIT_FOR(f, sim_players(f->sim) == 1);
+    lose_gateway(f);
+    assert_int_equal(sim_players(f->sim), 1);
+    gateway_dial(f);
+    gateway_greet(f, 2);
+    assert_int_equal(sim_players(f->sim), 0);
+    assert_int_equal(edges_stats(f->edges, 0)->incarnations, 1);
+}
+
+static void test_edge_gateway_of_the_same_incarnation_keeps_its_players(void **state) {
+    struct fixture *f = *state;
+    gateway_greet(f, 1);
+    gateway_attach(f, SESSION);
+    WAIT_FOR(f, f->attached.entity != 0);
+    uint64_t entity = f->attached.entity;
+    lose_gateway(f);
+    gateway_dial(f);
+    gateway_greet(f, 1);
+    f->attached.entity = 0;
+    gateway_attach(f, SESSION);
+    WAIT_FOR(f, f->attached.entity != 0);
+    assert_true(f->attached.entity == entity);
+}
+
+static void test_edge_players_of_a_lost_gateway_leave_after_a_while(void **state) {
+    struct fixture *f = *state;
+    gateway_greet(f, 1);
+    gateway_attach(f, SESSION);
+    WAIT_FOR(f, sim_players(f->sim) == 1);
+    lose_gateway(f);
+    f->ahead_ns += (EDGE_KEEP_MS - 5000) * NS_PER_MS;
+    turn(f);
+    assert_int_equal(sim_players(f->sim), 1);
+    f->ahead_ns += 5000 * NS_PER_MS;
+    turn(f);
+    assert_int_equal(sim_players(f->sim), 0);
+    assert_int_equal(edges_stats(f->edges, 0)->expired, 1);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_edge_greets_attaches_and_sends_snapshots, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_edge_batch_before_hello_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_edge_malformed_message_is_counted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_edge_gateway_of_another_incarnation_has_no_sessions, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_edge_gateway_of_the_same_incarnation_keeps_its_players, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_edge_players_of_a_lost_gateway_leave_after_a_while, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
