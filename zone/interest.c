@@ -65,7 +65,7 @@ static void scan_rings(const struct views *views, const struct view_world *world
         struct grid_run run = row_run(world, interest, row);
         for (uint32_t i = run.begin; i < run.end; i++) {
             uint32_t distance2 = interest_distance2(interest, views->places.x[i], views->places.y[i]);
-            if (distance2 <= interest->outer2) rings[distance2 >> shift]++;
+            if (distance2 <= interest->inner2) rings[distance2 >> shift]++;
         }
     }
 }
@@ -79,19 +79,18 @@ static uint32_t fitting_ring(const uint32_t rings[RING_COUNT], uint32_t slots, u
     return ring;
 }
 
-/* Shrinks the radii to what `slots` can hold: newcomers take seven eighths, the rest is for those who stay. */
+/* Shrinks the radii to what `slots` can hold, when more than that is inside: newcomers take seven eighths, the rest is for
+ * those who stay. */
 static void shrink(const struct views *views, const struct view_world *world, struct interest *interest, uint32_t slots) {
     uint32_t rings[RING_COUNT] = {0}, sum;
     unsigned shift = 0;
-    while (interest->outer2 >> shift >= RING_COUNT) shift++;
+    while (interest->inner2 >> shift >= RING_COUNT) shift++;
     scan_rings(views, world, interest, shift, rings);
-    uint32_t outer2 = ((fitting_ring(rings, slots, &sum) + 1) << shift) - 1;
+    interest->outer2 = ((fitting_ring(rings, slots, &sum) + 1) << shift) - 1;
     uint32_t inner2 = ((fitting_ring(rings, slots - slots / 8, &sum) + 1) << shift) - 1;
-    if (outer2 < interest->outer2) interest->outer2 = outer2;
-    if (inner2 < interest->inner2) {
-        interest->inner2 = inner2;
-        interest->inside = sum;
-    }
+    if (inner2 >= interest->inner2) return; /* all on one spot */
+    interest->inner2 = inner2;
+    interest->inside = sum;
 }
 
 struct interest interest_scan(const struct views *views, const struct view_world *world, const struct view_request *request,
@@ -101,7 +100,7 @@ struct interest interest_scan(const struct views *views, const struct view_world
     struct interest interest = {.x = request->x, .y = request->y, .inner2 = radius * radius, .outer2 = outer * outer};
     /* The grid files by exact places, published ones are rounded down: one unit more finds all. */
     int64_t x = (int64_t)request->x * (1 << NET_POSITION_SHIFT), y = (int64_t)request->y * (1 << NET_POSITION_SHIFT);
-    int64_t reach = (int64_t)(outer + 1) << NET_POSITION_SHIFT;
+    int64_t reach = (int64_t)(radius + 1) << NET_POSITION_SHIFT;
     interest.area = grid_area_between(world->grid, x - reach, y - reach, x + reach, y + reach);
     interest.inside = scan_count(views, world, &interest);
     if (interest.inside > slots) {

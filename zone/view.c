@@ -98,13 +98,11 @@ static struct view_baseline *log_target(struct view *view, const struct view_log
     return there && baseline->tenant == entry->tenant ? baseline : NULL;
 }
 
-/* Makes an acknowledged update the slot's baseline, if it is newer than the one there and the client is sure to have it
- * still when the next version comes. */
+/* Makes an acknowledged update the slot's baseline, if it is newer than the one there. */
 static void promote(struct view *view, const struct view_log_entry *entry, uint32_t tick) {
     struct view_baseline *baseline = log_target(view, entry);
     if (!baseline) return;
     uint8_t age = (uint8_t)(baseline->newest_version - entry->version);
-    if (age + 1 >= SNAPSHOT_VERSIONS) return;
     if (baseline->known && (uint8_t)(baseline->newest_version - baseline->version) <= age) return;
     baseline->state = (struct net_state){entry->x,    entry->y,   entry->vx,     entry->vy,    tick,
                                          entry->kind, entry->yaw, entry->health, entry->action};
@@ -343,7 +341,6 @@ static void open_log(struct build *build, uint32_t need) {
         if (flight->in_flight && flight->log_count > 0) begin = flight->log_begin;
     }
     build->log_begin = end;
-    if (need == 0) return;
     if (begin == UINT32_MAX) {
         build->log_begin = 0;
         build->log_room = VIEW_LOG_MAX;

@@ -374,7 +374,8 @@ static void test_snapshot_reader_broken_bodies_are_refused(void **state) {
     bits_write_gamma(&w, 1);
     bits_write(&w, 2, 4);
     bits_write_gamma(&w, 1);
-    for (int i = 0; i < 7; i++) bits_write(&w, 0, 26);
+    for (int i = 0; i < 2; i++) bits_write(&w, 0, 32);
+    for (int i = 0; i < 3; i++) bits_write(&w, 0, 26);
     assert_refused(&w, &broken, "an id of 0");
     broken.len = 0;
     assert_refused(NULL, &broken, "nothing");

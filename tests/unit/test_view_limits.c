@@ -287,24 +287,109 @@ static void test_view_removal_repeats_until_acknowledged_and_keeps_the_slot(void
     scene_destroy(s);
 }
 
+static void change_and_build(struct scene *s) {
+    s->f->world.tick += 3;
+    s->f->entities[1].state.health--;
+    build(s, BYTES_MAX);
+    deliver(s); /* arrives; acknowledging it is up to the test */
+}
+
 static void test_view_sixteen_versions_unacknowledged_sends_full(void **state) {
     (void)state;
     struct scene *s = scene_create(64, 2);
     spawn_still(s->f, 1, 5, 5);
     build_and_ack(s);
-    for (uint32_t b = 1; b <= 20; b++) {
-        s->f->world.tick += 3;
-        s->f->entities[1].state.health--;
-        build(s, BYTES_MAX);
-        deliver(s); /* arrives, but no acknowledgement comes back */
+    for (uint32_t b = 1; b <= 300; b++) { /* more than a version's 8 bits */
+        change_and_build(s);
         assert_int_equal(s->table->change_count, 1);
         assert_int_equal(s->table->changes[0].full, b >= 16);
     }
     view_ack(s->views, 0, s->result.seq);
-    s->f->world.tick += 3;
-    s->f->entities[1].state.health--;
-    build_and_ack(s);
+    change_and_build(s);
     assert_int_equal(s->table->changes[0].full, false);
+    scene_destroy(s);
+}
+
+static void test_view_ack_of_a_version_the_client_may_have_overwritten_sends_full(void **state) {
+    (void)state;
+    struct scene *s = scene_create(64, 2);
+    spawn_still(s->f, 1, 5, 5);
+    build_and_ack(s);
+    uint16_t seqs[30];
+    for (uint32_t b = 0; b < 30; b++) {
+        change_and_build(s);
+        seqs[b] = s->result.seq;
+    }
+    view_ack(s->views, 0, seqs[14]); /* 15 versions back: the next would be 16 from it */
+    change_and_build(s);
+    assert_int_equal(s->table->changes[0].full, true);
+    view_ack(s->views, 0, seqs[17]);
+    change_and_build(s);
+    assert_int_equal(s->table->changes[0].full, false);
+    scene_destroy(s);
+}
+
+static void test_view_acks_out_of_order_keep_the_newest_baseline(void **state) {
+    (void)state;
+    struct scene *s = scene_create(64, 2);
+    spawn_still(s->f, 1, 5, 5);
+    build_and_ack(s);
+    change_and_build(s);
+    uint16_t older = s->result.seq;
+    change_and_build(s);
+    view_ack(s->views, 0, s->result.seq);
+    uint8_t version = scene_view(s)->chunks[0].baselines[1].version;
+    view_ack(s->views, 0, older);
+    assert_int_equal(scene_view(s)->chunks[0].baselines[1].version, version);
+    assert_int_equal(scene_view(s)->chunks[0].baselines[1].state.health, s->f->entities[1].state.health);
+    scene_destroy(s);
+}
+
+static void test_view_lost_update_that_a_newer_one_replaced_is_not_sent_again(void **state) {
+    (void)state;
+    struct scene *s = scene_create(64, 2);
+    spawn_still(s->f, 1, 5, 5);
+    build_and_ack(s);
+    s->f->world.tick += 3;
+    s->f->entities[1].state.health = 10;
+    build(s, BYTES_MAX); /* lost */
+    s->f->entities[1].state.health = 20;
+    for (int b = 0; b < 6; b++) {
+        s->f->world.tick += 3;
+        build_and_ack(s);
+        assert_int_equal(s->result.updates, b == 0);
+    }
+    assert_int_equal(views_stats(s->views)->lost, 1);
+    scene_destroy(s);
+}
+
+static void test_view_empty_snapshots_in_flight_take_no_log(void **state) {
+    (void)state;
+    struct scene *s = scene_create(64, 2);
+    spawn_still(s->f, 1, 5, 5);
+    build(s, BYTES_MAX);
+    for (int b = 0; b < 5; b++) build(s, BYTES_MAX);
+    s->f->entities[1].state.health = 20;
+    build(s, BYTES_MAX);
+    assert_int_equal(s->result.updates, 1);
+    assert_int_equal(s->result.deferred, 0);
+    scene_destroy(s);
+}
+
+static void test_view_few_slots_left_those_inside_come_before_those_on_the_edge(void **state) {
+    (void)state;
+    enum { HALF = 60, SLOTS = 64 };
+    struct scene *s = scene_create(SLOTS, 2 * HALF + 1);
+    for (uint32_t e = 1; e <= HALF; e++) spawn_still(s->f, e, 55, 0);
+    build_and_ack(s);
+    assert_int_equal(s->result.in_view, HALF + 1);
+    for (uint32_t e = 1; e <= HALF; e++) fixture_place(s->f, e, 63 * 65536, 0); /* out, but within 10 % */
+    for (uint32_t e = HALF + 1; e <= 2 * HALF; e++) spawn_still(s->f, e, 50, 0);
+    for (int b = 0; b < 3; b++) {
+        s->f->world.tick += 3;
+        build_and_ack(s);
+    }
+    for (uint32_t e = HALF + 1; e <= 2 * HALF; e++) assert_true(slot_of(s, e) > 0);
     scene_destroy(s);
 }
 
@@ -315,12 +400,13 @@ static void test_view_unknown_acks_are_counted_and_ignored(void **state) {
     build(s, BYTES_MAX);
     view_ack(s->views, 0, (uint16_t)(s->result.seq + 1));
     view_ack(s->views, 0, (uint16_t)(s->result.seq - 1));
-    assert_int_equal(views_stats(s->views)->unknown_acks, 3);
+    view_ack(s->views, 0, (uint16_t)(s->result.seq + VIEW_SNAPSHOTS_MAX));
+    assert_int_equal(views_stats(s->views)->unknown_acks, 4);
     assert_false(scene_view(s)->chunks[0].baselines[0].known);
     view_ack(s->views, 0, s->result.seq);
     assert_true(scene_view(s)->chunks[0].baselines[0].known);
     view_ack(s->views, 0, s->result.seq); /* twice */
-    assert_int_equal(views_stats(s->views)->unknown_acks, 4);
+    assert_int_equal(views_stats(s->views)->unknown_acks, 5);
     scene_destroy(s);
 }
 
@@ -329,7 +415,7 @@ static void test_view_reset_begins_a_stream_that_empties_the_table(void **state)
     struct scene *s = scene_create(64, 20);
     for (uint32_t e = 1; e < 20; e++) spawn_still(s->f, e, (int32_t)e, 0);
     for (int b = 0; b < 5; b++) build_and_ack(s);
-    uint16_t old_seq = s->result.seq;
+    uint16_t old_seq = (uint16_t)(s->result.seq - 4); /* the first of its stream */
     view_reset(s->views, 0, 9);
     for (uint32_t e = 10; e < 20; e++) s->f->alive[e] = false;
     s->f->world.tick += 3;
@@ -356,6 +442,7 @@ static void test_view_own_entity_replaced_takes_slot_0_after_removal(void **stat
     }
     assert_int_equal(slot_of(s, 1), 0);
     assert_true(slot_of(s, 0) > 0);
+    assert_int_equal(s->result.in_view, 2);
     s->request.own = VIEW_OWN_NONE; /* dead: it sees the others on */
     for (int b = 0; b < 3; b++) {
         s->f->world.tick += 3;
@@ -408,6 +495,11 @@ int main(void) {
         cmocka_unit_test(test_view_lost_update_is_sent_again_after_three_newer_acks),
         cmocka_unit_test(test_view_removal_repeats_until_acknowledged_and_keeps_the_slot),
         cmocka_unit_test(test_view_sixteen_versions_unacknowledged_sends_full),
+        cmocka_unit_test(test_view_ack_of_a_version_the_client_may_have_overwritten_sends_full),
+        cmocka_unit_test(test_view_acks_out_of_order_keep_the_newest_baseline),
+        cmocka_unit_test(test_view_lost_update_that_a_newer_one_replaced_is_not_sent_again),
+        cmocka_unit_test(test_view_empty_snapshots_in_flight_take_no_log),
+        cmocka_unit_test(test_view_few_slots_left_those_inside_come_before_those_on_the_edge),
         cmocka_unit_test(test_view_unknown_acks_are_counted_and_ignored),
         cmocka_unit_test(test_view_reset_begins_a_stream_that_empties_the_table),
         cmocka_unit_test(test_view_own_entity_replaced_takes_slot_0_after_removal),
