@@ -1,0 +1,181 @@
+"""Fixtures of the system tests: the programs, and clusters in temporary run directories that always come down.
+
+MARCH_BIN_DIR names the folder of the programs (default: build/dev/bin). A test that needs a program which was not built is
+skipped, and says so.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BIN_DIR = pathlib.Path(os.environ.get("MARCH_BIN_DIR", ROOT / "build/dev/bin"))
+CONFIG = ROOT / "deploy/config/cluster.yaml"
+COMMAND_TIMEOUT_S = 60
+WAIT_S = 20  # for a condition; sanitized programs on a busy machine are slow
+
+
+def wait_until(condition, what, timeout_s=WAIT_S):
+    """Polls until condition() is true; returns what it returned."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        result = condition()
+        if result:
+            return result
+        assert time.monotonic() < deadline, f"waited {timeout_s} s in vain: {what}"
+        time.sleep(0.02)
+
+
+def alive(pid):
+    """Whether a process runs; a zombie that nobody has reaped does not."""
+    try:
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def run(*args, **options):
+    """Runs a program to its end and returns the completed process, output as text."""
+    options.setdefault("timeout", COMMAND_TIMEOUT_S)
+    return subprocess.run([str(a) for a in args], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+                          **options)
+
+
+class Cluster:
+    """A run directory and the programs to use it with."""
+
+    def __init__(self, run_dir, config=CONFIG, bin_dir=BIN_DIR):
+        self.run_dir = pathlib.Path(run_dir)
+        self.config = pathlib.Path(config)
+        self.bin_dir = pathlib.Path(bin_dir)
+        self.foreground = None
+        self.run_dir.parent.mkdir(parents=True, exist_ok=True)
+
+    def zonectl(self, verb, *args, **options):
+        return run(self.bin_dir / "zonectl", verb, "--run-dir", self.run_dir, *args, **options)
+
+    def swarm(self, *args, **options):
+        return run(self.bin_dir / "swarm", "--run-dir", self.run_dir, *args, **options)
+
+    def up(self, *args):
+        """Starts it as a daemon and fails the test when it does not come up."""
+        result = self.try_up(*args)
+        assert result.returncode == 0, result.stderr + self.logs()
+        return self
+
+    def try_up(self, *args):
+        return self.zonectl("up", "--detach", "--config", self.config, *args)
+
+    def up_foreground(self, *args):
+        """Starts `zonectl up` as a child in a session of its own; returns the Popen. Its output goes to up.out."""
+        with open(self.run_dir.parent / "up.out", "w", encoding="utf-8") as out:
+            self.foreground = subprocess.Popen(
+                [self.bin_dir / "zonectl", "up", "--config", self.config, "--run-dir", self.run_dir, *args],
+                stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
+        return self.foreground
+
+    def output(self):
+        """What the foreground `zonectl up` has printed."""
+        return (self.run_dir.parent / "up.out").read_text(encoding="utf-8")
+
+    def events(self):
+        """What the supervisor has said so far."""
+        path = self.run_dir / "log/zonectl.log"
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+
+    def status(self):
+        """The parsed status; None when no cluster runs."""
+        result = self.zonectl("status", "--json")
+        return None if result.returncode == 3 else json.loads(result.stdout)
+
+    def process(self, name):
+        """The status of one process; None when it is not known."""
+        status = self.status()
+        return next((p for p in status["processes"] if p["name"] == name), None) if status else None
+
+    def pids(self):
+        """Every process of the cluster that runs, the supervisor included."""
+        status = self.status()
+        return [p["pid"] for p in status["processes"] if p["pid"]] + [status["supervisor_pid"]] if status else []
+
+    def wait_ready(self):
+        return wait_until(lambda: (s := self.status()) and s["ready"] and s, f"{self.run_dir} ready: {self.events()}")
+
+    def logs(self):
+        """The last lines of every log, for messages of failed tests."""
+        lines = []
+        for path in sorted(self.run_dir.glob("log/*.log")):
+            lines += [f"== {path.name}"] + path.read_text(encoding="utf-8", errors="replace").splitlines()[-10:]
+        return "\n".join(lines)
+
+    def down(self):
+        return self.zonectl("down")
+
+    def tear_down(self):
+        """Ends it whatever state it is in; safe to call twice."""
+        pids = []
+        with contextlib.suppress(ValueError, subprocess.TimeoutExpired):
+            pids = self.pids()
+            self.down()
+        if self.foreground is not None and self.foreground.poll() is None:
+            self.foreground.kill()
+            self.foreground.wait()
+        for pid in pids:
+            if alive(pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+
+def need(*programs):
+    """Skips the test when a program was not built."""
+    for program in programs:
+        if not (BIN_DIR / program).exists():
+            pytest.skip(f"{BIN_DIR / program} was not built")
+
+
+@pytest.fixture
+def make_cluster(tmp_path):
+    """A function that makes clusters, not started: make_cluster("a", config=...). They come down after the test."""
+    need("zonectl", "gateway", "zone")
+    clusters = []
+
+    def make(name="cluster", **options):
+        clusters.append(Cluster(tmp_path / name / "run", **options))
+        return clusters[-1]
+
+    yield make
+    for cluster in clusters:
+        cluster.tear_down()
+
+
+@pytest.fixture
+def cluster(make_cluster):
+    """A cluster of the default configuration, ready."""
+    return make_cluster().up()
+
+
+@pytest.fixture
+def fake_cluster(tmp_path):
+    """A cluster whose gateway and zones are fake_process.py, to see what the supervisor does with processes that misbehave.
+
+    fake_cluster.tell("zone-0", "die") decides how that process behaves from its next start on.
+    """
+    need("zonectl")
+    bin_dir = tmp_path / "bin"
+    bin_dir.mkdir()
+    shutil.copy(BIN_DIR / "zonectl", bin_dir)
+    for name in ("gateway", "zone", "swarm"):
+        shutil.copy(pathlib.Path(__file__).with_name("fake_process.py"), bin_dir / name)
+        (bin_dir / name).chmod(0o755)
+    made = Cluster(tmp_path / "fake/run", bin_dir=bin_dir)
+    made.tell = lambda name, text: (bin_dir / f"{name}.behaviour").write_text(text, encoding="ascii")
+    yield made
+    made.tear_down()
