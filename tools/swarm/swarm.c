@@ -73,8 +73,7 @@ static void begin_leave(struct swarm *s) {
     s->phase = SWARM_LEAVE;
     s->phase_end = mono_add_ms(s->now, SWARM_GOODBYE_MS);
     for (uint32_t i = 0; i < s->options.clients; i++)
-        if (march_client_state(s->bots[i].client) == MARCH_CLIENT_CONNECTED)
-            march_client_disconnect(s->bots[i].client, s->now.ns);
+        if (march_client_state(s->bots[i].client) == MARCH_CLIENT_CONNECTED) march_client_disconnect(s->bots[i].client);
 }
 
 static bool step_phase(struct swarm *s) {

@@ -1,0 +1,162 @@
+/* main.c of swarm: bots and load. Parse, find the cluster, play, report. */
+#include <argp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sodium.h>
+
+#include "common/access.h"
+#include "common/clock.h"
+#include "common/option.h"
+#include "common/version.h"
+#include "tools/swarm/report.h"
+#include "tools/swarm/swarm.h"
+
+enum { EXIT_CODE_OK = 0, EXIT_CODE_FAILED = 1, EXIT_CODE_USAGE = 2, EXIT_CODE_NO_CLUSTER = 3 };
+
+#define DURATION_MAX_S 604800
+
+struct arguments {
+    struct swarm_options swarm;
+    const char *run_dir;
+    const char *server;
+    bool json;
+};
+
+static volatile sig_atomic_t stop;
+
+static void on_signal(int number) {
+    (void)number;
+    stop = 1;
+}
+
+enum { KEY_RAMP = 256, KEY_SEED, KEY_PLAYERS };
+
+static const struct argp_option OPTIONS[] = {
+    {"clients", 'c', "N", 0, "Clients, 1 to 20000 [100]", 0},
+    {"duration", 'd', "S", 0,
+     "Seconds to play once all have connected; 0 plays until Ctrl-C or SIGTERM, and clients that are dropped connect again "
+     "[10]",
+     0},
+    {"rate", 'r', "HZ", 0, "Inputs a second, 1 to 60 [20]", 0},
+    {"behaviour", 'b', "NAME", 0, "roam (wander), crowd (all to the zone's middle) or fight (chase and attack) [roam]", 0},
+    {"json", 'j', NULL, 0, "Print the report as an object", 0},
+    {"run-dir", 'R', "DIR", 0, "Run directory of the cluster: its key and addresses [run]", 0},
+    {"server", 's', "ADDRESS", 0, "Connect to this address instead of the gateways' own, as 127.0.0.1:40000 or [::1]:40000",
+     0},
+    {"ramp", KEY_RAMP, "N", 0, "Clients that start to connect in a second [1000]", 0},
+    {"sockets", 'k', "K", 0, "UDP sockets that all clients share where the server is on IPv4 loopback, 1 to 64 [1]", 0},
+    {"seed", KEY_SEED, "N", 0, "What the bots do is drawn from it [1]", 0},
+    {"players", KEY_PLAYERS, "N", 0, "Player numbers are N + 1 and on [from the process id, so that swarms don't meet]", 0},
+    {0},
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state) {
+    struct arguments *a = state->input;
+    struct swarm_options *o = &a->swarm;
+    switch (key) {
+    case 'c': o->clients = (uint32_t)option_number(state, "--clients", arg, 1, UDP_POOL_CLIENTS_MAX); return 0;
+    case 'd': o->duration_s = (uint32_t)option_number(state, "--duration", arg, 0, DURATION_MAX_S); return 0;
+    case 'r': o->rate_hz = (uint32_t)option_number(state, "--rate", arg, 1, MARCH_INPUT_HZ_MAX); return 0;
+    case 'b':
+        o->behaviour = behaviour_parse(arg);
+        if (o->behaviour == BEHAVIOUR_COUNT)
+            argp_error(state, "--behaviour: expected roam, crowd or fight, found \"%s\"", arg);
+        return 0;
+    case 'j': a->json = true; return 0;
+    case 'R': a->run_dir = arg; return 0;
+    case 's': a->server = arg; return 0;
+    case KEY_RAMP: o->ramp_per_s = (uint32_t)option_number(state, "--ramp", arg, 1, UDP_POOL_CLIENTS_MAX); return 0;
+    case 'k': o->sockets = (uint32_t)option_number(state, "--sockets", arg, 1, UDP_POOL_SOCKETS_MAX); return 0;
+    case KEY_SEED: o->seed = option_number(state, "--seed", arg, 0, UINT64_MAX); return 0;
+    case KEY_PLAYERS: o->player_base = option_number(state, "--players", arg, 0, UINT64_MAX / 2); return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp ARGP = {
+    OPTIONS,
+    parse,
+    NULL,
+    "Connects many clients to a cluster, lets them play, and reports what they met. A progress line comes every second on "
+    "standard error.\vExit codes: 0 every client connected and none was dropped, 1 some were or it failed, 2 wrong usage, 3 "
+    "no "
+    "cluster runs in the run directory.",
+    NULL,
+    NULL,
+    NULL};
+
+/* find_cluster reads the run directory and picks the address family: IPv4 where there is one, since clients can share a
+ * socket there. */
+static int find_cluster(struct arguments *a) {
+    struct swarm_options *o = &a->swarm;
+    char error[ACCESS_ERROR_SIZE];
+    int result = access_open(&o->access, a->run_dir, error, sizeof(error));
+    if (result != 0) {
+        fprintf(stderr, "swarm: %s\n", error);
+        return result == MARCH_ERR_NOT_FOUND ? EXIT_CODE_NO_CLUSTER : EXIT_CODE_FAILED;
+    }
+    if (a->server != NULL) {
+        struct access_gateway *only = &o->access.gateways[0];
+        o->access.gateway_count = only->count = 1;
+        o->run_dir = NULL;
+        if (addr_parse(&only->addresses[0], a->server) != 0) {
+            fprintf(stderr, "swarm: --server: expected an address such as 127.0.0.1:40000, found \"%s\"\n", a->server);
+            return EXIT_CODE_USAGE;
+        }
+    }
+    o->family = ADDR_IPV6;
+    for (uint32_t i = 0; i < o->access.gateway_count; i++)
+        for (uint32_t j = 0; j < o->access.gateways[i].count; j++)
+            if (o->access.gateways[i].addresses[j].family == ADDR_IPV4) o->family = ADDR_IPV4;
+    return EXIT_CODE_OK;
+}
+
+static void catch_signals(void) {
+    struct sigaction action = {.sa_handler = on_signal};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+int main(int argc, char **argv) {
+    uint32_t pid = (uint32_t)getpid();
+    struct arguments a = {.run_dir = "run",
+                          .swarm = {.clients = 100,
+                                    .duration_s = 10,
+                                    .rate_hz = 20,
+                                    .ramp_per_s = 1000,
+                                    .sockets = 1,
+                                    .seed = 1,
+                                    .player_base = (uint64_t)pid << 20,
+                                    .address_base = pid * 2654435761u,
+                                    .stop = &stop}};
+    argp_program_version = "swarm " MARCH_VERSION;
+    argp_err_exit_status = EXIT_CODE_USAGE;
+    argp_parse(&ARGP, argc, argv, 0, NULL, &a);
+    a.swarm.run_dir = a.run_dir;
+    catch_signals();
+    if (sodium_init() < 0) return EXIT_CODE_FAILED;
+    int code = find_cluster(&a);
+    struct report *report = calloc(1, sizeof(*report));
+    if (code != EXIT_CODE_OK || report == NULL) {
+        free(report);
+        return code != EXIT_CODE_OK ? code : EXIT_CODE_FAILED;
+    }
+    char error[256];
+    if (swarm_run(&a.swarm, report, error, sizeof(error)) != 0) {
+        fprintf(stderr, "swarm: %s\n", error);
+        code = EXIT_CODE_FAILED;
+    } else {
+        if (a.json)
+            report_print_json(report, stdout);
+        else
+            report_print(report, stdout);
+        code = report_clean(report) ? EXIT_CODE_OK : EXIT_CODE_FAILED;
+    }
+    free(report);
+    return fflush(stdout) == 0 ? code : EXIT_CODE_FAILED;
+}
