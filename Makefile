@@ -48,7 +48,7 @@ COMMON    := $(OUT)/libcommon.a
 SCHEMAS   := $(OUT)/libschemas.a
 GATEWAY   := $(OUT)/libgateway.a
 ZONE      := $(OUT)/libzone.a
-CLIENT    := $(OUT)/libmarchland-client.a
+CLIENT    := $(OUT)/libclient.a
 SWARM     := $(OUT)/libswarm.a
 TOOLLIB   := $(OUT)/libzonectl.a
 ALL_LIBS  := $(GATEWAY) $(ZONE) $(SWARM) $(TOOLLIB) $(CLIENT) $(SCHEMAS) $(COMMON)
@@ -114,6 +114,7 @@ $(OUT)/bin/gateway: $(OUT)/gateway/main.o $(GATEWAY) $(SCHEMAS) $(COMMON); $(pro
 $(OUT)/bin/zone: $(OUT)/zone/main.o $(ZONE) $(SCHEMAS) $(COMMON); $(program)
 $(OUT)/bin/zonectl: $(OUT)/tools/zonectl/main.o $(TOOLLIB) $(SCHEMAS) $(COMMON); $(program)
 $(OUT)/bin/swarm: $(OUT)/tools/swarm/main.o $(SWARM) $(CLIENT) $(SCHEMAS) $(COMMON); $(program)
+$(OUT)/tools/client/example.o: CPPFLAGS += -Itools/client
 $(OUT)/bin/example: $(OUT)/tools/client/example.o $(CLIENT) $(SCHEMAS) $(COMMON); $(program)
 $(OUT)/tests/%: $(OUT)/tests/unit/%.o $(ALL_LIBS)
 	@mkdir -p $(@D)
@@ -121,6 +122,30 @@ $(OUT)/tests/%: $(OUT)/tests/unit/%.o $(ALL_LIBS)
 $(OUT)/bench/%: $(OUT)/tests/bench/%.o $(ALL_LIBS)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
+
+# The client library as it ships: one relocatable object with all it needs of common/, in which only march_* is global.
+PREFIX     ?= /usr/local
+CLIENT_API := $(shell sed -n 's/^\#define MARCH_CLIENT_API *\([0-9]*\).*/\1/p' tools/client/marchland.h)
+VERSION    := $(shell sed -n 's/^\#define MARCH_VERSION "\(.*\)"/\1/p' common/version.h)
+SHIP       := $(OUT)/ship
+SHIP_SO    := libmarchland-client.so.$(CLIENT_API)
+.PHONY: client-lib install
+client-lib: $(SHIP)/libmarchland-client.a $(SHIP)/$(SHIP_SO) ## the client library, static and shared, in build/$(MODE)/ship
+$(SHIP)/marchland-client.o: $(call lib_obj,tools/client) $(COMMON)
+	@mkdir -p $(@D)
+	$(CC) -r -nostdlib -u march_error_text $(if $(filter release,$(MODE)),-O3 -flto=auto -flinker-output=nolto-rel) $^ -o $@
+	objcopy --wildcard --keep-global-symbol='march_*' $@
+$(SHIP)/libmarchland-client.a: $(SHIP)/marchland-client.o; $(library)
+$(SHIP)/$(SHIP_SO): $(SHIP)/marchland-client.o
+	$(CC) -shared $(LDFLAGS) -Wl,-soname,$(SHIP_SO) -Wl,--no-undefined $^ -lsodium -lm -o $@
+install: client-lib ## install the client library's header, libraries and pkg-config file under PREFIX (/usr/local)
+	install -D -m 644 tools/client/marchland.h $(DESTDIR)$(PREFIX)/include/marchland.h
+	install -D -m 644 $(SHIP)/libmarchland-client.a $(DESTDIR)$(PREFIX)/lib/libmarchland-client.a
+	install -D -m 755 $(SHIP)/$(SHIP_SO) $(DESTDIR)$(PREFIX)/lib/$(SHIP_SO)
+	ln -sf $(SHIP_SO) $(DESTDIR)$(PREFIX)/lib/libmarchland-client.so
+	@mkdir -p $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' tools/client/marchland-client.pc.in \
+		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/marchland-client.pc
 
 # Fuzzers are built by clang from the sources, so that coverage reaches into the libraries.
 FUZZ_CFLAGS := -std=c17 -O1 -g -D_GNU_SOURCE -I. -Ibuild/fuzz/gen -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all

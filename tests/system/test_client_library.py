@@ -1,0 +1,54 @@
+"""The client library as it is installed: one header, both libraries, pkg-config; an outsider builds the example with them."""
+
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def run(*command, **options):
+    return subprocess.run(command, check=True, capture_output=True, text=True, **options).stdout
+
+
+@pytest.fixture(scope="module")
+def prefix(tmp_path_factory):
+    path = tmp_path_factory.mktemp("prefix")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    run("make", "-j2", "MODE=dev", "install", f"PREFIX={path}", cwd=ROOT, env=environment)
+    return path
+
+
+def defined_symbols(*nm_arguments):
+    lines = run("nm", "--defined-only", *map(str, nm_arguments)).splitlines()
+    return {line.split()[2] for line in lines if len(line.split()) == 3}
+
+
+def test_client_library_exports_march_only(prefix):
+    shared = defined_symbols("-D", prefix / "lib/libmarchland-client.so")
+    static = defined_symbols("-g", prefix / "lib/libmarchland-client.a")
+    assert shared == static
+    assert "march_client_create" in shared and "march_error_text" in shared
+    assert all(name.startswith("march_") for name in shared)
+
+
+@pytest.mark.parametrize("kind", ["shared", "static"])
+def test_client_library_builds_and_runs_the_example(prefix, tmp_path, kind):
+    environment = dict(os.environ, PKG_CONFIG_PATH=str(prefix / "lib/pkgconfig"), LD_LIBRARY_PATH=str(prefix / "lib"))
+    if kind == "shared":
+        flags = run("pkg-config", "--cflags", "--libs", "marchland-client", env=environment).split()
+    else:
+        flags = [f"-I{prefix}/include", str(prefix / "lib/libmarchland-client.a"), "-lsodium", "-lm"]
+    program = tmp_path / "example"
+    run("cc", "-Wall", "-Wextra", "-Werror", str(ROOT / "tools/client/example.c"), *flags, "-o", str(program), cwd=tmp_path)
+    result = subprocess.run([program, "bm8gdG9rZW4="], env=environment, capture_output=True, text=True)
+    assert result.returncode == 2
+    assert "token" in result.stderr
+
+
+def test_client_library_header_is_cxx(prefix, tmp_path):
+    source = tmp_path / "it.cc"
+    source.write_text("#include <marchland.h>\nint main() { return march_client_create(nullptr) != nullptr; }\n")
+    run("g++", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", f"-I{prefix}/include", str(source))
