@@ -54,6 +54,8 @@ struct views *views_create(const struct views_config *config) {
     views->arena_bytes = views->view_bytes * config->clients_max;
     void *arena = mmap(NULL, views->arena_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     views->arena = arena == MAP_FAILED ? NULL : arena;
+    if (views->arena)
+        (void)madvise(arena, views->arena_bytes, MADV_NOHUGEPAGE); /* one would hold the unused of many views */
     views->present = calloc(config->entities_max / 64 + 1, sizeof(*views->present));
     views->places.x = calloc(config->entities_max, sizeof(*views->places.x));
     views->places.y = calloc(config->entities_max, sizeof(*views->places.y));

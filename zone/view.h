@@ -11,9 +11,9 @@
  * view_ack turns the updates of a snapshot into baselines. A snapshot older by three than an acknowledged one is lost.
  *
  * All views of a zone live in one reserved mapping of which only what is used gets memory: a view of 60 entities touches
- * two pages. Limits: VIEW_SLOTS_MAX slots a view, VIEW_LOG_MAX updates and VIEW_SNAPSHOTS_MAX snapshots in flight; past them
- * a snapshot carries fewer updates (counted), the rest waits. Where more stands in the radius than there are slots, the
- * nearest are seen. Nothing allocates after create.
+ * two or three pages. Limits: VIEW_SLOTS_MAX slots a view, VIEW_LOG_MAX updates and VIEW_SNAPSHOTS_MAX snapshots in flight;
+ * past them a snapshot carries fewer updates (counted), the rest waits. Where more stands in the radius than there are
+ * slots, the nearest are seen. Nothing allocates after create.
  */
 #ifndef MARCH_ZONE_VIEW_H
 #define MARCH_ZONE_VIEW_H

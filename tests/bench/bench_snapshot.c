@@ -33,12 +33,21 @@ struct world_config {
 struct figures {
     uint64_t builds, bytes, updates, deferred, in_view;
     uint64_t build_ns, ack_ns;
+    uint64_t view_bytes; /* resident, of one view */
 };
 
 static uint64_t now_ns(void) {
     struct timespec t;
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t); /* the machine may be busy with other things */
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static uint64_t resident_bytes(void) {
+    unsigned long long size = 0, resident = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (file && fscanf(file, "%llu %llu", &size, &resident) != 2) resident = 0;
+    if (file) fclose(file);
+    return resident * 4096;
 }
 
 static void build_one(struct fixture *f, struct views *views, uint32_t client, const struct world_config *config,
@@ -86,8 +95,10 @@ static struct figures run_world(const struct world_config *config) {
                                         .yaw_error_max = 4};
     struct views *views = views_create(&views_config);
     for (uint32_t e = 0; e < config->entities; e++) fixture_spawn_anywhere(f, e);
+    uint64_t before = resident_bytes();
     (void)run(f, views, config, 0, 300);
     struct figures figures = run(f, views, config, 300, 300 + config->ticks);
+    figures.view_bytes = (resident_bytes() - before) / config->clients;
     views_destroy(views);
     fixture_destroy(f);
     return figures;
@@ -112,9 +123,11 @@ static void print_bandwidth(const struct figures *figures) {
 static void print_cost(const char *name, const struct figures *figures, const char *end) {
     double builds = (double)figures->builds;
     printf("  \"%s\": {\"builds\": %" PRIu64 ", \"in_view\": %.1f, \"updates_per_snapshot\": %.2f, \"deferred\": %" PRIu64
-           ",\n    \"bytes_per_snapshot\": %.1f, \"ns_per_build\": %.0f, \"ns_per_ack\": %.0f}%s\n",
+           ",\n    \"bytes_per_snapshot\": %.1f, \"ns_per_build\": %.0f, \"ns_per_ack\": %.0f, \"bytes_per_view\": %" PRIu64
+           "}%s\n",
            name, figures->builds, (double)figures->in_view / builds, (double)figures->updates / builds, figures->deferred,
-           (double)figures->bytes / builds, (double)figures->build_ns / builds, (double)figures->ack_ns / builds, end);
+           (double)figures->bytes / builds, (double)figures->build_ns / builds, (double)figures->ack_ns / builds,
+           figures->view_bytes, end);
 }
 
 int main(void) {
