@@ -114,13 +114,4 @@ static inline uint32_t bits_read_gamma(struct bit_reader *r) {
     return (1u << n) | bits_read(r, n);
 }
 
-/* Signed values travel zigzag: 0, -1, 1, -2 ... as 0, 1, 2, 3 ... */
-static inline uint32_t zigzag(int32_t v) {
-    return ((uint32_t)v << 1) ^ (uint32_t)(v >> 31);
-}
-
-static inline int32_t unzigzag(uint32_t u) {
-    return (int32_t)(u >> 1) ^ -(int32_t)(u & 1);
-}
-
 #endif
