@@ -168,6 +168,53 @@ static void test_sim_half_snapshot_rate_halves_it_for_all(void **state) {
     sim_destroy(sim);
 }
 
+static void test_sim_left_out_ticks_are_covered_by_one_step(void **state) {
+    (void)state;
+    struct sim *sim = create();
+    uint64_t tick = SCRIPT_START_TICK;
+    sim_attach(sim, 0, SESSION, 1);
+    struct entities *e = sim_entities(sim);
+    e->x[0] = 0;
+    e->vx[0] = 188;
+    run(sim, &tick, 1);
+    assert_int_equal(e->x[0], 188 * 32);
+    tick += 2;
+    run(sim, &tick, 1);
+    assert_int_equal(e->x[0], 4 * 188 * 32);
+    tick += 50; /* a stall: no more than SIM_STEP_MAX at once */
+    run(sim, &tick, 1);
+    assert_int_equal(e->x[0], (4 + SIM_STEP_MAX) * 188 * 32);
+    sim_destroy(sim);
+}
+
+static void test_sim_snapshots_go_on_when_ticks_are_left_out(void **state) {
+    (void)state;
+    struct sim *sim = create();
+    uint64_t tick = SCRIPT_START_TICK;
+    for (uint32_t i = 0; i < 4; i++) sim_attach(sim, 0, i, i);
+    for (uint32_t i = 0; i < 60; i++) {
+        tick += 2; /* every third tick number never comes for some clients */
+        run(sim, &tick, 1);
+    }
+    assert_int_equal(sim_stats(sim)->snapshots, 4 * 60);
+    sim_destroy(sim);
+}
+
+static void test_output_unsent_keeps_messages_and_drops_snapshots(void **state) {
+    (void)state;
+    struct sim *sim = create();
+    uint64_t tick = SCRIPT_START_TICK;
+    sim_attach(sim, 0, SESSION, 1);
+    const struct output *o = sim_output(sim, 0);
+    for (uint32_t i = 0; i < 6; i++) sim_tick(sim, ++tick); /* never cleared */
+    assert_true(o->snapshot_count <= 1);
+    assert_int_equal(o->attached_count, 1);
+    assert_int_equal(message_at(sim, 0, 0).kind, WIRE_SERVER_WELCOME);
+    uint32_t snapshot_bytes = o->snapshot_count ? o->snapshots[0].len : 0;
+    assert_int_equal(o->blob_len, o->message_bytes + snapshot_bytes);
+    sim_destroy(sim);
+}
+
 static void test_sim_say_is_heard_near_and_limited(void **state) {
     (void)state;
     struct sim *sim = create();
@@ -276,6 +323,9 @@ int main(void) {
         cmocka_unit_test(test_sim_walks_and_snapshots_tell),
         cmocka_unit_test(test_sim_snapshots_stop_for_a_gateway_that_is_away),
         cmocka_unit_test(test_sim_half_snapshot_rate_halves_it_for_all),
+        cmocka_unit_test(test_sim_left_out_ticks_are_covered_by_one_step),
+        cmocka_unit_test(test_sim_snapshots_go_on_when_ticks_are_left_out),
+        cmocka_unit_test(test_output_unsent_keeps_messages_and_drops_snapshots),
         cmocka_unit_test(test_sim_say_is_heard_near_and_limited),
         cmocka_unit_test(test_sim_malformed_message_is_counted),
         cmocka_unit_test(test_sim_death_and_respawn_are_told),
