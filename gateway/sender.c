@@ -24,12 +24,13 @@ uint8_t *sender_reserve(struct sender *sender) {
     return sender->arena + sender->used_bytes;
 }
 
-void sender_commit(struct sender *sender, const struct addr *to, size_t len) {
-    CHECK(len <= SENDER_DATAGRAM_MAX && sender->count < SENDER_BATCH_MAX);
+void sender_commit(struct sender *sender, const struct addr *to, uint8_t *packet, size_t len) {
+    size_t start = (size_t)(packet - sender->arena);
+    CHECK(start >= sender->used_bytes && start + len <= sender->used_bytes + SENDER_DATAGRAM_MAX);
     unsigned i = sender->count++;
     sender->messages[i].msg_hdr.msg_namelen = addr_to_sockaddr(to, &sender->addresses[i]);
-    sender->vectors[i] = (struct iovec){sender->arena + sender->used_bytes, len};
-    sender->used_bytes += (len + PACKET_ALIGN - 1) & ~(size_t)(PACKET_ALIGN - 1);
+    sender->vectors[i] = (struct iovec){packet, len};
+    sender->used_bytes = (start + len + PACKET_ALIGN - 1) & ~(size_t)(PACKET_ALIGN - 1);
     sender->stats.bytes += len;
 }
 

@@ -49,8 +49,8 @@ void sender_init(struct sender *sender, int fd);
 /* sender_reserve returns room for SENDER_DATAGRAM_MAX bytes, valid until the next call; flushes when there is none. */
 uint8_t *sender_reserve(struct sender *sender);
 
-/* sender_commit adds the first `len` bytes of the room reserved last as a datagram to `to`, which is copied. */
-void sender_commit(struct sender *sender, const struct addr *to, size_t len);
+/* sender_commit adds `len` bytes at `packet`, inside the room reserved last, as a datagram to `to`, which is copied. */
+void sender_commit(struct sender *sender, const struct addr *to, uint8_t *packet, size_t len);
 
 /* sender_flush sends what was committed. */
 void sender_flush(struct sender *sender);

@@ -49,8 +49,8 @@ static void drain(struct bench *b) {
 
 static void fill(struct bench *b, unsigned batch) {
     for (unsigned i = 0; i < batch; i++) {
-        memset(sender_reserve(b->sender), (int)i, PACKET_LEN);
-        sender_commit(b->sender, &b->receivers[i % RECEIVERS], PACKET_LEN);
+        uint8_t *packet = memset(sender_reserve(b->sender), (int)i, PACKET_LEN);
+        sender_commit(b->sender, &b->receivers[i % RECEIVERS], packet, PACKET_LEN);
     }
 }
 

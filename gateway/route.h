@@ -1,0 +1,103 @@
+/* route.h: the way to one zone: the edge of the bus, what waits to be flushed to it, and whether the zone is there.
+ *
+ *   AWAY ──new connection: our Hello sent──► GREETING ──its Hello──► UP
+ *     ▲                                          │                   │
+ *     └──────────── connection ended or another began ───────────────┘
+ *
+ * A zone that is UP may be another incarnation, or the old one after a lost connection. Either way the owner attaches all of
+ * its sessions again, which the zone answers with the entity it still has or with a new one. So that the old incarnation
+ * keeps no player who left meanwhile, detaches go through a ring of the newest ROUTE_LEFT_MAX and are told again; when more
+ * left since the zone was last heard, our Hello carries a new incarnation, at which the zone forgets all our sessions.
+ *
+ * Limits. What is told goes into a batch (batch.h), flushed when `flush_us` have passed since the last flush or at
+ * BATCH_FLUSH_BYTES. While the bus's queue is full the batch stays: inputs in it are replaced by newer ones; what has no
+ * room is refused, and counted here or tried again by the owner. Nothing blocks.
+ */
+#ifndef MARCH_GATEWAY_ROUTE_H
+#define MARCH_GATEWAY_ROUTE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/bus.h"
+#include "common/clock.h"
+#include "common/error.h"
+#include "gateway/batch.h"
+#include "schemas/wire.h"
+
+#define ROUTE_LEFT_MAX          1024
+#define ROUTE_RECEIVES_PER_POLL 16 /* batches taken from a zone at once: four ticks late is a quarter of this */
+
+enum route_state { ROUTE_AWAY = 0, ROUTE_GREETING, ROUTE_UP, ROUTE_STATE_COUNT };
+
+struct route_handlers {
+    void *context;
+    void (*up)(void *context, unsigned route);
+    void (*lost)(void *context, unsigned route);
+    void (*batch)(void *context, unsigned route, const struct wire_zone_batch *batch); /* pointers hold during the call */
+};
+
+struct route_config {
+    unsigned index; /* given to the handlers */
+    struct wire_hello hello;
+    struct bus_edge_config bus;
+    uint64_t flush_ns;
+    struct wire_builder *builder; /* shared by all routes: for BATCH_BYTES_MAX or more */
+    struct route_handlers handlers;
+};
+
+struct route_stats {
+    uint64_t batches_sent, batches_received;
+    uint64_t flushes_refused; /* the bus's queue was full: tried again */
+    uint64_t inputs_sent, acks_sent, messages_sent, snapshots_received;
+    uint64_t inputs_dropped, acks_dropped; /* no room in the batch, or the zone away */
+    uint64_t messages_bad;                 /* from the zone: not of wire.h, or not now */
+    uint64_t losses;
+};
+
+struct route {
+    struct route_config config;
+    struct bus_edge *edge;
+    uint8_t state; /* enum route_state */
+    uint32_t bus_generation;
+    uint64_t zone_incarnation; /* the last that said Hello; 0: none yet */
+    struct wire_hello zone;    /* its Hello */
+    struct mono flushed_at;
+    struct route_stats stats;
+    uint64_t left_total;    /* detaches so far; the newest are left[] */
+    uint64_t left_told;     /* of these, how many were put into a batch */
+    uint64_t left_at_heard; /* left_total when the zone was last heard */
+    struct wire_detach left[ROUTE_LEFT_MAX];
+    struct batch batch;
+};
+
+/* route_open opens the edge; errors as of bus_edge_open. The route must not move in memory afterwards. */
+must_check int route_open(struct route *route, const struct route_config *config, struct mono now);
+void route_close(struct route *route);
+
+int route_fd(const struct route *route);
+
+/* route_update runs the edge and notices connections that began or ended: call it each time round the loop. */
+void route_update(struct route *route, struct mono now);
+
+/* route_receive takes what the zone sent and calls the handlers: call it when route_fd can be read, and after route_update.
+ */
+void route_receive(struct route *route, struct mono now);
+
+/* route_flush sends the batch when it is due, or always with `force`. */
+void route_flush(struct route *route, struct mono now, bool force);
+
+/* What the zone is to be told. MARCH_ERR_NOT_FOUND when the zone is not UP, MARCH_ERR_FULL when there is no room; the inputs
+ * and acks that are refused are counted. A detach is kept until it can be told. */
+must_check int route_attach(struct route *route, uint64_t session, uint64_t player);
+void route_detach(struct route *route, uint64_t session, uint32_t reason);
+must_check int route_input(struct route *route, struct batch_place *place, const struct wire_input *input, struct mono now);
+void route_ack(struct route *route, uint64_t session, uint16_t snapshot_seq, struct mono now);
+
+/* route_message_room and route_message_commit are those of batch.h; room is NULL also while the zone is not UP. */
+uint8_t *route_message_room(struct route *route, struct mono now);
+void route_message_commit(struct route *route, uint64_t session, size_t len);
+
+const char *route_state_name(enum route_state state);
+
+#endif
