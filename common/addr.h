@@ -24,7 +24,7 @@ struct addr {
     uint8_t bytes[16]; /* network order; IPv4 in the first four */
     uint16_t port;     /* host order */
     uint8_t family;    /* ADDR_NONE, ADDR_IPV4 or ADDR_IPV6 */
-    uint8_t zero;
+    uint8_t via;       /* the index of our socket that leads there, where there are several; else 0 */
 };
 _Static_assert(sizeof(struct addr) == 20, "an address is hashed as 20 bytes");
 

@@ -19,7 +19,7 @@
 #include "common/addr.h"
 #include "common/error.h"
 
-#define IO_SOCKETS_MAX  4
+#define IO_SOCKETS_MAX  8
 #define IO_WATCHES_MAX  128
 #define IO_BUFFER_BYTES 1536 /* a netcode packet (at most 1300), its address and io_uring's header */
 #define IO_BUFFERS_MIN  8
@@ -29,8 +29,9 @@ enum io_back_end { IO_BACK_END_AUTO = 0, IO_BACK_END_URING, IO_BACK_END_EPOLL, I
 
 struct io_handlers {
     void *context;
-    /* socket: its index in io_config.sockets. bytes: writable, valid during the call. */
-    void (*datagram)(void *context, unsigned socket, const struct addr *from, uint8_t *bytes, size_t len);
+    void (*woken)(void *context); /* after each sleep, before the others: the time to read the clock */
+    /* from->via is the index of the socket in io_config.sockets. bytes: writable, valid during the call. */
+    void (*datagram)(void *context, const struct addr *from, uint8_t *bytes, size_t len);
     /* A watched descriptor can be read. Called again at the next wait when it still can. */
     void (*readable)(void *context, unsigned tag);
 };

@@ -41,9 +41,10 @@ static inline void io_deliver(struct io *io, unsigned socket, const void *from, 
                               size_t len) {
     struct addr addr;
     if (addr_from_sockaddr(&addr, from, from_len) != 0) return; /* no address, no one to answer */
+    addr.via = (uint8_t)socket;
     io->stats.datagrams++;
     io->stats.bytes += len;
-    io->config.handlers.datagram(io->config.handlers.context, socket, &addr, bytes, len);
+    io->config.handlers.datagram(io->config.handlers.context, &addr, bytes, len);
 }
 
 #endif

@@ -82,7 +82,8 @@ static int epoll_wait_once(struct io *io, uint64_t timeout_ns, unsigned events_m
     }
     struct epoll_event events[EVENTS_MAX];
     int count = epoll_pwait2(e->fd, events, EVENTS_MAX, &timeout, NULL);
-    if (count < 0) return errno == EINTR ? 0 : MARCH_ERR_SYSTEM;
+    if (count < 0 && errno != EINTR) return MARCH_ERR_SYSTEM;
+    io->config.handlers.woken(io->config.handlers.context);
     int handled = 0;
     for (int i = 0; i < count; i++) {
         unsigned data = events[i].data.u32;

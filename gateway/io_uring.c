@@ -187,6 +187,7 @@ static int uring_wait(struct io *io, uint64_t timeout_ns, unsigned events_min) {
         return MARCH_ERR_SYSTEM;
     }
     if (IO_URING_READ_ONCE(*u->ring.sq.kflags) & IORING_SQ_CQ_OVERFLOW) io->stats.completions_overflow++;
+    io->config.handlers.woken(io->config.handlers.context);
     return complete_all(u);
 }
 

@@ -1,5 +1,6 @@
 #include "gateway/route.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/check.h"
@@ -13,6 +14,7 @@ int route_open(struct route *route, const struct route_config *config, struct mo
     memset(route, 0, sizeof *route);
     route->config = *config;
     route->flushed_at = now;
+    snprintf(route->name, sizeof route->name, "%s", config->bus.peer_name);
     batch_clear(&route->batch);
     return bus_edge_open(&route->edge, &config->bus, now);
 }
@@ -46,7 +48,7 @@ static void leave(struct route *route) {
     batch_clear(&route->batch);
     if (!was_up) return;
     route->stats.losses++;
-    log_warn("zone.lost", "zone=%s", route->config.bus.peer_name);
+    log_warn("zone.lost", "zone=%s", route->name);
     route->config.handlers.lost(route->config.handlers.context, route->config.index);
 }
 
@@ -87,7 +89,7 @@ static void take_hello(struct route *route, const struct wire_hello *hello) {
     route->zone = *hello;
     route->zone_incarnation = hello->incarnation;
     route_move(route, ROUTE_UP);
-    log_info("zone.up", "zone=%s same=%d", route->config.bus.peer_name, is_same);
+    log_info("zone.up", "zone=%s same=%d", route->name, is_same);
     route->config.handlers.up(route->config.handlers.context, route->config.index);
 }
 
@@ -97,7 +99,7 @@ static void take_message(struct route *route, const uint8_t *bytes, size_t len) 
     struct wire_bus_view view;
     if (wire_bus_open(bytes, len, &view) != 0) {
         route->stats.messages_bad++;
-        log_warn("zone.message_bad", "zone=%s bytes=%zu", route->config.bus.peer_name, len);
+        log_warn("zone.message_bad", "zone=%s bytes=%zu", route->name, len);
     } else if (view.kind == WIRE_BUS_HELLO) {
         take_hello(route, &view.hello);
     } else if (view.kind == WIRE_BUS_ZONE_BATCH && route->state == ROUTE_UP) {
@@ -154,6 +156,13 @@ void route_flush(struct route *route, struct mono now, bool force) {
     batch_clear(&route->batch);
 }
 
+uint64_t route_due_ns(const struct route *route, struct mono now) {
+    bool has_something = !batch_is_empty(&route->batch) || route->left_told < route->left_total;
+    if (route->state != ROUTE_UP || !has_something) return UINT64_MAX;
+    uint64_t waited_ns = mono_since_ns(now, route->flushed_at);
+    return waited_ns < route->config.flush_ns ? route->config.flush_ns - waited_ns : 0;
+}
+
 static void flush_when_large(struct route *route, struct mono now) {
     if (batch_bytes(&route->batch) >= BATCH_FLUSH_BYTES) route_flush(route, now, true);
 }
@@ -167,11 +176,10 @@ void route_detach(struct route *route, uint64_t session, uint32_t reason) {
     route->left[route->left_total++ % ROUTE_LEFT_MAX] = (struct wire_detach){.session = session, .reason = reason};
 }
 
-int route_input(struct route *route, struct batch_place *place, const struct wire_input *input, struct mono now) {
+void route_input(struct route *route, struct batch_place *place, const struct wire_input *input, struct mono now) {
     int result = route->state == ROUTE_UP ? batch_input(&route->batch, place, input) : MARCH_ERR_NOT_FOUND;
     if (result != 0) route->stats.inputs_dropped++;
     flush_when_large(route, now);
-    return result;
 }
 
 void route_ack(struct route *route, uint64_t session, uint16_t snapshot_seq, struct mono now) {

@@ -57,6 +57,7 @@ struct route_stats {
 
 struct route {
     struct route_config config;
+    char name[WIRE_NAME_MAX + 1]; /* of the zone */
     struct bus_edge *edge;
     uint8_t state; /* enum route_state */
     uint32_t bus_generation;
@@ -87,11 +88,15 @@ void route_receive(struct route *route, struct mono now);
 /* route_flush sends the batch when it is due, or always with `force`. */
 void route_flush(struct route *route, struct mono now, bool force);
 
-/* What the zone is to be told. MARCH_ERR_NOT_FOUND when the zone is not UP, MARCH_ERR_FULL when there is no room; the inputs
- * and acks that are refused are counted. A detach is kept until it can be told. */
+/* route_due_ns returns how long the batch may still wait to be flushed; UINT64_MAX when there is nothing in it. */
+uint64_t route_due_ns(const struct route *route, struct mono now);
+
+/* What the zone is to be told. An attach that can't be told is refused: MARCH_ERR_NOT_FOUND when the zone is not UP,
+ * MARCH_ERR_FULL when there is no room. A detach is kept until it can be. Inputs and acks are dropped and counted: the
+ * client repeats the former, and the zone does without the latter. */
 must_check int route_attach(struct route *route, uint64_t session, uint64_t player);
 void route_detach(struct route *route, uint64_t session, uint32_t reason);
-must_check int route_input(struct route *route, struct batch_place *place, const struct wire_input *input, struct mono now);
+void route_input(struct route *route, struct batch_place *place, const struct wire_input *input, struct mono now);
 void route_ack(struct route *route, uint64_t session, uint16_t snapshot_seq, struct mono now);
 
 /* route_message_room and route_message_commit are those of batch.h; room is NULL also while the zone is not UP. */

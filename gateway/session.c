@@ -10,7 +10,7 @@ int session_table_create(struct session_table *table, uint32_t size) {
     table->channel_config = (struct channel_config){.accept = CHANNEL_ACCEPT_AT_SERVER,
                                                     .message_bytes_max = FRAME_MESSAGE_BYTES_MAX,
                                                     .send_blocks_max = SESSION_SEND_BLOCKS_MAX};
-    table->sessions = aligned_alloc(64, (size_t)size * 64);
+    table->sessions = aligned_alloc(64, (size_t)size * sizeof *table->sessions);
     table->channels = calloc(size, sizeof *table->channels);
     if (!table->sessions || !table->channels || block_pool_init(&table->blocks, size + SESSION_BLOCKS_SPARE) != 0) {
         session_table_destroy(table);
@@ -33,7 +33,12 @@ struct session *session_open(struct session_table *table, uint32_t index, uint32
     CHECK(index < table->size && route < SESSION_ROUTES_MAX);
     struct session *session = &table->sessions[index];
     CHECK(session->state == SESSION_FREE);
-    *session = (struct session){.player = player, .generation = generation, .route = route};
+    /* The gateway's queues may still hold the slot, from the session before. */
+    *session = (struct session){.player = player,
+                                .generation = generation,
+                                .route = route,
+                                .is_due = session->is_due,
+                                .is_active = session->is_active};
     channel_init(&table->channels[index], &table->channel_config, &table->blocks);
     session_move(table, session, SESSION_WAITING);
     return session;

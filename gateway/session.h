@@ -31,7 +31,7 @@
 enum session_state { SESSION_FREE = 0, SESSION_WAITING, SESSION_ATTACHING, SESSION_PLAYING, SESSION_STATE_COUNT };
 
 struct session {
-    uint64_t player;
+    _Alignas(64) uint64_t player;
     uint32_t generation;
     uint8_t state; /* enum session_state; changed by session_move alone */
     uint8_t route;
@@ -39,13 +39,15 @@ struct session {
     bool is_due;    /* in the gateway's queue of sessions to send to */
     bool is_active; /* in the gateway's list of sessions with messages under way */
     bool has_ping;  /* ping_client_us waits for its answer */
+    bool is_heard;  /* the client has sent a packet, so that packets to it can be sealed */
+    bool told_lost; /* the client knows that its zone is away */
     uint16_t newest_input_seq;
     uint32_t ping_client_us;
     uint32_t sent_ms; /* when the last packet went out, low 32 bits of milliseconds */
     uint32_t strikes; /* malformed packets */
     struct batch_place input_place;
 };
-_Static_assert(sizeof(struct session) <= 64, "one cache line");
+_Static_assert(sizeof(struct session) == 64, "one cache line");
 
 struct session_table {
     struct session *sessions;

@@ -1,0 +1,227 @@
+#include "gateway/gateway.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/check.h"
+#include "gateway/stream.h"
+
+/* --- one turn of the loop */
+
+static void phase_done(struct gateway *g, enum gateway_phase phase) {
+    struct mono now = mono_now();
+    if (g->phases[phase]) histogram_record(g->phases[phase], mono_since_ns(now, g->now));
+    g->now = now;
+}
+
+static void on_woken(void *context) {
+    struct gateway *g = context;
+    phase_done(g, GATEWAY_PHASE_WAIT);
+    g->wall_ns = wall_now_ns();
+}
+
+static void on_readable(void *context, unsigned route) {
+    struct gateway *g = context;
+    route_receive(g->routes[route], g->now);
+}
+
+/* sleep_ns returns how long nothing has to be done if nothing arrives. */
+static uint64_t sleep_ns(const struct gateway *g) {
+    if (g->due.count > 0) return 0;
+    uint64_t sleep = GATEWAY_SLEEP_NS;
+    for (unsigned i = 0; i < g->route_count; i++) {
+        uint64_t due = route_due_ns(g->routes[i], g->now);
+        if (due < sleep) sleep = due;
+    }
+    return sleep;
+}
+
+static int receive(struct gateway *g) {
+    uint64_t sleep = sleep_ns(g);
+    unsigned events_min = 1;
+    if (g->is_busy) {
+        events_min = GATEWAY_COALESCE_EVENTS;
+        if (sleep > GATEWAY_COALESCE_NS) sleep = GATEWAY_COALESCE_NS;
+    }
+    int handled = io_wait(g->io, sleep, events_min);
+    g->is_busy = handled >= GATEWAY_BUSY_EVENTS;
+    return handled;
+}
+
+static void update(struct gateway *g) {
+    netcode_server_update(g->netcode, g->now, g->wall_ns / NS_PER_S, &g->sink);
+    for (unsigned i = 0; i < g->route_count; i++) route_update(g->routes[i], g->now);
+}
+
+static void flush(struct gateway *g, bool force) {
+    for (unsigned i = 0; i < g->route_count; i++) route_flush(g->routes[i], g->now, force);
+    for (unsigned i = 0; i < g->socket_count; i++) sender_flush(g->senders[i]);
+}
+
+int gateway_turn(struct gateway *g) {
+    int handled = receive(g);
+    if (handled < 0) return handled;
+    phase_done(g, GATEWAY_PHASE_RECEIVE);
+    update(g);
+    phase_done(g, GATEWAY_PHASE_UPDATE);
+    downstream_attach(g);
+    phase_done(g, GATEWAY_PHASE_ATTACH);
+    downstream_due(g);
+    phase_done(g, GATEWAY_PHASE_DUE);
+    flush(g, false);
+    phase_done(g, GATEWAY_PHASE_FLUSH);
+    g->stats.turns++;
+    return 0;
+}
+
+/* --- netcode's sink */
+
+static void on_timed_out(void *context, struct netcode_slot slot, uint64_t client_id) {
+    struct gateway *g = context;
+    struct session *session = session_at(&g->sessions, slot.index);
+    CHECK(session && session->generation == slot.generation && session->player == client_id);
+    upstream_end(g, session, SESSION_END_TIMED_OUT);
+}
+
+/* --- opening and closing */
+
+static int queue_create(struct session_queue *queue, uint32_t size) {
+    *queue = (struct session_queue){.indices = calloc(size, sizeof *queue->indices), .size = size};
+    return queue->indices ? 0 : MARCH_ERR_SYSTEM;
+}
+
+static size_t pack_zone_status(struct gateway *g, enum wire_zone_state state, uint8_t bytes[GATEWAY_ZONE_MESSAGE_MAX]) {
+    struct wire_server_message message = {.kind = WIRE_SERVER_ZONE_STATUS, .zone_state = state};
+    struct wire_bytes packed;
+    CHECK(wire_server_message_pack(g->builder, &message, &packed) == 0 && packed.len <= GATEWAY_ZONE_MESSAGE_MAX);
+    memcpy(bytes, packed.data, packed.len);
+    return packed.len;
+}
+
+static int create_tables(struct gateway *g, const struct gateway_config *config) {
+    uint32_t size = config->netcode.slots_max;
+    g->builder = wire_builder_create(BATCH_BYTES_MAX);
+    if (!g->builder || session_table_create(&g->sessions, size) != 0 || queue_create(&g->due, size) != 0 ||
+        queue_create(&g->active, size) != 0) {
+        return MARCH_ERR_SYSTEM;
+    }
+    for (unsigned i = 0; i < g->socket_count; i++) {
+        g->senders[i] = malloc(sizeof *g->senders[i]);
+        if (!g->senders[i]) return MARCH_ERR_SYSTEM;
+        sender_init(g->senders[i], config->sockets[i]);
+    }
+    g->zone_lost_len = pack_zone_status(g, WIRE_ZONE_LOST, g->zone_lost);
+    g->zone_back_len = pack_zone_status(g, WIRE_ZONE_BACK, g->zone_back);
+    return netcode_server_create(&g->netcode, &config->netcode);
+}
+
+static int open_io(struct gateway *g, const struct gateway_config *config) {
+    struct io_config io = {
+        .back_end = config->io,
+        .buffers = config->io_buffers,
+        .socket_count = config->socket_count,
+        .handlers = {.context = g, .woken = on_woken, .datagram = upstream_datagram, .readable = on_readable}};
+    memcpy(io.sockets, config->sockets, sizeof io.sockets);
+    return io_open(&g->io, &io);
+}
+
+static int open_route(struct gateway *g, const struct gateway_config *config, unsigned index) {
+    struct route_config route = {
+        .index = index,
+        .hello = config->hello,
+        .bus = config->buses[index],
+        .flush_ns = config->flush_ns,
+        .builder = g->builder,
+        .handlers = {.context = g, .up = downstream_zone_up, .lost = downstream_zone_lost, .batch = downstream_zone_batch}};
+    struct route *opened = malloc(sizeof *opened);
+    if (!opened) return MARCH_ERR_SYSTEM;
+    int result = route_open(opened, &route, g->now);
+    if (result != 0) {
+        free(opened);
+        return result;
+    }
+    g->routes[g->route_count++] = opened;
+    return io_watch(g->io, route_fd(opened), index);
+}
+
+int gateway_create(struct gateway **out, const struct gateway_config *config, struct mono now, uint64_t wall_ns, char *error,
+                   size_t error_size) {
+    *out = NULL;
+    CHECK(config->route_count >= 1 && config->route_count <= SESSION_ROUTES_MAX && config->socket_count <= IO_SOCKETS_MAX);
+    struct gateway *g = calloc(1, sizeof *g);
+    CHECK(g);
+    g->now = now;
+    g->wall_ns = wall_ns;
+    g->tick_hz = config->tick_hz;
+    g->socket_count = config->socket_count;
+    memcpy(g->sockets, config->sockets, sizeof g->sockets);
+    g->sink = (struct netcode_sink){.context = g, .send = downstream_raw, .timed_out = on_timed_out};
+    const char *what = "tables of sessions";
+    int result = create_tables(g, config);
+    if (result == 0) {
+        what = "receiving from the sockets";
+        result = open_io(g, config);
+    }
+    for (unsigned i = 0; result == 0 && i < config->route_count; i++) {
+        what = config->buses[i].url;
+        result = open_route(g, config, i);
+    }
+    if (result == 0) {
+        *out = g;
+        return 0;
+    }
+    snprintf(error, error_size, "%s: %s", what, result == MARCH_ERR_SYSTEM ? strerror(errno) : march_error_text(result));
+    gateway_destroy(g);
+    return result;
+}
+
+/* say_goodbye disconnects everybody; zones learn it by the end of the connection, or at once where there is room. */
+static void say_goodbye(struct gateway *g) {
+    for (uint32_t i = 0; i < g->sessions.size; i++) {
+        struct session *session = session_at(&g->sessions, i);
+        if (session) upstream_disconnect(g, session, SESSION_END_SHUTDOWN);
+    }
+    flush(g, true);
+}
+
+void gateway_destroy(struct gateway *g) {
+    if (!g) return;
+    if (g->netcode && g->io) say_goodbye(g);
+    io_close(&g->io);
+    for (unsigned i = 0; i < g->route_count; i++) {
+        route_close(g->routes[i]);
+        free(g->routes[i]);
+    }
+    for (unsigned i = 0; i < g->socket_count; i++) {
+        free(g->senders[i]);
+        close(g->sockets[i]);
+    }
+    netcode_server_destroy(g->netcode);
+    wire_builder_destroy(g->builder);
+    session_table_destroy(&g->sessions);
+    free(g->due.indices);
+    free(g->active.indices);
+    free(g);
+}
+
+/* --- looking in */
+
+unsigned gateway_routes_up(const struct gateway *g) {
+    unsigned up = 0;
+    for (unsigned i = 0; i < g->route_count; i++) up += g->routes[i]->state == ROUTE_UP;
+    return up;
+}
+
+const char *gateway_phase_name(enum gateway_phase phase) {
+    static const char *const names[GATEWAY_PHASE_COUNT] = {"wait", "receive", "update", "attach", "due", "flush"};
+    return names[phase];
+}
+
+const char *session_end_name(enum session_end end) {
+    static const char *const names[SESSION_END_COUNT] = {"left",    "timed_out", "malformed", "slow",
+                                                         "refused", "zone",      "shutdown"};
+    return names[end];
+}

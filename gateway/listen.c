@@ -1,0 +1,124 @@
+#include "gateway/listen.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/file.h"
+#include "common/text.h"
+#include "gateway/udp_socket.h"
+
+#define FILE_BYTES_MAX (CONFIG_ADDRESSES_MAX * ADDR_TEXT_MAX)
+
+/* What RUN/NAME.udp remembers of the last run. */
+struct remembered {
+    unsigned count;
+    struct addr addrs[CONFIG_ADDRESSES_MAX];
+};
+
+/* remember reads the file as far as it makes sense: it is a hint, and missing at the first start. */
+static void remember(struct remembered *remembered, const char *path) {
+    char error[CONFIG_ERROR_SIZE];
+    uint8_t *bytes;
+    size_t len;
+    remembered->count = 0;
+    if (file_read(path, FILE_BYTES_MAX, &bytes, &len, error, sizeof error) != 0) return;
+    char *rest = (char *)bytes;
+    for (char *line; (line = strsep(&rest, "\n")) != NULL && remembered->count < CONFIG_ADDRESSES_MAX;) {
+        if (addr_parse(&remembered->addrs[remembered->count], line) == 0) remembered->count++;
+    }
+    free(bytes);
+}
+
+static uint16_t remembered_port(const struct remembered *remembered, const struct addr *address) {
+    for (unsigned i = 0; i < remembered->count; i++) {
+        struct addr candidate = remembered->addrs[i];
+        candidate.port = address->port;
+        if (addr_equal(&candidate, address)) return remembered->addrs[i].port;
+    }
+    return 0;
+}
+
+static int open_one(const struct addr *address, const struct remembered *remembered, struct addr *bound) {
+    if (address->port == 0) {
+        struct addr before = *address;
+        before.port = remembered_port(remembered, address);
+        int fd = before.port != 0 ? udp_socket_open(&before, LISTEN_BUFFER_BYTES, bound) : MARCH_ERR_EXISTS;
+        if (fd != MARCH_ERR_EXISTS) return fd;
+    }
+    return udp_socket_open(address, LISTEN_BUFFER_BYTES, bound);
+}
+
+static bool is_any(const struct addr *a) {
+    struct addr any = {.port = a->port, .family = a->family};
+    return addr_equal(a, &any);
+}
+
+static int find_public(struct listen *listen, const struct config_gateway *gateway, char *error, size_t error_size) {
+    for (unsigned i = 0; i < gateway->public_count; i++) {
+        if (addr_parse(&listen->public_addrs[listen->public_count++], gateway->public_addresses[i]) == 0) continue;
+        snprintf(error, error_size, "%s: public address %s: expected an address and port", gateway->name,
+                 gateway->public_addresses[i]);
+        return MARCH_ERR_INVALID;
+    }
+    for (unsigned i = 0; gateway->public_count == 0 && i < listen->count; i++) {
+        listen->public_addrs[listen->public_count++] = listen->bound[i];
+        if (!is_any(&listen->bound[i])) continue;
+        snprintf(error, error_size, "%s: listens on %s, so `public` must say which addresses clients use", gateway->name,
+                 gateway->listen_addresses[i]);
+        return MARCH_ERR_INVALID;
+    }
+    return 0;
+}
+
+static int bind_all(struct listen *listen, const struct config_gateway *gateway, int port, const char *path, char *error,
+                    size_t error_size) {
+    struct remembered remembered;
+    remember(&remembered, path);
+    for (unsigned i = 0; i < gateway->listen_count; i++) {
+        const char *text = gateway->listen_addresses[i];
+        struct addr address;
+        int fd = addr_parse(&address, text);
+        if (fd == 0) {
+            if (port >= 0) address.port = (uint16_t)port;
+            fd = open_one(&address, &remembered, &listen->bound[i]);
+        }
+        if (fd < 0) {
+            const char *why = fd == MARCH_ERR_EXISTS   ? "the address is in use"
+                              : fd == MARCH_ERR_SYSTEM ? strerror(errno)
+                                                       : "expected an address and port";
+            char shown[ADDR_TEXT_MAX];
+            snprintf(error, error_size, "%s: can't listen on udp %s: %s", gateway->name,
+                     fd == MARCH_ERR_INVALID ? text : addr_format(&address, shown), why);
+            return fd;
+        }
+        listen->fds[listen->count++] = fd;
+    }
+    return 0;
+}
+
+int listen_open(struct listen *listen, const struct config_gateway *gateway, int port, const char *path, char *error,
+                size_t error_size) {
+    memset(listen, 0, sizeof *listen);
+    int result = bind_all(listen, gateway, port, path, error, error_size);
+    if (result == 0) result = find_public(listen, gateway, error, error_size);
+    if (result != 0) listen_close(listen);
+    return result;
+}
+
+void listen_close(struct listen *listen) {
+    for (unsigned i = 0; i < listen->count; i++) close(listen->fds[i]);
+    listen->count = 0;
+}
+
+int listen_publish(const struct listen *listen, const char *path, char *error, size_t error_size) {
+    char bytes[FILE_BYTES_MAX], shown[ADDR_TEXT_MAX];
+    struct text text;
+    text_init(&text, bytes, sizeof bytes);
+    for (unsigned i = 0; i < listen->public_count; i++) {
+        text_append(&text, "%s\n", addr_format(&listen->public_addrs[i], shown));
+    }
+    return file_write(path, bytes, text.len, 0600, error, error_size);
+}

@@ -1,0 +1,141 @@
+/* upstream.c: what packets of clients do. */
+#include <inttypes.h>
+
+#include "common/check.h"
+#include "common/log.h"
+#include "gateway/stream.h"
+
+static struct route *route_of(struct gateway *g, const struct session *session) {
+    return g->routes[session->route];
+}
+
+/* --- sessions that come and go */
+
+/* A player's zone, until it is known where players are: the same one each time. */
+static uint8_t spawn_route(const struct gateway *g, uint64_t player) {
+    return (uint8_t)((player * 0x9e3779b97f4a7c15u >> 32) % g->route_count);
+}
+
+static void join(struct gateway *g, struct netcode_slot slot, uint64_t player) {
+    struct session *session = session_open(&g->sessions, slot.index, slot.generation, player, spawn_route(g, player));
+    log_debug("session.opened", "player=%" PRIu64 " slot=%u", player, slot.index);
+    if (route_of(g, session)->state != ROUTE_UP) {
+        downstream_zone_status(g, session, WIRE_ZONE_LOST);
+    } else if (route_attach(route_of(g, session), session_handle(&g->sessions, session), player) == 0) {
+        session_move(&g->sessions, session, SESSION_ATTACHING);
+    } /* else the batch is full, and downstream_attach comes by */
+}
+
+void upstream_end(struct gateway *g, struct session *session, enum session_end end) {
+    uint64_t handle = session_handle(&g->sessions, session);
+    if (session->state != SESSION_WAITING) route_detach(route_of(g, session), handle, end);
+    log_debug("session.ended", "player=%" PRIu64 " reason=%s", session->player, session_end_name(end));
+    session_close(&g->sessions, session);
+    g->stats.ended[end]++;
+}
+
+void upstream_disconnect(struct gateway *g, struct session *session, enum session_end end) {
+    struct netcode_slot slot = {.index = session_index(&g->sessions, session), .generation = session->generation};
+    netcode_server_disconnect(g->netcode, slot, &g->sink);
+    upstream_end(g, session, end);
+}
+
+/* --- what a packet carries */
+
+void upstream_messages(struct gateway *g, struct session *session) {
+    if (session->state != SESSION_PLAYING) return;
+    struct route *route = route_of(g, session);
+    for (;;) {
+        uint8_t *room = route_message_room(route, g->now);
+        if (!room) return;
+        int len = channel_next_message(session_channel(&g->sessions, session), room, FRAME_MESSAGE_BYTES_MAX);
+        if (len < 0) return;
+        route_message_commit(route, session_handle(&g->sessions, session), (size_t)len);
+        g->stats.messages_up++;
+    }
+}
+
+static void take_input(struct gateway *g, struct session *session, const struct frame_input *frame) {
+    struct wire_input input;
+    if (session_take_input(&g->sessions, session, frame, &input) != 0) {
+        g->stats.inputs_stale++;
+        return;
+    }
+    struct route *route = route_of(g, session);
+    if (session->state == SESSION_WAITING) {
+        route->stats.inputs_dropped++;
+        return;
+    }
+    route_input(route, &session->input_place, &input, g->now);
+}
+
+static void take_frames(struct gateway *g, struct session *session, struct frame_reader *frames) {
+    struct frame frame;
+    while (frame_next(frames, &frame) == 1) {
+        if (frame.type == FRAME_INPUT) {
+            take_input(g, session, &frame.input);
+        } else if (frame.type == FRAME_PING) {
+            session->has_ping = true;
+            session->ping_client_us = frame.ping_client_us;
+            g->stats.pings++;
+            downstream_mark(g, session);
+        }
+    }
+}
+
+static void refuse(struct gateway *g, struct session *session, int error) {
+    if (error == MARCH_ERR_REPLAY) {
+        g->stats.packets_replayed++;
+    } else if (error == MARCH_ERR_EXPIRED) {
+        g->stats.packets_late++;
+    } else {
+        g->stats.packets_malformed++;
+        if (++session->strikes == GATEWAY_STRIKES_MAX) upstream_disconnect(g, session, SESSION_END_MALFORMED);
+    }
+}
+
+static void take_packet(struct gateway *g, struct session *session, const uint8_t *bytes, size_t len) {
+    struct channel *channel = session_channel(&g->sessions, session);
+    struct channel_received received;
+    int error = channel_read(channel, g->now, bytes, len, &received);
+    if (error != 0) {
+        refuse(g, session, error);
+        return;
+    }
+    g->stats.packets_in++;
+    if (!session->is_heard) { /* what waited for the client's first packet may go */
+        session->is_heard = true;
+        downstream_mark(g, session);
+    }
+    if (session->state == SESSION_PLAYING) {
+        uint64_t handle = session_handle(&g->sessions, session);
+        for (unsigned i = 0; i < received.snapshots_count; i++) {
+            route_ack(route_of(g, session), handle, received.snapshots[i], g->now);
+        }
+    }
+    take_frames(g, session, &received.frames);
+    if (channel->owed > 0) downstream_activate(g, session);
+    if (received.message_ready) upstream_messages(g, session);
+    if ((uint32_t)(g->now.ns / NS_PER_MS) - session->sent_ms > GATEWAY_ACK_MS) downstream_mark(g, session);
+}
+
+/* --- datagrams */
+
+void upstream_datagram(void *context, const struct addr *from, uint8_t *bytes, size_t len) {
+    struct gateway *g = context;
+    struct netcode_event *event = &g->event;
+    netcode_server_receive(g->netcode, g->now, g->wall_ns / NS_PER_S, from, bytes, len, event);
+    if (event->reply_len > 0) downstream_raw(g, from, event->reply, event->reply_len);
+    if (event->type == NETCODE_EVENT_NONE) return;
+    if (event->type == NETCODE_EVENT_CONNECTED) {
+        join(g, event->slot, event->client_id);
+        return;
+    }
+    struct session *session = session_at(&g->sessions, event->slot.index);
+    CHECK(session && session->generation == event->slot.generation);
+    if (event->type == NETCODE_EVENT_PAYLOAD) {
+        take_packet(g, session, event->data, event->len);
+    } else {
+        upstream_end(g, session, SESSION_END_LEFT);
+    }
+}
