@@ -216,6 +216,10 @@ static void test_replay_block_of_random_bytes_is_survived(void **state) {
         if (replay_block(sim, 2, body, len, last_tick, &result) == 0) last_tick++;
     }
     assert_true(last_tick > SCRIPT_START_TICK);
+    uint8_t again[RECORD_BODY_MIN] = {0};
+    store_le(again, last_tick, 8); /* a tick that has been */
+    struct replay_result result = {0};
+    assert_int_equal(replay_block(sim, 2, again, sizeof again, last_tick, &result), MARCH_ERR_INVALID);
     sim_destroy(sim);
 }
 
