@@ -33,7 +33,6 @@ static double us_per_pair(const struct report *r) {
 
 void report_print(const struct report *r, FILE *out) {
     const double ms = (double)NS_PER_MS;
-    const double kilo = REPORT_MILLI * 1e3;
     fprintf(out, "clients      %u: %u connected, %u could not, %" PRIu64 " dropped\n", r->clients, r->connected,
             r->unconnected, r->disconnected);
     fprintf(out, "connect      p50 %.1f ms, p99 %.1f ms\n", quantile(&r->connect_ns, 0.5, ms),
@@ -41,10 +40,9 @@ void report_print(const struct report *r, FILE *out) {
     fprintf(out, "played       %.1f s\n", r->played_s);
     fprintf(out, "round trip   p50 %.1f ms, p99 %.1f ms, max %.1f ms (input to the snapshot made with it)\n",
             quantile(&r->rtt_ns, 0.5, ms), quantile(&r->rtt_ns, 0.99, ms), max(&r->rtt_ns, ms));
-    fprintf(out, "snapshots    p1 %.2f/s, p50 %.2f/s a client\n", quantile(&r->snapshot_mhz, 0.01, REPORT_MILLI),
-            quantile(&r->snapshot_mhz, 0.5, REPORT_MILLI));
-    fprintf(out, "bytes        down %.2f KB/s, up %.2f KB/s a client (mean)\n", histogram_mean(&r->down_mbytes_per_s) / kilo,
-            histogram_mean(&r->up_mbytes_per_s) / kilo);
+    fprintf(out, "snapshots    p1 %.2f/s, p50 %.2f/s a client\n", r->snapshot_hz_p1, r->snapshot_hz_p50);
+    fprintf(out, "bytes        down %.2f KB/s, up %.2f KB/s a client (mean)\n", r->bytes_down_per_s / 1e3,
+            r->bytes_up_per_s / 1e3);
     fprintf(out, "in view      p50 %.0f, p99 %.0f entities\n", quantile(&r->entities, 0.5, 1),
             quantile(&r->entities, 0.99, 1));
     fprintf(out, "errors       %" PRIu64 " (%" PRIu64 " refused datagrams, %" PRIu64 " unsent)\n", errors(r), r->refused,
@@ -62,15 +60,14 @@ void report_print_json(const struct report *r, FILE *out) {
     json_t *counts = json_pack("{s:i, s:I, s:I, s:I, s:I}", "unconnected", (int)r->unconnected, "disconnected",
                                (json_int_t)r->disconnected, "refused", (json_int_t)r->refused, "unsent",
                                (json_int_t)r->unsent, "strangers", (json_int_t)r->strangers);
-    json_t *object = json_pack(
-        "{s:i, s:i, s:I, s:o, s:o, s:{s:f, s:f}, s:f, s:f, s:o, s:I, s:o, s:f, s:f, s:f, s:I, s:I}", "clients",
-        (int)r->clients, "connected", (int)r->connected, "disconnected", (json_int_t)r->disconnected, "connect_ms",
-        spread(&r->connect_ns, ms), "rtt_ms", spread(&r->rtt_ns, ms), "snapshot_hz", "p1",
-        quantile(&r->snapshot_mhz, 0.01, REPORT_MILLI), "p50", quantile(&r->snapshot_mhz, 0.5, REPORT_MILLI),
-        "bytes_down_per_s", histogram_mean(&r->down_mbytes_per_s) / REPORT_MILLI, "bytes_up_per_s",
-        histogram_mean(&r->up_mbytes_per_s) / REPORT_MILLI, "entities_seen", spread(&r->entities, 1), "errors",
-        (json_int_t)errors(r), "error_counts", counts, "played_s", r->played_s, "swarm_cpu_s", r->cpu_s, "swarm_us_per_pair",
-        us_per_pair(r), "packets_up", (json_int_t)r->packets_up, "packets_down", (json_int_t)r->packets_down);
+    json_t *object =
+        json_pack("{s:i, s:i, s:I, s:o, s:o, s:{s:f, s:f}, s:f, s:f, s:o, s:I, s:o, s:f, s:f, s:f, s:I, s:I}", "clients",
+                  (int)r->clients, "connected", (int)r->connected, "disconnected", (json_int_t)r->disconnected, "connect_ms",
+                  spread(&r->connect_ns, ms), "rtt_ms", spread(&r->rtt_ns, ms), "snapshot_hz", "p1", r->snapshot_hz_p1,
+                  "p50", r->snapshot_hz_p50, "bytes_down_per_s", r->bytes_down_per_s, "bytes_up_per_s", r->bytes_up_per_s,
+                  "entities_seen", spread(&r->entities, 1), "errors", (json_int_t)errors(r), "error_counts", counts,
+                  "played_s", r->played_s, "swarm_cpu_s", r->cpu_s, "swarm_us_per_pair", us_per_pair(r), "packets_up",
+                  (json_int_t)r->packets_up, "packets_down", (json_int_t)r->packets_down);
     json_dumpf(object, out, JSON_INDENT(2) | JSON_REAL_PRECISION(REAL_DIGITS));
     fputc('\n', out);
     json_decref(object);

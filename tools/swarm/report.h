@@ -12,20 +12,20 @@
 
 #include "common/histogram.h"
 
-#define REPORT_MILLI 1000 /* snapshot rates and byte rates are recorded in thousandths */
-
 struct report {
     uint32_t clients;
     uint32_t connected;    /* reached the world at least once */
     uint32_t unconnected;  /* never did */
     uint64_t disconnected; /* times a client was dropped */
-    uint64_t refused;      /* datagrams and snapshots that clients could not use */
+    uint64_t refused;      /* datagrams and snapshots that clients could not use, while they played */
     uint64_t unsent;       /* datagrams that the kernel refused */
     uint64_t strangers;    /* datagrams from elsewhere than the server */
     double played_s;       /* what rates are over */
     double cpu_s;          /* of this process in that time */
     uint64_t packets_up, packets_down;
-    struct histogram connect_ns, rtt_ns, entities, snapshot_mhz, down_mbytes_per_s, up_mbytes_per_s;
+    double snapshot_hz_p1, snapshot_hz_p50;
+    double bytes_up_per_s, bytes_down_per_s; /* of a client, on average */
+    struct histogram connect_ns, rtt_ns, entities;
 };
 
 /* report_clean tells whether every client connected and none was dropped. */

@@ -29,7 +29,8 @@ static void take_rtt(void *context, uint64_t rtt_ns) {
 static void set_mark(struct bot *bot) {
     struct march_stats stats;
     march_client_stats(bot->client, &stats);
-    bot->mark = (struct mark){stats.snapshots, stats.bytes_up, stats.bytes_down, stats.packets_up, stats.packets_down};
+    bot->mark = (struct mark){stats.snapshots,  stats.bytes_up,     stats.bytes_down,
+                              stats.packets_up, stats.packets_down, stats.packets_refused + stats.snapshots_refused};
     bot->marked = true;
 }
 
@@ -42,19 +43,36 @@ static void begin_play(struct swarm *s) {
         if (s->bots[i].state == BOT_PLAYING) set_mark(&s->bots[i]);
 }
 
-static void count_bot(struct swarm *s, const struct bot *bot) {
+static int compare_rates(const void *a, const void *b) {
+    double x = *(const double *)a;
+    double y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* count_bots sums up what the bots that played to the end met. Rates of snapshots are ranked exactly: a target is near. */
+static void count_bots(struct swarm *s) {
     struct report *r = s->report;
-    struct march_stats stats;
-    march_client_stats(bot->client, &stats);
-    r->refused += stats.packets_refused + stats.snapshots_refused;
-    if (!bot->marked || r->played_s <= 0) return;
-    const struct mark *from = &bot->mark;
-    r->packets_up += stats.packets_up - from->packets_up;
-    r->packets_down += stats.packets_down - from->packets_down;
-    double per_s = REPORT_MILLI / r->played_s;
-    histogram_record(&r->snapshot_mhz, (uint64_t)((double)(stats.snapshots - from->snapshots) * per_s + 0.5));
-    histogram_record(&r->down_mbytes_per_s, (uint64_t)((double)(stats.bytes_down - from->bytes_down) * per_s + 0.5));
-    histogram_record(&r->up_mbytes_per_s, (uint64_t)((double)(stats.bytes_up - from->bytes_up) * per_s + 0.5));
+    uint32_t count = 0;
+    uint64_t bytes_up = 0;
+    uint64_t bytes_down = 0;
+    for (uint32_t i = 0; i < s->options.clients; i++) {
+        const struct mark *from = &s->bots[i].mark;
+        struct march_stats stats;
+        if (!s->bots[i].marked) continue;
+        march_client_stats(s->bots[i].client, &stats);
+        r->refused += stats.packets_refused + stats.snapshots_refused - from->refused;
+        r->packets_up += stats.packets_up - from->packets_up;
+        r->packets_down += stats.packets_down - from->packets_down;
+        bytes_up += stats.bytes_up - from->bytes_up;
+        bytes_down += stats.bytes_down - from->bytes_down;
+        s->rates[count++] = (double)(stats.snapshots - from->snapshots) / r->played_s;
+    }
+    if (count == 0) return;
+    qsort(s->rates, count, sizeof(*s->rates), compare_rates);
+    r->snapshot_hz_p1 = s->rates[count / 100];
+    r->snapshot_hz_p50 = s->rates[count / 2];
+    r->bytes_up_per_s = (double)bytes_up / r->played_s / count;
+    r->bytes_down_per_s = (double)bytes_down / r->played_s / count;
 }
 
 static void begin_leave(struct swarm *s) {
@@ -62,11 +80,9 @@ static void begin_leave(struct swarm *s) {
     if (s->phase == SWARM_PLAY) {
         r->played_s = (double)mono_since_ns(s->now, s->play_begun) / (double)NS_PER_S;
         r->cpu_s = cpu_now_s() - s->play_cpu_s;
+        if (r->played_s > 0) count_bots(s);
     }
-    for (uint32_t i = 0; i < s->options.clients; i++) {
-        count_bot(s, &s->bots[i]);
-        r->unconnected += !s->bots[i].connected_once;
-    }
+    for (uint32_t i = 0; i < s->options.clients; i++) r->unconnected += !s->bots[i].connected_once;
     const struct udp_pool_stats *stats = udp_pool_stats(s->pool);
     r->unsent = stats->unsent;
     r->strangers = stats->strangers;
@@ -174,7 +190,8 @@ static int open_all(struct swarm *s) {
     }
     s->bots = calloc(o->clients, sizeof(*s->bots));
     s->seen = calloc(MARCH_ENTITIES_MAX, sizeof(*s->seen));
-    if (s->bots == NULL || s->seen == NULL || wheel_init(&s->wheel, o->clients, swarm_now_ms(s)) != 0)
+    s->rates = calloc(o->clients, sizeof(*s->rates));
+    if (s->bots == NULL || s->seen == NULL || s->rates == NULL || wheel_init(&s->wheel, o->clients, swarm_now_ms(s)) != 0)
         return MARCH_ERR_SYSTEM;
     int result = udp_pool_open(&s->pool, o->clients, o->sockets, o->address_base, server);
     return result == 0 ? add_bots(s) : result;
@@ -186,6 +203,7 @@ static void close_all(struct swarm *s) {
     wheel_deinit(&s->wheel);
     free(s->bots);
     free(s->seen);
+    free(s->rates);
 }
 
 int swarm_run(const struct swarm_options *options, struct report *report, char *error, size_t error_size) {

@@ -23,7 +23,7 @@ enum bot_state {
 
 /* What a bot's figures are counted from. */
 struct mark {
-    uint64_t snapshots, bytes_up, bytes_down, packets_up, packets_down;
+    uint64_t snapshots, bytes_up, bytes_down, packets_up, packets_down, refused;
 };
 
 struct bot {
@@ -45,18 +45,18 @@ struct swarm {
     struct wheel wheel;
     struct bot *bots;
     struct march_entity *seen; /* scratch, MARCH_ENTITIES_MAX */
+    double *rates;             /* scratch, one a bot */
     enum swarm_phase phase;
     struct mono now;
     uint64_t wall_s;
     struct mono begun, phase_end, next_progress, next_refresh, play_begun;
     double play_cpu_s;
     uint64_t period_us;
-    uint32_t sending;      /* bot that swarm_send sends for */
+    uint32_t sending;      /* bot that send_packet sends for */
     uint32_t packets_made; /* by the update under way */
     uint32_t waiting;      /* bots that neither play nor are gone */
     uint32_t playing;
     struct histogram recent_rtt_ns; /* since the last progress line */
-    uint64_t snapshots_before;
 };
 
 static inline uint64_t swarm_now_ms(const struct swarm *s) {

@@ -75,6 +75,8 @@ static int open_socket(struct udp_pool *pool, int family) {
     if (!pool->by_address) return 0;
     int on = 1;
     int size = UDP_POOL_RECEIVE_SIZE;
+    int discover = IP_PMTUDISC_DO; /* what can't be fragmented needs no identification, which costs 0.2 us */
+    (void)setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &discover, sizeof(discover));
     if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) != 0)
         (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)); /* not root: as much as the system allows */
     return setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) == 0 ? 0 : MARCH_ERR_SYSTEM;
