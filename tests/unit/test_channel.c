@@ -10,6 +10,7 @@
 
 #include "common/bytes.h"
 #include "common/channel.h"
+#include "tests/unit/protocol_doc.h"
 
 /* Two channels that talk to each other. */
 struct pair {
@@ -586,6 +587,52 @@ static void test_channel_stalled_when_the_peer_plays_dead(void **state) {
     pair_deinit(&pair);
 }
 
+/* --- the worked examples of schemas/PROTOCOL.md: written as the page says, and read as it tells */
+
+static void write_client_example(struct channel *client, struct mono now, struct channel_packet *packet, uint8_t *bytes) {
+    struct frame_input input = {.count = 2, .newest_seq = 41, .view_tick = 1000000};
+    input.commands[0] = (struct frame_command){FRAME_MOVE(1, -1), 2, 0x4000};
+    input.commands[1] = (struct frame_command){FRAME_MOVE(1, 0), 0, 0};
+    channel_begin(client, packet, bytes, CHANNEL_PACKET_MAX);
+    assert_int_equal(frame_write_input(&packet->frames, &input), 0);
+    assert_int_equal(frame_write_ping(&packet->frames, 5000000), 0);
+    channel_finish(client, now, packet);
+}
+
+static void test_channel_examples_of_the_protocol_are_what_it_writes(void **state) {
+    (void)state;
+    struct pair pair;
+    pair_init(&pair, 8);
+    uint8_t page[CHANNEL_PACKET_MAX], snapshot[64], bytes[CHANNEL_PACKET_MAX], message[FRAME_FRAGMENT_BYTES];
+    struct channel_packet packet;
+    struct channel_received received;
+    for (int i = 0; i < 2; i++) { /* two packets each way come before; the client's second is lost */
+        assert_int_equal(deliver(&pair.client, pair.now, bytes, write_packet(&pair.server, pair.now, bytes)), 0);
+        size_t len = write_packet(&pair.client, pair.now, bytes);
+        if (i == 0) assert_int_equal(deliver(&pair.server, pair.now, bytes, len), 0);
+    }
+    write_client_example(&pair.client, pair.now, &packet, bytes);
+    assert_int_equal(packet.frames.len, protocol_doc_hex("session-client", page, sizeof(page)));
+    assert_memory_equal(page, bytes, packet.frames.len);
+    assert_int_equal(channel_read(&pair.server, pair.now, page, packet.frames.len, &received), 0);
+
+    size_t snapshot_len = protocol_doc_hex("snapshot-delta", snapshot, sizeof(snapshot));
+    assert_int_equal(snapshot_len, 18);
+    pair.server.send_message_id = pair.client.receive_message_id = 1; /* the first message has come and gone */
+    assert_int_equal(channel_send(&pair.server, pair.now, (const uint8_t *)"abc", 3), 0);
+    channel_begin(&pair.server, &packet, bytes, CHANNEL_PACKET_MAX);
+    assert_int_equal(channel_put_snapshot(&packet, 769, snapshot, snapshot_len), 0);
+    assert_int_equal(channel_put_fragments(&pair.server, pair.now, &packet), 1);
+    struct frame_pong pong = {5000000, 1000006, 0x8000};
+    assert_int_equal(frame_write_pong(&packet.frames, &pong), 0);
+    size_t len = channel_finish(&pair.server, pair.now, &packet);
+    assert_int_equal(len, protocol_doc_hex("session-server", page, sizeof(page)));
+    assert_memory_equal(page, bytes, len);
+    assert_int_equal(channel_read(&pair.client, pair.now, page, len, &received), 0);
+    assert_int_equal(channel_next_message(&pair.client, message, sizeof(message)), 3);
+    pair_deinit(&pair);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_channel_first_packet_has_sequence_one_and_acks_nothing),
@@ -605,6 +652,7 @@ int main(void) {
         cmocka_unit_test(test_channel_exhausted_pool_pushes_back_and_recovers),
         cmocka_unit_test(test_channel_due_waits_for_time_out_and_ack_delay),
         cmocka_unit_test(test_channel_stalled_when_the_peer_plays_dead),
+        cmocka_unit_test(test_channel_examples_of_the_protocol_are_what_it_writes),
         cmocka_unit_test(test_channel_overtaken_fragment_is_resent_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
