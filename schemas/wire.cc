@@ -215,14 +215,18 @@ int wire_client_message_pack(struct wire_builder *builder, const struct wire_cli
 
 /* --- reading */
 
+/* items_of hands out a vector of structs; false where it is misaligned, which the library's verifier does not look at. */
 template <typename C, typename T>
-static void items_of(const flatbuffers::Vector<const T *> *vector, const C **items, uint32_t *count) {
+static bool items_of(const flatbuffers::Vector<const T *> *vector, const C **items, uint32_t *count) {
     *items = vector ? reinterpret_cast<const C *>(vector->Data()) : nullptr;
     *count = vector ? vector->size() : 0;
+    return reinterpret_cast<uintptr_t>(*items) % alignof(C) == 0;
 }
 
+/* blob_items hands out a blob, never NULL, so that an empty message of an empty blob has an address like any other. */
 static void blob_items(const flatbuffers::Vector<uint8_t> *vector, const uint8_t **bytes, uint32_t *len) {
-    *bytes = vector ? vector->data() : nullptr;
+    static const uint8_t nothing[1] = {0};
+    *bytes = vector ? vector->data() : nothing;
     *len = vector ? vector->size() : 0;
 }
 
@@ -258,25 +262,25 @@ static int open_hello(const fb::Hello &in, struct wire_hello *out) {
 }
 
 static int open_gateway_batch(const fb::GatewayBatch &in, struct wire_gateway_batch *out) {
-    items_of(in.attaches(), &out->attaches, &out->attach_count);
-    items_of(in.detaches(), &out->detaches, &out->detach_count);
-    items_of(in.inputs(), &out->inputs, &out->input_count);
-    items_of(in.acks(), &out->acks, &out->ack_count);
-    items_of(in.messages(), &out->messages, &out->message_count);
+    bool aligned = items_of(in.attaches(), &out->attaches, &out->attach_count);
+    aligned &= items_of(in.detaches(), &out->detaches, &out->detach_count);
+    aligned &= items_of(in.inputs(), &out->inputs, &out->input_count);
+    aligned &= items_of(in.acks(), &out->acks, &out->ack_count);
+    aligned &= items_of(in.messages(), &out->messages, &out->message_count);
     blob_items(in.blob(), &out->blob, &out->blob_len);
-    bool valid =
-        ranges_in_blob(out->messages, out->message_count, out->blob_len) && counts_valid(out->inputs, out->input_count);
+    bool valid = aligned && ranges_in_blob(out->messages, out->message_count, out->blob_len) &&
+                 counts_valid(out->inputs, out->input_count);
     return valid ? 0 : MARCH_ERR_INVALID;
 }
 
 static int open_zone_batch(const fb::ZoneBatch &in, struct wire_zone_batch *out) {
     out->tick = in.tick();
-    items_of(in.attached(), &out->attached, &out->attached_count);
-    items_of(in.snapshots(), &out->snapshots, &out->snapshot_count);
-    items_of(in.messages(), &out->messages, &out->message_count);
-    items_of(in.detached(), &out->detached, &out->detached_count);
+    bool aligned = items_of(in.attached(), &out->attached, &out->attached_count);
+    aligned &= items_of(in.snapshots(), &out->snapshots, &out->snapshot_count);
+    aligned &= items_of(in.messages(), &out->messages, &out->message_count);
+    aligned &= items_of(in.detached(), &out->detached, &out->detached_count);
     blob_items(in.blob(), &out->blob, &out->blob_len);
-    bool valid = ranges_in_blob(out->snapshots, out->snapshot_count, out->blob_len) &&
+    bool valid = aligned && ranges_in_blob(out->snapshots, out->snapshot_count, out->blob_len) &&
                  ranges_in_blob(out->messages, out->message_count, out->blob_len);
     return valid ? 0 : MARCH_ERR_INVALID;
 }

@@ -1,0 +1,116 @@
+/* fuzz_wire.c: messages of the bus and of clients. Whatever opens is within its bytes, obeys the limits, and reads back the
+ * same when it is packed again. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/check.h"
+#include "common/utf8.h"
+#include "schemas/wire.h"
+
+static struct wire_builder *builder;
+static volatile uint8_t sink; /* what is handed out is read, so that the sanitizer sees where it lies */
+
+static void touch(const void *bytes, size_t len) {
+    const uint8_t *b = bytes;
+    for (size_t i = 0; i < len; i++) sink ^= b[i];
+}
+
+static void same(const void *a, const void *b, size_t count, size_t other_count, size_t item_bytes) {
+    CHECK(count == other_count);
+    touch(a, count * item_bytes);
+    CHECK(count == 0 || memcmp(a, b, count * item_bytes) == 0);
+}
+#define SAME(a, b, items, count) same((a)->items, (b)->items, (a)->count, (b)->count, sizeof *(a)->items)
+
+static void check_messages(const struct wire_message *messages, uint32_t count, const uint8_t *blob) {
+    for (uint32_t i = 0; i < count; i++) touch(blob + messages[i].offset, messages[i].len);
+}
+
+static void check_gateway_batch(const struct wire_gateway_batch *a) {
+    check_messages(a->messages, a->message_count, a->blob);
+    for (uint32_t i = 0; i < a->input_count; i++) {
+        CHECK(a->inputs[i].count >= 1 && a->inputs[i].count <= WIRE_INPUT_COMMANDS_MAX);
+    }
+    struct wire_bytes bytes;
+    CHECK(wire_gateway_batch_pack(builder, a, &bytes) == 0 && bytes.len <= wire_gateway_batch_bytes(a));
+    struct wire_bus_view view;
+    CHECK(wire_bus_open(bytes.data, bytes.len, &view) == 0 && view.kind == WIRE_BUS_GATEWAY_BATCH);
+    const struct wire_gateway_batch *b = &view.gateway;
+    SAME(a, b, attaches, attach_count);
+    SAME(a, b, detaches, detach_count);
+    SAME(a, b, inputs, input_count);
+    SAME(a, b, acks, ack_count);
+    SAME(a, b, messages, message_count);
+    SAME(a, b, blob, blob_len);
+}
+
+static void check_zone_batch(const struct wire_zone_batch *a) {
+    check_messages(a->messages, a->message_count, a->blob);
+    for (uint32_t i = 0; i < a->snapshot_count; i++) touch(a->blob + a->snapshots[i].offset, a->snapshots[i].len);
+    struct wire_bytes bytes;
+    CHECK(wire_zone_batch_pack(builder, a, &bytes) == 0 && bytes.len <= wire_zone_batch_bytes(a));
+    struct wire_bus_view view;
+    CHECK(wire_bus_open(bytes.data, bytes.len, &view) == 0 && view.kind == WIRE_BUS_ZONE_BATCH);
+    const struct wire_zone_batch *b = &view.zone;
+    CHECK(a->tick == b->tick);
+    SAME(a, b, attached, attached_count);
+    SAME(a, b, snapshots, snapshot_count);
+    SAME(a, b, messages, message_count);
+    SAME(a, b, detached, detached_count);
+    SAME(a, b, blob, blob_len);
+}
+
+static void check_hello(const struct wire_hello *a) {
+    CHECK(memchr(a->name, 0, sizeof a->name) && a->name[0] && a->incarnation != 0);
+    struct wire_bytes bytes;
+    CHECK(wire_hello_pack(builder, a, &bytes) == 0);
+    struct wire_bus_view view;
+    CHECK(wire_bus_open(bytes.data, bytes.len, &view) == 0 && view.kind == WIRE_BUS_HELLO);
+    const struct wire_hello *b = &view.hello;
+    CHECK(strcmp(a->name, b->name) == 0 && a->role == b->role && a->incarnation == b->incarnation);
+    CHECK(a->index == b->index && a->tick_hz == b->tick_hz && memcmp(&a->rect, &b->rect, sizeof a->rect) == 0);
+}
+
+static void try_bus(const uint8_t *bytes, size_t len) {
+    struct wire_bus_view view;
+    if (wire_bus_open(bytes, len, &view) != 0) return;
+    if (view.kind == WIRE_BUS_HELLO) check_hello(&view.hello);
+    if (view.kind == WIRE_BUS_GATEWAY_BATCH && wire_gateway_batch_bytes(&view.gateway) <= WIRE_BUS_BYTES_MAX)
+        check_gateway_batch(&view.gateway);
+    if (view.kind == WIRE_BUS_ZONE_BATCH && wire_zone_batch_bytes(&view.zone) <= WIRE_BUS_BYTES_MAX)
+        check_zone_batch(&view.zone);
+}
+
+static void try_server_message(const uint8_t *bytes, size_t len) {
+    struct wire_server_message a, b;
+    memset(&a, 0, sizeof a);
+    memset(&b, 0, sizeof b);
+    if (wire_server_message_read(bytes, len, &a) != 0) return;
+    if (a.kind == WIRE_SERVER_HEARD) CHECK(utf8_text_valid(a.heard.text, strlen(a.heard.text), WIRE_TEXT_MAX));
+    struct wire_bytes packed;
+    CHECK(wire_server_message_pack(builder, &a, &packed) == 0);
+    CHECK(wire_server_message_read(packed.data, packed.len, &b) == 0 && memcmp(&a, &b, sizeof a) == 0);
+}
+
+static void try_client_message(const uint8_t *bytes, size_t len) {
+    struct wire_client_message a, b;
+    memset(&a, 0, sizeof a);
+    memset(&b, 0, sizeof b);
+    if (wire_client_message_read(bytes, len, &a) != 0) return;
+    if (a.kind == WIRE_CLIENT_SAY) CHECK(utf8_text_valid(a.say, strlen(a.say), WIRE_TEXT_MAX));
+    struct wire_bytes packed;
+    CHECK(wire_client_message_pack(builder, &a, &packed) == 0);
+    CHECK(wire_client_message_read(packed.data, packed.len, &b) == 0 && memcmp(&a, &b, sizeof a) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
+    if (!builder) builder = wire_builder_create(WIRE_BUS_BYTES_MAX);
+    uint8_t *copy = malloc(len + 1); /* aligned, and of its own size */
+    memcpy(copy, data, len);
+    try_bus(copy, len);
+    try_server_message(copy, len);
+    try_client_message(copy, len);
+    free(copy);
+    return 0;
+}
