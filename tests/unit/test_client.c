@@ -20,7 +20,7 @@ static void test_client_connects_and_takes_its_leave(void **state) {
     assert_int_equal(address.port, 40000);
     assert_memory_equal(address.bytes, "\xcb\0\x71\1", 4);
     assert_int_equal(march_client_send(f->client, f->now.ns, token, 1), MARCH_CLIENT_NOT_FOUND);
-    fixture_run(f, 200);
+    fixture_run(f, 500);
     assert_int_equal(march_client_state(f->client), MARCH_CLIENT_CONNECTED);
     assert_true(f->connected);
 
@@ -34,7 +34,10 @@ static void test_client_connects_and_takes_its_leave(void **state) {
     fixture_token(f, 2, token); /* and again, with all that was known forgotten */
     assert_int_equal(march_client_connect(f->client, token, f->now.ns, fixture_wall_s(f)), 0);
     struct march_entity entities[8];
+    struct march_stats stats;
+    march_client_stats(f->client, &stats);
     assert_int_equal(march_client_entities(f->client, f->now.ns, entities, 8), 0);
+    assert_int_equal(stats.entities, 0);
     fixture_run(f, 500);
     assert_int_equal(march_client_state(f->client), MARCH_CLIENT_CONNECTED);
     assert_int_equal(march_client_entities(f->client, f->now.ns, entities, 8), FIXTURE_ENTITIES);
