@@ -49,6 +49,17 @@ def run(*args, **options):
                           **options)
 
 
+def edited(tmp_path, *changes):
+    """A copy of the default configuration with pieces of text replaced: edited(tmp_path, ("old", "new"), ...)."""
+    text = CONFIG.read_text(encoding="utf-8")
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new, 1)
+    path = tmp_path / "edited.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
 class Cluster:
     """A run directory and the programs to use it with."""
 

@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import need, wait_until
+from conftest import edited, need, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -62,19 +62,26 @@ def test_swarm_interrupted_reports_early(cluster):
     assert report["played_s"] < 60
 
 
-def test_swarm_dropped_by_a_dead_gateway_fails(cluster):
+@pytest.fixture
+def impatient(tmp_path):
+    """A configuration whose clients notice soon that their gateway is gone."""
+    return edited(tmp_path, ("client_timeout_s: 10", "client_timeout_s: 2"))
+
+
+def test_swarm_dropped_by_a_dead_gateway_fails(make_cluster, impatient):
+    cluster = make_cluster(config=impatient).up()
     swarm = subprocess.Popen([cluster.bin_dir / "swarm", "--run-dir", cluster.run_dir, "--clients", "10", "--duration", "600",
                               "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     wait_until(lambda: cluster.status()["players"] == 10, "all play")
     os.kill(cluster.process("gateway-0")["pid"], signal.SIGKILL)
-    out, err = swarm.communicate(timeout=60)  # the clients notice by the time-out of the configuration
+    out, err = swarm.communicate(timeout=60)
     assert swarm.returncode == 1
     assert json.loads(out)["disconnected"] == 10
     assert "was dropped" in err
 
 
-def test_bots_come_back_after_a_dead_gateway(make_cluster):
-    cluster = make_cluster().up("--bots", "10")
+def test_bots_come_back_after_a_dead_gateway(make_cluster, impatient):
+    cluster = make_cluster(config=impatient).up("--bots", "10")
     wait_until(lambda: cluster.status()["players"] == 10, "all play")
     os.kill(cluster.process("gateway-0")["pid"], signal.SIGKILL)
     wait_until(lambda: (p := cluster.process("gateway-0"))["restarts"] == 1 and p.get("sessions") == 10, "all play again", 60)

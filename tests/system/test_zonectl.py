@@ -9,20 +9,7 @@ import struct
 import time
 
 import pytest
-from conftest import CONFIG, Cluster, alive, need, run, wait_until
-
-BIN = Cluster("unused/run").bin_dir
-
-
-def edited(tmp_path, *changes):
-    """A copy of the default configuration with pieces of text replaced."""
-    text = CONFIG.read_text(encoding="utf-8")
-    for old, new in changes:
-        assert old in text
-        text = text.replace(old, new, 1)
-    path = tmp_path / "edited.yaml"
-    path.write_text(text, encoding="utf-8")
-    return path
+from conftest import BIN_DIR, alive, edited, need, run, wait_until
 
 
 def test_up_status_down(make_cluster):
@@ -111,7 +98,7 @@ def test_token_of_an_unknown_gateway_is_refused(cluster):
     ["up", "--log-level", "loud"], ["status", "--nonsense"]])
 def test_wrong_usage_is_told(args):
     need("zonectl")
-    result = run(BIN / "zonectl", *args)
+    result = run(BIN_DIR / "zonectl", *args)
     assert result.returncode == 2
     assert result.stderr
 
@@ -119,7 +106,7 @@ def test_wrong_usage_is_told(args):
 @pytest.mark.parametrize("verb", ["up", "down", "status", "token"])
 def test_help_of_each_verb_lists_exit_codes(verb):
     need("zonectl")
-    result = run(BIN / "zonectl", verb, "--help")
+    result = run(BIN_DIR / "zonectl", verb, "--help")
     assert result.returncode == 0
     assert "--run-dir" in result.stdout and "Exit codes" in result.stdout
 
@@ -127,7 +114,7 @@ def test_help_of_each_verb_lists_exit_codes(verb):
 @pytest.mark.parametrize("change, words", [
     (("width_m: 256", 'width_m: "wide"'), ["zones[0].rect.width_m", "integer"]),
     (("  tick_hz: 60", "  tick_hertz: 60"), ["tick_hertz"]),
-    (("rect: {x_m: 256, y_m: 0", "rect: {x_m: 200, y_m: 0"), ["zone-0", "zone-1", "overlap"]),
+    (("rect: {x_m: 256, y_m: 0", "rect: {x_m: 200, y_m: 0"), ["zones[1].rect", "zone-0", "overlap"]),
     (("name: zone-1", "name: zone-0"), ["zone-0"]),
     (("  tick_hz: 60", "  tick_hz: 60000"), ["tick_hz", "120"]),
 ], ids=["type", "key", "overlap", "double", "range"])

@@ -15,14 +15,19 @@ static double sum2(double a, double b) {
 }
 
 /* What each process counts when something is lost. */
-static const char *const DROPS[] = {"march_gateway_drops_total",          "march_zone_ticks_missed_total",
+static const char *const DROPS[] = {"march_gateway_drops_total",          "march_gateway_kernel_drops_total",
+                                    "march_gateway_sends_full_total",     "march_gateway_sends_refused_total",
+                                    "march_gateway_inputs_dropped_total", "march_zone_ticks_missed_total",
                                     "march_zone_snapshots_no_room_total", "march_zone_output_dropped_total",
                                     "march_zone_batches_refused_total",   "march_zone_bus_messages_bad_total"};
 
 static double drops(const char *text) {
     double sum = NAN;
     for (size_t i = 0; i < sizeof(DROPS) / sizeof(DROPS[0]); i++) sum = sum2(sum, prom_sum(text, DROPS[i], NULL));
-    return sum;
+    /* What strangers send is no loss; nor are the repeated goodbyes of clients, which come from strangers after the first.
+     */
+    double strangers = prom_sum(text, "march_gateway_drops_total", "reason=\"unknown_addr\"");
+    return isnan(strangers) ? sum : sum - strangers;
 }
 
 static double rate(double now, double before, double elapsed_s) {
@@ -35,8 +40,8 @@ void figures_read(struct figures *out, struct figures_past *past, const char *te
     out->sessions = prom_sum(text, "march_gateway_sessions", NULL);
     out->drops = drops(text);
     out->resident_bytes = prom_sum(text, "process_resident_memory_bytes", NULL);
-    double down_bytes = prom_sum(text, "march_gateway_sent_bytes_total", NULL);
-    double up_bytes = prom_sum(text, "march_gateway_received_bytes_total", NULL);
+    double down_bytes = prom_sum(text, "march_gateway_out_bytes_total", NULL);
+    double up_bytes = prom_sum(text, "march_gateway_in_bytes_total", NULL);
     double cpu_s = prom_sum(text, "process_cpu_seconds_total", NULL);
     struct prom_histogram tick;
     prom_histogram_read(&tick, text, "march_zone_tick_seconds");

@@ -36,8 +36,9 @@ struct supervisor {
     struct mono deadline;    /* of starting, or of the role that is stopping */
     struct mono next_probe;
     struct mono next_show;
-    unsigned signals; /* that asked to end */
-    char reason[REASON_MAX];
+    unsigned signals;        /* that asked to end */
+    bool failed;             /* did not come up */
+    char reason[REASON_MAX]; /* for who waits until it is ready */
     int signal_fd;
     int ready_fd;
     bool changed; /* cluster.json is out of date */
@@ -201,6 +202,7 @@ static void stop(struct supervisor *s, struct mono now) {
 static void fail_start(struct supervisor *s, const struct process *p, const char *what, struct mono now) {
     const char *said = child_log_reason(&p->log);
     snprintf(s->reason, sizeof(s->reason), "%s %s%s%s", p->name, what, said[0] == '\0' ? "" : ": ", said);
+    s->failed = true;
     view_say(&s->view, "cluster did not come up: %s", s->reason);
     stop(s, now);
 }
@@ -435,7 +437,7 @@ int supervisor_run(const struct supervisor_options *options) {
     int result = open_all(s);
     if (result == 0) {
         loop(s);
-        if (s->reason[0] != '\0') result = MARCH_ERR_SYSTEM;
+        if (s->failed) result = MARCH_ERR_SYSTEM;
         if (result == 0) view_say(&s->view, "cluster has ended");
     } else {
         snprintf(s->reason, sizeof(s->reason), "cannot set up in %s: %s", options->run_dir, strerror(errno));
