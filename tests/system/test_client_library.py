@@ -1,10 +1,14 @@
-"""The client library as it is installed: one header, both libraries, pkg-config; an outsider builds the example with them."""
+"""The client library as it is installed: one header, both libraries, pkg-config; an outsider builds the example with them.
+And the example in a live world."""
 
 import os
 import pathlib
+import signal
 import subprocess
 
 import pytest
+
+from conftest import need, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -52,3 +56,21 @@ def test_client_library_header_is_cxx(prefix, tmp_path):
     source = tmp_path / "it.cc"
     source.write_text("#include <marchland.h>\nint main() { return march_client_create(nullptr) != nullptr; }\n")
     run("g++", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", f"-I{prefix}/include", str(source))
+
+
+def test_example_plays_and_leaves(cluster):
+    need("example")
+    token = cluster.zonectl("token", "--player", "7").stdout
+    example = subprocess.Popen([cluster.bin_dir / "example"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+    example.stdin.write(token)
+    example.stdin.close()
+    for line in example.stdout:  # it ends when the example does
+        if line.strip().startswith("me "):
+            break
+    else:
+        pytest.fail("never saw itself: " + example.stderr.read() + cluster.logs())
+    assert cluster.status()["players"] == 1
+    example.send_signal(signal.SIGINT)
+    assert example.wait(timeout=10) == 0
+    wait_until(lambda: cluster.status()["players"] == 0, "it said goodbye")

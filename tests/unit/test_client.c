@@ -311,6 +311,49 @@ static void test_client_strange_datagrams_are_counted(void **state) {
     fixture_destroy(f);
 }
 
+/* The sanitizer tells of every allocation; without it there is nobody to ask. */
+int __sanitizer_install_malloc_and_free_hooks(void (*on_malloc)(const volatile void *, size_t),
+                                              void (*on_free)(const volatile void *)) __attribute__((weak));
+
+static bool counting;
+static unsigned allocations;
+
+static void on_malloc(const volatile void *memory, size_t size) {
+    (void)memory;
+    (void)size;
+    if (counting) allocations++;
+}
+
+static void on_free(const volatile void *memory) {
+    on_malloc(memory, 0);
+}
+
+static void test_client_allocates_nothing_after_create(void **state) {
+    (void)state;
+    if (__sanitizer_install_malloc_and_free_hooks == NULL) skip();
+    assert_true(__sanitizer_install_malloc_and_free_hooks(on_malloc, on_free) > 0);
+    counting = true;
+    void *volatile memory = malloc(1);
+    free(memory);
+    assert_int_equal(allocations, 2); /* it does count */
+    counting = false;
+    allocations = 0;
+    static uint8_t message[MARCH_MESSAGE_MAX];
+    const uint8_t *got;
+    struct fixture *f = fixture_create(&defaults);
+    counting = true;
+    fixture_connect(f);
+    assert_int_equal(march_client_send(f->client, f->now.ns, message, sizeof(message)), 0);
+    assert_int_equal(channel_send(&f->channel, f->now, message, sizeof(message)), 0);
+    assert_true(errors_of_view(f, 2000) < 0.1);
+    assert_int_equal(march_client_next_message(f->client, &got), sizeof(message));
+    march_client_disconnect(f->client);
+    fixture_run(f, 100);
+    counting = false;
+    assert_int_equal(allocations, 0);
+    fixture_destroy(f);
+}
+
 static void test_client_config_out_of_range_is_refused(void **state) {
     (void)state;
     static const struct march_config bad[] = {
@@ -343,6 +386,7 @@ int main(void) {
         cmocka_unit_test(test_client_messages_cross_a_bad_network_in_order),
         cmocka_unit_test(test_client_bad_snapshots_are_refused_and_not_acknowledged),
         cmocka_unit_test(test_client_strange_datagrams_are_counted),
+        cmocka_unit_test(test_client_allocates_nothing_after_create),
         cmocka_unit_test(test_client_config_out_of_range_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

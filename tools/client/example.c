@@ -50,6 +50,7 @@ static void look_around(struct march_client *client, uint64_t now_ns) {
         printf("  %s %016" PRIx64 " kind %u at %.2f, %.2f m, health %u\n", seen[i].own ? "me" : "  ", seen[i].id,
                seen[i].kind, (double)seen[i].x_m, (double)seen[i].y_m, seen[i].health);
     }
+    fflush(stdout);
 }
 
 int main(int argc, char **argv) {
