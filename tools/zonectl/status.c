@@ -1,6 +1,7 @@
 /* status.c: zonectl status. Reads what the supervisor published and asks the processes for the rest. */
 #include <argp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "tools/zonectl/run_dir.h"
 #include "tools/zonectl/scrape.h"
 #include "tools/zonectl/supervisor.h"
+#include "tools/zonectl/terminal.h"
 #include "tools/zonectl/verb.h"
 
 #define JSON_BYTES_MAX   (1u << 20)
@@ -136,15 +138,29 @@ static void print(const struct poller *p, bool as_json) {
     fflush(stdout);
 }
 
+static volatile sig_atomic_t stop;
+
+static void on_signal(int number) {
+    (void)number;
+    stop = 1;
+}
+
 static int watch(struct poller *p, bool as_json) {
-    bool terminal = isatty(STDOUT_FILENO) && !as_json;
-    for (;;) {
-        int code = poll_cluster(p);
-        if (code != EXIT_CODE_OK && code != EXIT_CODE_NOT_READY) return code;
-        if (terminal) printf("\x1b[H\x1b[J");
+    bool on_screen = isatty(STDOUT_FILENO) && !as_json;
+    int code = EXIT_CODE_OK;
+    struct terminal terminal;
+    struct sigaction action = {.sa_handler = on_signal};
+    sigaction(SIGINT, &action, NULL);
+    terminal_take(&terminal);
+    while (stop == 0 && (code == EXIT_CODE_OK || code == EXIT_CODE_NOT_READY)) {
+        code = poll_cluster(p);
+        if (code != EXIT_CODE_OK && code != EXIT_CODE_NOT_READY) break;
+        if (on_screen) printf("\x1b[H\x1b[J");
         print(p, as_json);
         poll(NULL, 0, WATCH_MS);
     }
+    terminal_give_back(&terminal);
+    return stop != 0 ? EXIT_CODE_OK : code;
 }
 
 int verb_status(int argc, char **argv) {
