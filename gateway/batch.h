@@ -18,8 +18,8 @@
 #define BATCH_FLUSH_BYTES  (32 * 1024) /* flushed early at this size: larger gains nothing in nng, and waits longer */
 #define BATCH_ATTACHES_MAX 64          /* a flush attaches this many: a zone that is back is not hit by all at once */
 #define BATCH_DETACHES_MAX 512
-#define BATCH_INPUTS_MAX   640 /* the flush size in inputs alone */
-#define BATCH_ACKS_MAX     2048
+#define BATCH_INPUTS_MAX   768
+#define BATCH_ACKS_MAX     2048 /* 32 KiB */
 #define BATCH_MESSAGES_MAX 256
 #define BATCH_BLOB_BYTES   (2 * FRAME_MESSAGE_BYTES_MAX)
 
@@ -28,7 +28,8 @@
      BATCH_DETACHES_MAX * sizeof(struct wire_detach) + BATCH_INPUTS_MAX * sizeof(struct wire_input) +                       \
      BATCH_ACKS_MAX * sizeof(struct wire_ack) + BATCH_MESSAGES_MAX * sizeof(struct wire_message) + BATCH_BLOB_BYTES)
 _Static_assert(BATCH_BYTES_MAX <= WIRE_BUS_BYTES_MAX, "a full batch fits one bus message");
-_Static_assert(BATCH_INPUTS_MAX * sizeof(struct wire_input) <= BATCH_FLUSH_BYTES, "inputs alone don't pass the flush size");
+_Static_assert(BATCH_INPUTS_MAX * sizeof(struct wire_input) >= BATCH_FLUSH_BYTES, "flushed before the array is full");
+_Static_assert(BATCH_ACKS_MAX * sizeof(struct wire_ack) >= BATCH_FLUSH_BYTES, "flushed before the array is full");
 
 /* Where a session's input lies, while its batch is the one being filled; zero: nowhere. */
 struct batch_place {

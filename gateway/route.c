@@ -45,6 +45,7 @@ static void leave(struct route *route) {
     if (route->state == ROUTE_AWAY) return;
     bool was_up = route->state == ROUTE_UP;
     route_move(route, ROUTE_AWAY);
+    route->is_backed_up = false;
     batch_clear(&route->batch);
     if (!was_up) return;
     route->stats.losses++;
@@ -146,9 +147,11 @@ void route_flush(struct route *route, struct mono now, bool force) {
     route->flushed_at = now;
     CHECK(wire_gateway_batch_pack(route->config.builder, &view, &bytes) == 0);
     if (bus_send(route->edge, bytes.data, bytes.len) != 0) {
+        route->is_backed_up = true;
         route->stats.flushes_refused++;
         return;
     }
+    route->is_backed_up = false;
     route->stats.batches_sent++;
     route->stats.inputs_sent += view.input_count;
     route->stats.acks_sent += view.ack_count;
@@ -163,8 +166,9 @@ uint64_t route_due_ns(const struct route *route, struct mono now) {
     return waited_ns < route->config.flush_ns ? route->config.flush_ns - waited_ns : 0;
 }
 
+/* While the bus is full only the interval tries again: packing for each input that comes would be a load of its own. */
 static void flush_when_large(struct route *route, struct mono now) {
-    if (batch_bytes(&route->batch) >= BATCH_FLUSH_BYTES) route_flush(route, now, true);
+    if (!route->is_backed_up && batch_bytes(&route->batch) >= BATCH_FLUSH_BYTES) route_flush(route, now, true);
 }
 
 int route_attach(struct route *route, uint64_t session, uint64_t player) {
@@ -191,7 +195,7 @@ void route_ack(struct route *route, uint64_t session, uint16_t snapshot_seq, str
 uint8_t *route_message_room(struct route *route, struct mono now) {
     if (route->state != ROUTE_UP) return NULL;
     uint8_t *room = batch_message_room(&route->batch);
-    if (room) return room;
+    if (room || route->is_backed_up) return room;
     route_flush(route, now, true);
     return batch_message_room(&route->batch);
 }

@@ -59,7 +59,8 @@ struct route {
     struct route_config config;
     char name[WIRE_NAME_MAX + 1]; /* of the zone */
     struct bus_edge *edge;
-    uint8_t state; /* enum route_state */
+    uint8_t state;     /* enum route_state */
+    bool is_backed_up; /* the bus refused the last flush */
     uint32_t bus_generation;
     uint64_t zone_incarnation; /* the last that said Hello; 0: none yet */
     struct wire_hello zone;    /* its Hello */
