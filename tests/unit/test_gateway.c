@@ -1,0 +1,467 @@
+/* The gateway as a whole, in process: real sockets, a real bus edge, a netcode client and a made-up zone. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <sodium.h>
+
+#include "common/channel.h"
+#include "common/log.h"
+#include "gateway/gateway.h"
+#include "gateway/udp_socket.h"
+#include "tests/unit/fake_zone.h"
+#include "tools/client/netcode_client.h"
+
+#define PROTOCOL_ID 99
+#define PLAYER      1001
+#define TICK_HZ     60
+#define SLOTS       16
+#define PUMPS       4000 /* of at most 5 ms */
+#define MESSAGE_MAX FRAME_MESSAGE_BYTES_MAX
+
+static const uint8_t connect_key[NETCODE_KEY_BYTES] = {7};
+
+struct client {
+    int fd;
+    struct netcode_client netcode;
+    struct channel channel;
+    uint16_t input_seq;
+    unsigned packets, pongs, messages;
+    uint8_t snapshot[CHANNEL_SNAPSHOT_MAX];
+    size_t snapshot_len;
+    unsigned snapshots;
+    struct frame_pong pong;
+    uint8_t message[MESSAGE_MAX]; /* the newest */
+    int message_len;
+    struct wire_server_message told; /* the newest that is of wire.h */
+};
+
+struct fixture {
+    char dir[32];
+    struct fake_zone zone;
+    struct gateway *gateway;
+    struct addr server[2];
+    struct block_pool blocks;
+    struct client client;
+};
+
+/* --- the client */
+
+static void client_flush(struct client *c, const uint8_t *packet, size_t len) {
+    struct sockaddr_storage name;
+    socklen_t name_len = addr_to_sockaddr(netcode_client_server(&c->netcode), &name);
+    (void)!sendto(c->fd, packet, len, 0, (struct sockaddr *)&name, name_len);
+}
+
+static void client_seal(struct client *c, uint8_t *data, size_t len) {
+    uint8_t *packet;
+    int sealed = netcode_client_seal(&c->netcode, mono_now(), data, len, &packet);
+    assert_true(sealed > 0);
+    client_flush(c, packet, (size_t)sealed);
+}
+
+/* client_write sends one packet with what is due and, where given, an input or a ping. */
+static void client_write(struct client *c, const struct frame_input *input, const uint32_t *ping) {
+    uint8_t bytes[NETCODE_PACKET_MAX];
+    struct channel_packet packet;
+    channel_begin(&c->channel, &packet, bytes + NETCODE_HEADROOM, CHANNEL_PACKET_MAX);
+    if (input) assert_int_equal(frame_write_input(&packet.frames, input), 0);
+    if (ping) assert_int_equal(frame_write_ping(&packet.frames, *ping), 0);
+    (void)channel_put_fragments(&c->channel, mono_now(), &packet);
+    client_seal(c, bytes + NETCODE_HEADROOM, channel_finish(&c->channel, mono_now(), &packet));
+}
+
+static void client_input(struct client *c, uint8_t count) {
+    struct frame_input input = {.count = count, .newest_seq = ++c->input_seq, .view_tick = 5};
+    client_write(c, &input, NULL);
+}
+
+static void client_take(struct client *c, const uint8_t *payload, size_t len) {
+    struct channel_received received;
+    struct frame frame;
+    if (channel_read(&c->channel, mono_now(), payload, len, &received) != 0) return;
+    c->packets++;
+    while (frame_next(&received.frames, &frame) == 1) {
+        if (frame.type == FRAME_SNAPSHOT) {
+            memcpy(c->snapshot, frame.snapshot.bytes, frame.snapshot.len);
+            c->snapshot_len = frame.snapshot.len;
+            c->snapshots++;
+        } else if (frame.type == FRAME_PONG) {
+            c->pong = frame.pong;
+            c->pongs++;
+        }
+    }
+    for (int message_len; (message_len = channel_next_message(&c->channel, c->message, MESSAGE_MAX)) >= 0;) {
+        c->message_len = message_len;
+        c->messages++;
+        (void)!wire_server_message_read(c->message, (size_t)message_len, &c->told);
+    }
+}
+
+static void client_update(struct client *c) {
+    uint8_t bytes[2048];
+    const uint8_t *packet;
+    size_t len = netcode_client_update(&c->netcode, mono_now(), bytes, &packet);
+    if (len > 0) client_flush(c, packet, len);
+    for (ssize_t received; (received = recv(c->fd, bytes, sizeof bytes, MSG_DONTWAIT)) > 0;) {
+        len = netcode_client_receive(&c->netcode, mono_now(), netcode_client_server(&c->netcode), bytes, (size_t)received,
+                                     &packet);
+        if (len > 0) client_take(c, packet, len);
+    }
+    if (c->netcode.state == NETCODE_CLIENT_CONNECTED && channel_due(&c->channel, mono_now())) client_write(c, NULL, NULL);
+}
+
+static void client_start(struct fixture *f, const struct addr *server) {
+    struct client *c = &f->client;
+    uint8_t token[NETCODE_TOKEN_BYTES];
+    struct netcode_token_params params = {.protocol_id = PROTOCOL_ID,
+                                          .client_id = PLAYER,
+                                          .create_s = wall_now_s(),
+                                          .expire_s = wall_now_s() + NETCODE_TOKEN_LIFETIME_DEFAULT,
+                                          .timeout_s = 5,
+                                          .server_count = 1,
+                                          .servers = {*server}};
+    assert_int_equal(netcode_token_mint(token, &params, connect_key), 0);
+    struct addr any = *server, bound;
+    any.port = 0;
+    c->fd = udp_socket_open(&any, 1 << 20, &bound);
+    assert_true(c->fd >= 0);
+    netcode_client_init(&c->netcode);
+    assert_int_equal(netcode_client_connect(&c->netcode, mono_now(), token, sizeof token), 0);
+}
+
+/* --- all of it */
+
+static void pump(struct fixture *f) {
+    if (f->client.fd >= 0) client_update(&f->client);
+    fake_zone_update(&f->zone);
+    if (f->gateway) assert_int_equal(gateway_turn(f->gateway), 0);
+}
+
+#define PUMP_UNTIL(f, condition)                                                                                            \
+    do {                                                                                                                    \
+        for (int i_ = 0; i_ < PUMPS && !(condition); i_++) pump(f);                                                         \
+        assert_true(condition);                                                                                             \
+    } while (0)
+
+static int setup(void **state, enum io_back_end io) {
+    static const char *const any[2] = {"127.0.0.1:0", "[::1]:0"};
+    struct fixture *f = calloc(1, sizeof *f);
+    char error[256];
+    strcpy(f->dir, "/tmp/march-gateway-XXXXXX");
+    assert_non_null(mkdtemp(f->dir));
+    fake_zone_open(&f->zone, f->dir, "zone-0", 77);
+    f->zone.attaches_all = true;
+    struct gateway_config *config = calloc(1, sizeof *config);
+    *config = (struct gateway_config){.io = io,
+                                      .io_buffers = 64,
+                                      .socket_count = 2,
+                                      .tick_hz = TICK_HZ,
+                                      .flush_ns = NS_PER_MS,
+                                      .hello = {.name = "gateway-0", .role = WIRE_ROLE_GATEWAY, .incarnation = 1},
+                                      .route_count = 1};
+    config->buses[0] = (struct bus_edge_config){.url = f->zone.url,
+                                                .role = BUS_DIAL,
+                                                .local_name = "gateway-0",
+                                                .peer_name = "zone-0",
+                                                .frame_max_bytes = BUS_FRAME_BYTES_MAX,
+                                                .queue_max_bytes = 4 * BUS_FRAME_BYTES_MAX};
+    netcode_server_config_default(&config->netcode);
+    config->netcode.protocol_id = PROTOCOL_ID;
+    memcpy(config->netcode.connect_key, connect_key, sizeof connect_key);
+    randombytes_buf(config->netcode.secret, sizeof config->netcode.secret);
+    config->netcode.slots_max = SLOTS;
+    config->netcode.session_per_s = 0;
+    config->netcode.public_addr_count = 2;
+    for (int i = 0; i < 2; i++) {
+        struct addr address;
+        assert_int_equal(addr_parse(&address, any[i]), 0);
+        config->sockets[i] = udp_socket_open(&address, 1 << 20, &f->server[i]);
+        assert_true(config->sockets[i] >= 0);
+        config->netcode.public_addrs[i] = f->server[i];
+    }
+    assert_int_equal(gateway_create(&f->gateway, config, mono_now(), wall_now_ns(), error, sizeof error), 0);
+    free(config);
+    assert_int_equal(block_pool_init(&f->blocks, 1024), 0);
+    struct channel_config channel = {
+        .accept = CHANNEL_ACCEPT_AT_CLIENT, .message_bytes_max = MESSAGE_MAX, .send_blocks_max = 256};
+    channel_init(&f->client.channel, &channel, &f->blocks);
+    f->client.fd = -1;
+    *state = f;
+    return 0;
+}
+
+static int setup_uring(void **state) {
+    return setup(state, IO_BACK_END_URING);
+}
+
+static int setup_epoll(void **state) {
+    return setup(state, IO_BACK_END_EPOLL);
+}
+
+static int teardown(void **state) {
+    struct fixture *f = *state;
+    gateway_destroy(f->gateway);
+    fake_zone_free(&f->zone);
+    channel_deinit(&f->client.channel);
+    block_pool_deinit(&f->blocks);
+    if (f->client.fd >= 0) close(f->client.fd);
+    rmdir(f->dir);
+    free(f);
+    return 0;
+}
+
+static bool is_up(const struct fixture *f) {
+    return gateway_routes_up(f->gateway) == 1;
+}
+
+static uint32_t in_state(const struct fixture *f, enum session_state state) {
+    return f->gateway->sessions.state_counts[state];
+}
+
+/* play connects a client over IPv4 or IPv6, until its zone has it and it has been heard. */
+static struct fixture *play(void **state, unsigned family) {
+    struct fixture *f = *state;
+    PUMP_UNTIL(f, is_up(f));
+    client_start(f, &f->server[family]);
+    PUMP_UNTIL(f, f->client.netcode.state == NETCODE_CLIENT_CONNECTED);
+    client_write(&f->client, NULL, NULL);
+    PUMP_UNTIL(f, in_state(f, SESSION_PLAYING) == 1 && f->gateway->stats.packets_in == 1);
+    return f;
+}
+
+static uint64_t session_of(const struct fixture *f) {
+    return f->zone.attaches[f->zone.attach_count - 1].session;
+}
+
+static void zone_snapshot(struct fixture *f, uint16_t seq, size_t len) {
+    static uint8_t blob[2000];
+    memset(blob, seq, sizeof blob);
+    struct wire_snapshot snapshot = {.session = session_of(f), .offset = 3, .len = (uint16_t)len, .snapshot_seq = seq};
+    struct wire_zone_batch batch = {.tick = seq, .snapshots = &snapshot, .snapshot_count = 1, .blob = blob};
+    batch.blob_len = (uint32_t)len + 3;
+    fake_zone_send(&f->zone, &batch);
+}
+
+static void zone_message(struct fixture *f, const uint8_t *bytes, uint32_t len) {
+    struct wire_message message = {.session = session_of(f), .len = len};
+    fake_zone_send(&f->zone,
+                   &(struct wire_zone_batch){.messages = &message, .message_count = 1, .blob = bytes, .blob_len = len});
+}
+
+static void check_round_trip(void **state, unsigned family) {
+    struct fixture *f = play(state, family);
+    assert_int_equal(f->zone.attach_count, 1);
+    assert_int_equal(f->zone.attaches[0].player, PLAYER);
+    zone_snapshot(f, 9, 200);
+    PUMP_UNTIL(f, f->client.snapshots == 1);
+    assert_int_equal(f->client.snapshot_len, 200);
+    assert_int_equal(f->client.snapshot[199], 9);
+    client_input(&f->client, 1);
+    client_input(&f->client, 2);
+    PUMP_UNTIL(f, f->zone.ack_count >= 1 && f->gateway->stats.packets_in == 3);
+    assert_int_equal(f->zone.acks[0].snapshot_seq, 9);
+    assert_int_equal(f->zone.acks[0].session, session_of(f));
+    PUMP_UNTIL(f, f->gateway->routes[0]->batch.input_count == 0 && f->zone.input_count >= 1);
+    const struct wire_input *last = &f->zone.inputs[f->zone.input_count - 1];
+    assert_int_equal(last->newest_seq, 2);
+    assert_int_equal(last->count + (f->zone.input_count > 1 ? f->zone.inputs[0].count : 0), 2); /* each command once */
+}
+
+static void test_gateway_round_trip_over_ipv4(void **state) {
+    check_round_trip(state, 0);
+}
+
+static void test_gateway_round_trip_over_ipv6(void **state) {
+    check_round_trip(state, 1);
+}
+
+static void test_gateway_ping_is_answered_with_the_tick(void **state) {
+    struct fixture *f = play(state, 0);
+    uint64_t before = wall_now_ns();
+    uint32_t client_us = 123456;
+    client_write(&f->client, NULL, &client_us);
+    PUMP_UNTIL(f, f->client.pongs == 1);
+    double tick = (double)f->client.pong.tick_low + f->client.pong.tick_fraction / 65536.0;
+    double first = (double)(before / NS_PER_S * TICK_HZ % (1ULL << 32)) + (double)(before % NS_PER_S) * TICK_HZ / 1e9;
+    assert_int_equal(f->client.pong.client_us, client_us);
+    assert_true(tick >= first - 0.01 && tick < first + 10 * TICK_HZ);
+}
+
+static void test_gateway_longest_messages_pass_both_ways(void **state) {
+    struct fixture *f = play(state, 0);
+    static uint8_t bytes[MESSAGE_MAX];
+    for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (uint8_t)(i * 7 + i / 256);
+    assert_int_equal(channel_send(&f->client.channel, mono_now(), bytes, sizeof bytes), 0);
+    zone_message(f, bytes, sizeof bytes);
+    PUMP_UNTIL(f, f->zone.message_count == 1 && f->client.messages == 1);
+    assert_int_equal(f->zone.message_session, session_of(f));
+    assert_int_equal(f->zone.message_len, MESSAGE_MAX);
+    assert_memory_equal(f->zone.message, bytes, MESSAGE_MAX);
+    assert_int_equal(f->client.message_len, MESSAGE_MAX);
+    assert_memory_equal(f->client.message, bytes, MESSAGE_MAX);
+}
+
+static void test_gateway_lost_zone_keeps_sessions_and_tells_them(void **state) {
+    struct fixture *f = play(state, 0);
+    uint64_t session = session_of(f);
+    fake_zone_close(&f->zone);
+    PUMP_UNTIL(f, f->client.messages == 1);
+    assert_int_equal(f->client.told.kind, WIRE_SERVER_ZONE_STATUS);
+    assert_int_equal(f->client.told.zone_state, WIRE_ZONE_LOST);
+    assert_int_equal(in_state(f, SESSION_WAITING), 1);
+    client_input(&f->client, 1);
+    assert_int_equal(channel_send(&f->client.channel, mono_now(), (const uint8_t *)"wait", 4), 0);
+    fake_zone_open(&f->zone, f->dir, "zone-0", 78);
+    PUMP_UNTIL(f, f->client.messages == 2 && f->zone.message_count == 1);
+    assert_int_equal(f->client.told.zone_state, WIRE_ZONE_BACK);
+    assert_int_equal(in_state(f, SESSION_PLAYING), 1);
+    assert_int_equal(f->zone.attach_count, 2);
+    assert_int_equal(session_of(f), session);
+    assert_memory_equal(f->zone.message, "wait", 4); /* what was said meanwhile is not lost */
+    assert_int_equal(f->client.netcode.state, NETCODE_CLIENT_CONNECTED);
+}
+
+static void test_gateway_client_before_its_zone_waits_and_is_told(void **state) {
+    struct fixture *f = *state;
+    fake_zone_close(&f->zone);
+    client_start(f, &f->server[0]);
+    PUMP_UNTIL(f, f->client.netcode.state == NETCODE_CLIENT_CONNECTED);
+    client_input(&f->client, 1);
+    PUMP_UNTIL(f, f->client.messages == 1);
+    assert_int_equal(f->client.told.zone_state, WIRE_ZONE_LOST);
+    fake_zone_open(&f->zone, f->dir, "zone-0", 77);
+    PUMP_UNTIL(f, f->client.messages == 2);
+    assert_int_equal(f->client.told.zone_state, WIRE_ZONE_BACK);
+    assert_int_equal(f->gateway->routes[0]->stats.inputs_dropped, 1);
+}
+
+static void test_gateway_refused_attach_disconnects(void **state) {
+    struct fixture *f = *state;
+    f->zone.attach_result = 1;
+    PUMP_UNTIL(f, is_up(f));
+    client_start(f, &f->server[0]);
+    PUMP_UNTIL(f, f->gateway->stats.ended[SESSION_END_REFUSED] == 1);
+    assert_int_equal(in_state(f, SESSION_FREE), SLOTS);
+}
+
+static void test_gateway_zone_may_end_a_session(void **state) {
+    struct fixture *f = play(state, 0);
+    struct wire_detach detach = {.session = session_of(f)};
+    fake_zone_send(&f->zone, &(struct wire_zone_batch){.detached = &detach, .detached_count = 1});
+    PUMP_UNTIL(f, f->client.netcode.state == NETCODE_CLIENT_DISCONNECTED);
+    assert_int_equal(f->gateway->stats.ended[SESSION_END_ZONE], 1);
+}
+
+static void client_send_raw(void *context, const struct addr *to, const uint8_t *packet, size_t len) {
+    (void)to;
+    client_flush(context, packet, len);
+}
+
+static void test_gateway_client_that_leaves_is_detached(void **state) {
+    struct fixture *f = play(state, 0);
+    netcode_client_disconnect(&f->client.netcode, client_send_raw, &f->client);
+    PUMP_UNTIL(f, f->zone.detach_count == 1);
+    assert_int_equal(f->zone.detaches[0].session, session_of(f));
+    assert_int_equal(f->zone.detaches[0].reason, SESSION_END_LEFT);
+    assert_int_equal(in_state(f, SESSION_FREE), SLOTS);
+}
+
+static void test_gateway_malformed_packets_end_in_disconnect(void **state) {
+    struct fixture *f = play(state, 0);
+    uint8_t bytes[NETCODE_PACKET_MAX];
+    for (unsigned i = 0; i < GATEWAY_STRIKES_MAX; i++) {
+        memset(bytes, 0, sizeof bytes);
+        bytes[NETCODE_HEADROOM] = 2; /* sequence: newer than the first packet's */
+        bytes[NETCODE_HEADROOM + CHANNEL_HEADER_SIZE] = 0xff;
+        client_seal(&f->client, bytes + NETCODE_HEADROOM, 30);
+        if (i % 32 == 31) pump(f);
+        if (i == GATEWAY_STRIKES_MAX / 2) assert_int_equal(in_state(f, SESSION_PLAYING), 1);
+    }
+    PUMP_UNTIL(f, f->client.netcode.state == NETCODE_CLIENT_DISCONNECTED);
+    assert_int_equal(f->gateway->stats.packets_malformed, GATEWAY_STRIKES_MAX);
+    assert_int_equal(f->gateway->stats.ended[SESSION_END_MALFORMED], 1);
+}
+
+static void test_gateway_zone_words_for_unknown_sessions_are_counted(void **state) {
+    struct fixture *f = play(state, 0);
+    uint64_t real = session_of(f), stale = real - (1ULL << 32), beyond = SLOTS;
+    uint64_t names[3] = {stale, beyond, UINT64_MAX};
+    for (unsigned i = 0; i < 3; i++) {
+        f->zone.attaches[f->zone.attach_count - 1].session = names[i];
+        zone_snapshot(f, 1, 10);
+        zone_message(f, (const uint8_t *)"x", 1);
+    }
+    f->zone.attaches[f->zone.attach_count - 1].session = real;
+    zone_snapshot(f, 2, CHANNEL_SNAPSHOT_MAX + 1);
+    zone_snapshot(f, 3, CHANNEL_SNAPSHOT_MAX);
+    PUMP_UNTIL(f, f->client.snapshots == 1);
+    assert_int_equal(f->client.snapshot_len, CHANNEL_SNAPSHOT_MAX);
+    assert_int_equal(f->gateway->stats.snapshots_unknown, 3);
+    assert_int_equal(f->gateway->stats.messages_unknown, 3);
+    assert_int_equal(f->gateway->stats.snapshots_long, 1);
+}
+
+static void test_gateway_reader_that_is_too_slow_is_disconnected(void **state) {
+    struct fixture *f = play(state, 0);
+    static const uint8_t bytes[MESSAGE_MAX] = {1};
+    for (unsigned i = 0; i < 3; i++) zone_message(f, bytes, sizeof bytes);
+    for (int i = 0; i < PUMPS && f->gateway->stats.ended[SESSION_END_SLOW] == 0; i++) {
+        fake_zone_update(&f->zone); /* the client acknowledges nothing */
+        assert_int_equal(gateway_turn(f->gateway), 0);
+    }
+    assert_int_equal(f->gateway->stats.ended[SESSION_END_SLOW], 1);
+    assert_int_equal(f->gateway->sessions.blocks.taken, 0);
+}
+
+static void test_gateway_client_that_hears_nothing_is_acknowledged(void **state) {
+    struct fixture *f = play(state, 0);
+    unsigned packets = f->client.packets;
+    struct mono start = mono_now();
+    while (mono_since_ns(mono_now(), start) < NS_PER_S) {
+        client_input(&f->client, 1);
+        for (int i = 0; i < 10; i++) pump(f);
+    }
+    assert_in_range(f->client.packets - packets, 3, NS_PER_S / NS_PER_MS / GATEWAY_ACK_MS + 1);
+}
+
+static void test_gateway_shutdown_tells_clients(void **state) {
+    struct fixture *f = play(state, 0);
+    gateway_destroy(f->gateway);
+    f->gateway = NULL;
+    PUMP_UNTIL(f, f->client.netcode.state == NETCODE_CLIENT_DISCONNECTED);
+}
+
+#define BOTH(test)                                                                                                          \
+    {#test " (io_uring)", test, setup_uring, teardown, NULL}, {                                                             \
+#test " (epoll)", test, setup_epoll, teardown, NULL                                                                 \
+    }
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        BOTH(test_gateway_round_trip_over_ipv4),
+        BOTH(test_gateway_round_trip_over_ipv6),
+        BOTH(test_gateway_ping_is_answered_with_the_tick),
+        BOTH(test_gateway_longest_messages_pass_both_ways),
+        cmocka_unit_test_setup_teardown(test_gateway_lost_zone_keeps_sessions_and_tells_them, setup_uring, teardown),
+        cmocka_unit_test_setup_teardown(test_gateway_client_before_its_zone_waits_and_is_told, setup_uring, teardown),
+        cmocka_unit_test_setup_teardown(test_gateway_refused_attach_disconnects, setup_uring, teardown),
+        cmocka_unit_test_setup_teardown(test_gateway_zone_may_end_a_session, setup_uring, teardown),
+        cmocka_unit_test_setup_teardown(test_gateway_client_that_leaves_is_detached, setup_uring, teardown),
+        cmocka_unit_test_setup_teardown(test_gateway_malformed_packets_end_in_disconnect, setup_uring, teardown),
+        cmocka_unit_test_setup_teardown(test_gateway_zone_words_for_unknown_sessions_are_counted, setup_uring, teardown),
+        cmocka_unit_test_setup_teardown(test_gateway_reader_that_is_too_slow_is_disconnected, setup_uring, teardown),
+        cmocka_unit_test_setup_teardown(test_gateway_client_that_hears_nothing_is_acknowledged, setup_uring, teardown),
+        BOTH(test_gateway_shutdown_tells_clients),
+    };
+    if (sodium_init() < 0) return 1;
+    log_set_level(LOG_LEVEL_ERROR);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
