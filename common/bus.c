@@ -4,6 +4,7 @@
 #include <nng/nng.h>
 #include <nng/protocol/pair0/pair.h>
 #include <nng/transport/ipc/ipc.h>
+#include <pthread.h>
 #include <sodium.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #define NNG_RECEIVE_MESSAGES 16 /* a quarter second of a zone's batches; then the peer's queue fills */
 #define REDIAL_MIN_MS        10
 #define REDIAL_MAX_MS        500
+#define CLOSE_MAX_S          1
 #define DISCARD_MAX          1024 /* frames without a message that one bus_receive takes off */
 #define SILENCE_STEP_MAX_MS  200  /* a longer pause between two updates was ours, and is not held against the peer */
 
@@ -147,12 +149,29 @@ static uint32_t queue_clear(struct bus_edge *edge) {
     return count;
 }
 
+/* close_socket runs on a thread of its own, see bus_edge_close. */
+static void *close_socket(void *arg) {
+    struct bus_edge *edge = arg;
+    nng_close(edge->socket); /* waits for the callbacks */
+    return NULL;
+}
+
+/* nng 1.5.2 loses an operation when a pipe is closed between two parts of a message that it receives, and then waits for it
+ * for ever, with all closing of pipes in this process. So closing has a limit; past it nng keeps what it may still touch. */
 void bus_edge_close(struct bus_edge *edge) {
     if (!edge) return;
-    nng_close(edge->socket); /* waits for the callbacks */
     bus_release(edge);
     queue_clear(edge);
     bus_frame_codec_deinit(&edge->codec);
+    struct timespec limit;
+    clock_gettime(CLOCK_REALTIME, &limit);
+    limit.tv_sec += CLOSE_MAX_S;
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, close_socket, edge) != 0) return;
+    if (pthread_timedjoin_np(thread, NULL, &limit) != 0) {
+        pthread_detach(thread);
+        return;
+    }
     free(edge);
 }
 

@@ -13,8 +13,9 @@
  *
  * An edge belongs to one thread. Only the two callbacks of nng run elsewhere, and touch two atomics.
  *
- * bus_update must be called at least every 100 ms (each tick or flush): it greets a new peer, moves what is queued, keeps
- * the connection alive and gives up one that is silent for BUS_SILENCE_MAX_MS or does not greet in BUS_GREETING_MAX_MS.
+ * bus_update must be called at least every 100 ms, and bus_receive until it is empty (each tick or flush): the first greets
+ * a new peer, moves what is queued, keeps the connection alive, and gives up one in which nothing was received for
+ * BUS_SILENCE_MAX_MS, or that does not greet in BUS_GREETING_MAX_MS. Pauses of our own are not held against the peer.
  */
 #ifndef MARCH_COMMON_BUS_H
 #define MARCH_COMMON_BUS_H
@@ -68,8 +69,8 @@ struct bus_edge;
  * a configuration that can't be, MARCH_ERR_EXISTS where the address is in use, MARCH_ERR_SYSTEM with errno otherwise. */
 must_check int bus_edge_open(struct bus_edge **edge, const struct bus_edge_config *config, struct mono now);
 
-/* bus_edge_close ends the edge; what is queued is lost. Takes NULL. Only for the end of a process: nng 1.5.2 is known to
- * fault where sockets come and go under load. */
+/* bus_edge_close ends the edge; what is queued is lost. Takes NULL. Returns within a second or so. Only for the end of a
+ * process: closing while messages come in can leave nng 1.5.2 unable to end connections, its other edges' too. */
 void bus_edge_close(struct bus_edge *edge);
 
 /* bus_edge_fd returns a descriptor that polls readable while nng holds received messages. It stays readable until they are

@@ -101,6 +101,16 @@ static void drain(struct bus_edge *edge) {
     if (edge) assert_int_equal(bus_receive(edge, &bytes, &len), MARCH_ERR_EMPTY);
 }
 
+/* drain_old takes messages too, of the first connection alone. */
+static void drain_old(struct bus_edge *edge) {
+    const uint8_t *bytes;
+    size_t len;
+    while (bus_receive(edge, &bytes, &len) == 0) {
+        assert_int_equal(bus_generation(edge), 1);
+        bus_release(edge);
+    }
+}
+
 static void drain_both(struct pair *p) {
     drain(p->zone);
     drain(p->gateway);
@@ -318,6 +328,34 @@ static void test_bus_full_queue_refuses_and_keeps_order(void **state) {
     pair_deinit(&p);
 }
 
+static void send_until_full(struct bus_edge *edge) {
+    static const uint8_t bytes[MESSAGE_MAX];
+    while (bus_send(edge, bytes, sizeof bytes) == 0) continue;
+}
+
+/* The zone hangs until the gateway has given it up. What was on its way and in the queue never reaches the next connection.
+ */
+static void test_bus_messages_of_a_lost_connection_are_dropped(void **state) {
+    (void)state;
+    struct pair p;
+    pair_init(&p, false);
+    pair_open(&p);
+    connect_pair(&p, NULL);
+    struct bus_edge *zone = p.zone;
+    p.zone = NULL;
+    WAIT_UNTIL(&p, NULL, !bus_connected(p.gateway),
+               (send_until_full(p.gateway), drain(p.gateway), p.now = mono_add_ms(p.now, 100)));
+    assert_true(statistics(p.gateway).dropped_closed > 0);
+    assert_int_equal(statistics(p.gateway).queue_messages, 0);
+    p.zone = zone;
+    WAIT_UNTIL(&p, NULL, bus_generation(p.zone) >= 2 && bus_connected(p.zone) && bus_connected(p.gateway),
+               (drain(p.gateway), drain_old(p.zone)));
+    assert_true(statistics(p.zone).stale_frames > 0);
+    assert_int_equal(bus_send(p.gateway, "new", 3), 0);
+    expect_message(&p, NULL, p.zone, "new", 3);
+    pair_deinit(&p);
+}
+
 static void test_bus_oversize_frame_ends_the_connection_only(void **state) {
     (void)state;
     struct pair p;
@@ -478,6 +516,7 @@ int main(void) {
         cmocka_unit_test(test_bus_ipc_peer_reopened_connects_again),
         cmocka_unit_test(test_bus_tcp_peer_reopened_connects_again),
         cmocka_unit_test(test_bus_full_queue_refuses_and_keeps_order),
+        cmocka_unit_test(test_bus_messages_of_a_lost_connection_are_dropped),
         cmocka_unit_test(test_bus_oversize_frame_ends_the_connection_only),
         cmocka_unit_test(test_bus_flipped_frame_is_refused_and_counted),
         cmocka_unit_test(test_bus_replayed_frame_is_refused_and_counted),
