@@ -235,6 +235,21 @@ static void test_bus_session_dense_messages_are_left_unpacked(void **state) {
     pair_destroy(ends);
 }
 
+static void test_bus_session_frame_for_another_connection_does_not_open(void **state) {
+    (void)state;
+    struct end *ends = pair_create(KEY);
+    connect_ends(ends);
+    struct frame frame = seal(&ends[1], "hello", 5), copy = frame;
+    struct bus_frame_header header;
+    const uint8_t *message;
+    struct bus_frame_id other = ends[0].session.own_id;
+    other.bytes[0] ^= 1;
+    assert_int_equal(bus_frame_read_header(&ends[0].codec, frame.bytes, frame.len, &header), 0);
+    assert_int_equal(bus_frame_open(&ends[0].codec, &header, &other, copy.bytes, copy.len, &message), MARCH_ERR_CRYPTO);
+    assert_int_equal(bus_frame_open(&ends[0].codec, &header, &ends[0].session.own_id, frame.bytes, frame.len, &message), 0);
+    pair_destroy(ends);
+}
+
 /* A header that says more than is packed, or less, or more than the maximum. */
 static void test_bus_session_wrong_unpacked_length_is_refused(void **state) {
     (void)state;
@@ -307,6 +322,7 @@ int main(void) {
         cmocka_unit_test(test_bus_session_reflected_frame_is_refused),
         cmocka_unit_test(test_bus_session_recorded_connection_does_not_play_again),
         cmocka_unit_test(test_bus_session_dense_messages_are_left_unpacked),
+        cmocka_unit_test(test_bus_session_frame_for_another_connection_does_not_open),
         cmocka_unit_test(test_bus_session_wrong_unpacked_length_is_refused),
         cmocka_unit_test(test_bus_session_always_settles),
     };
