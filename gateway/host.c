@@ -158,10 +158,12 @@ static int open_http(struct host *h, char *error, size_t error_size) {
 }
 
 static int open_parts(struct host *h, char *error, size_t error_size) {
-    char udp_path[PATH_MAX];
+    char bound_path[PATH_MAX], udp_path[PATH_MAX];
     int port = h->arguments->has_port ? h->arguments->port : -1;
     int result = run_path(h, h->entry->name, "udp", udp_path, error, error_size);
-    if (!result) result = listen_open(&h->listen, h->entry, port, udp_path, error, error_size);
+    if (!result) result = run_path(h, h->entry->name, "bound", bound_path, error, error_size);
+    if (!result) result = listen_open(&h->listen, h->entry, port, bound_path, error, error_size);
+    if (!result) result = listen_remember(&h->listen, bound_path, error, error_size);
     if (!result) result = open_gateway(h, error, error_size);
     if (result) return result;
     h->report = report_create(h->entry->name, h->gateway);

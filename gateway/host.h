@@ -18,8 +18,9 @@
 
 struct host;
 
-/* host_open makes gateway `index` of a configuration ready to run: sockets bound, edges dialling, HTTP bound, and NAME.udp,
- * NAME.http and NAME.pid written to the run directory. Arguments and config outlive it. On failure `error` holds a line. */
+/* host_open makes gateway `index` of a configuration ready to run: sockets bound, edges dialling, HTTP bound, and
+ * NAME.bound, NAME.udp, NAME.http and NAME.pid written to the run directory. Arguments and config outlive it. On failure
+ * `error` holds a line. */
 must_check int host_open(struct host **out, const struct arguments *arguments, const struct config *config, uint32_t index,
                          char *error, size_t error_size);
 

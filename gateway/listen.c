@@ -4,15 +4,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/file.h"
 #include "common/text.h"
 #include "gateway/udp_socket.h"
 
 #define FILE_BYTES_MAX (CONFIG_ADDRESSES_MAX * ADDR_TEXT_MAX)
 
-/* What RUN/NAME.udp remembers of the last run. */
+/* What RUN/NAME.bound remembers of the last run. */
 struct remembered {
     unsigned count;
     struct addr addrs[CONFIG_ADDRESSES_MAX];
@@ -41,14 +43,25 @@ static uint16_t remembered_port(const struct remembered *remembered, const struc
     return 0;
 }
 
+/* open_port opens an address with a port, and waits for it while it is in use. */
+static int open_port(const struct addr *address, struct addr *bound) {
+    struct mono deadline = mono_add_ms(mono_now(), LISTEN_RETRY_MS);
+    int fd;
+    while ((fd = udp_socket_open(address, LISTEN_BUFFER_BYTES, bound)) == MARCH_ERR_EXISTS) {
+        if (mono_reached(mono_now(), deadline)) break;
+        nanosleep(&(struct timespec){.tv_nsec = 10 * NS_PER_MS}, NULL);
+    }
+    return fd;
+}
+
 static int open_one(const struct addr *address, const struct remembered *remembered, struct addr *bound) {
     if (address->port == 0) {
         struct addr before = *address;
         before.port = remembered_port(remembered, address);
-        int fd = before.port != 0 ? udp_socket_open(&before, LISTEN_BUFFER_BYTES, bound) : MARCH_ERR_EXISTS;
+        int fd = before.port != 0 ? open_port(&before, bound) : MARCH_ERR_EXISTS;
         if (fd != MARCH_ERR_EXISTS) return fd;
     }
-    return udp_socket_open(address, LISTEN_BUFFER_BYTES, bound);
+    return open_port(address, bound);
 }
 
 static bool is_any(const struct addr *a) {
@@ -73,10 +86,10 @@ static int find_public(struct listen *listen, const struct config_gateway *gatew
     return 0;
 }
 
-static int bind_all(struct listen *listen, const struct config_gateway *gateway, int port, const char *path, char *error,
-                    size_t error_size) {
+static int bind_all(struct listen *listen, const struct config_gateway *gateway, int port, const char *bound_path,
+                    char *error, size_t error_size) {
     struct remembered remembered;
-    remember(&remembered, path);
+    remember(&remembered, bound_path);
     for (unsigned i = 0; i < gateway->listen_count; i++) {
         const char *text = gateway->listen_addresses[i];
         struct addr address;
@@ -95,14 +108,15 @@ static int bind_all(struct listen *listen, const struct config_gateway *gateway,
             return fd;
         }
         listen->fds[listen->count++] = fd;
+        listen->bound_count = listen->count;
     }
     return 0;
 }
 
-int listen_open(struct listen *listen, const struct config_gateway *gateway, int port, const char *path, char *error,
+int listen_open(struct listen *listen, const struct config_gateway *gateway, int port, const char *bound_path, char *error,
                 size_t error_size) {
     memset(listen, 0, sizeof *listen);
-    int result = bind_all(listen, gateway, port, path, error, error_size);
+    int result = bind_all(listen, gateway, port, bound_path, error, error_size);
     if (result == 0) result = find_public(listen, gateway, error, error_size);
     if (result != 0) listen_close(listen);
     return result;
@@ -113,12 +127,18 @@ void listen_close(struct listen *listen) {
     listen->count = 0;
 }
 
-int listen_publish(const struct listen *listen, const char *path, char *error, size_t error_size) {
+static int write_addrs(const struct addr *addrs, unsigned count, const char *path, char *error, size_t error_size) {
     char bytes[FILE_BYTES_MAX], shown[ADDR_TEXT_MAX];
     struct text text;
     text_init(&text, bytes, sizeof bytes);
-    for (unsigned i = 0; i < listen->public_count; i++) {
-        text_append(&text, "%s\n", addr_format(&listen->public_addrs[i], shown));
-    }
+    for (unsigned i = 0; i < count; i++) text_append(&text, "%s\n", addr_format(&addrs[i], shown));
     return file_write(path, bytes, text.len, 0600, error, error_size);
+}
+
+int listen_remember(const struct listen *listen, const char *bound_path, char *error, size_t error_size) {
+    return write_addrs(listen->bound, listen->bound_count, bound_path, error, error_size);
+}
+
+int listen_publish(const struct listen *listen, const char *udp_path, char *error, size_t error_size) {
+    return write_addrs(listen->public_addrs, listen->public_count, udp_path, error, error_size);
 }
