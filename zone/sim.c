@@ -23,7 +23,7 @@ struct player {
     uint64_t session;
     uint64_t id;
     struct input_queue inputs;
-    uint64_t said_tick;
+    uint64_t speech_tick; /* until when what it said uses up its share */
     uint32_t view_radius; /* 1/64 m, as the client asked */
     uint16_t index;       /* of its entity */
     uint8_t gateway;
@@ -296,11 +296,12 @@ void sim_ack(struct sim *sim, uint32_t gateway, uint64_t session, uint16_t snaps
 
 /* Lets every player in earshot hear, the speaker too. The text is packed once for each gateway. */
 static void say(struct sim *sim, struct player *speaker, const char *text) {
-    if (speaker->said_tick && sim->tick < speaker->said_tick + SIM_SAY_TICKS) {
+    uint64_t debt_ticks = speaker->speech_tick > sim->tick ? speaker->speech_tick - sim->tick : 0;
+    if (debt_ticks > SIM_SAY_TICKS * (SIM_SAY_BURST - 1)) {
         sim->stats.says_limited++;
         return;
     }
-    speaker->said_tick = sim->tick;
+    speaker->speech_tick = sim->tick + debt_ticks + SIM_SAY_TICKS;
     const struct entities *e = sim->entities;
     struct wire_server_message message = {.kind = WIRE_SERVER_HEARD,
                                           .heard = {.entity = e->id[speaker->index], .player = speaker->id}};

@@ -38,7 +38,8 @@
 #define SIM_STEP_MAX     4  /* ticks that one step may cover */
 #define SIM_GATEWAYS_MAX 16 /* as CONFIG_GATEWAYS_MAX */
 #define SIM_THINK_TICKS  12 /* each creature thinks five times a second, where nothing is overloaded */
-#define SIM_SAY_TICKS    30 /* a player speaks twice a second at most */
+#define SIM_SAY_TICKS    30 /* a player speaks twice a second at most, */
+#define SIM_SAY_BURST    4  /* or as often at once: what a bad network held back comes together */
 
 struct sim_config {
     char name[WIRE_NAME_MAX + 1];

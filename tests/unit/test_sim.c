@@ -235,9 +235,16 @@ static void test_sim_say_is_heard_near_and_limited(void **state) {
     assert_int_equal(heard.kind, WIRE_SERVER_HEARD);
     assert_string_equal(heard.heard.text, "hello");
     assert_int_equal(heard.heard.player, 70);
+    for (uint32_t i = 1; i < SIM_SAY_BURST; i++) send_client_message(sim, 0, SESSION, &say);
+    assert_int_equal(sim_stats(sim)->says_limited, 0);
     send_client_message(sim, 0, SESSION, &say);
     assert_int_equal(sim_stats(sim)->says_limited, 1);
-    assert_int_equal(sim_output(sim, 1)->message_count, 1);
+    assert_int_equal(sim_output(sim, 1)->message_count, SIM_SAY_BURST);
+    run(sim, &tick, SIM_SAY_TICKS);
+    send_client_message(sim, 0, SESSION, &say);
+    assert_int_equal(sim_stats(sim)->says_limited, 1);
+    send_client_message(sim, 0, SESSION, &say);
+    assert_int_equal(sim_stats(sim)->says_limited, 2);
     sim_destroy(sim);
 }
 
