@@ -15,6 +15,10 @@ static void send_packet(void *context, const uint8_t *packet, size_t len) {
 
 /* --- a bot's life */
 
+static uint64_t player_of(const struct swarm *s, uint32_t index) {
+    return s->options.player_base + index + 1;
+}
+
 /* set_state moves a bot and keeps the counts. */
 static void set_state(struct swarm *s, struct bot *bot, enum bot_state state) {
     s->playing += (state == BOT_PLAYING) - (uint32_t)(bot->state == BOT_PLAYING);
@@ -24,13 +28,24 @@ static void set_state(struct swarm *s, struct bot *bot, enum bot_state state) {
     bot->state = state;
 }
 
+/* gateway_behind returns the gateway that has the address all datagrams go to, or the first: then something between here
+ * and there forwards them. */
+static uint32_t gateway_behind(const struct access *access, const struct addr *server) {
+    for (uint32_t i = 0; i < access->gateway_count; i++)
+        for (uint32_t j = 0; j < access->gateways[i].count; j++)
+            if (addr_equal(&access->gateways[i].addresses[j], server)) return i;
+    return 0;
+}
+
 /* mint makes a token for one of the gateways that have an address of our family, spreading the bots over them. */
 static int mint(struct swarm *s, uint32_t index, uint8_t token[NETCODE_TOKEN_BYTES]) {
     const struct access *access = &s->options.access;
-    uint64_t player = s->options.player_base + index + 1;
+    const struct addr *server = &s->options.server;
+    uint8_t family = server->family == ADDR_NONE ? s->options.family : ADDR_NONE;
+    uint32_t first = server->family == ADDR_NONE ? index : gateway_behind(access, server);
     int result = MARCH_ERR_NOT_FOUND;
     for (uint32_t i = 0; i < access->gateway_count && result != 0; i++)
-        result = access_mint(access, token, player, (index + i) % access->gateway_count, s->options.family, s->wall_s,
+        result = access_mint(access, token, player_of(s, index), (first + i) % access->gateway_count, family, s->wall_s,
                              access->token_lifetime_s);
     return result;
 }
@@ -39,6 +54,7 @@ static void follow_server(struct swarm *s, uint32_t index) {
     struct march_address from = march_client_server_address(s->bots[index].client);
     struct addr server = {.port = from.port, .family = from.family};
     memcpy(server.bytes, from.bytes, sizeof(server.bytes));
+    if (s->options.server.family != ADDR_NONE) server = s->options.server;
     if (server.family != ADDR_NONE) udp_pool_set_server(s->pool, index, &server);
 }
 
@@ -72,6 +88,7 @@ static void enter_world(struct swarm *s, struct bot *bot) {
     s->report->connected += !bot->connected_once;
     bot->connected_once = true;
     bot->next_thought_ms = 0;
+    bot->speech.may_skip = bot->speech.said > bot->speech.expected;
 }
 
 /* follow_client moves a bot to where its client is. */
@@ -91,16 +108,47 @@ static void follow_client(struct swarm *s, uint32_t index) {
 
 /* --- play */
 
-/* hear takes what the server says; a bot cares for its zone only. */
-static void hear(struct bot *bot) {
+static void note_zone(struct swarm *s, struct bot *bot, enum wire_zone_state state) {
+    s->report->zone_lost += state == WIRE_ZONE_LOST;
+    s->report->zone_back += state == WIRE_ZONE_BACK;
+    bot->speech.may_skip = bot->speech.said > bot->speech.expected;
+}
+
+/* hear takes what the server says; a bot cares for its zone and for its own voice. */
+static void hear(struct swarm *s, uint32_t index) {
+    struct bot *bot = &s->bots[index];
     const uint8_t *bytes;
     struct wire_server_message message;
     for (int len; (len = march_client_next_message(bot->client, &bytes)) > 0;) {
-        if (wire_server_message_read(bytes, (size_t)len, &message) != 0 || message.kind != WIRE_SERVER_WELCOME) continue;
-        const struct wire_rect *rect = &message.welcome.rect;
-        bot->mind.goal_x_m = ((float)rect->min_x + (float)rect->max_x) / 2;
-        bot->mind.goal_y_m = ((float)rect->min_y + (float)rect->max_y) / 2;
+        if (wire_server_message_read(bytes, (size_t)len, &message) != 0) {
+            s->report->messages_malformed++;
+        } else if (message.kind == WIRE_SERVER_WELCOME) {
+            const struct wire_rect *rect = &message.welcome.rect;
+            bot->mind.goal_x_m = ((float)rect->min_x + (float)rect->max_x) / 2;
+            bot->mind.goal_y_m = ((float)rect->min_y + (float)rect->max_y) / 2;
+        } else if (message.kind == WIRE_SERVER_ZONE_STATUS) {
+            note_zone(s, bot, message.zone_state);
+        } else if (message.kind == WIRE_SERVER_HEARD && message.heard.player == player_of(s, index)) {
+            s->report->heard_own++;
+            s->report->messages_out_of_order += speech_hear(&bot->speech, message.heard.text) == SPEECH_DISORDER;
+        }
     }
+}
+
+/* say queues the next line when it is due; where there is no room, it is tried again at the next look. */
+static void say(struct swarm *s, struct bot *bot) {
+    const struct swarm_options *o = &s->options;
+    uint64_t now_ms = swarm_now_ms(s);
+    bool silent = s->phase != SWARM_PLAY || (o->duration_s > 0 && now_ms + SWARM_SILENCE_MS > s->phase_end.ns / NS_PER_MS);
+    if (o->say_hz == 0 || silent || now_ms < bot->speech.next_ms) return;
+    struct wire_client_message line;
+    struct wire_bytes bytes;
+    speech_line(bot->speech.said, &line);
+    if (wire_client_message_pack(s->builder, &line, &bytes) != 0) return;
+    if (march_client_send(bot->client, s->now.ns, bytes.data, bytes.len) != 0) return;
+    bot->speech.said++;
+    bot->speech.next_ms = now_ms + 1000 / o->say_hz;
+    s->report->said++;
 }
 
 static void think(struct swarm *s, struct bot *bot) {
@@ -111,7 +159,6 @@ static void think(struct swarm *s, struct bot *bot) {
     struct march_input input = behaviour_decide(behaviour, &bot->mind, s->seen, count);
     march_client_input(bot->client, &input);
     bot->next_thought_ms = swarm_now_ms(s) + behaviour_wait_ms(behaviour, &bot->mind);
-    hear(bot);
     struct march_stats stats;
     march_client_stats(bot->client, &stats);
     if (s->phase == SWARM_PLAY) histogram_record(&s->report->entities, stats.entities);
@@ -146,7 +193,11 @@ void bot_look_at(struct swarm *s, uint32_t index) {
         return;
     }
     if (bot->state == BOT_IDLE) try_connect(s, index);
-    if (bot->state == BOT_PLAYING) think(s, bot);
+    if (bot->state == BOT_PLAYING) {
+        think(s, bot);
+        hear(s, index);
+        say(s, bot);
+    }
     bool sent = bot->state != BOT_IDLE && update(s, index);
     follow_client(s, index);
     schedule(s, index, sent);

@@ -13,6 +13,7 @@
 #include "common/option.h"
 #include "common/version.h"
 #include "tools/swarm/report.h"
+#include "tools/swarm/speech.h"
 #include "tools/swarm/swarm.h"
 
 enum { EXIT_CODE_OK = 0, EXIT_CODE_FAILED = 1, EXIT_CODE_USAGE = 2, EXIT_CODE_NO_CLUSTER = 3 };
@@ -33,7 +34,7 @@ static void on_signal(int number) {
     stop = 1;
 }
 
-enum { KEY_RAMP = 256, KEY_SEED, KEY_PLAYERS };
+enum { KEY_RAMP = 256, KEY_SEED, KEY_PLAYERS, KEY_SAY };
 
 static const struct argp_option OPTIONS[] = {
     {"clients", 'c', "N", 0, "Clients, 1 to 20000 [100]", 0},
@@ -45,8 +46,11 @@ static const struct argp_option OPTIONS[] = {
     {"behaviour", 'b', "NAME", 0, "roam (wander), crowd (all to the zone's middle) or fight (chase and attack) [roam]", 0},
     {"json", 'j', NULL, 0, "Print the report as an object", 0},
     {"run-dir", 'R', "DIR", 0, "Run directory of the cluster: its key and addresses [run]", 0},
-    {"server", 's', "ADDRESS", 0, "Connect to this address instead of the gateways' own, as 127.0.0.1:40000 or [::1]:40000",
+    {"server", 's', "ADDRESS", 0,
+     "Send to this address, as 127.0.0.1:40000 or [::1]:40000, whatever the tokens say: to one of a gateway's, or to what "
+     "forwards to the first gateway",
      0},
+    {"say", KEY_SAY, "HZ", 0, "Lines a second that each client says, 1 to 2; each must hear its own, in order [none]", 0},
     {"ramp", KEY_RAMP, "N", 0, "Clients that start to connect in a second [1000]", 0},
     {"sockets", 'k', "K", 0, "UDP sockets that all clients share where the server is on IPv4 loopback, 1 to 64 [1]", 0},
     {"seed", KEY_SEED, "N", 0, "What the bots do is drawn from it [1]", 0},
@@ -71,6 +75,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case 's': a->server = arg; return 0;
     case KEY_RAMP: o->ramp_per_s = (uint32_t)option_number(state, "--ramp", arg, 1, UDP_POOL_CLIENTS_MAX); return 0;
     case 'k': o->sockets = (uint32_t)option_number(state, "--sockets", arg, 1, UDP_POOL_SOCKETS_MAX); return 0;
+    case KEY_SAY: o->say_hz = (uint32_t)option_number(state, "--say", arg, 1, SPEECH_HZ_MAX); return 0;
     case KEY_SEED: o->seed = option_number(state, "--seed", arg, 0, UINT64_MAX); return 0;
     case KEY_PLAYERS: o->player_base = option_number(state, "--players", arg, 0, UINT64_MAX / 2); return 0;
     default: return ARGP_ERR_UNKNOWN;
@@ -82,9 +87,8 @@ static const struct argp ARGP = {
     parse,
     NULL,
     "Connects many clients to a cluster, lets them play, and reports what they met. A progress line comes every second on "
-    "standard error.\vExit codes: 0 every client connected and none was dropped, 1 some were or it failed, 2 wrong usage, 3 "
-    "no "
-    "cluster runs in the run directory.",
+    "standard error.\vExit codes: 0 every client connected, none was dropped and messages came in order, 1 not so or it "
+    "failed, 2 wrong usage, 3 no cluster runs in the run directory.",
     NULL,
     NULL,
     NULL};
@@ -99,14 +103,9 @@ static int find_cluster(struct arguments *a) {
         fprintf(stderr, "swarm: %s\n", error);
         return result == MARCH_ERR_NOT_FOUND ? EXIT_CODE_NO_CLUSTER : EXIT_CODE_FAILED;
     }
-    if (a->server != NULL) {
-        struct access_gateway *only = &o->access.gateways[0];
-        o->access.gateway_count = only->count = 1;
-        o->run_dir = NULL;
-        if (addr_parse(&only->addresses[0], a->server) != 0) {
-            fprintf(stderr, "swarm: --server: expected an address such as 127.0.0.1:40000, found \"%s\"\n", a->server);
-            return EXIT_CODE_USAGE;
-        }
+    if (a->server != NULL && addr_parse(&o->server, a->server) != 0) {
+        fprintf(stderr, "swarm: --server: expected an address such as 127.0.0.1:40000, found \"%s\"\n", a->server);
+        return EXIT_CODE_USAGE;
     }
     o->family = ADDR_IPV6;
     for (uint32_t i = 0; i < o->access.gateway_count; i++)

@@ -10,11 +10,13 @@
 #define REAL_DIGITS 6
 
 bool report_clean(const struct report *r) {
-    return r->connected == r->clients && r->unconnected == 0 && r->disconnected == 0;
+    bool stayed = r->connected == r->clients && r->unconnected == 0 && r->disconnected == 0;
+    return stayed && r->messages_out_of_order == 0 && r->messages_malformed == 0;
 }
 
 static uint64_t errors(const struct report *r) {
-    return r->unconnected + r->disconnected + r->refused + r->unsent;
+    return r->unconnected + r->disconnected + r->packets_refused + r->snapshots_refused + r->messages_malformed +
+           r->messages_out_of_order + r->unsent;
 }
 
 static double quantile(const struct histogram *h, double q, double unit) {
@@ -45,8 +47,12 @@ void report_print(const struct report *r, FILE *out) {
             r->bytes_up_per_s / 1e3);
     fprintf(out, "in view      p50 %.0f, p99 %.0f entities\n", quantile(&r->entities, 0.5, 1),
             quantile(&r->entities, 0.99, 1));
-    fprintf(out, "errors       %" PRIu64 " (%" PRIu64 " refused datagrams, %" PRIu64 " unsent)\n", errors(r), r->refused,
-            r->unsent);
+    fprintf(out, "zones        lost %" PRIu64 " times, back %" PRIu64 " times\n", r->zone_lost, r->zone_back);
+    fprintf(out, "speech       %" PRIu64 " lines said, %" PRIu64 " heard by their speaker, %" PRIu64 " out of order\n",
+            r->said, r->heard_own, r->messages_out_of_order);
+    fprintf(out,
+            "errors       %" PRIu64 " (%" PRIu64 " refused datagrams, %" PRIu64 " refused snapshots, %" PRIu64 " unsent)\n",
+            errors(r), r->packets_refused, r->snapshots_refused, r->unsent);
     fprintf(out, "swarm cpu    %.0f %% of a core, %.2f us for a packet up and one down\n",
             r->played_s > 0 ? r->cpu_s / r->played_s * 100 : 0, us_per_pair(r));
 }
@@ -57,9 +63,11 @@ static json_t *spread(const struct histogram *h, double unit) {
 
 void report_print_json(const struct report *r, FILE *out) {
     const double ms = (double)NS_PER_MS;
-    json_t *counts = json_pack("{s:i, s:I, s:I, s:I, s:I}", "unconnected", (int)r->unconnected, "disconnected",
-                               (json_int_t)r->disconnected, "refused", (json_int_t)r->refused, "unsent",
-                               (json_int_t)r->unsent, "strangers", (json_int_t)r->strangers);
+    json_t *counts =
+        json_pack("{s:i, s:I, s:I, s:I, s:I, s:I, s:I}", "unconnected", (int)r->unconnected, "disconnected",
+                  (json_int_t)r->disconnected, "packets_refused", (json_int_t)r->packets_refused, "snapshots_refused",
+                  (json_int_t)r->snapshots_refused, "messages_malformed", (json_int_t)r->messages_malformed, "unsent",
+                  (json_int_t)r->unsent, "strangers", (json_int_t)r->strangers);
     json_t *object =
         json_pack("{s:i, s:i, s:I, s:o, s:o, s:{s:f, s:f}, s:f, s:f, s:o, s:I, s:o, s:f, s:f, s:f, s:I, s:I}", "clients",
                   (int)r->clients, "connected", (int)r->connected, "disconnected", (json_int_t)r->disconnected, "connect_ms",
@@ -68,6 +76,11 @@ void report_print_json(const struct report *r, FILE *out) {
                   "entities_seen", spread(&r->entities, 1), "errors", (json_int_t)errors(r), "error_counts", counts,
                   "played_s", r->played_s, "swarm_cpu_s", r->cpu_s, "swarm_us_per_pair", us_per_pair(r), "packets_up",
                   (json_int_t)r->packets_up, "packets_down", (json_int_t)r->packets_down);
+    json_t *told = json_pack("{s:I, s:I, s:I, s:I, s:I}", "said", (json_int_t)r->said, "heard_own", (json_int_t)r->heard_own,
+                             "messages_out_of_order", (json_int_t)r->messages_out_of_order, "zone_lost",
+                             (json_int_t)r->zone_lost, "zone_back", (json_int_t)r->zone_back);
+    json_object_update(object, told);
+    json_decref(told);
     json_dumpf(object, out, JSON_INDENT(2) | JSON_REAL_PRECISION(REAL_DIGITS));
     fputc('\n', out);
     json_decref(object);

@@ -14,21 +14,26 @@
 
 struct report {
     uint32_t clients;
-    uint32_t connected;    /* reached the world at least once */
-    uint32_t unconnected;  /* never did */
-    uint64_t disconnected; /* times a client was dropped */
-    uint64_t refused;      /* datagrams and snapshots that clients could not use, while they played */
-    uint64_t unsent;       /* datagrams that the kernel refused */
-    uint64_t strangers;    /* datagrams from elsewhere than the server */
-    double played_s;       /* what rates are over */
-    double cpu_s;          /* of this process in that time */
+    uint32_t connected;         /* reached the world at least once */
+    uint32_t unconnected;       /* never did */
+    uint64_t disconnected;      /* times a client was dropped */
+    uint64_t packets_refused;   /* datagrams that clients could not use, while they played */
+    uint64_t snapshots_refused; /* snapshots that could not be decoded */
+    uint64_t messages_malformed;
+    uint64_t said, heard_own;       /* lines said, and lines of their own that the clients heard */
+    uint64_t messages_out_of_order; /* of these: twice, overtaken, or with one missing before */
+    uint64_t zone_lost, zone_back;  /* times that clients were told so */
+    uint64_t unsent;                /* datagrams that the kernel refused */
+    uint64_t strangers;             /* datagrams from elsewhere than the server */
+    double played_s;                /* what rates are over */
+    double cpu_s;                   /* of this process in that time */
     uint64_t packets_up, packets_down;
     double snapshot_hz_p1, snapshot_hz_p50;
     double bytes_up_per_s, bytes_down_per_s; /* of a client, on average */
     struct histogram connect_ns, rtt_ns, entities;
 };
 
-/* report_clean tells whether every client connected and none was dropped. */
+/* report_clean tells whether every client connected, none was dropped and messages came in order. */
 bool report_clean(const struct report *r);
 
 void report_print(const struct report *r, FILE *out);

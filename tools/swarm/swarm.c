@@ -29,8 +29,13 @@ static void take_rtt(void *context, uint64_t rtt_ns) {
 static void set_mark(struct bot *bot) {
     struct march_stats stats;
     march_client_stats(bot->client, &stats);
-    bot->mark = (struct mark){stats.snapshots,  stats.bytes_up,     stats.bytes_down,
-                              stats.packets_up, stats.packets_down, stats.packets_refused + stats.snapshots_refused};
+    bot->mark = (struct mark){.snapshots = stats.snapshots,
+                              .bytes_up = stats.bytes_up,
+                              .bytes_down = stats.bytes_down,
+                              .packets_up = stats.packets_up,
+                              .packets_down = stats.packets_down,
+                              .packets_refused = stats.packets_refused,
+                              .snapshots_refused = stats.snapshots_refused};
     bot->marked = true;
 }
 
@@ -60,7 +65,8 @@ static void count_bots(struct swarm *s) {
         struct march_stats stats;
         if (!s->bots[i].marked) continue;
         march_client_stats(s->bots[i].client, &stats);
-        r->refused += stats.packets_refused + stats.snapshots_refused - from->refused;
+        r->packets_refused += stats.packets_refused - from->packets_refused;
+        r->snapshots_refused += stats.snapshots_refused - from->snapshots_refused;
         r->packets_up += stats.packets_up - from->packets_up;
         r->packets_down += stats.packets_down - from->packets_down;
         bytes_up += stats.bytes_up - from->bytes_up;
@@ -175,6 +181,7 @@ static int add_bots(struct swarm *s) {
 }
 
 static const struct addr *first_address(const struct swarm_options *o) {
+    if (o->server.family != ADDR_NONE) return &o->server;
     for (uint32_t i = 0; i < o->access.gateway_count; i++)
         for (uint32_t j = 0; j < o->access.gateways[i].count; j++)
             if (o->access.gateways[i].addresses[j].family == o->family) return &o->access.gateways[i].addresses[j];
@@ -191,7 +198,9 @@ static int open_all(struct swarm *s) {
     s->bots = calloc(o->clients, sizeof(*s->bots));
     s->seen = calloc(MARCH_ENTITIES_MAX, sizeof(*s->seen));
     s->rates = calloc(o->clients, sizeof(*s->rates));
-    if (s->bots == NULL || s->seen == NULL || s->rates == NULL || wheel_init(&s->wheel, o->clients, swarm_now_ms(s)) != 0)
+    s->builder = wire_builder_create(WIRE_CLIENT_BYTES_MAX);
+    if (s->bots == NULL || s->seen == NULL || s->rates == NULL || s->builder == NULL ||
+        wheel_init(&s->wheel, o->clients, swarm_now_ms(s)) != 0)
         return MARCH_ERR_SYSTEM;
     int result = udp_pool_open(&s->pool, o->clients, o->sockets, o->address_base, server);
     return result == 0 ? add_bots(s) : result;
@@ -201,6 +210,7 @@ static void close_all(struct swarm *s) {
     for (uint32_t i = 0; s->bots != NULL && i < s->options.clients; i++) march_client_destroy(s->bots[i].client);
     udp_pool_close(s->pool);
     wheel_deinit(&s->wheel);
+    wire_builder_destroy(s->builder);
     free(s->bots);
     free(s->seen);
     free(s->rates);

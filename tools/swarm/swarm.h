@@ -22,6 +22,7 @@
 #define SWARM_RETRY_MS        1000
 #define SWARM_CONNECTING_MS   10   /* between looks at a client that connects */
 #define SWARM_GOODBYE_MS      200  /* to say goodbye */
+#define SWARM_SILENCE_MS      2000 /* nothing is said before the end of play, so that all that was said is heard */
 #define SWARM_BUSY_PER_S      4000 /* inputs a second from which on it wakes by the clock, not for each datagram */
 #define SWARM_PROGRESS_S      1
 #define SWARM_PROGRESS_LONG_S 10 /* without a duration: into a log */
@@ -32,9 +33,11 @@ struct swarm_options {
     uint32_t clients;
     uint32_t duration_s; /* of play; 0: until a signal */
     uint32_t rate_hz;
+    uint32_t say_hz; /* lines a second from each client; 0: silence */
     uint32_t ramp_per_s;
     uint32_t sockets;
-    uint8_t family; /* of the servers used */
+    uint8_t family;     /* of the servers used */
+    struct addr server; /* datagrams go here, whatever the tokens say; ADDR_NONE: to the tokens' servers */
     enum behaviour behaviour;
     uint64_t seed;
     uint64_t player_base; /* player numbers are base + 1 to base + clients */

@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/histogram.h"
 #include "tools/client/marchland.h"
+#include "tools/swarm/speech.h"
 #include "tools/swarm/swarm.h"
 #include "tools/swarm/wheel.h"
 
@@ -23,7 +24,7 @@ enum bot_state {
 
 /* What a bot's figures are counted from. */
 struct mark {
-    uint64_t snapshots, bytes_up, bytes_down, packets_up, packets_down, refused;
+    uint64_t snapshots, bytes_up, bytes_down, packets_up, packets_down, packets_refused, snapshots_refused;
 };
 
 struct bot {
@@ -35,6 +36,7 @@ struct bot {
     uint64_t due_us;   /* of its next look, on the monotonic clock */
     uint64_t next_thought_ms;
     struct mind mind;
+    struct speech speech;
     struct mark mark;
 };
 
@@ -45,7 +47,8 @@ struct swarm {
     struct wheel wheel;
     struct bot *bots;
     struct march_entity *seen; /* scratch, MARCH_ENTITIES_MAX */
-    double *rates;             /* scratch, one a bot */
+    struct wire_builder *builder;
+    double *rates; /* scratch, one a bot */
     enum swarm_phase phase;
     struct mono now;
     uint64_t wall_s;
