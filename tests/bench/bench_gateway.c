@@ -306,6 +306,7 @@ static void peers_stop(pid_t pid) {
 
 #define FLOOR_BUFFERS 1024
 #define FLOOR_BATCH   128
+#define FLOOR_WAIT_NS (5 * NS_PER_MS) /* for a full batch: latency is no concern of a floor's, wake-ups are */
 
 struct floor {
     int fd;
@@ -387,9 +388,9 @@ static void floor_turn(struct floor *f) {
         sqe->flags |= IOSQE_BUFFER_SELECT;
         f->armed = true;
     }
-    struct __kernel_timespec timeout = {.tv_nsec = GATEWAY_COALESCE_NS};
+    struct __kernel_timespec timeout = {.tv_nsec = FLOOR_WAIT_NS};
     struct io_uring_cqe *cqe;
-    (void)!io_uring_submit_and_wait_timeout(&f->ring, &cqe, GATEWAY_COALESCE_EVENTS, &timeout, NULL);
+    (void)!io_uring_submit_and_wait_timeout(&f->ring, &cqe, FLOOR_BATCH, &timeout, NULL);
     unsigned head, count = 0;
     io_uring_for_each_cqe(&f->ring, head, cqe) {
         count++;
@@ -516,7 +517,7 @@ int main(int argc, char **argv) {
     prctl(PR_SET_TIMERSLACK, 1UL);
     if (argc > 4 && strcmp(argv[1], "--peers") == 0) return peers_main(argc, argv);
     double seconds = argc > 1 ? atof(argv[1]) : 15;
-    uint32_t clients = argc > 2 ? (uint32_t)atoi(argv[2]) : 1000;
+    uint32_t clients = argc > 2 ? (uint32_t)atoi(argv[2]) : 5000;
     uint32_t hz = argc > 3 ? (uint32_t)atoi(argv[3]) : 20;
     if (clients < 1 || clients > CLIENTS_MAX || hz < 1 || TICK_HZ % hz != 0 || seconds <= 0) {
         fprintf(stderr, "usage: bench_gateway [SECONDS [CLIENTS up to %d [HZ that divides %d]]]\n", CLIENTS_MAX, TICK_HZ);
