@@ -57,13 +57,12 @@ class Bench:
         return self.raw[name]
 
     @contextlib.contextmanager
-    def cluster(self, snapshot_hz, creatures=50):
+    def cluster(self, snapshot_hz):
         """A private cluster of one gateway and 2 x 2 zones; yields its run directory."""
         with tempfile.TemporaryDirectory(prefix="marchland-bench-") as folder:
             config = pathlib.Path(folder, "cluster.yaml")
             text = (ROOT / "deploy/config/cluster.yaml").read_text()
-            text = re.sub(r"snapshot_hz: *\d+", f"snapshot_hz: {snapshot_hz}", text)
-            config.write_text(re.sub(r"creatures: *\d+", f"creatures: {creatures}", text))
+            config.write_text(re.sub(r"snapshot_hz: *\d+", f"snapshot_hz: {snapshot_hz}", text))
             run_dir = os.path.join(folder, "run")
             zonectl = self.bin / "zonectl"
             subprocess.run([zonectl, "up", "--detach", "--config", config, "--run-dir", run_dir], check=True, timeout=60)
@@ -135,7 +134,7 @@ def metric(run_dir, name, metric_name):
 
 
 def missed_ticks(run_dir):
-    return {n: metric(run_dir, n, "marchland_zone_ticks_missed_total") for n in named_pids(run_dir) if n.startswith("zone-")}
+    return {n: metric(run_dir, n, "march_zone_ticks_missed_total") for n in named_pids(run_dir) if n.startswith("zone-")}
 
 
 def cyclictest_p99_us(seconds, interval_us):
