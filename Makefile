@@ -202,7 +202,7 @@ test-unit: ## build and run the unit tests (MODE=test)
 	@$(MAKE) --no-print-directory -j$(JOBS) MODE=test run-unit
 UNIT_TIMEOUT_S ?= 120
 run-unit: $(UNIT_BINS)
-	@failed=0; for t in $^; do echo "== $$t"; timeout $(UNIT_TIMEOUT_S) $$t || failed=1; done; exit $$failed
+	@failed=0; for t in $^; do echo "== $$t"; LSAN_OPTIONS=suppressions=tests/lsan.supp:print_suppressions=0 timeout $(UNIT_TIMEOUT_S) $$t || failed=1; done; exit $$failed
 $(OUT)/determinism: $(OUT)/tests/unit/test_determinism.o $(ZONE) $(SCHEMAS) $(COMMON)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -lcmocka -o $@

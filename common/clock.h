@@ -57,4 +57,14 @@ static inline uint64_t wall_now_ns(void) {
     return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 
+/* tick_at returns the tick in which a moment (ns since the Unix epoch) lies; tick_start_ns when a tick begins, rounded up.
+ * Seconds and the rest apart: ticks x 10^9 does not fit in 64 bits. */
+static inline uint64_t tick_at(uint64_t wall_ns, uint32_t tick_hz) {
+    return wall_ns / NS_PER_S * tick_hz + wall_ns % NS_PER_S * tick_hz / NS_PER_S;
+}
+
+static inline uint64_t tick_start_ns(uint64_t tick, uint32_t tick_hz) {
+    return tick / tick_hz * NS_PER_S + (tick % tick_hz * NS_PER_S + tick_hz - 1) / tick_hz;
+}
+
 #endif

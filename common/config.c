@@ -89,7 +89,7 @@ static const cyaml_schema_field_t BUS_FIELDS[] = {
     CYAML_FIELD_ENUM("transport", OPTIONAL | CYAML_FLAG_STRICT, struct config_bus, transport, TRANSPORT_NAMES,
                      CONFIG_TRANSPORT_COUNT),
     CYAML_FIELD_UINT("queue_bytes_max", OPTIONAL, struct config_bus, queue_bytes_max),
-    CYAML_FIELD_UINT("flush_us", OPTIONAL, struct config_bus, flush_us),
+    CYAML_FIELD_UINT("flush_lead_us", OPTIONAL, struct config_bus, flush_lead_us),
     CYAML_FIELD_END,
 };
 
@@ -163,7 +163,7 @@ static const struct yaml_rule RULES[] = {
     INTEGER_RULE("world.snapshot_budget_bytes", 200, 1150, 1100),
     INTEGER_RULE("world.view_max", 16, 4096, 1024),
     INTEGER_RULE("bus.queue_bytes_max", 65536, 1 << 30, 8 << 20),
-    INTEGER_RULE("bus.flush_us", 100, 100000, 1500),
+    INTEGER_RULE("bus.flush_lead_us", 0, 10000, 2000),
     INTEGER_RULE("limits.prefix_packets_per_s", 1, 100000000, 20000),
     INTEGER_RULE("limits.prefix_burst", 1, 100000000, 40000),
     INTEGER_RULE("limits.player_packets_per_s", 1, 100000, 120),

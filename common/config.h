@@ -74,7 +74,7 @@ struct config_world {
 struct config_bus {
     enum config_transport transport;
     uint32_t queue_bytes_max; /* waiting for one edge */
-    uint32_t flush_us;
+    uint32_t flush_lead_us;
 };
 
 struct config_limits {

@@ -32,11 +32,11 @@ static void on_readable(void *context, unsigned route) {
 static uint64_t sleep_ns(const struct gateway *g) {
     if (g->due.count > 0) return 0;
     uint64_t sleep = GATEWAY_SLEEP_NS;
-    for (unsigned i = 0; i < g->route_count; i++) {
-        uint64_t due = route_due_ns(g->routes[i], g->now);
-        if (due < sleep) sleep = due;
-    }
-    return sleep;
+    bool waits = false;
+    for (unsigned i = 0; i < g->route_count; i++) waits |= route_waits(g->routes[i]);
+    if (!waits) return sleep;
+    uint64_t until_flush = mono_since_ns(g->flush_at, g->now);
+    return until_flush < sleep ? until_flush : sleep;
 }
 
 static int receive(struct gateway *g) {
@@ -56,8 +56,19 @@ static void update(struct gateway *g) {
     for (unsigned i = 0; i < g->route_count; i++) route_update(g->routes[i], g->now);
 }
 
-static void flush(struct gateway *g, bool force) {
-    for (unsigned i = 0; i < g->route_count; i++) route_flush(g->routes[i], g->now, force);
+/* next_flush returns the next moment that is flush_lead_ns before a tick. */
+static struct mono next_flush(const struct gateway *g) {
+    uint64_t aimed_ns = g->wall_ns + g->flush_lead_ns;
+    return mono_add_ns(g->now, tick_start_ns(tick_at(aimed_ns, g->tick_hz) + 1, g->tick_hz) - aimed_ns);
+}
+
+/* Zones look at what gateways told them when a tick begins, so once a tick is enough, shortly before: a message costs tens
+ * of microseconds in nng, whatever its size. */
+static void flush(struct gateway *g, bool now) {
+    if (now || mono_reached(g->now, g->flush_at)) {
+        for (unsigned i = 0; i < g->route_count; i++) route_flush(g->routes[i]);
+        g->flush_at = next_flush(g);
+    }
     for (unsigned i = 0; i < g->socket_count; i++) sender_flush(g->senders[i]);
 }
 
@@ -133,7 +144,6 @@ static int open_route(struct gateway *g, const struct gateway_config *config, un
         .index = index,
         .hello = config->hello,
         .bus = config->buses[index],
-        .flush_ns = config->flush_ns,
         .builder = g->builder,
         .handlers = {.context = g, .up = downstream_zone_up, .lost = downstream_zone_lost, .batch = downstream_zone_batch}};
     struct route *opened = malloc(sizeof *opened);
@@ -156,6 +166,7 @@ int gateway_create(struct gateway **out, const struct gateway_config *config, st
     g->now = now;
     g->wall_ns = wall_ns;
     g->tick_hz = config->tick_hz;
+    g->flush_lead_ns = config->flush_lead_ns;
     g->socket_count = config->socket_count;
     memcpy(g->sockets, config->sockets, sizeof g->sockets);
     g->sink = (struct netcode_sink){.context = g, .send = downstream_raw, .timed_out = on_timed_out};

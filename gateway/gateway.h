@@ -94,7 +94,7 @@ struct gateway_config {
     unsigned socket_count;
     int sockets[IO_SOCKETS_MAX]; /* become the gateway's */
     uint32_t tick_hz;
-    uint64_t flush_ns;
+    uint64_t flush_lead_ns; /* before each tick */
     struct wire_hello hello;
     unsigned route_count;                             /* 1 to SESSION_ROUTES_MAX */
     struct bus_edge_config buses[SESSION_ROUTES_MAX]; /* one for each zone */
@@ -109,6 +109,8 @@ struct session_queue {
 struct gateway {
     struct mono now;
     uint64_t wall_ns;
+    uint64_t flush_lead_ns;
+    struct mono flush_at; /* routes next */
     struct io *io;
     struct netcode_server *netcode;
     struct netcode_sink sink;

@@ -126,7 +126,7 @@ static int open_gateway(struct host *h, char *error, size_t error_size) {
     gateway->io = back_end(h);
     gateway->io_buffers = RECEIVE_BUFFERS;
     gateway->tick_hz = h->config->world.tick_hz;
-    gateway->flush_ns = h->config->bus.flush_us * NS_PER_US;
+    gateway->flush_lead_ns = h->config->bus.flush_lead_us * NS_PER_US;
     gateway->hello = (struct wire_hello){.role = WIRE_ROLE_GATEWAY, .incarnation = new_incarnation(), .index = h->index};
     memcpy(gateway->hello.name, h->entry->name, sizeof gateway->hello.name);
     gateway->socket_count = h->listen.count;

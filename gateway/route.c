@@ -13,7 +13,6 @@ _Static_assert(BATCH_BYTES_MAX <= BUS_FRAME_BYTES_MAX, "a full batch fits one me
 int route_open(struct route *route, const struct route_config *config, struct mono now) {
     memset(route, 0, sizeof *route);
     route->config = *config;
-    route->flushed_at = now;
     snprintf(route->name, sizeof route->name, "%s", config->bus.peer_name);
     batch_clear(&route->batch);
     return bus_edge_open(&route->edge, &config->bus, now);
@@ -137,14 +136,12 @@ static void tell_left(struct route *route) {
     }
 }
 
-void route_flush(struct route *route, struct mono now, bool force) {
+void route_flush(struct route *route) {
     if (route->state != ROUTE_UP) return;
-    if (!force && mono_since_ns(now, route->flushed_at) < route->config.flush_ns) return;
     tell_left(route);
     if (batch_is_empty(&route->batch)) return;
     struct wire_gateway_batch view = batch_view(&route->batch);
     struct wire_bytes bytes;
-    route->flushed_at = now;
     CHECK(wire_gateway_batch_pack(route->config.builder, &view, &bytes) == 0);
     if (bus_send(route->edge, bytes.data, bytes.len) != 0) {
         route->is_backed_up = true;
@@ -159,16 +156,14 @@ void route_flush(struct route *route, struct mono now, bool force) {
     batch_clear(&route->batch);
 }
 
-uint64_t route_due_ns(const struct route *route, struct mono now) {
+bool route_waits(const struct route *route) {
     bool has_something = !batch_is_empty(&route->batch) || route->left_told < route->left_total;
-    if (route->state != ROUTE_UP || !has_something) return UINT64_MAX;
-    uint64_t waited_ns = mono_since_ns(now, route->flushed_at);
-    return waited_ns < route->config.flush_ns ? route->config.flush_ns - waited_ns : 0;
+    return route->state == ROUTE_UP && has_something;
 }
 
-/* While the bus is full only the interval tries again: packing for each input that comes would be a load of its own. */
-static void flush_when_large(struct route *route, struct mono now) {
-    if (!route->is_backed_up && batch_bytes(&route->batch) >= BATCH_FLUSH_BYTES) route_flush(route, now, true);
+/* While the bus is full only the owner tries again: packing for each input that comes would be a load of its own. */
+static void flush_when_large(struct route *route) {
+    if (!route->is_backed_up && batch_bytes(&route->batch) >= BATCH_FLUSH_BYTES) route_flush(route);
 }
 
 int route_attach(struct route *route, uint64_t session, uint64_t player) {
@@ -180,23 +175,23 @@ void route_detach(struct route *route, uint64_t session, uint32_t reason) {
     route->left[route->left_total++ % ROUTE_LEFT_MAX] = (struct wire_detach){.session = session, .reason = reason};
 }
 
-void route_input(struct route *route, struct batch_place *place, const struct wire_input *input, struct mono now) {
+void route_input(struct route *route, struct batch_place *place, const struct wire_input *input) {
     int result = route->state == ROUTE_UP ? batch_input(&route->batch, place, input) : MARCH_ERR_NOT_FOUND;
     if (result != 0) route->stats.inputs_dropped++;
-    flush_when_large(route, now);
+    flush_when_large(route);
 }
 
-void route_ack(struct route *route, uint64_t session, uint16_t snapshot_seq, struct mono now) {
+void route_ack(struct route *route, uint64_t session, uint16_t snapshot_seq) {
     int result = route->state == ROUTE_UP ? batch_ack(&route->batch, session, snapshot_seq) : MARCH_ERR_NOT_FOUND;
     if (result != 0) route->stats.acks_dropped++;
-    flush_when_large(route, now);
+    flush_when_large(route);
 }
 
-uint8_t *route_message_room(struct route *route, struct mono now) {
+uint8_t *route_message_room(struct route *route) {
     if (route->state != ROUTE_UP) return NULL;
     uint8_t *room = batch_message_room(&route->batch);
     if (room || route->is_backed_up) return room;
-    route_flush(route, now, true);
+    route_flush(route);
     return batch_message_room(&route->batch);
 }
 

@@ -9,9 +9,9 @@
  * keeps no player who left meanwhile, detaches go through a ring of the newest ROUTE_LEFT_MAX and are told again; when more
  * left since the zone was last heard, our Hello carries a new incarnation, at which the zone forgets all our sessions.
  *
- * Limits. What is told goes into a batch (batch.h), flushed when `flush_us` have passed since the last flush or at
- * BATCH_FLUSH_BYTES. While the bus's queue is full the batch stays: inputs in it are replaced by newer ones; what has no
- * room is refused, and counted here or tried again by the owner. Nothing blocks.
+ * Limits. What is told goes into a batch (batch.h), flushed when the owner says so or at BATCH_FLUSH_BYTES. While the bus's
+ * queue is full the batch stays: inputs in it are replaced by newer ones; what has no room is refused, and counted here or
+ * tried again by the owner. Nothing blocks.
  */
 #ifndef MARCH_GATEWAY_ROUTE_H
 #define MARCH_GATEWAY_ROUTE_H
@@ -41,7 +41,6 @@ struct route_config {
     unsigned index; /* given to the handlers */
     struct wire_hello hello;
     struct bus_edge_config bus;
-    uint64_t flush_ns;
     struct wire_builder *builder; /* shared by all routes: for BATCH_BYTES_MAX or more */
     struct route_handlers handlers;
 };
@@ -64,7 +63,6 @@ struct route {
     uint32_t bus_generation;
     uint64_t zone_incarnation; /* the last that said Hello; 0: none yet */
     struct wire_hello zone;    /* its Hello */
-    struct mono flushed_at;
     struct route_stats stats;
     uint64_t left_total;    /* detaches so far; the newest are left[] */
     uint64_t left_told;     /* of these, how many were put into a batch */
@@ -86,22 +84,22 @@ void route_update(struct route *route, struct mono now);
  */
 void route_receive(struct route *route, struct mono now);
 
-/* route_flush sends the batch when it is due, or always with `force`. */
-void route_flush(struct route *route, struct mono now, bool force);
+/* route_flush sends what is in the batch, if there is anything. */
+void route_flush(struct route *route);
 
-/* route_due_ns returns how long the batch may still wait to be flushed; UINT64_MAX when there is nothing in it. */
-uint64_t route_due_ns(const struct route *route, struct mono now);
+/* route_waits tells whether there is something to flush. */
+bool route_waits(const struct route *route);
 
 /* What the zone is to be told. An attach that can't be told is refused: MARCH_ERR_NOT_FOUND when the zone is not UP,
  * MARCH_ERR_FULL when there is no room. A detach is kept until it can be. Inputs and acks are dropped and counted: the
  * client repeats the former, and the zone does without the latter. */
 must_check int route_attach(struct route *route, uint64_t session, uint64_t player);
 void route_detach(struct route *route, uint64_t session, uint32_t reason);
-void route_input(struct route *route, struct batch_place *place, const struct wire_input *input, struct mono now);
-void route_ack(struct route *route, uint64_t session, uint16_t snapshot_seq, struct mono now);
+void route_input(struct route *route, struct batch_place *place, const struct wire_input *input);
+void route_ack(struct route *route, uint64_t session, uint16_t snapshot_seq);
 
 /* route_message_room and route_message_commit are those of batch.h; room is NULL also while the zone is not UP. */
-uint8_t *route_message_room(struct route *route, struct mono now);
+uint8_t *route_message_room(struct route *route);
 void route_message_commit(struct route *route, uint64_t session, size_t len);
 
 const char *route_state_name(enum route_state state);

@@ -46,7 +46,7 @@ void upstream_messages(struct gateway *g, struct session *session) {
     if (session->state != SESSION_PLAYING) return;
     struct route *route = route_of(g, session);
     for (;;) {
-        uint8_t *room = route_message_room(route, g->now);
+        uint8_t *room = route_message_room(route);
         if (!room) return;
         int len = channel_next_message(session_channel(&g->sessions, session), room, FRAME_MESSAGE_BYTES_MAX);
         if (len < 0) return;
@@ -66,7 +66,7 @@ static void take_input(struct gateway *g, struct session *session, const struct 
         route->stats.inputs_dropped++;
         return;
     }
-    route_input(route, &session->input_place, &input, g->now);
+    route_input(route, &session->input_place, &input);
 }
 
 static void take_frames(struct gateway *g, struct session *session, struct frame_reader *frames) {
@@ -110,7 +110,7 @@ static void take_packet(struct gateway *g, struct session *session, const uint8_
     if (session->state == SESSION_PLAYING) {
         uint64_t handle = session_handle(&g->sessions, session);
         for (unsigned i = 0; i < received.snapshots_count; i++) {
-            route_ack(route_of(g, session), handle, received.snapshots[i], g->now);
+            route_ack(route_of(g, session), handle, received.snapshots[i]);
         }
     }
     take_frames(g, session, &received.frames);

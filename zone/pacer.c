@@ -5,19 +5,10 @@
 
 #include "common/check.h"
 
-/* Seconds and the rest apart: ticks x 10^9 does not fit in 64 bits. */
-static uint64_t tick_start_ns(uint64_t tick, uint32_t tick_hz) {
-    return tick / tick_hz * NS_PER_S + (tick % tick_hz * NS_PER_S + tick_hz - 1) / tick_hz;
-}
-
-static uint64_t tick_at_ns(uint64_t wall_ns, uint32_t tick_hz) {
-    return wall_ns / NS_PER_S * tick_hz + wall_ns % NS_PER_S * tick_hz / NS_PER_S;
-}
-
 void pacer_init(struct pacer *pacer, uint32_t tick_hz, struct mono now, uint64_t wall_ns) {
     CHECK(tick_hz >= 1);
     *pacer = (struct pacer){
-        .tick_hz = tick_hz, .stride = 1, .offset_ns = (int64_t)(wall_ns - now.ns), .tick = tick_at_ns(wall_ns, tick_hz)};
+        .tick_hz = tick_hz, .stride = 1, .offset_ns = (int64_t)(wall_ns - now.ns), .tick = tick_at(wall_ns, tick_hz)};
 }
 
 void pacer_follow(struct pacer *pacer, struct mono now, uint64_t wall_ns) {
@@ -40,7 +31,7 @@ struct mono pacer_due(const struct pacer *pacer) {
 }
 
 uint64_t pacer_at(const struct pacer *pacer, struct mono now) {
-    return tick_at_ns(now.ns + (uint64_t)pacer->offset_ns, pacer->tick_hz);
+    return tick_at(now.ns + (uint64_t)pacer->offset_ns, pacer->tick_hz);
 }
 
 uint64_t pacer_begin(struct pacer *pacer, struct mono now) {

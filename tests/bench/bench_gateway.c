@@ -466,7 +466,7 @@ static struct figures measure_gateway(uint32_t clients, uint32_t hz, double seco
     config = (struct gateway_config){.io_buffers = 1024,
                                      .socket_count = 1,
                                      .tick_hz = TICK_HZ,
-                                     .flush_ns = 1500 * NS_PER_US,
+                                     .flush_lead_ns = 2000 * NS_PER_US,
                                      .hello = {.name = "gateway-0", .role = WIRE_ROLE_GATEWAY, .incarnation = 1},
                                      .route_count = 1};
     config.sockets[0] = server_socket(&peers.server);

@@ -46,7 +46,8 @@ static void check_loaded(const struct config *config) {
     }
     CHECK(config->world.tick_hz >= 10 && config->world.snapshot_hz >= 1 &&
           config->world.snapshot_hz <= config->world.tick_hz);
-    CHECK(config->world.snapshot_budget_bytes <= 1150 && config->bus.flush_us > 0 && config->limits.client_timeout_s > 0);
+    CHECK(config->world.snapshot_budget_bytes <= 1150 && config->bus.flush_lead_us <= 10000 &&
+          config->limits.client_timeout_s > 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);

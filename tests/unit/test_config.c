@@ -101,7 +101,7 @@ static void test_config_good_text_is_filled_with_values_and_defaults(void **stat
     assert_int_equal(config->world.snapshot_hz, 20);
     assert_int_equal(config->world.snapshot_budget_bytes, 1100);
     assert_int_equal(config->bus.transport, CONFIG_TRANSPORT_IPC);
-    assert_int_equal(config->bus.flush_us, 1500);
+    assert_int_equal(config->bus.flush_lead_us, 2000);
     assert_int_equal(config->limits.player_packets_per_s, 120);
     assert_int_equal(config->dev.bots, 200);
     assert_null(config_zone_find(config, "zone-2"));

@@ -164,7 +164,7 @@ static int setup(void **state, enum io_back_end io) {
                                       .io_buffers = 64,
                                       .socket_count = 2,
                                       .tick_hz = TICK_HZ,
-                                      .flush_ns = NS_PER_MS,
+                                      .flush_lead_ns = NS_PER_MS,
                                       .hello = {.name = "gateway-0", .role = WIRE_ROLE_GATEWAY, .incarnation = 1},
                                       .route_count = 1};
     config->buses[0] = (struct bus_edge_config){.url = f->zone.url,

@@ -14,8 +14,7 @@
 #include "gateway/route.h"
 #include "tests/unit/fake_zone.h"
 
-#define FLUSH_NS (20 * NS_PER_MS)
-#define PUMPS    20000 /* of about 0.5 ms: far more than anything here takes */
+#define PUMPS 20000 /* of about 0.5 ms: far more than anything here takes */
 
 struct fixture {
     char dir[32];
@@ -47,7 +46,7 @@ static void pump_route(struct fixture *f) {
     struct mono now = mono_now();
     route_update(f->route, now);
     route_receive(f->route, now);
-    route_flush(f->route, now, false);
+    route_flush(f->route);
 }
 
 static void pump(struct fixture *f) {
@@ -78,7 +77,6 @@ static int setup(void **state) {
                 .peer_name = "zone-0",
                 .frame_max_bytes = BUS_FRAME_BYTES_MAX,
                 .queue_max_bytes = BUS_FRAME_BYTES_MAX},
-        .flush_ns = FLUSH_NS,
         .builder = f->builder,
         .handlers = {.context = f, .up = on_up, .lost = on_lost, .batch = on_batch},
     };
@@ -118,14 +116,13 @@ static void test_route_hello_both_ways_makes_it_up(void **state) {
 static void test_route_what_is_told_arrives_in_one_batch(void **state) {
     struct fixture *f = *state;
     PUMP_UNTIL(f, f->ups == 1);
-    struct mono now = mono_now();
     struct batch_place place = {0};
     struct wire_input input = {.session = 11, .newest_seq = 9, .count = 1};
     assert_int_equal(route_attach(f->route, 11, 1011), 0);
-    route_input(f->route, &place, &input, now);
-    route_ack(f->route, 11, 3, now);
+    route_input(f->route, &place, &input);
+    route_ack(f->route, 11, 3);
     route_detach(f->route, 12, 6);
-    memcpy(route_message_room(f->route, now), "hello", 5);
+    memcpy(route_message_room(f->route), "hello", 5);
     route_message_commit(f->route, 11, 5);
     PUMP_UNTIL(f, f->zone.batches == 1);
     assert_int_equal(f->zone.attach_count, 1);
@@ -140,22 +137,20 @@ static void test_route_what_is_told_arrives_in_one_batch(void **state) {
     assert_memory_equal(f->zone.message, "hello", 5);
 }
 
-static void test_route_flush_waits_for_interval_or_size(void **state) {
+static void test_route_flush_waits_for_owner_or_size(void **state) {
     struct fixture *f = *state;
     PUMP_UNTIL(f, f->ups == 1);
-    struct mono now = mono_now();
-    f->route->flushed_at = now;
-    assert_int_equal(route_due_ns(f->route, now), UINT64_MAX);
-    route_ack(f->route, 1, 1, now);
-    assert_int_equal(route_due_ns(f->route, now), FLUSH_NS);
-    route_flush(f->route, mono_add_ns(now, FLUSH_NS - 1), false);
+    assert_false(route_waits(f->route));
+    route_ack(f->route, 1, 1);
+    assert_true(route_waits(f->route));
     assert_int_equal(f->route->stats.batches_sent, 0);
-    route_flush(f->route, mono_add_ns(now, FLUSH_NS), false);
+    route_flush(f->route);
     assert_int_equal(f->route->stats.batches_sent, 1);
+    assert_false(route_waits(f->route));
     for (uint64_t session = 0; f->route->stats.batches_sent == 1; session++) {
         struct wire_input input = {.session = session, .newest_seq = 1, .count = 1};
         assert_true(session <= BATCH_FLUSH_BYTES / sizeof input);
-        route_input(f->route, &(struct batch_place){0}, &input, now);
+        route_input(f->route, &(struct batch_place){0}, &input);
     }
     PUMP_UNTIL(f, f->zone.batches == 2);
     assert_true(f->zone.input_count * sizeof(struct wire_input) > BATCH_FLUSH_BYTES * 9 / 10);
@@ -190,7 +185,7 @@ static void test_route_other_incarnation_is_told_of_no_one_who_left(void **state
     route_detach(f->route, 6, 1);
     fake_zone_open(&f->zone, f->dir, "zone-0", 78);
     PUMP_UNTIL(f, f->ups == 2);
-    route_ack(f->route, 1, 1, mono_now());
+    route_ack(f->route, 1, 1);
     PUMP_UNTIL(f, f->zone.ack_count == 1);
     assert_int_equal(f->zone.detach_count, 0);
     assert_int_equal(f->zone.hello.incarnation, 42);
@@ -226,7 +221,7 @@ static void test_route_full_bus_keeps_batch_and_drops_inputs_counted(void **stat
     unsigned messages = 0;
     for (unsigned quiet = 0; quiet < 20;) { /* the zone reads nothing, but nng and the kernel take a while to fill up */
         struct mono now = mono_now();
-        uint8_t *room = route_message_room(f->route, now);
+        uint8_t *room = route_message_room(f->route);
         quiet = room ? 0 : quiet + 1;
         assert_in_range(messages, 0, 1000);
         if (room) {
@@ -236,13 +231,12 @@ static void test_route_full_bus_keeps_batch_and_drops_inputs_counted(void **stat
         }
         nanosleep(&(struct timespec){.tv_nsec = 5 * NS_PER_MS}, NULL);
         route_update(f->route, now);
-        route_flush(f->route, now, true);
+        route_flush(f->route);
     }
-    struct mono now = mono_now();
     assert_true(f->route->stats.flushes_refused > 0);
     for (uint64_t session = 0; session < BATCH_INPUTS_MAX + 3; session++) {
         struct wire_input input = {.session = session, .newest_seq = 1, .count = 1};
-        route_input(f->route, &(struct batch_place){0}, &input, now);
+        route_input(f->route, &(struct batch_place){0}, &input);
     }
     assert_int_equal(f->route->stats.inputs_dropped, 3);
     PUMP_UNTIL(f, f->zone.message_count == messages);
@@ -254,7 +248,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_route_hello_both_ways_makes_it_up, setup, teardown),
         cmocka_unit_test_setup_teardown(test_route_what_is_told_arrives_in_one_batch, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_route_flush_waits_for_interval_or_size, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_route_flush_waits_for_owner_or_size, setup, teardown),
         cmocka_unit_test_setup_teardown(test_route_zone_batch_reaches_handler, setup, teardown),
         cmocka_unit_test_setup_teardown(test_route_garbage_is_counted_and_harmless, setup, teardown),
         cmocka_unit_test_setup_teardown(test_route_other_incarnation_is_told_of_no_one_who_left, setup, teardown),
