@@ -330,8 +330,14 @@ void channel_unread(struct channel *channel, const struct channel_received *rece
 }
 
 bool channel_stalled(const struct channel *channel, struct mono now) {
-    if (channel->send_count == 0 && channel->receive_count == 0) return false;
+    const struct channel_message *next = &channel->messages[channel->receive_message_id % CHANNEL_WINDOW];
+    bool waits_for_peer = channel->receive_count > 0 && !message_is_whole(next);
+    if (channel->send_count == 0 && !waits_for_peer) return false;
     return now_us(now) - channel->progress_us >= CHANNEL_STALL_MS * 1000;
+}
+
+void channel_excuse(struct channel *channel, struct mono now) {
+    channel->progress_us = now_us(now);
 }
 
 /* --- messages to the peer */

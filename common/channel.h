@@ -167,9 +167,13 @@ must_check int channel_read(struct channel *channel, struct mono now, const uint
 void channel_unread(struct channel *channel, const struct channel_received *received);
 
 /* channel_stalled tells whether the channel has held blocks for CHANNEL_STALL_MS without a fragment acknowledged or
- * received: the peer plays dead on the stream, whatever else it sends. Ask now and then, and end such a session, since the
- * pool is shared. */
+ * received: the peer plays dead on the stream, whatever else it sends. A message that waits to be handed out is not the
+ * peer's fault. Ask now and then, and end such a session, since the pool is shared. */
 bool channel_stalled(const struct channel *channel, struct mono now);
+
+/* channel_excuse gives the peer CHANNEL_STALL_MS from now on: call it when messages were handed out, for which its next ones
+ * may have waited. */
+void channel_excuse(struct channel *channel, struct mono now);
 
 /* channel_next_message copies the next message, in order, into `bytes` (`size` at least the configured message_bytes_max)
  * and frees its blocks. Returns its length, or MARCH_ERR_EMPTY. */

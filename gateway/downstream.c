@@ -105,7 +105,8 @@ static void send_due(struct gateway *g, struct session *session) {
     downstream_mark(g, session); /* more fragments than one packet takes */
 }
 
-/* look_at_active marks the active sessions that are due, and lets go of those with nothing under way. */
+/* look_at_active marks the active sessions that are due, ends those that hold blocks for nothing, and lets go of those with
+ * nothing under way. */
 static void look_at_active(struct gateway *g) {
     for (uint32_t left = g->active.count; left > 0; left--) {
         uint32_t index = queue_pop(&g->active);
@@ -113,6 +114,10 @@ static void look_at_active(struct gateway *g) {
         struct channel *channel = &g->sessions.channels[index];
         session->is_active = false;
         if (session->state == SESSION_FREE) continue;
+        if (channel_stalled(channel, g->now)) {
+            upstream_disconnect(g, session, SESSION_END_STALLED);
+            continue;
+        }
         if (channel_due(channel, g->now)) downstream_mark(g, session);
         upstream_messages(g, session);
         if (channel->send_count > 0 || channel->owed > 0 || channel->receive_count > 0) downstream_activate(g, session);

@@ -233,6 +233,6 @@ const char *gateway_phase_name(enum gateway_phase phase) {
 
 const char *session_end_name(enum session_end end) {
     static const char *const names[SESSION_END_COUNT] = {"left",    "timed_out", "malformed", "slow",
-                                                         "refused", "zone",      "shutdown"};
+                                                         "stalled", "refused",   "zone",      "shutdown"};
     return names[end];
 }

@@ -51,6 +51,7 @@ enum session_end {
     SESSION_END_TIMED_OUT,
     SESSION_END_MALFORMED, /* too many malformed packets */
     SESSION_END_SLOW,      /* its reliable messages found no room */
+    SESSION_END_STALLED,   /* it held blocks for reliable messages without progress */
     SESSION_END_REFUSED,   /* the zone did not take it */
     SESSION_END_ZONE,      /* the zone ended it */
     SESSION_END_SHUTDOWN,

@@ -45,11 +45,13 @@ void upstream_disconnect(struct gateway *g, struct session *session, enum sessio
 void upstream_messages(struct gateway *g, struct session *session) {
     if (session->state != SESSION_PLAYING) return;
     struct route *route = route_of(g, session);
+    struct channel *channel = session_channel(&g->sessions, session);
     for (;;) {
         uint8_t *room = route_message_room(route);
         if (!room) return;
-        int len = channel_next_message(session_channel(&g->sessions, session), room, FRAME_MESSAGE_BYTES_MAX);
+        int len = channel_next_message(channel, room, FRAME_MESSAGE_BYTES_MAX);
         if (len < 0) return;
+        channel_excuse(channel, g->now);
         route_message_commit(route, session_handle(&g->sessions, session), (size_t)len);
         g->stats.messages_up++;
     }

@@ -587,6 +587,25 @@ static void test_channel_stalled_when_the_peer_plays_dead(void **state) {
     pair_deinit(&pair);
 }
 
+static void test_channel_reader_that_waits_is_no_stall_of_the_peer(void **state) {
+    (void)state;
+    struct pair pair;
+    pair_init(&pair, 8);
+    uint8_t bytes[CHANNEL_PACKET_MAX], message[2048];
+    size_t len = put_fragment(bytes, header(bytes, 1, 0, 0), 0, 0, 0);
+    assert_int_equal(deliver(&pair.server, pair.now, bytes, len), 0);
+    len = put_fragment(bytes, header(bytes, 2, 0, 0), 1, 0, 1); /* half of the second message */
+    assert_int_equal(deliver(&pair.server, pair.now, bytes, len), 0);
+    struct mono late = mono_add_ms(pair.now, 3 * CHANNEL_STALL_MS);
+    assert_false(channel_stalled(&pair.server, late));
+    assert_true(channel_next_message(&pair.server, message, sizeof(message)) > 0);
+    assert_true(channel_stalled(&pair.server, late));
+    channel_excuse(&pair.server, late);
+    assert_false(channel_stalled(&pair.server, late));
+    assert_true(channel_stalled(&pair.server, mono_add_ms(late, CHANNEL_STALL_MS)));
+    pair_deinit(&pair);
+}
+
 /* --- the worked examples of schemas/PROTOCOL.md: written as the page says, and read as it tells */
 
 static void write_client_example(struct channel *client, struct mono now, struct channel_packet *packet, uint8_t *bytes) {
@@ -652,6 +671,7 @@ int main(void) {
         cmocka_unit_test(test_channel_exhausted_pool_pushes_back_and_recovers),
         cmocka_unit_test(test_channel_due_waits_for_time_out_and_ack_delay),
         cmocka_unit_test(test_channel_stalled_when_the_peer_plays_dead),
+        cmocka_unit_test(test_channel_reader_that_waits_is_no_stall_of_the_peer),
         cmocka_unit_test(test_channel_examples_of_the_protocol_are_what_it_writes),
         cmocka_unit_test(test_channel_overtaken_fragment_is_resent_at_once),
     };

@@ -421,6 +421,43 @@ static void test_gateway_reader_that_is_too_slow_is_disconnected(void **state) {
     assert_int_equal(f->gateway->sessions.blocks.taken, 0);
 }
 
+/* age makes the only session's stream look as if nothing had come of it for so long. */
+static void age(struct fixture *f, uint32_t ms) {
+    session_channel(&f->gateway->sessions, session_find(&f->gateway->sessions, session_of(f)))->progress_us -= ms * 1000;
+}
+
+static void test_gateway_stalled_stream_is_ended_and_counted(void **state) {
+    struct fixture *f = play(state, 0);
+    uint8_t bytes[NETCODE_PACKET_MAX];
+    struct channel_packet packet;
+    struct frame_fragment half = {
+        .message_id = 0, .index = 0, .last_index = 1, .len = FRAME_FRAGMENT_BYTES, .bytes = (const uint8_t[1024]){1}};
+    channel_begin(&f->client.channel, &packet, bytes + NETCODE_HEADROOM, CHANNEL_PACKET_MAX);
+    assert_int_equal(frame_write_fragment(&packet.frames, &half), 0);
+    client_seal(&f->client, bytes + NETCODE_HEADROOM, channel_finish(&f->client.channel, mono_now(), &packet));
+    PUMP_UNTIL(f, f->gateway->sessions.blocks.taken == 1);
+    age(f, CHANNEL_STALL_MS / 2);
+    for (int i = 0; i < 20; i++) pump(f);
+    assert_int_equal(in_state(f, SESSION_PLAYING), 1);
+    age(f, CHANNEL_STALL_MS / 2);
+    PUMP_UNTIL(f, f->client.netcode.state == NETCODE_CLIENT_DISCONNECTED);
+    assert_int_equal(f->gateway->stats.ended[SESSION_END_STALLED], 1);
+    assert_int_equal(f->gateway->sessions.blocks.taken, 0);
+}
+
+static void test_gateway_messages_that_wait_for_a_zone_are_no_stall(void **state) {
+    struct fixture *f = play(state, 0);
+    fake_zone_close(&f->zone);
+    PUMP_UNTIL(f, f->client.messages == 1 && f->gateway->sessions.blocks.taken == 0);
+    assert_int_equal(channel_send(&f->client.channel, mono_now(), (const uint8_t *)"wait", 4), 0);
+    PUMP_UNTIL(f, f->gateway->sessions.blocks.taken == 1);
+    age(f, 2 * CHANNEL_STALL_MS);
+    for (int i = 0; i < 20; i++) pump(f);
+    fake_zone_open(&f->zone, f->dir, "zone-0", 78);
+    PUMP_UNTIL(f, f->zone.message_count == 1 && f->client.messages == 2);
+    assert_int_equal(in_state(f, SESSION_PLAYING), 1);
+}
+
 static void test_gateway_client_that_hears_nothing_is_acknowledged(void **state) {
     struct fixture *f = play(state, 0);
     unsigned packets = f->client.packets;
@@ -458,6 +495,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_gateway_malformed_packets_end_in_disconnect, setup_uring, teardown),
         cmocka_unit_test_setup_teardown(test_gateway_zone_words_for_unknown_sessions_are_counted, setup_uring, teardown),
         cmocka_unit_test_setup_teardown(test_gateway_reader_that_is_too_slow_is_disconnected, setup_uring, teardown),
+        cmocka_unit_test_setup_teardown(test_gateway_stalled_stream_is_ended_and_counted, setup_uring, teardown),
+        cmocka_unit_test_setup_teardown(test_gateway_messages_that_wait_for_a_zone_are_no_stall, setup_uring, teardown),
         cmocka_unit_test_setup_teardown(test_gateway_client_that_hears_nothing_is_acknowledged, setup_uring, teardown),
         BOTH(test_gateway_shutdown_tells_clients),
     };
