@@ -50,8 +50,8 @@ static int read_addresses(struct access *access, struct access_gateway *gateway,
     int result = file_read(path, UDP_FILE_BYTES_MAX, &bytes, &len, error, error_size);
     if (result == MARCH_ERR_NOT_FOUND) return 0;
     if (result != 0) return result;
-    if (stat(path, &st) == 0 && (uint64_t)st.st_mtime >= access->mint_from_s)
-        access->mint_from_s = (uint64_t)st.st_mtime + 1;
+    if (stat(path, &st) == 0 && (uint64_t)st.st_mtime + NETCODE_TOKEN_SLACK_S >= access->mint_from_s)
+        access->mint_from_s = (uint64_t)st.st_mtime + NETCODE_TOKEN_SLACK_S + 1;
     char *rest = (char *)bytes;
     for (char *line; (line = strsep(&rest, "\n")) != NULL && result == 0;) {
         if (*line == '\0') continue;

@@ -27,6 +27,7 @@
 #define NETCODE_CHALLENGE_BYTES        300  /* with its MAC */
 #define NETCODE_TOKEN_SERVERS_MAX      32
 #define NETCODE_TOKEN_LIFETIME_DEFAULT 30 /* seconds; what a server must assume of every token, see netcode_server.h */
+#define NETCODE_TOKEN_SLACK_S          1  /* a minter's clock may be so far ahead of a gateway's */
 
 /* What the minter decides. */
 struct netcode_token_params {

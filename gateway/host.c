@@ -217,9 +217,9 @@ static void take_core(const struct host *h) {
     if (sched_setaffinity(0, sizeof set, &set)) log_warn("cpu.not_pinned", "cpu=%d error=\"%s\"", cpu, strerror(errno));
 }
 
-/* Tokens minted in the second of the start are not taken, so players are not asked in before it has passed. */
+/* Tokens minted in the first seconds are not taken, so players are not asked in before these have passed. */
 static bool is_ready(const struct host *h, struct mono started) {
-    if (h->gateway->wall_ns / NS_PER_S <= h->start_s) return false;
+    if (h->gateway->wall_ns / NS_PER_S <= h->start_s + NETCODE_TOKEN_SLACK_S) return false;
     bool all_up = gateway_routes_up(h->gateway) == h->gateway->route_count;
     return all_up || mono_reached(h->gateway->now, mono_add_ms(started, HOST_READY_WAIT_MS));
 }

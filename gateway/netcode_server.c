@@ -269,8 +269,9 @@ static enum netcode_drop check_limits(struct netcode_server *server, struct mono
 /* check_token_times decides on what a request says in clear. */
 static enum netcode_drop check_token_times(const struct netcode_server *server, uint64_t expire_s) {
     if (expire_s <= server->wall_s) return NETCODE_DROP_TOKEN_EXPIRED;
-    if (expire_s - server->wall_s > server->config.token_lifetime_s) return NETCODE_DROP_TOKEN_EARLY;
-    if (expire_s <= server->config.start_s + server->config.token_lifetime_s) return NETCODE_DROP_TOKEN_BEFORE_START;
+    uint64_t ahead_s = (uint64_t)server->config.token_lifetime_s + NETCODE_TOKEN_SLACK_S;
+    if (expire_s - server->wall_s > ahead_s) return NETCODE_DROP_TOKEN_EARLY;
+    if (expire_s <= server->config.start_s + ahead_s) return NETCODE_DROP_TOKEN_BEFORE_START;
     return NETCODE_DROP_NONE;
 }
 

@@ -14,9 +14,10 @@
  *
  * A connect token admits one session, ever. It is tied to the first address and port it comes from, and consumed by the
  * session. Since the history is lost by a restart, tokens that may be older than the start are ignored: a token is taken
- * only in the last `token_lifetime_s` seconds before it expires, and not if these began at or before the second of the
- * start. So minters give every token that lifetime, and a token minted in the second of the start is not taken. The wall
- * clock never goes back within a server: after a step back, tokens are judged by the latest time seen.
+ * only in the last `token_lifetime_s` seconds before it expires, a second earlier for a minter whose clock is ahead, and not
+ * if an earlier incarnation could have taken it by that rule. So minters give every token that lifetime, and a token minted
+ * up to NETCODE_TOKEN_SLACK_S after the second of the start is not taken. The wall clock never goes back within a server:
+ * after a step back, tokens are judged by the latest time seen.
  *
  * Every packet that is dropped has a reason, and every reason a counter.
  */

@@ -321,12 +321,16 @@ static void test_token_that_may_predate_the_start_is_ignored(void **state) {
         enum netcode_drop expected;
     } cases[] = {
         {START_S, START_S + 30, NETCODE_DROP_TOKEN_BEFORE_START},
+        {START_S, START_S + 31, NETCODE_DROP_TOKEN_BEFORE_START}, /* taken before a restart in this second */
+        {START_S, START_S + 32, NETCODE_DROP_TOKEN_EARLY},
         {START_S + 1, START_S + 30, NETCODE_DROP_TOKEN_BEFORE_START},
-        {START_S + 1, START_S + 31, NETCODE_DROP_NONE},
-        {START_S + 1, START_S + 32, NETCODE_DROP_TOKEN_EARLY},
+        {START_S + 2, START_S + 31, NETCODE_DROP_TOKEN_BEFORE_START},
+        {START_S + 2, START_S + 32, NETCODE_DROP_NONE},
+        {START_S + 1, START_S + 32, NETCODE_DROP_NONE}, /* the minter's second has begun, ours has not */
+        {START_S + 1, START_S + 33, NETCODE_DROP_TOKEN_EARLY},
         {START_S + 29, START_S + 30, NETCODE_DROP_TOKEN_BEFORE_START},
         {START_S + 31, START_S + 31, NETCODE_DROP_TOKEN_EXPIRED},
-        {START_S + 30, START_S + 31, NETCODE_DROP_NONE},
+        {START_S + 30, START_S + 32, NETCODE_DROP_NONE},
         {START_S + 30, UINT64_MAX, NETCODE_DROP_TOKEN_EARLY},
         {START_S + 30, 0, NETCODE_DROP_TOKEN_EXPIRED},
     };

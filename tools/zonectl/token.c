@@ -99,7 +99,7 @@ int verb_token(int argc, char **argv) {
     uint8_t token[NETCODE_TOKEN_BYTES];
     char base64[BASE64_SIZE];
     uint64_t now_s = wall_now_s();
-    for (; now_s < access.mint_from_s; now_s = wall_now_s()) poll(NULL, 0, MINT_WAIT_MS); /* less than a second */
+    for (; now_s < access.mint_from_s; now_s = wall_now_s()) poll(NULL, 0, MINT_WAIT_MS); /* 2 s at most */
     if (sodium_init() < 0 ||
         access_mint(&access, token, a.player, (uint32_t)gateway, ADDR_NONE, now_s, (uint32_t)a.ttl_s) != 0) {
         fprintf(stderr, "zonectl: cannot mint a token\n");
