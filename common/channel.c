@@ -463,6 +463,10 @@ size_t channel_finish(struct channel *channel, struct mono now, struct channel_p
     return packet->frames.len;
 }
 
+void channel_forget_snapshots(struct channel *channel) {
+    for (unsigned i = 0; i < CHANNEL_SENT_MAX; i++) channel->sent[i].has_snapshot = false;
+}
+
 void channel_stats(const struct channel *channel, struct channel_stats *out) {
     *out = (struct channel_stats){
         .packets_sent = channel->next_seq - 1,

@@ -189,6 +189,9 @@ must_check int channel_send(struct channel *channel, struct mono now, const uint
  * fragments received that wait to be acknowledged. Cheap when no message is under way. */
 bool channel_due(const struct channel *channel, struct mono now);
 
+/* channel_forget_snapshots has channel_read report no snapshot that was sent until now. */
+void channel_forget_snapshots(struct channel *channel);
+
 /* A packet that is being written. Frames other than snapshots and fragments are appended with frame_write_*(&packet.frames).
  */
 struct channel_packet {

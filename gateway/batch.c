@@ -10,9 +10,10 @@ void batch_clear(struct batch *batch) {
     batch->ack_count = batch->message_count = batch->blob_len = 0;
 }
 
-int batch_attach(struct batch *batch, uint64_t session, uint64_t player) {
+int batch_attach(struct batch *batch, uint64_t session, uint64_t player, uint32_t attachment) {
     if (batch->attach_count == BATCH_ATTACHES_MAX) return MARCH_ERR_FULL;
-    batch->attaches[batch->attach_count++] = (struct wire_attach){.session = session, .player = player};
+    batch->attaches[batch->attach_count++] =
+        (struct wire_attach){.session = session, .player = player, .attachment = attachment};
     return 0;
 }
 

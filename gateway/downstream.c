@@ -170,6 +170,7 @@ void downstream_zone_lost(void *context, unsigned route) {
         struct session *session = session_at(&g->sessions, i);
         if (!session || session->route != route || session->state == SESSION_WAITING) continue;
         session_move(&g->sessions, session, SESSION_WAITING);
+        channel_forget_snapshots(session_channel(&g->sessions, session)); /* the next view's may have the same numbers */
         if (!session->told_lost) downstream_zone_status(g, session, WIRE_ZONE_LOST);
     }
 }
@@ -238,14 +239,22 @@ void downstream_zone_batch(void *context, unsigned route, const struct wire_zone
     }
 }
 
+bool downstream_attach_one(struct gateway *g, struct session *session) {
+    uint64_t handle = session_handle(&g->sessions, session);
+    uint32_t attachment = session->attachments + 1;
+    if (route_attach(g->routes[session->route], handle, session->player, attachment) != 0) return false;
+    session->attachments = attachment;
+    session_move(&g->sessions, session, SESSION_ATTACHING);
+    return true;
+}
+
 /* attach_some walks on through the table from where it stopped, until the batch is full. */
 static void attach_some(struct gateway *g, unsigned route) {
     uint32_t *cursor = &g->attach_cursors[route];
     for (unsigned i = 0; i < GATEWAY_ATTACH_SCAN && g->sessions.waiting_counts[route] > 0; i++) {
         struct session *session = session_at(&g->sessions, *cursor);
         if (session && session->route == route && session->state == SESSION_WAITING) {
-            if (route_attach(g->routes[route], session_handle(&g->sessions, session), session->player) != 0) return;
-            session_move(&g->sessions, session, SESSION_ATTACHING);
+            if (!downstream_attach_one(g, session)) return;
         }
         *cursor = *cursor + 1 == g->sessions.size ? 0 : *cursor + 1;
     }

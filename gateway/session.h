@@ -43,8 +43,9 @@ struct session {
     bool told_lost; /* the client knows that its zone is away */
     uint16_t newest_input_seq;
     uint32_t ping_client_us;
-    uint32_t sent_ms; /* when the last packet went out, low 32 bits of milliseconds */
-    uint32_t strikes; /* malformed packets */
+    uint32_t sent_ms;     /* when the last packet went out, low 32 bits of milliseconds */
+    uint32_t strikes;     /* malformed packets */
+    uint32_t attachments; /* times that a zone was told of it */
     struct batch_place input_place;
 };
 _Static_assert(sizeof(struct session) == 64, "one cache line");

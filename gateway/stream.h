@@ -35,6 +35,10 @@ void downstream_mark(struct gateway *gateway, struct session *session);
 /* downstream_activate puts a session in the list of those with messages under way. */
 void downstream_activate(struct gateway *gateway, struct session *session);
 
+/* downstream_attach_one tells the session's zone of it; while there is no room for that it goes on waiting, and
+ * downstream_attach comes by. Returns whether there was room. */
+bool downstream_attach_one(struct gateway *gateway, struct session *session);
+
 /* downstream_attach tells zones of sessions they don't have yet. */
 void downstream_attach(struct gateway *gateway);
 

@@ -21,9 +21,9 @@ static void join(struct gateway *g, struct netcode_slot slot, uint64_t player) {
     log_debug("session.opened", "player=%" PRIu64 " slot=%u", player, slot.index);
     if (route_of(g, session)->state != ROUTE_UP) {
         downstream_zone_status(g, session, WIRE_ZONE_LOST);
-    } else if (route_attach(route_of(g, session), session_handle(&g->sessions, session), player) == 0) {
-        session_move(&g->sessions, session, SESSION_ATTACHING);
-    } /* else the batch is full, and downstream_attach comes by */
+    } else {
+        (void)downstream_attach_one(g, session);
+    }
 }
 
 void upstream_end(struct gateway *g, struct session *session, enum session_end end) {

@@ -25,8 +25,9 @@ static_assert(FLATBUFFERS_LITTLEENDIAN, "structs are copied as they are");
 #define AT(c_struct, field, offset) static_assert(offsetof(c_struct, field) == (offset), "offset as in bus.fbs")
 SAME_LAYOUT(wire_rect, fb::Rect, 16);
 AT(wire_rect, max_x, 8);
-SAME_LAYOUT(wire_attach, fb::Attach, 16);
+SAME_LAYOUT(wire_attach, fb::Attach, 24);
 AT(wire_attach, player, 8);
+AT(wire_attach, attachment, 16);
 SAME_LAYOUT(wire_detach, fb::Detach, 16);
 AT(wire_detach, reason, 8);
 SAME_LAYOUT(wire_input_command, fb::InputCommand, 4);

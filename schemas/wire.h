@@ -43,8 +43,9 @@ struct wire_rect { /* metres; min is inside, max is not */
 /* --- bus: gateway to zone */
 
 struct wire_attach {
-    uint64_t session;
-    uint64_t player;
+    uint64_t session, player;
+    uint32_t attachment; /* 1 for the session's first, one more each time: names the stream of its snapshots */
+    uint32_t reserved;
 };
 
 struct wire_detach {

@@ -99,7 +99,7 @@ static int replay_event(struct sim *sim, uint32_t gateways_max, struct byte_read
     if (type != RECORD_EVENT_ATTACH) return MARCH_ERR_INVALID;
     uint64_t player = read_uint(r, 8);
     if (r->overflow) return MARCH_ERR_INVALID;
-    sim_attach(sim, gateway, session, player);
+    sim_attach(sim, gateway, session, player, 1); /* the name of a stream bears on nothing that is hashed */
     return 0;
 }
 

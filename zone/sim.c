@@ -209,7 +209,7 @@ static void remove_player(struct sim *sim, struct player *p) {
     sim->stats.detached++;
 }
 
-static struct player *add_player(struct sim *sim, uint32_t gateway, uint64_t session, uint64_t id) {
+static struct player *add_player(struct sim *sim, uint32_t gateway, uint64_t session, uint64_t id, uint8_t stream) {
     uint16_t index;
     if (sim->active_count == sim->config.players_max || game_join(sim->game, &index)) return NULL;
     uint16_t slot = sim->free_slots[sim->config.players_max - sim->active_count - 1];
@@ -225,11 +225,12 @@ static struct player *add_player(struct sim *sim, uint32_t gateway, uint64_t ses
                          .index = index,
                          .view_radius = sim->config.view_radius_m * NET_POSITION_PER_M};
     input_init(&p->inputs, sim->tick);
-    view_reset(sim->views, slot, (uint8_t)(hash_word(HASH_START, sim->entities->id[index]) >> 56));
+    view_reset(sim->views, slot, stream);
     return p;
 }
 
-static uint64_t attach(struct sim *sim, uint32_t gateway, uint64_t session, uint64_t id, enum sim_attach_result *result) {
+static uint64_t attach(struct sim *sim, uint32_t gateway, uint64_t session, uint64_t id, uint8_t stream,
+                       enum sim_attach_result *result) {
     const uint16_t *entry = slot_entry(sim, gateway, session);
     *result = SIM_ATTACH_BAD_SESSION;
     if (!entry) return 0;
@@ -240,7 +241,7 @@ static uint64_t attach(struct sim *sim, uint32_t gateway, uint64_t session, uint
     }
     if (!p) {
         *result = SIM_ATTACH_FULL;
-        if (!(p = add_player(sim, gateway, session, id))) return 0;
+        if (!(p = add_player(sim, gateway, session, id, stream))) return 0;
         sim->stats.attached++;
     }
     send_welcome(sim, p); /* again, where the gateway asks again: the first may have been lost on the way */
@@ -248,10 +249,10 @@ static uint64_t attach(struct sim *sim, uint32_t gateway, uint64_t session, uint
     return sim->entities->id[p->index];
 }
 
-uint64_t sim_attach(struct sim *sim, uint32_t gateway, uint64_t session, uint64_t id) {
+uint64_t sim_attach(struct sim *sim, uint32_t gateway, uint64_t session, uint64_t id, uint32_t attachment) {
     if (sim->recorder) recorder_attach(sim->recorder, gateway, session, id);
     enum sim_attach_result result;
-    uint64_t entity = attach(sim, gateway, session, id, &result);
+    uint64_t entity = attach(sim, gateway, session, id, (uint8_t)attachment, &result);
     if (result != SIM_ATTACHED) sim->stats.attach_refused++;
     output_attached(sim->outputs[gateway], session, entity, result);
     return entity;

@@ -111,8 +111,9 @@ void sim_set_recorder(struct sim *sim, struct recorder *recorder);
 /* --- between ticks. `gateway` is below gateways_max. The result of an attach goes into the gateway's output. */
 
 /* sim_attach gives a session a player. Again for the same session: the same player. A session whose index is in use by an
- * older generation takes its place. Returns the player's entity id, 0 when refused. */
-uint64_t sim_attach(struct sim *sim, uint32_t gateway, uint64_t session, uint64_t player);
+ * older generation takes its place. `attachment` is the gateway's count for this session: a new view takes its low bits for
+ * the name of its stream, so two views in a row never share one. Returns the player's entity id, 0 when refused. */
+uint64_t sim_attach(struct sim *sim, uint32_t gateway, uint64_t session, uint64_t player, uint32_t attachment);
 void sim_detach(struct sim *sim, uint32_t gateway, uint64_t session);
 void sim_input(struct sim *sim, uint32_t gateway, const struct wire_input *input);
 void sim_ack(struct sim *sim, uint32_t gateway, uint64_t session, uint16_t snapshot_seq);

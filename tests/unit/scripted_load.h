@@ -36,7 +36,7 @@ static inline uint64_t script_session(uint32_t n) {
 static inline void script_events(struct sim *sim, struct rng *rng, uint32_t step) {
     if (step % 5 == 0) {
         uint32_t n = rng_below(rng, SCRIPT_SESSIONS);
-        sim_attach(sim, n % 2, script_session(n), 1000 + n);
+        sim_attach(sim, n % 2, script_session(n), 1000 + n, 1);
     }
     if (step % 97 == 0) {
         uint32_t n = rng_below(rng, SCRIPT_SESSIONS);

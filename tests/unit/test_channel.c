@@ -120,6 +120,24 @@ static void test_channel_snapshot_is_told_once_when_acknowledged(void **state) {
     pair_deinit(&pair);
 }
 
+static void test_channel_forgotten_snapshot_is_not_told(void **state) {
+    (void)state;
+    struct pair pair;
+    pair_init(&pair, 8);
+    uint8_t bytes[CHANNEL_PACKET_MAX];
+    for (uint16_t i = 0; i < 2; i++) {
+        size_t len = write_snapshot_packet(&pair.server, pair.now, (uint16_t)(100 + i), bytes);
+        assert_int_equal(deliver(&pair.client, pair.now, bytes, len), 0);
+        if (i == 0) channel_forget_snapshots(&pair.server);
+    }
+    struct channel_received received;
+    size_t len = write_packet(&pair.client, pair.now, bytes);
+    assert_int_equal(channel_read(&pair.server, pair.now, bytes, len, &received), 0);
+    assert_int_equal(received.snapshots_count, 1);
+    assert_int_equal(received.snapshots[0], 101);
+    pair_deinit(&pair);
+}
+
 static void test_channel_unread_packet_is_not_acknowledged(void **state) {
     (void)state;
     struct pair pair;
@@ -656,6 +674,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_channel_first_packet_has_sequence_one_and_acks_nothing),
         cmocka_unit_test(test_channel_snapshot_is_told_once_when_acknowledged),
+        cmocka_unit_test(test_channel_forgotten_snapshot_is_not_told),
         cmocka_unit_test(test_channel_unread_packet_is_not_acknowledged),
         cmocka_unit_test(test_channel_duplicate_and_old_packets_are_refused),
         cmocka_unit_test(test_channel_late_snapshot_is_dropped_and_late_messages_are_taken),

@@ -329,6 +329,28 @@ static void test_gateway_lost_zone_keeps_sessions_and_tells_them(void **state) {
     assert_int_equal(f->client.netcode.state, NETCODE_CLIENT_CONNECTED);
 }
 
+static void test_gateway_zone_that_is_back_hears_nothing_of_the_old_view(void **state) {
+    struct fixture *f = play(state, 0);
+    zone_snapshot(f, 9, 200);
+    PUMP_UNTIL(f, f->client.snapshots == 1); /* and not acknowledged before the next zone has the session */
+    int fd = f->client.fd;
+    f->client.fd = -1;
+    fake_zone_close(&f->zone);
+    PUMP_UNTIL(f, in_state(f, SESSION_WAITING) == 1);
+    fake_zone_open(&f->zone, f->dir, "zone-0", 78);
+    PUMP_UNTIL(f, in_state(f, SESSION_PLAYING) == 1);
+    f->client.fd = fd;
+    client_input(&f->client, 1);
+    zone_snapshot(f, 4, 200);
+    PUMP_UNTIL(f, f->client.snapshots == 2);
+    client_input(&f->client, 2);
+    PUMP_UNTIL(f, f->zone.ack_count >= 1);
+    assert_int_equal(f->zone.acks[0].snapshot_seq, 4);
+    assert_int_equal(f->zone.attach_count, 2);
+    assert_int_equal(f->zone.attaches[0].attachment, 1);
+    assert_int_equal(f->zone.attaches[1].attachment, 2); /* so the client can tell the two views apart */
+}
+
 static void test_gateway_client_before_its_zone_waits_and_is_told(void **state) {
     struct fixture *f = *state;
     fake_zone_close(&f->zone);
@@ -488,6 +510,7 @@ int main(void) {
         BOTH(test_gateway_ping_is_answered_with_the_tick),
         BOTH(test_gateway_longest_messages_pass_both_ways),
         cmocka_unit_test_setup_teardown(test_gateway_lost_zone_keeps_sessions_and_tells_them, setup_uring, teardown),
+        cmocka_unit_test_setup_teardown(test_gateway_zone_that_is_back_hears_nothing_of_the_old_view, setup_uring, teardown),
         cmocka_unit_test_setup_teardown(test_gateway_client_before_its_zone_waits_and_is_told, setup_uring, teardown),
         cmocka_unit_test_setup_teardown(test_gateway_refused_attach_disconnects, setup_uring, teardown),
         cmocka_unit_test_setup_teardown(test_gateway_zone_may_end_a_session, setup_uring, teardown),
