@@ -150,18 +150,18 @@ static const struct yaml_rule RULES[] = {
     INTEGER_RULE("zones[].rect.width_m", 1, METRES_MAX, 0),
     INTEGER_RULE("zones[].rect.height_m", 1, METRES_MAX, 0),
     INTEGER_RULE("zones[].seed", 0, UINT64_MAX, 1),
-    INTEGER_RULE("zones[].creatures", 0, 65535, 200),
+    INTEGER_RULE("zones[].creatures", 0, CONFIG_ENTITIES_MAX, 200),
     INTEGER_RULE("zones[].max_players", 1, 16384, 3000),
-    INTEGER_RULE("zones[].max_entities", 16, 65536, 8192),
+    INTEGER_RULE("zones[].max_entities", 16, CONFIG_ENTITIES_MAX, 8192),
     INTEGER_RULE("zones[].cpu", CONFIG_CPU_NONE, 1023, CONFIG_CPU_NONE),
     ADDRESS_RULE("zones[].http", "127.0.0.1:0"),
     HOST_RULE("zones[].bus_host", "127.0.0.1"),
     INTEGER_RULE("zones[].bus_port", 1, 65535, 0),
     INTEGER_RULE("world.tick_hz", 10, 120, 60),
     INTEGER_RULE("world.snapshot_hz", 1, 120, 20),
-    INTEGER_RULE("world.view_radius_m", 1, 1000, 40),
-    INTEGER_RULE("world.snapshot_budget_bytes", 200, 1150, 1100),
-    INTEGER_RULE("world.view_max", 16, 4096, 1024),
+    INTEGER_RULE("world.view_radius_m", 1, CONFIG_VIEW_RADIUS_M_MAX, 40),
+    INTEGER_RULE("world.snapshot_budget_bytes", CONFIG_SNAPSHOT_BYTES_MIN, CONFIG_SNAPSHOT_BYTES_MAX, 1100),
+    INTEGER_RULE("world.view_max", 16, CONFIG_VIEW_MAX, 1024),
     INTEGER_RULE("bus.queue_bytes_max", 65536, 1 << 30, 8 << 20),
     INTEGER_RULE("bus.flush_lead_us", 0, 10000, 2000),
     INTEGER_RULE("limits.prefix_packets_per_s", 1, 100000000, 20000),
@@ -275,9 +275,11 @@ static int check_bus_ports(struct relations *r) {
 
 static int check_rates(struct relations *r) {
     const struct config_world *world = &r->config->world;
-    if (world->snapshot_hz > world->tick_hz)
-        return fail(r, yaml_child(yaml_child(r->root, "world"), "snapshot_hz"),
-                    "world.snapshot_hz: expected at most world.tick_hz = %" PRIu32 ", found %" PRIu32, world->tick_hz,
+    const struct yaml_node *node = yaml_child(r->root, "world");
+    const struct yaml_node *rate = yaml_child(node, "snapshot_hz");
+    if (world->tick_hz % world->snapshot_hz != 0)
+        return fail(r, rate ? rate : node,
+                    "world.snapshot_hz: expected a divisor of world.tick_hz = %" PRIu32 ", found %" PRIu32, world->tick_hz,
                     world->snapshot_hz);
     return 0;
 }

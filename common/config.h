@@ -25,6 +25,13 @@
 #define CONFIG_ADDRESS_SIZE   64
 #define CONFIG_ERROR_SIZE     512 /* enough for any error line of a path of usual length */
 
+/* What a zone's views can do; zone/setup.c asserts that they can. */
+#define CONFIG_ENTITIES_MAX       65535
+#define CONFIG_VIEW_RADIUS_M_MAX  450
+#define CONFIG_VIEW_MAX           1024
+#define CONFIG_SNAPSHOT_BYTES_MIN 256
+#define CONFIG_SNAPSHOT_BYTES_MAX 1150
+
 #define CONFIG_CPU_NONE (-1) /* not pinned to a core */
 
 enum config_io { CONFIG_IO_AUTO = 0, CONFIG_IO_URING = 1, CONFIG_IO_EPOLL = 2, CONFIG_IO_COUNT = 3 };

@@ -52,9 +52,6 @@ static int open_sim(struct server *s, uint32_t zone_index, uint64_t incarnation,
                                 .tick = s->pacer.tick,
                                 .incarnation = (uint16_t)incarnation};
     struct sim_config sim = setup_sim(s->config, zone_index, start);
-    if (sim.view_radius_m != s->config->world.view_radius_m)
-        log_warn("config.cut", "key=view_radius_m to=%u", sim.view_radius_m);
-    if (sim.view_max != s->config->world.view_max) log_warn("config.cut", "key=view_max to=%u", sim.view_max);
     s->sim = sim_create(&sim);
     if (!s->sim) {
         snprintf(error, error_size,

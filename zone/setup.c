@@ -2,12 +2,14 @@
 
 #include <stdio.h>
 
+#include "common/channel.h"
 #include "common/check.h"
 #include "zone/hash.h"
 
-static uint32_t clamp(uint32_t value, uint32_t min, uint32_t max) {
-    return value < min ? min : value > max ? max : value;
-}
+_Static_assert(CONFIG_ENTITIES_MAX <= ENTITIES_MAX && CONFIG_VIEW_MAX <= VIEW_SLOTS_MAX, "what may be configured fits");
+_Static_assert(CONFIG_VIEW_RADIUS_M_MAX *NET_POSITION_PER_M <= VIEW_RADIUS_MAX, "what may be configured fits");
+_Static_assert(CONFIG_SNAPSHOT_BYTES_MIN >= VIEW_BYTES_MIN, "what may be configured fits");
+_Static_assert(CONFIG_SNAPSHOT_BYTES_MAX <= CHANNEL_SNAPSHOT_MAX, "any snapshot fits a packet");
 
 /* The most sessions that any gateway has: session indices are below it. */
 static uint32_t sessions_max(const struct config *config) {
@@ -30,14 +32,14 @@ struct sim_config setup_sim(const struct config *config, uint32_t zone_index, st
         .start_tick = start.tick,
         .creatures = zone->creatures,
         .players_max = zone->max_players,
-        .entities_max = zone->max_entities < ENTITIES_MAX ? zone->max_entities : ENTITIES_MAX,
+        .entities_max = zone->max_entities,
         .gateways_max = config->gateways_count,
         .sessions_max = sessions_max(config),
         .tick_hz = world->tick_hz,
         .snapshot_hz = world->snapshot_hz,
-        .snapshot_bytes_max = clamp(world->snapshot_budget_bytes, VIEW_BYTES_MIN, UINT16_MAX),
-        .view_radius_m = clamp(world->view_radius_m, 1, VIEW_RADIUS_MAX / NET_POSITION_PER_M),
-        .view_max = clamp(world->view_max, 2, VIEW_SLOTS_MAX),
+        .snapshot_bytes_max = world->snapshot_budget_bytes,
+        .view_radius_m = world->view_radius_m,
+        .view_max = world->view_max,
         .snapshots = true,
     };
     snprintf(out.name, sizeof out.name, "%s", zone->name);

@@ -14,8 +14,7 @@ struct setup_start {
     uint16_t incarnation;
 };
 
-/* setup_sim returns the configuration of zone `zone_index`. What the views can't do is cut to what they can: a radius past
- * VIEW_RADIUS_MAX, more slots than VIEW_SLOTS_MAX, a budget below VIEW_BYTES_MIN. */
+/* setup_sim returns the configuration of zone `zone_index`. */
 struct sim_config setup_sim(const struct config *config, uint32_t zone_index, struct setup_start start);
 
 /* setup_digest returns a hash of all in a simulation's configuration that bears on its state, but for what a recording's

@@ -44,9 +44,10 @@ static void check_loaded(const struct config *config) {
         check_zone(&config->zones[i]);
         CHECK(config_zone_find(config, config->zones[i].name) == &config->zones[i]);
     }
-    CHECK(config->world.tick_hz >= 10 && config->world.snapshot_hz >= 1 &&
-          config->world.snapshot_hz <= config->world.tick_hz);
-    CHECK(config->world.snapshot_budget_bytes <= 1150 && config->bus.flush_lead_us <= 10000 &&
+    const struct config_world *world = &config->world;
+    CHECK(world->tick_hz >= 10 && world->snapshot_hz >= 1 && world->tick_hz % world->snapshot_hz == 0);
+    CHECK(world->snapshot_budget_bytes >= CONFIG_SNAPSHOT_BYTES_MIN);
+    CHECK(world->snapshot_budget_bytes <= CONFIG_SNAPSHOT_BYTES_MAX && config->bus.flush_lead_us <= 10000 &&
           config->limits.client_timeout_s > 0);
 }
 

@@ -34,7 +34,7 @@ static const char *const GOOD[] = {
     /* 17 */ "    spin: true",
     /* 18 */ "    seed: 18446744073709551615",
     /* 19 */ "world:",
-    /* 20 */ "  tick_hz: 30",
+    /* 20 */ "  tick_hz: 40",
     /* 21 */ "bus:",
     /* 22 */ "  transport: ipc",
 };
@@ -97,7 +97,7 @@ static void test_config_good_text_is_filled_with_values_and_defaults(void **stat
     assert_int_equal(zone->max_players, 3000);
     assert_int_equal(zone->max_entities, 8192);
     assert_string_equal(zone->bus_host, "127.0.0.1");
-    assert_int_equal(config->world.tick_hz, 30);
+    assert_int_equal(config->world.tick_hz, 40);
     assert_int_equal(config->world.snapshot_hz, 20);
     assert_int_equal(config->world.snapshot_budget_bytes, 1100);
     assert_int_equal(config->bus.transport, CONFIG_TRANSPORT_IPC);
@@ -166,7 +166,13 @@ static const struct mistake MISTAKES[] = {
      "c.yaml:18: zones[1].seed: expected an integer from 0 to 18446744073709551615, found \"18446744073709551616\""},
     {18, "    seed: -1", "c.yaml:18: zones[1].seed: expected an integer from 0 to 18446744073709551615, found \"-1\""},
     {20, "  snapshot_budget_bytes: 1151",
-     "c.yaml:20: world.snapshot_budget_bytes: expected an integer from 200 to 1150, found \"1151\""},
+     "c.yaml:20: world.snapshot_budget_bytes: expected an integer from 256 to 1150, found \"1151\""},
+    {20, "  snapshot_budget_bytes: 255",
+     "c.yaml:20: world.snapshot_budget_bytes: expected an integer from 256 to 1150, found \"255\""},
+    {20, "  view_radius_m: 451", "c.yaml:20: world.view_radius_m: expected an integer from 1 to 450, found \"451\""},
+    {20, "  view_max: 1025", "c.yaml:20: world.view_max: expected an integer from 16 to 1024, found \"1025\""},
+    {18, "    max_entities: 65536",
+     "c.yaml:18: zones[1].max_entities: expected an integer from 16 to 65535, found \"65536\""},
     /* relations */
     {13, "      x_m: 255", "c.yaml:13: zones[1].rect: expected no overlap, found one with zones[0] (zone-0)"},
     {13, "      x_m: 32600", "c.yaml:13: zones[1].rect: expected to end at 32767 m or before, found 32856, 256"},
@@ -174,7 +180,8 @@ static const struct mistake MISTAKES[] = {
     {11, "  - name: gateway-0", "c.yaml:11: zones[1].name: expected a name used once, found \"gateway-0\" again"},
     {18, "    max_entities: 3199",
      "c.yaml:18: zones[1].max_entities: expected at least creatures + max_players = 3200, found 3199"},
-    {20, "  snapshot_hz: 61", "c.yaml:20: world.snapshot_hz: expected at most world.tick_hz = 60, found 61"},
+    {20, "  snapshot_hz: 120", "c.yaml:20: world.snapshot_hz: expected a divisor of world.tick_hz = 60, found 120"},
+    {20, "  snapshot_hz: 25", "c.yaml:20: world.snapshot_hz: expected a divisor of world.tick_hz = 60, found 25"},
     {22, "  transport: tcp",
      "c.yaml:9: zones[0].bus_port: missing, expected an integer from 1 to 65535 where bus.transport is tcp"},
     /* not what a configuration is written in */

@@ -14,18 +14,22 @@
 
 static struct config_gateway gateways[2] = {{.name = "g0", .max_clients = 100}, {.name = "g1", .max_clients = 200}};
 static struct config_zone zones[2] = {
-    {.name = "a"}, {.name = "b", .rect = {-10, 20, 30, 40}, .creatures = 5, .max_players = 10, .max_entities = 65536}};
+    {.name = "a"},
+    {.name = "b", .rect = {-10, 20, 30, 40}, .creatures = 5, .max_players = 10, .max_entities = CONFIG_ENTITIES_MAX}};
 
 static struct config cluster(void) {
-    return (struct config){
-        .gateways = gateways,
-        .gateways_count = 2,
-        .zones = zones,
-        .zones_count = 2,
-        .world = {.tick_hz = 60, .snapshot_hz = 20, .view_radius_m = 1000, .snapshot_budget_bytes = 200, .view_max = 4096}};
+    return (struct config){.gateways = gateways,
+                           .gateways_count = 2,
+                           .zones = zones,
+                           .zones_count = 2,
+                           .world = {.tick_hz = 60,
+                                     .snapshot_hz = 20,
+                                     .view_radius_m = CONFIG_VIEW_RADIUS_M_MAX,
+                                     .snapshot_budget_bytes = CONFIG_SNAPSHOT_BYTES_MIN,
+                                     .view_max = CONFIG_VIEW_MAX}};
 }
 
-static void test_setup_takes_the_zone_and_cuts_what_views_can_not(void **state) {
+static void test_setup_takes_the_zone_at_the_edges_of_what_views_can(void **state) {
     (void)state;
     struct config config = cluster();
     struct sim_config sim = setup_sim(&config, 1, (struct setup_start){.seed = 3, .tick = 4, .incarnation = 5});
@@ -34,10 +38,10 @@ static void test_setup_takes_the_zone_and_cuts_what_views_can_not(void **state) 
     assert_int_equal(sim.rect.max_y, 60);
     assert_int_equal(sim.sessions_max, 200);
     assert_int_equal(sim.gateways_max, 2);
-    assert_int_equal(sim.entities_max, ENTITIES_MAX);
-    assert_int_equal(sim.view_radius_m * NET_POSITION_PER_M, VIEW_RADIUS_MAX);
-    assert_int_equal(sim.view_max, VIEW_SLOTS_MAX);
-    assert_int_equal(sim.snapshot_bytes_max, VIEW_BYTES_MIN);
+    assert_int_equal(sim.entities_max, CONFIG_ENTITIES_MAX);
+    assert_int_equal(sim.view_radius_m, CONFIG_VIEW_RADIUS_M_MAX);
+    assert_int_equal(sim.view_max, CONFIG_VIEW_MAX);
+    assert_int_equal(sim.snapshot_bytes_max, CONFIG_SNAPSHOT_BYTES_MIN);
     struct sim *made = sim_create(&sim);
     assert_non_null(made);
     sim_destroy(made);
@@ -78,7 +82,7 @@ static void test_telemetry_status_is_json_with_the_counts(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_setup_takes_the_zone_and_cuts_what_views_can_not),
+        cmocka_unit_test(test_setup_takes_the_zone_at_the_edges_of_what_views_can),
         cmocka_unit_test(test_setup_digest_tells_what_bears_on_the_state),
         cmocka_unit_test(test_telemetry_status_is_json_with_the_counts),
     };
