@@ -7,6 +7,7 @@
 #define MARCH_TESTS_PROTOCOL_DOC_H
 
 #include <ctype.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -43,6 +44,17 @@ static inline size_t protocol_doc_hex(const char *name, uint8_t *bytes, size_t s
     }
     fclose(file);
     return len;
+}
+
+/* protocol_doc_has tells whether the document has a line that begins with `text`. */
+static inline bool protocol_doc_has(const char *text) {
+    FILE *file = fopen(PROTOCOL_DOC_PATH, "r");
+    if (!file) return false;
+    char line[512];
+    bool found = false;
+    while (!found && fgets(line, sizeof(line), file)) found = strncmp(line, text, strlen(text)) == 0;
+    fclose(file);
+    return found;
 }
 
 #endif
