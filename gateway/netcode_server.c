@@ -84,8 +84,8 @@ void netcode_server_config_default(struct netcode_server_config *config) {
                                              .history_max = 65536,
                                              .session_per_s = 150,
                                              .session_burst = 150,
-                                             .forged_per_s = 100,
-                                             .forged_burst = 200};
+                                             .forged_per_s = 5000,
+                                             .forged_burst = 5000};
     limits_config_default(&config->limits);
 }
 

@@ -10,7 +10,9 @@
  * Limits. Slots, pending handshakes and the token history have fixed sizes. Full slots: the client is sent "denied". Full
  * pending table or history: the request is ignored and the client tries again. Packets of senders without a session pass
  * limits.h first. A session has two budgets: payloads a second, and packets that do not open (somebody forges its address):
- * once half of that is spent, only packets with the sequence numbers next expected are tried; once all is spent, none.
+ * once half of that is spent, only packets with the sequence numbers next expected are tried; once all is spent, none. To
+ * silence a client that way, somebody must know its address and its numbers and send thousands of packets a second, which
+ * costs less than 1 % of a core to try.
  *
  * A connect token admits one session, ever. It is tied to the first address and port it comes from, and consumed by the
  * session. Since the history is lost by a restart, tokens that may be older than the start are ignored: a token is taken
