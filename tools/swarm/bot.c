@@ -139,8 +139,7 @@ static void hear(struct swarm *s, uint32_t index) {
 static void say(struct swarm *s, struct bot *bot) {
     const struct swarm_options *o = &s->options;
     uint64_t now_ms = swarm_now_ms(s);
-    bool silent = s->phase != SWARM_PLAY || (o->duration_s > 0 && now_ms + SWARM_SILENCE_MS > s->phase_end.ns / NS_PER_MS);
-    if (o->say_hz == 0 || silent || now_ms < bot->speech.next_ms) return;
+    if (o->say_hz == 0 || s->phase != SWARM_PLAY || s->ending || now_ms < bot->speech.next_ms) return;
     struct wire_client_message line;
     struct wire_bytes bytes;
     speech_line(bot->speech.said, &line);

@@ -104,12 +104,27 @@ static void begin_leave(struct swarm *s) {
         if (march_client_state(s->bots[i].client) == MARCH_CLIENT_CONNECTED) march_client_disconnect(s->bots[i].client);
 }
 
-static bool step_phase(struct swarm *s) {
-    bool stop = *s->options.stop != 0;
-    if (s->phase == SWARM_RAMP && s->waiting == 0) begin_play(s);
+/* all_heard tells whether no bot that plays waits to hear itself. */
+static bool all_heard(const struct swarm *s) {
+    for (uint32_t i = 0; s->options.say_hz > 0 && i < s->options.clients; i++)
+        if (s->bots[i].state == BOT_PLAYING && s->bots[i].speech.expected < s->bots[i].speech.said) return false;
+    return true;
+}
+
+static void step_play(struct swarm *s) {
     bool over = s->options.duration_s > 0 && mono_reached(s->now, s->phase_end);
-    if (s->phase < SWARM_LEAVE && (stop || (s->phase == SWARM_PLAY && (over || (s->playing == 0 && s->waiting == 0)))))
-        begin_leave(s);
+    bool empty = s->playing == 0 && s->waiting == 0;
+    if (!s->ending && (over || empty || *s->options.stop != 0)) {
+        s->ending = true;
+        s->phase_end = mono_add_ms(s->now, SWARM_LISTEN_MS);
+    }
+    if (s->ending && (all_heard(s) || mono_reached(s->now, s->phase_end))) begin_leave(s);
+}
+
+static bool step_phase(struct swarm *s) {
+    if (s->phase == SWARM_RAMP && s->waiting == 0) begin_play(s);
+    if (s->phase == SWARM_RAMP && *s->options.stop != 0) begin_leave(s);
+    if (s->phase == SWARM_PLAY) step_play(s);
     return s->phase != SWARM_LEAVE || !mono_reached(s->now, s->phase_end);
 }
 

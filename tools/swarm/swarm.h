@@ -1,6 +1,6 @@
 /* swarm.h: many clients that play, in one thread.
  *
- *     ramp ──every client has connected or failed──► play ──duration or signal──► leave ──► over
+ *     ramp ──every client has connected or failed──► play ──duration or signal, and all lines heard──► leave ──► over
  *
  * Clients connect at `ramp_per_s` a second. Then each is looked at when its next input is due, from a timing wheel;
  * datagrams come and go in batches once a millisecond. With no duration (0) clients that could not connect or were dropped
@@ -20,10 +20,10 @@
 #include "tools/swarm/udp_pool.h"
 
 #define SWARM_RETRY_MS        1000
-#define SWARM_CONNECTING_MS   10   /* between looks at a client that connects */
-#define SWARM_GOODBYE_MS      200  /* to say goodbye */
-#define SWARM_SILENCE_MS      2000 /* nothing is said before the end of play, so that all that was said is heard */
-#define SWARM_BUSY_PER_S      4000 /* inputs a second from which on it wakes by the clock, not for each datagram */
+#define SWARM_CONNECTING_MS   10    /* between looks at a client that connects */
+#define SWARM_GOODBYE_MS      200   /* to say goodbye */
+#define SWARM_LISTEN_MS       10000 /* that play may go on in silence until all that was said is heard */
+#define SWARM_BUSY_PER_S      4000  /* inputs a second from which on it wakes by the clock, not for each datagram */
 #define SWARM_PROGRESS_S      1
 #define SWARM_PROGRESS_LONG_S 10 /* without a duration: into a log */
 

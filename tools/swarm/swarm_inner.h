@@ -52,6 +52,7 @@ struct swarm {
     enum swarm_phase phase;
     struct mono now;
     uint64_t wall_s;
+    bool ending; /* nothing more is said, and play ends when all is heard */
     struct mono begun, phase_end, next_progress, next_refresh, play_begun;
     double play_cpu_s;
     uint64_t period_us;
