@@ -12,6 +12,8 @@ import shutil
 import signal
 import subprocess
 import time
+import urllib.error
+import urllib.request
 
 import pytest
 
@@ -127,6 +129,25 @@ class Cluster:
             lines += [f"== {path.name}"] + path.read_text(encoding="utf-8", errors="replace").splitlines()[-10:]
         return "\n".join(lines)
 
+    def metrics(self, name):
+        """The metrics of a process by series, as {'march_gateway_sessions{state="playing"}': 3.0}; empty while it is away."""
+        try:
+            address = (self.run_dir / f"{name}.http").read_text(encoding="ascii").strip()
+            with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as reply:
+                lines = reply.read().decode().splitlines()
+        except (FileNotFoundError, urllib.error.URLError, ConnectionError, TimeoutError):
+            return {}
+        return {series: float(value) for series, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
+
+    def addresses(self):
+        """The gateway's UDP addresses as (host, port): IPv4, then IPv6."""
+        lines = (self.run_dir / "gateway-0.udp").read_text(encoding="ascii").split()
+        return [(host.strip("[]"), int(port)) for host, _, port in (line.rpartition(":") for line in lines)]
+
+    def playing(self):
+        """How many sessions a zone has taken."""
+        return self.metrics("gateway-0").get('march_gateway_sessions{state="playing"}', 0)
+
     def down(self):
         return self.zonectl("down")
 
@@ -143,6 +164,62 @@ class Cluster:
             if alive(pid):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+
+
+class Bots:
+    """A swarm that plays in the background; as a context manager: while the block runs. `report` is its report afterwards.
+
+    For tests of what bots must not notice. A client that was dropped stays away, and counts.
+    """
+
+    SNAPSHOTS_MIN = 30  # a bot has had so many before the swarm is ended, so that rates mean something
+
+    def __init__(self, cluster, clients=20, *args):
+        self.cluster, self.clients, self.args = cluster, clients, args
+        self.process = self.report = None
+
+    def __enter__(self):
+        self.before = self.cluster.playing()
+        self.process = subprocess.Popen(
+            [self.cluster.bin_dir / "swarm", "--run-dir", self.cluster.run_dir, "--clients", str(self.clients), "--duration",
+             "3600", "--json", *map(str, self.args)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        try:
+            wait_until(self.all_play, f"{self.clients} bots play")
+        except BaseException:
+            self.process.kill()
+            self.process.communicate()
+            raise
+        self.snapshots = self.snapshots_sent()
+        return self
+
+    def __exit__(self, kind, *_):
+        try:
+            if kind is None:
+                enough = self.snapshots + self.SNAPSHOTS_MIN * self.cluster.playing()
+                wait_until(lambda: self.process.poll() is not None or self.snapshots_sent() >= enough, "enough was played")
+        finally:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.report = json.loads(self.process.communicate(timeout=WAIT_S)[0])
+                wait_until(lambda: self.cluster.playing() <= self.before, "the bots left")
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.communicate()
+                raise
+
+    def all_play(self):
+        assert self.process.poll() is None, "the swarm ended early"
+        return self.cluster.playing() == self.before + self.clients
+
+    def snapshots_sent(self):
+        return self.cluster.metrics("gateway-0").get("march_gateway_snapshots_total", 0)
+
+    def assert_unharmed(self, snapshot_hz=15):
+        """Nobody was dropped, nothing damaged came, and snapshots held their rate (of 20 a second)."""
+        assert self.process.returncode == 0, self.report
+        assert self.report["errors"] == 0 and self.report["disconnected"] == 0, self.report
+        assert self.report["snapshot_hz"]["p1"] >= snapshot_hz, self.report
 
 
 def need(*programs):
@@ -171,6 +248,15 @@ def make_cluster(tmp_path):
 def cluster(make_cluster):
     """A cluster of the default configuration, ready."""
     return make_cluster().up()
+
+
+@pytest.fixture(scope="module")
+def shared_cluster(tmp_path_factory):
+    """A cluster of the default configuration for all tests of a module that leave it as it was."""
+    need("zonectl", "gateway", "zone", "swarm")
+    made = Cluster(tmp_path_factory.mktemp("shared") / "run").up()
+    yield made
+    made.tear_down()
 
 
 @pytest.fixture

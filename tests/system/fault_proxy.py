@@ -46,6 +46,7 @@ class FaultProxy:
         self.front.setblocking(False)
         self.address = self.front.getsockname()[:2]
         self.backs = {}  # client address -> its socket towards the gateway
+        self.tap = None  # called with each datagram of a client and the socket that it leaves by, before faults
         self.delayed = []
         self.order = itertools.count()
         self.selector = selectors.DefaultSelector()
@@ -83,6 +84,8 @@ class FaultProxy:
             if client is not None:
                 self.impair(data, self.front, client)
             elif back := self.back_of(peer):
+                if self.tap:
+                    self.tap(data, back)
                 self.impair(data, back, None)
 
     def back_of(self, client):
