@@ -67,6 +67,8 @@ enum sum {
     BUS_SENT_BYTES,
     BUS_RECEIVED_BYTES,
     BUS_BAD,
+    BUS_LOST,
+    BUS_TIMEOUTS,
     BUS_FLUSHES_REFUSED,
     INPUTS,
     INPUTS_MERGED,
@@ -96,6 +98,8 @@ static const struct {
     [BUS_SENT_BYTES] = {"march_gateway_bus_sent_bytes_total", "Bytes of messages to zones"},
     [BUS_RECEIVED_BYTES] = {"march_gateway_bus_received_bytes_total", "Bytes of messages from zones"},
     [BUS_BAD] = {"march_gateway_bus_messages_bad_total", "Messages from zones that were malformed or out of place"},
+    [BUS_LOST] = {"march_gateway_bus_messages_lost_total", "Messages to or from zones that a lost connection took along"},
+    [BUS_TIMEOUTS] = {"march_gateway_bus_timeouts_total", "Connections to zones given up for silence"},
     [BUS_FLUSHES_REFUSED] = {"march_gateway_bus_flushes_refused_total", "Batches that the bus had no room for yet"},
     [INPUTS] = {"march_gateway_inputs_total", "Inputs sent to zones"},
     [INPUTS_MERGED] = {"march_gateway_inputs_merged_total", "Inputs merged with one that waited for the same flush"},
@@ -238,7 +242,9 @@ static void sum_routes(const struct report *r, uint64_t sums[SUM_COUNT]) {
         sums[BUS_RECEIVED] += route->stats.batches_received;
         sums[BUS_SENT_BYTES] += bus.sent_bytes;
         sums[BUS_RECEIVED_BYTES] += bus.received_bytes;
-        sums[BUS_BAD] += route->stats.messages_bad + bus.bad_frames;
+        sums[BUS_BAD] += route->stats.messages_bad + bus.bad_frames + bus.stale_frames;
+        sums[BUS_LOST] += bus.dropped_closed + bus.gaps;
+        sums[BUS_TIMEOUTS] += bus.timeouts;
         sums[BUS_FLUSHES_REFUSED] += route->stats.flushes_refused;
         sums[INPUTS] += route->stats.inputs_sent;
         sums[INPUTS_MERGED] += route->batch.inputs_merged;

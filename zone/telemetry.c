@@ -6,7 +6,7 @@
 
 #include "common/text.h"
 
-#define SERIES_MAX 96
+#define SERIES_MAX 112
 
 /* Counters that mirror what is counted elsewhere. */
 enum counter {
@@ -28,6 +28,9 @@ enum counter {
     FULL_UPDATES,
     DEFERRED,
     LOST,
+    CUT,
+    VIEWS_FULL,
+    ACKS_UNKNOWN,
     NO_ROOM,
     OUTPUT_DROPPED,
     BATCHES_RECEIVED,
@@ -35,7 +38,11 @@ enum counter {
     BATCH_BYTES,
     SENDS_REFUSED,
     BUS_BAD,
+    BUS_LOST,
+    BUS_TIMEOUTS,
     GATEWAY_LOSSES,
+    GATEWAY_RESTARTS,
+    GATEWAYS_EXPIRED,
     COUNTER_COUNT
 };
 
@@ -60,6 +67,9 @@ static const struct {
     [FULL_UPDATES] = {"march_zone_snapshot_updates_full_total", "Entity updates without a baseline"},
     [DEFERRED] = {"march_zone_snapshot_updates_deferred_total", "Entity updates that waited for room in a later snapshot"},
     [LOST] = {"march_zone_snapshots_lost_total", "Snapshots taken for lost"},
+    [CUT] = {"march_zone_snapshots_cut_total", "Snapshots cut short: too much in flight to the client"},
+    [VIEWS_FULL] = {"march_zone_views_full_total", "Snapshots in which an entity in sight found no slot"},
+    [ACKS_UNKNOWN] = {"march_zone_acks_unknown_total", "Acknowledgements of snapshots that were not in flight"},
     [NO_ROOM] = {"march_zone_snapshots_no_room_total", "Snapshots left out because the batch was full"},
     [OUTPUT_DROPPED] = {"march_zone_output_dropped_total", "Results, messages and snapshots without room in a batch"},
     [BATCHES_RECEIVED] = {"march_zone_batches_received_total", "Batches from gateways"},
@@ -67,7 +77,12 @@ static const struct {
     [BATCH_BYTES] = {"march_zone_batches_sent_bytes_total", "Bytes of batches to gateways"},
     [SENDS_REFUSED] = {"march_zone_batches_refused_total", "Batches that the bus had no room for"},
     [BUS_BAD] = {"march_zone_bus_messages_bad_total", "Messages from gateways that were malformed or out of place"},
+    [BUS_LOST] = {"march_zone_bus_messages_lost_total", "Messages to or from gateways that a lost connection took along"},
+    [BUS_TIMEOUTS] = {"march_zone_bus_timeouts_total", "Connections to gateways given up for silence"},
     [GATEWAY_LOSSES] = {"march_zone_gateway_losses_total", "Connections to gateways that ended"},
+    [GATEWAY_RESTARTS] = {"march_zone_gateway_restarts_total",
+                          "Times that a gateway's sessions went for its new incarnation"},
+    [GATEWAYS_EXPIRED] = {"march_zone_gateways_expired_total", "Times that a gateway's sessions went for its absence"},
 };
 
 struct telemetry {
@@ -164,6 +179,9 @@ static void mirror_sim(struct telemetry *t, struct sim *sim) {
     counter_set(t->counters[FULL_UPDATES], v->full_updates);
     counter_set(t->counters[DEFERRED], v->deferred);
     counter_set(t->counters[LOST], v->lost);
+    counter_set(t->counters[CUT], v->log_full);
+    counter_set(t->counters[VIEWS_FULL], v->slots_full);
+    counter_set(t->counters[ACKS_UNKNOWN], v->unknown_acks);
     uint64_t dropped = 0;
     for (uint32_t g = 0; g < sim_gateways(sim); g++) dropped += sim_output(sim, g)->dropped;
     counter_set(t->counters[OUTPUT_DROPPED], dropped);
@@ -173,6 +191,7 @@ static void mirror_sim(struct telemetry *t, struct sim *sim) {
 
 static void mirror_edges(struct telemetry *t, const struct edges *edges) {
     struct edge_stats sum = {0};
+    uint64_t bus_lost = 0, bus_timeouts = 0;
     int64_t up = 0;
     for (uint32_t g = 0; g < edges_count(edges); g++) {
         const struct edge_stats *s = edges_stats(edges, g);
@@ -180,8 +199,14 @@ static void mirror_edges(struct telemetry *t, const struct edges *edges) {
         sum.batches_sent += s->batches_sent;
         sum.bytes_sent += s->bytes_sent;
         sum.sends_refused += s->sends_refused;
-        sum.messages_bad += s->messages_bad;
+        struct bus_statistics bus;
+        edges_bus_statistics(edges, g, &bus);
+        sum.messages_bad += s->messages_bad + bus.bad_frames + bus.stale_frames;
+        bus_lost += bus.dropped_closed + bus.gaps;
+        bus_timeouts += bus.timeouts;
         sum.losses += s->losses;
+        sum.incarnations += s->incarnations;
+        sum.expired += s->expired;
         up += edges_state(edges, g) == EDGE_UP;
     }
     counter_set(t->counters[BATCHES_RECEIVED], sum.batches_received);
@@ -189,7 +214,11 @@ static void mirror_edges(struct telemetry *t, const struct edges *edges) {
     counter_set(t->counters[BATCH_BYTES], sum.bytes_sent);
     counter_set(t->counters[SENDS_REFUSED], sum.sends_refused);
     counter_set(t->counters[BUS_BAD], sum.messages_bad);
+    counter_set(t->counters[BUS_LOST], bus_lost);
+    counter_set(t->counters[BUS_TIMEOUTS], bus_timeouts);
     counter_set(t->counters[GATEWAY_LOSSES], sum.losses);
+    counter_set(t->counters[GATEWAY_RESTARTS], sum.incarnations);
+    counter_set(t->counters[GATEWAYS_EXPIRED], sum.expired);
     gauge_set(t->gateways, up);
 }
 

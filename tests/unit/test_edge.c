@@ -9,10 +9,12 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <jansson.h>
 
 #include "common/edge_url.h"
 #include "tests/unit/scripted_load.h"
 #include "zone/edge.h"
+#include "zone/telemetry.h"
 
 #define ATTEMPTS_MAX 5000 /* of a millisecond each */
 
@@ -221,6 +223,45 @@ static void test_edge_players_of_a_lost_gateway_leave_after_a_while(void **state
     assert_int_equal(edges_stats(f->edges, 0)->expired, 1);
 }
 
+static void expect_counter(const json_t *status, const char *name, json_int_t expected) {
+    const json_t *value = json_object_get(json_object_get(status, "counters"), name);
+    if (!json_is_integer(value) || json_integer_value(value) != expected)
+        fail_msg("%s is %" JSON_INTEGER_FORMAT ", expected %" JSON_INTEGER_FORMAT, name, json_integer_value(value),
+                 expected);
+}
+
+static void test_edge_what_is_refused_and_lost_is_in_the_metrics(void **state) {
+    struct fixture *f = *state;
+    gateway_greet(f, 1);
+    gateway_attach(f, SESSION);
+    WAIT_FOR(f, f->snapshots >= 1);
+    sim_ack(f->sim, 0, SESSION, 0xf000);
+    uint8_t junk[64] = {1, 2, 3};
+    gateway_send(f, &(struct wire_bytes){junk, sizeof junk});
+    WAIT_FOR(f, edges_stats(f->edges, 0)->messages_bad == 1);
+    lose_gateway(f);
+    gateway_dial(f);
+    gateway_greet(f, 2);
+    struct telemetry *telemetry = telemetry_create("zone-0");
+    struct pacer pacer = {.missed = 4};
+    struct overload overload = {0};
+    telemetry_mirror(telemetry,
+                     &(struct telemetry_source){.sim = f->sim, .edges = f->edges, .pacer = &pacer, .overload = &overload});
+    static char text[65536];
+    assert_true(telemetry_status(telemetry, text, sizeof text) > 0);
+    json_t *status = json_loads(text, 0, NULL);
+    assert_non_null(status);
+    expect_counter(status, "ticks_missed_total", 4);
+    expect_counter(status, "acks_unknown_total", 1);
+    expect_counter(status, "bus_messages_bad_total", 1);
+    expect_counter(status, "bus_timeouts_total", 0);
+    expect_counter(status, "gateway_losses_total", 1);
+    expect_counter(status, "gateway_restarts_total", 1);
+    expect_counter(status, "gateways_expired_total", 0);
+    json_decref(status);
+    telemetry_destroy(telemetry);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_edge_greets_attaches_and_sends_snapshots, set_up, tear_down),
@@ -229,6 +270,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_edge_gateway_of_another_incarnation_has_no_sessions, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_edge_gateway_of_the_same_incarnation_keeps_its_players, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_edge_players_of_a_lost_gateway_leave_after_a_while, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_edge_what_is_refused_and_lost_is_in_the_metrics, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

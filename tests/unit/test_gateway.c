@@ -10,11 +10,13 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <jansson.h>
 #include <sodium.h>
 
 #include "common/channel.h"
 #include "common/log.h"
 #include "gateway/gateway.h"
+#include "gateway/report.h"
 #include "gateway/udp_socket.h"
 #include "tests/unit/fake_zone.h"
 #include "tools/client/netcode_client.h"
@@ -491,6 +493,40 @@ static void test_gateway_client_that_hears_nothing_is_acknowledged(void **state)
     assert_in_range(f->client.packets - packets, 3, NS_PER_S / NS_PER_MS / GATEWAY_ACK_MS + 1);
 }
 
+static json_int_t figure(const json_t *status, const char *part, const char *name) {
+    const json_t *value = json_object_get(json_object_get(status, part), name);
+    if (!json_is_integer(value)) fail_msg("no figure %s of %s", name, part);
+    return json_integer_value(value);
+}
+
+static void test_gateway_report_tells_what_was_done_and_dropped(void **state) {
+    struct fixture *f = play(state, 0);
+    struct report *report = report_create("gateway-0", f->gateway);
+    assert_non_null(report);
+    zone_snapshot(f, 1, CHANNEL_SNAPSHOT_MAX + 1);
+    zone_snapshot(f, 2, 10);
+    uint8_t bytes[NETCODE_PACKET_MAX] = {0};
+    bytes[NETCODE_HEADROOM] = 2; /* sequence */
+    bytes[NETCODE_HEADROOM + CHANNEL_HEADER_SIZE] = 0xff; /* no frame begins so */
+    client_seal(&f->client, bytes + NETCODE_HEADROOM, 30);
+    client_flush(&f->client, bytes, 3); /* and no packet is so short */
+    PUMP_UNTIL(f, f->client.snapshots == 1 && f->gateway->stats.packets_malformed == 1);
+    report_mirror(report);
+    static char text[1 << 16];
+    assert_true(report_status(report, text, sizeof text) > 0);
+    json_t *status = json_loads(text, 0, NULL);
+    assert_non_null(status);
+    assert_int_equal(figure(status, "sessions", "playing"), 1);
+    assert_int_equal(figure(status, "counters", "snapshots_total"), 1);
+    assert_int_equal(figure(status, "counters", "snapshots_long_total"), 1);
+    assert_int_equal(figure(status, "counters", "bus_timeouts_total"), 0);
+    assert_int_equal(figure(status, "drops", "session_malformed"), 1);
+    assert_int_equal(figure(status, "drops", "malformed"), 1);
+    json_decref(status);
+    for (int i = 0; i < GATEWAY_PHASE_COUNT; i++) f->gateway->phases[i] = NULL;
+    report_destroy(report);
+}
+
 static void test_gateway_shutdown_tells_clients(void **state) {
     struct fixture *f = play(state, 0);
     gateway_destroy(f->gateway);
@@ -521,6 +557,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_gateway_stalled_stream_is_ended_and_counted, setup_uring, teardown),
         cmocka_unit_test_setup_teardown(test_gateway_messages_that_wait_for_a_zone_are_no_stall, setup_uring, teardown),
         cmocka_unit_test_setup_teardown(test_gateway_client_that_hears_nothing_is_acknowledged, setup_uring, teardown),
+        cmocka_unit_test_setup_teardown(test_gateway_report_tells_what_was_done_and_dropped, setup_uring, teardown),
         BOTH(test_gateway_shutdown_tells_clients),
     };
     if (sodium_init() < 0) return 1;
