@@ -28,7 +28,6 @@
 #include "common/clock.h"
 #include "common/error.h"
 
-#define BUS_NAME_MAX           31 /* bytes of a process's name */
 #define BUS_FRAME_KEY_BYTES    32
 #define BUS_FRAME_BYTES_MAX    (1u << 20) /* the most that frame_max_bytes may be */
 #define BUS_QUEUE_MESSAGES_MAX 256        /* four seconds of a zone's batches */

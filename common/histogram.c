@@ -13,12 +13,6 @@ void histogram_reset(struct histogram *h) {
     for (size_t i = 0; i < HISTOGRAM_BUCKET_COUNT; i++) atomic_store_explicit(&h->buckets[i], 0, memory_order_relaxed);
 }
 
-void histogram_merge(struct histogram *to, const struct histogram *from) {
-    for (size_t i = 0; i < HISTOGRAM_BUCKET_COUNT; i++) histogram_add(&to->buckets[i], load(&from->buckets[i]));
-    histogram_add(&to->sum, load(&from->sum));
-    if (load(&from->max) > load(&to->max)) atomic_store_explicit(&to->max, load(&from->max), memory_order_relaxed);
-}
-
 uint64_t histogram_bucket_max(size_t index) {
     CHECK(index < HISTOGRAM_BUCKET_COUNT);
     if (index < 2 * HISTOGRAM_SUB_COUNT) return index;
@@ -57,9 +51,4 @@ uint64_t histogram_max(const struct histogram *h) {
 
 uint64_t histogram_sum(const struct histogram *h) {
     return load(&h->sum);
-}
-
-double histogram_mean(const struct histogram *h) {
-    uint64_t count = histogram_count(h);
-    return count ? (double)load(&h->sum) / (double)count : 0.0;
 }

@@ -48,9 +48,6 @@ static inline void histogram_record(struct histogram *h, uint64_t value) {
 /* histogram_reset forgets everything; a zeroed histogram is a reset one. Called by the recording thread. */
 void histogram_reset(struct histogram *h);
 
-/* histogram_merge adds what `from` holds to `to`, which the calling thread owns. */
-void histogram_merge(struct histogram *to, const struct histogram *from);
-
 /* histogram_bucket_max returns the greatest value that falls in bucket `index`. */
 uint64_t histogram_bucket_max(size_t index);
 
@@ -63,8 +60,5 @@ uint64_t histogram_quantile(const struct histogram *h, double q);
 
 uint64_t histogram_max(const struct histogram *h);
 uint64_t histogram_sum(const struct histogram *h);
-
-/* histogram_mean returns 0 when empty. */
-double histogram_mean(const struct histogram *h);
 
 #endif

@@ -59,14 +59,6 @@ int key_map_insert(struct key_map *map, const void *key, uint32_t value) {
     return 0;
 }
 
-int key_map_update(struct key_map *map, const void *key, uint32_t value) {
-    CHECK(value != KEY_MAP_NONE);
-    struct key_map_entry *entry = &map->entries[probe(map, key, hash_of(map, key))];
-    if (entry->value == KEY_MAP_NONE) return MARCH_ERR_NOT_FOUND;
-    entry->value = value;
-    return 0;
-}
-
 int key_map_remove(struct key_map *map, const void *key) {
     uint32_t hole = probe(map, key, hash_of(map, key));
     if (map->entries[hole].value == KEY_MAP_NONE) return MARCH_ERR_NOT_FOUND;

@@ -40,9 +40,6 @@ uint32_t key_map_find(const struct key_map *map, const void *key);
 /* key_map_insert adds a key with a value other than KEY_MAP_NONE. MARCH_ERR_EXISTS or MARCH_ERR_FULL change nothing. */
 must_check int key_map_insert(struct key_map *map, const void *key, uint32_t value);
 
-/* key_map_update gives a key that is there another value; MARCH_ERR_NOT_FOUND otherwise. */
-must_check int key_map_update(struct key_map *map, const void *key, uint32_t value);
-
 /* key_map_remove returns MARCH_ERR_NOT_FOUND when the key is not there. */
 must_check int key_map_remove(struct key_map *map, const void *key);
 

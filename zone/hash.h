@@ -3,7 +3,6 @@
 #ifndef MARCH_ZONE_HASH_H
 #define MARCH_ZONE_HASH_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 #define HASH_START 0x6d61726368ULL
@@ -15,12 +14,6 @@ static inline uint64_t hash_word(uint64_t hash, uint64_t word) {
 
 static inline uint64_t hash_pair(uint64_t hash, int32_t a, int32_t b) {
     return hash_word(hash, (uint64_t)(uint32_t)a << 32 | (uint32_t)b);
-}
-
-/* hash_bytes mixes bytes one by one; for what is hashed seldom. */
-static inline uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t len) {
-    for (size_t i = 0; i < len; i++) hash = hash_word(hash, ((const uint8_t *)bytes)[i]);
-    return hash;
 }
 
 #endif

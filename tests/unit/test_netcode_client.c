@@ -297,9 +297,6 @@ static void test_client_ignores_others(void **state) {
     assert_int_equal(client.state, NETCODE_CLIENT_REQUESTING);
     to_client(0, event.reply, event.reply_len);
     assert_int_equal(client.state, NETCODE_CLIENT_RESPONDING);
-    for (int s = NETCODE_CLIENT_TOKEN_EXPIRED; s <= NETCODE_CLIENT_CONNECTED; s++) {
-        assert_string_not_equal(netcode_client_state_text((enum netcode_client_state)s), "unknown");
-    }
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

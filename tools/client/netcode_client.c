@@ -176,19 +176,3 @@ void netcode_client_disconnect(struct netcode_client *client,
     }
     close_in(client, NETCODE_CLIENT_DISCONNECTED);
 }
-
-const char *netcode_client_state_text(enum netcode_client_state state) {
-    switch (state) {
-    case NETCODE_CLIENT_TOKEN_EXPIRED: return "connect token expired";
-    case NETCODE_CLIENT_TOKEN_INVALID: return "connect token is invalid";
-    case NETCODE_CLIENT_TIMED_OUT: return "timed out";
-    case NETCODE_CLIENT_RESPONSE_TIMED_OUT: return "timed out while responding to the challenge";
-    case NETCODE_CLIENT_REQUEST_TIMED_OUT: return "timed out while requesting a connection";
-    case NETCODE_CLIENT_DENIED: return "denied: server is full";
-    case NETCODE_CLIENT_DISCONNECTED: return "disconnected";
-    case NETCODE_CLIENT_REQUESTING: return "requesting a connection";
-    case NETCODE_CLIENT_RESPONDING: return "responding to the challenge";
-    case NETCODE_CLIENT_CONNECTED: return "connected";
-    }
-    return "unknown";
-}

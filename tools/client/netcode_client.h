@@ -84,7 +84,4 @@ void netcode_client_disconnect(struct netcode_client *client,
 /* netcode_client_server returns the address of the server being tried or in use. */
 const struct addr *netcode_client_server(const struct netcode_client *client);
 
-/* netcode_client_state_text returns a static, lower-case description. */
-const char *netcode_client_state_text(enum netcode_client_state state);
-
 #endif

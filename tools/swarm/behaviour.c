@@ -88,11 +88,6 @@ struct march_input behaviour_decide(enum behaviour behaviour, struct mind *mind,
     return behaviour == BEHAVIOUR_CROWD ? crowd(mind, &entities[0]) : fight(mind, entities, count);
 }
 
-const char *behaviour_text(enum behaviour behaviour) {
-    CHECK((unsigned)behaviour < BEHAVIOUR_COUNT);
-    return texts[behaviour];
-}
-
 enum behaviour behaviour_parse(const char *text) {
     enum behaviour behaviour = BEHAVIOUR_ROAM;
     while (behaviour < BEHAVIOUR_COUNT && strcmp(text, texts[behaviour]) != 0) behaviour++;

@@ -37,8 +37,6 @@ uint64_t behaviour_wait_ms(enum behaviour behaviour, struct mind *mind);
 struct march_input behaviour_decide(enum behaviour behaviour, struct mind *mind, const struct march_entity *entities,
                                     size_t count);
 
-const char *behaviour_text(enum behaviour behaviour);
-
 /* behaviour_parse returns BEHAVIOUR_COUNT for an unknown name. */
 enum behaviour behaviour_parse(const char *text);
 
