@@ -216,7 +216,7 @@ static void take_snapshot(struct gateway *g, unsigned route, const struct wire_s
     }
 }
 
-/* Sessions of the next snapshots are scattered over 30 MB: their lines are fetched while this one is sealed. */
+/* Sessions of the next snapshots are scattered over 20 MB: their lines are fetched while this one is sealed. */
 static void fetch_ahead(const struct gateway *g, const struct wire_snapshot *snapshot) {
     uint32_t index = (uint32_t)snapshot->session;
     if (index >= g->sessions.size) return;

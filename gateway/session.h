@@ -7,7 +7,7 @@
  * WAITING: the zone is away, or has not been told of the player yet. A session keeps its channel whatever its zone does, so
  * clients never notice which process simulates them.
  *
- * What is touched for each packet lies in `struct session`, one cache line; the channel, 2.3 KB, lies in an array beside it.
+ * What is touched for each packet lies in `struct session`, one cache line; the channel, 1.7 KB, lies in an array beside it.
  * Pages of channels that were never used cost no memory. The table is sized once and belongs to the loop's thread.
  */
 #ifndef MARCH_GATEWAY_SESSION_H
