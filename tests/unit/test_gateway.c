@@ -506,7 +506,7 @@ static void test_gateway_report_tells_what_was_done_and_dropped(void **state) {
     zone_snapshot(f, 1, CHANNEL_SNAPSHOT_MAX + 1);
     zone_snapshot(f, 2, 10);
     uint8_t bytes[NETCODE_PACKET_MAX] = {0};
-    bytes[NETCODE_HEADROOM] = 2; /* sequence */
+    bytes[NETCODE_HEADROOM] = 2;                          /* sequence */
     bytes[NETCODE_HEADROOM + CHANNEL_HEADER_SIZE] = 0xff; /* no frame begins so */
     client_seal(&f->client, bytes + NETCODE_HEADROOM, 30);
     client_flush(&f->client, bytes, 3); /* and no packet is so short */

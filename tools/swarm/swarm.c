@@ -14,6 +14,8 @@
 
 #include "tools/swarm/swarm_inner.h"
 
+_Static_assert(CONFIG_VIEW_MAX <= MARCH_ENTITIES_MAX, "a client has room for any view");
+
 #define HUGE_PAGE_BYTES (2u << 20)
 #define HEAP_BLOCK_MAX  (32 << 20) /* the most that glibc takes for M_MMAP_THRESHOLD */
 
@@ -193,8 +195,7 @@ static int add_bots(struct swarm *s) {
     const struct swarm_options *o = &s->options;
     struct march_config config = {.input_hz = o->rate_hz,
                                   .tick_hz = o->access.tick_hz,
-                                  .entities_max =
-                                      o->access.view_max < MARCH_ENTITIES_MAX ? o->access.view_max : MARCH_ENTITIES_MAX,
+                                  .entities_max = o->access.view_max,
                                   .message_bytes_max = 2048,
                                   .message_blocks = 8,
                                   .rtt = take_rtt,
