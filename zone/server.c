@@ -36,6 +36,7 @@ struct server {
     struct sim *sim;
     struct edges *edges;
     struct recorder *recorder;
+    bool is_recording; /* the recorder has not stopped early */
     struct telemetry *telemetry;
     struct http *http;
     struct health health;
@@ -68,6 +69,7 @@ static int open_sim(struct server *s, uint32_t zone_index, uint64_t incarnation,
     int result = recorder_open(s->options->record, &header, &s->recorder);
     if (result) snprintf(error, error_size, "%s: can't record: %s", s->options->record, strerror(errno));
     sim_set_recorder(s->sim, s->recorder);
+    s->is_recording = s->recorder != NULL;
     return result;
 }
 
@@ -189,19 +191,19 @@ static void look_after(struct server *s, struct mono now) {
     if (mono_since_ns(now, s->followed_at) >= FOLLOW_NS) {
         s->followed_at = now;
         pacer_follow(&s->pacer, mono_now(), wall_now_ns());
-        if (s->recorder && recorder_stopped(s->recorder)) {
+        if (s->is_recording && recorder_stopped(s->recorder)) {
+            s->is_recording = false;
             log_error("recording.stopped", "file=%s reason=\"the disk is too slow, or full\"",
                       LOG_QUOTE(s->options->record));
             sim_set_recorder(s->sim, NULL);
         }
     }
     if (s->pacer.tick % TELEMETRY_EVERY_TICKS < s->pacer.stride) {
-        telemetry_mirror(s->telemetry,
-                         &(struct telemetry_source){.sim = s->sim,
-                                                    .edges = s->edges,
-                                                    .pacer = &s->pacer,
-                                                    .overload = &s->overload,
-                                                    .recording = s->recorder && !recorder_stopped(s->recorder)});
+        telemetry_mirror(s->telemetry, &(struct telemetry_source){.sim = s->sim,
+                                                                  .edges = s->edges,
+                                                                  .pacer = &s->pacer,
+                                                                  .overload = &s->overload,
+                                                                  .recording = s->is_recording});
     }
     health_beat(&s->health, now);
 }
