@@ -14,9 +14,9 @@
 #include "common/frame.h"
 
 #define SERVER_CLOCK_SAMPLES 8
-#define SERVER_CLOCK_FAST_MS 100 /* between the first SERVER_CLOCK_SAMPLES pings */
+#define SERVER_CLOCK_FAST_MS 100  /* between the first SERVER_CLOCK_SAMPLES pings */
 #define SERVER_CLOCK_SLOW_MS 5000 /* between pings after that: an answer is a packet, and clocks drift a few ms a minute */
-#define SERVER_CLOCK_RTT_MAX 10 /* seconds; a pong that took longer is not believed */
+#define SERVER_CLOCK_RTT_MAX 10   /* seconds; a pong that took longer is not believed */
 
 struct server_clock_sample {
     uint64_t rtt_ns;
