@@ -14,7 +14,7 @@
  *
  * Latency. A snapshot leaves in the turn in which its batch arrived. A ping is answered in the turn in which it came:
  * waiting for a snapshot to carry the answer would save one packet in ten and blur what the client measures. Inputs wait at
- * most the flush interval.
+ * most until the flush before the next tick.
  */
 #ifndef MARCH_GATEWAY_GATEWAY_H
 #define MARCH_GATEWAY_GATEWAY_H
