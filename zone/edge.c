@@ -49,8 +49,10 @@ static int open_edge(struct edges *edges, struct edge *edge, const struct config
                                   .queue_max_bytes = queue_bytes};
     int result = bus_edge_open(&edge->bus, &bus, now);
     if (result) {
-        snprintf(error, error_size, "%s: can't listen: %s", url,
-                 result == MARCH_ERR_SYSTEM ? strerror(errno) : march_error_text(result));
+        const char *why = result == MARCH_ERR_EXISTS   ? "the address is in use"
+                          : result == MARCH_ERR_SYSTEM ? strerror(errno)
+                                                       : march_error_text(result);
+        snprintf(error, error_size, "%s: can't listen: %s", url, why);
     }
     return result;
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/config.h"
@@ -121,6 +122,7 @@ static int detach(struct supervisor_options *options, int lock_fd) {
     if (pid > 0) {
         close(fds[1]);
         int code = wait_for_daemon(fds[0]);
+        if (code != EXIT_CODE_OK) (void)waitpid(pid, NULL, 0); /* it is about to end, and nothing is to be left running */
         pid_t alive;
         if (code == EXIT_CODE_OK && run_dir_supervisor(options->run_dir, &alive) != 0) {
             fprintf(stderr, "zonectl: the supervisor died while the cluster came up, see %s/log/zonectl.log\n",
