@@ -119,6 +119,15 @@ class Cluster:
         status = self.status()
         return [p["pid"] for p in status["processes"] if p["pid"]] + [status["supervisor_pid"]] if status else []
 
+    def left_running(self):
+        """Command lines of all processes that were started with the run directory."""
+        lines = []
+        for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                line = path.read_bytes().decode(errors="replace").split("\0")
+                lines += [line] if str(self.run_dir) in line else []
+        return lines
+
     def wait_ready(self):
         return wait_until(lambda: (s := self.status()) and s["ready"] and s, f"{self.run_dir} ready: {self.events()}")
 

@@ -138,8 +138,10 @@ def test_up_with_a_udp_port_in_use_says_so(make_cluster, tmp_path):
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         config = edited(tmp_path, ('listen: ["127.0.0.1:0", "[::1]:0"]', f'listen: ["127.0.0.1:{port}"]'))
-        result = make_cluster(config=config).try_up()
+        cluster = make_cluster(config=config)
+        result = cluster.try_up()
     assert result.returncode == 1
+    assert cluster.left_running() == []
     assert "gateway-0" in result.stderr and str(port) in result.stderr and "in use" in result.stderr.lower()
 
 
