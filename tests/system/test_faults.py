@@ -56,12 +56,20 @@ def test_every_fault_at_once_harms_nothing_over_ipv6(shared_cluster):
     assert report["snapshot_hz"]["p50"] > 20 * 0.9 * 0.9 * 0.9 * 0.9
 
 
+def players_of(cluster, name):
+    """How many of the bots are in a zone, once every zone has told."""
+    def by_zone():
+        players = {f"zone-{i}": cluster.metrics(f"zone-{i}")["march_zone_players"] for i in range(4)}
+        return players if sum(players.values()) == CLIENTS else None
+    players = wait_until(by_zone, "every zone tells its players")[name]
+    assert 0 < players < CLIENTS
+    return players
+
+
 def test_killed_zone_loses_nobody(cluster):
     with Bots(cluster, CLIENTS, "--say", 1) as bots:
-        zone = cluster.process("zone-1")
-        players = zone["players"]
-        assert 0 < players < CLIENTS
-        os.kill(zone["pid"], signal.SIGKILL)
+        players = players_of(cluster, "zone-1")
+        os.kill(cluster.process("zone-1")["pid"], signal.SIGKILL)
         wait_until(lambda: cluster.metrics("gateway-0")["march_gateway_zone_losses_total"] == 1, "the loss is noticed")
         wait_until(lambda: cluster.playing() == CLIENTS, "all play again", 10)
         wait_until(lambda: cluster.metrics("zone-1").get("march_zone_snapshots_total", 0) >= 20 * players, "snapshots again")
@@ -74,18 +82,19 @@ def test_killed_zone_loses_nobody(cluster):
 
 def test_stopped_zone_goes_on_where_it_was(cluster):
     with Bots(cluster, CLIENTS) as bots:
-        zone = cluster.process("zone-2")
-        os.kill(zone["pid"], signal.SIGSTOP)
+        players = players_of(cluster, "zone-2")
+        pid = cluster.process("zone-2")["pid"]
+        os.kill(pid, signal.SIGSTOP)
         try:
             until = time.monotonic() + 3
             wait_until(lambda: time.monotonic() > until, "3 s are over")
         finally:
-            os.kill(zone["pid"], signal.SIGCONT)
+            os.kill(pid, signal.SIGCONT)
         snapshots = cluster.metrics("zone-2")["march_zone_snapshots_total"]
-        wait_until(lambda: cluster.metrics("zone-2")["march_zone_snapshots_total"] > snapshots + 20 * zone["players"],
+        wait_until(lambda: cluster.metrics("zone-2")["march_zone_snapshots_total"] > snapshots + 20 * players,
                    "snapshots again")
         assert cluster.playing() == CLIENTS
-        assert cluster.process("zone-2")["pid"] == zone["pid"] and alive(zone["pid"])
+        assert cluster.process("zone-2")["pid"] == pid and alive(pid)
         assert cluster.metrics("zone-2")["march_zone_ticks_missed_total"] > 100
     assert bots.report["disconnected"] == 0 and bots.report["errors"] == 0, bots.report
 
