@@ -112,9 +112,9 @@ def test_help_of_each_verb_lists_exit_codes(verb):
 
 
 @pytest.mark.parametrize("change, words", [
-    (("width_m: 256", 'width_m: "wide"'), ["zones[0].rect.width_m", "integer"]),
+    (("width_m: 512", 'width_m: "wide"'), ["zones[0].rect.width_m", "integer"]),
     (("  tick_hz: 60", "  tick_hertz: 60"), ["tick_hertz"]),
-    (("rect: {x_m: 256, y_m: 0", "rect: {x_m: 200, y_m: 0"), ["zones[1].rect", "zone-0", "overlap"]),
+    (("rect: {x_m: 512, y_m: 0", "rect: {x_m: 400, y_m: 0"), ["zones[1].rect", "zone-0", "overlap"]),
     (("name: zone-1", "name: zone-0"), ["zone-0"]),
     (("  tick_hz: 60", "  tick_hz: 60000"), ["tick_hz", "120"]),
 ], ids=["type", "key", "overlap", "double", "range"])
