@@ -53,7 +53,7 @@ MISTAKES = {
     "relation": ("  snapshot_hz: 20", "  snapshot_hz: 61", "world.snapshot_hz"),
     "address": ('["127.0.0.1:0", "[::1]:0"]', '["127.0.0.1"]', "gateways[0].listen[0]"),
     "twice": ("  snapshot_hz: 20", "  snapshot_hz: 20\n  tick_hz: 60", "tick_hz"),
-    "overlap": ("rect: {x_m: 256, y_m: 0", "rect: {x_m: 255, y_m: 0", "overlap"),
+    "overlap": ("rect: {x_m: 512, y_m: 0", "rect: {x_m: 511, y_m: 0", "overlap"),
     "syntax": ("  tick_hz: 60", "  tick_hz: [60", ""),
 }
 
