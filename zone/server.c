@@ -228,14 +228,10 @@ static void run_tick(struct server *s, struct mono now) {
     look_after(s, now);
 }
 
-/* Keeps the cores from idle states that take long to leave, for as long as the descriptor is open (kernel: PM quality of
- * service). Measured: a plain sleep then wakes 18 us late, else 120. It costs power, so only a zone with a core of its own
- * asks for it; where that is not allowed, ticks are as they are. */
+/* It costs power, so only a zone with a core of its own asks for it; where that is not allowed, ticks are as they are. */
 static void keep_awake(struct server *s) {
-    const int32_t latency_us = 0;
-    s->awake_fd = open("/dev/cpu_dma_latency", O_WRONLY | O_CLOEXEC);
-    if (s->awake_fd >= 0 && write(s->awake_fd, &latency_us, sizeof latency_us) == sizeof latency_us) return;
-    log_info("cpu.may_idle", "error=\"%s\"", strerror(errno));
+    s->awake_fd = pacer_keep_awake();
+    if (s->awake_fd < 0) log_info("cpu.may_idle", "error=\"%s\"", strerror(errno));
 }
 
 /* Pins this thread alone: nng's and HTTP's are started by now, and stay where the kernel likes. */
