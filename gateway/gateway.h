@@ -40,8 +40,8 @@
 
 /* Under load a turn waits a little for more to do: a wake-up costs as much as a datagram. */
 #define GATEWAY_BUSY_EVENTS     8 /* in the turn before */
-#define GATEWAY_COALESCE_EVENTS 128
-#define GATEWAY_COALESCE_NS     (1 * NS_PER_MS)
+#define GATEWAY_COALESCE_EVENTS 32
+#define GATEWAY_COALESCE_NS     (500 * NS_PER_US)
 
 #define GATEWAY_ZONE_MESSAGE_MAX 64 /* bytes of a packed ZoneStatus */
 

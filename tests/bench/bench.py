@@ -19,6 +19,8 @@ import tempfile
 import time
 import urllib.request
 
+GATEWAY_ROUNDS = 3  # one round is off by up to 10 % either way: the median is the figure
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
@@ -162,8 +164,9 @@ def jitter(bench, rounds=5, seconds=10):
 
 
 def measure(bench):
-    gateway = bench.program("bench_gateway")
-    yield Figure("gateway CPU per datagram pair, against the floor", gateway["process_ratio"], "x", 1.3, True)
+    ratios = [bench.program("bench_gateway")["process_ratio"] for _ in range(GATEWAY_ROUNDS)]
+    bench.raw["bench_gateway_ratios"] = ratios
+    yield Figure("gateway CPU per datagram pair, against the floor", statistics.median(ratios), "x", 1.3, True)
     zone = bench.program("bench_zone")
     yield Figure("zone tick p99, 1,000 players + 1,000 creatures", zone["field"]["tick_ms"]["p99"], "ms", 4, True)
     yield Figure("zone worst tick, 1,000 players in one crowd", zone["crowd"]["wall_max_ms"], "ms", 16.6, True)
