@@ -1,4 +1,4 @@
-# Marchland. `make help` lists the targets. Every variable with ?= can be set on the command line.
+# Marchland. `make help` lists the targets. Every variable with ?= can be set on the command line. V=1 shows every command.
 #
 # MODE picks the flags and the build folder:
 #   dev      -O2, for daily work and `make run`
@@ -14,6 +14,8 @@ FLATC   ?= flatc
 PYTEST  ?= /usr/bin/python3 -m pytest
 JOBS    ?= $(shell nproc)
 MODE    ?= dev
+V       ?=
+Q       := $(if $(V),,@)
 OUT     := build/$(MODE)
 
 PACKAGES := gcc g++ make clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck pkg-config liburing-dev libnng-dev \
@@ -80,21 +82,21 @@ lint: deps ## formatting, headers alone, direction of includes, cppcheck, shellc
 
 $(OUT)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c $< -o $@
+	$(Q)echo "  $@" && $(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c $< -o $@
 
 $(OUT)/%.o: %.cc $(FBS_HDRS)
 	@mkdir -p $(@D)
-	$(CXX) $(CPPFLAGS) $(ALL_CXXFLAGS) -c $< -o $@
+	$(Q)echo "  $@" && $(CXX) $(CPPFLAGS) $(ALL_CXXFLAGS) -c $< -o $@
 
 $(OUT)/gen/%_generated.h: schemas/%.fbs
 	@mkdir -p $(@D)
-	$(FLATC) --cpp --scoped-enums -o $(@D) $<
+	$(Q)echo "  $@" && $(FLATC) --cpp --scoped-enums -o $(@D) $<
 
 AR_ := $(if $(filter release,$(MODE)),gcc-ar,ar)
 define library
 	@mkdir -p $(@D)
 	@rm -f $@
-	$(AR_) rcs $@ $^
+	$(Q)echo "  $@" && $(AR_) rcs $@ $^
 endef
 $(COMMON): $(call lib_obj,common); $(library)
 $(SCHEMAS): $(call lib_obj,schemas) $(WIRE_OBJ); $(library)
@@ -106,7 +108,7 @@ $(TOOLLIB): $(call lib_obj,tools/zonectl); $(library)
 
 define program
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) $(LIBS_$(@F)) -o $@
+	$(Q)echo "  $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) $(LIBS_$(@F)) -o $@
 endef
 $(OUT)/bin/gateway: $(OUT)/gateway/main.o $(GATEWAY) $(SCHEMAS) $(COMMON); $(program)
 $(OUT)/bin/zone: $(OUT)/zone/main.o $(ZONE) $(SCHEMAS) $(COMMON); $(program)
@@ -116,10 +118,10 @@ $(OUT)/tools/client/example.o: CPPFLAGS += -Itools/client
 $(OUT)/bin/example: $(OUT)/tools/client/example.o $(CLIENT) $(SCHEMAS) $(COMMON); $(program)
 $(OUT)/tests/%: $(OUT)/tests/unit/%.o $(ALL_LIBS)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -lcmocka -o $@
+	$(Q)echo "  $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -lcmocka -o $@
 $(OUT)/bench/%: $(OUT)/tests/bench/%.o $(ALL_LIBS)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
+	$(Q)echo "  $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 
 # The client library as it ships: one relocatable object with all it needs of common/, in which only march_* is global.
 PREFIX     ?= /usr/local
@@ -131,11 +133,11 @@ SHIP_SO    := libmarchland-client.so.$(CLIENT_API)
 client-lib: $(SHIP)/libmarchland-client.a $(SHIP)/$(SHIP_SO) ## the client library, static and shared, in build/$(MODE)/ship
 $(SHIP)/marchland-client.o: $(call lib_obj,tools/client) $(COMMON)
 	@mkdir -p $(@D)
-	$(CC) -r -nostdlib -u march_error_text $(if $(filter release,$(MODE)),-O3 -flto=auto -flinker-output=nolto-rel) $^ -o $@
+	$(Q)echo "  $@" && $(CC) -r -nostdlib -u march_error_text $(if $(filter release,$(MODE)),-O3 -flto=auto -flinker-output=nolto-rel) $^ -o $@
 	objcopy --wildcard --keep-global-symbol='march_*' $@
 $(SHIP)/libmarchland-client.a: $(SHIP)/marchland-client.o; $(library)
 $(SHIP)/$(SHIP_SO): $(SHIP)/marchland-client.o
-	$(CC) -shared $(LDFLAGS) -Wl,-soname,$(SHIP_SO) -Wl,--no-undefined $^ -lsodium -lm -o $@
+	$(Q)echo "  $@" && $(CC) -shared $(LDFLAGS) -Wl,-soname,$(SHIP_SO) -Wl,--no-undefined $^ -lsodium -lm -o $@
 install: client-lib ## install the client library's header, libraries and pkg-config file under PREFIX (/usr/local)
 	install -D -m 644 tools/client/marchland.h $(DESTDIR)$(PREFIX)/include/marchland.h
 	install -D -m 644 $(SHIP)/libmarchland-client.a $(DESTDIR)$(PREFIX)/lib/libmarchland-client.a
@@ -152,15 +154,15 @@ FUZZ_OBJ    := $(patsubst %.c,build/fuzz/%.o,$(FUZZ_SRC)) $(patsubst %.cc,build/
 build/fuzz/libfuzzed.a: $(FUZZ_OBJ); $(library)
 build/fuzz/gen/%_generated.h: schemas/%.fbs
 	@mkdir -p $(@D)
-	$(FLATC) --cpp --scoped-enums -o $(@D) $<
+	$(Q)echo "  $@" && $(FLATC) --cpp --scoped-enums -o $(@D) $<
 build/fuzz/%.o: %.c
 	@mkdir -p $(@D)
-	$(CLANG) $(FUZZ_CFLAGS) -MMD -MP -c $< -o $@
+	$(Q)echo "  $@" && $(CLANG) $(FUZZ_CFLAGS) -MMD -MP -c $< -o $@
 build/fuzz/%.o: %.cc $(patsubst schemas/%.fbs,build/fuzz/gen/%_generated.h,$(FBS))
 	@mkdir -p $(@D)
-	$(CLANG)++ $(filter-out -std=c17,$(FUZZ_CFLAGS)) -std=c++17 -fno-exceptions -fno-rtti -MMD -MP -c $< -o $@
+	$(Q)echo "  $@" && $(CLANG)++ $(filter-out -std=c17,$(FUZZ_CFLAGS)) -std=c++17 -fno-exceptions -fno-rtti -MMD -MP -c $< -o $@
 build/fuzz/fuzz_%: build/fuzz/tests/fuzz/fuzz_%.o build/fuzz/libfuzzed.a
-	$(CLANG)++ -fsanitize=fuzzer,address,undefined $^ $(LIBS) -o $@
+	$(Q)echo "  $@" && $(CLANG)++ -fsanitize=fuzzer,address,undefined $^ $(LIBS) -o $@
 
 # --- running
 
@@ -202,7 +204,7 @@ run-unit: $(UNIT_BINS)
 	@failed=0; for t in $^; do echo "== $$t"; LSAN_OPTIONS=suppressions=tests/lsan.supp:print_suppressions=0 timeout $(UNIT_TIMEOUT_S) $$t || failed=1; done; exit $$failed
 $(OUT)/determinism: $(OUT)/tests/unit/test_determinism.o $(ZONE) $(SCHEMAS) $(COMMON)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -lcmocka -o $@
+	$(Q)echo "  $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -lcmocka -o $@
 .PHONY: test-determinism
 test-determinism: ## the simulation gives the same hash at -O0, -O2 and -O3
 	@for o in O0 O2 O3; do echo "== determinism -$$o"; \
@@ -211,9 +213,9 @@ FUZZ_SECONDS ?= 5
 test-fuzz: ## run every fuzzer for FUZZ_SECONDS over its kept corpus
 	@$(MAKE) --no-print-directory -j$(JOBS) --output-sync=target $(FUZZ_BINS:build/fuzz/%=run-%)
 run-fuzz_%: build/fuzz/fuzz_%
-	@echo "== fuzz_$*"; mkdir -p build/fuzz/work/fuzz_$* tests/fuzz/corpus/fuzz_$*
+	@echo "== fuzz_$*"; mkdir -p build/fuzz/found/fuzz_$* tests/fuzz/corpus/fuzz_$*
 	@$< -max_total_time=$(FUZZ_SECONDS) -timeout=5 -print_final_stats=0 -verbosity=0 -artifact_prefix=build/fuzz/ \
-		build/fuzz/work/fuzz_$* tests/fuzz/corpus/fuzz_$*
+		build/fuzz/found/fuzz_$* tests/fuzz/corpus/fuzz_$*
 
 # System tests run real processes, found by MARCH_BIN_DIR; SYSTEM_MODE=release tests what is shipped.
 SYSTEM_MODE ?= test
