@@ -20,10 +20,12 @@ OUT     := build/$(MODE)
 
 PACKAGES := gcc g++ make clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck pkg-config liburing-dev libnng-dev \
 	libmicrohttpd-dev flatbuffers-compiler libflatbuffers-dev libsodium-dev liblz4-dev libcyaml-dev libjansson-dev \
-	libcurl4-openssl-dev libcmocka-dev uthash-dev python3-pytest rt-tests gnuplot-nox linux-perf
+	libcurl4-openssl-dev libcmocka-dev uthash-dev libev-dev libpq-dev libhiredis-dev libzstd-dev postgresql postgresql-contrib redis-server redis-tools \
+	pgbouncer python3-pytest rt-tests gnuplot-nox linux-perf
 
+PQ_INCLUDE := /usr/include/postgresql
 WARN    := -Wall -Wextra -Wshadow -Wconversion -Werror
-CPPFLAGS := -D_GNU_SOURCE -I. -I$(OUT)/gen -MMD -MP
+CPPFLAGS := -D_GNU_SOURCE -I. -I$(OUT)/gen -I$(PQ_INCLUDE) -MMD -MP
 CFLAGS_dev     := -O2 -g -fno-omit-frame-pointer
 CFLAGS_test    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 CFLAGS_O0 := -O0
@@ -35,11 +37,11 @@ CFLAGS  ?=
 ALL_CFLAGS   = -std=c17 -fPIC $(WARN) $(CFLAGS_$(MODE)) $(CFLAGS)
 ALL_CXXFLAGS = -std=c++17 -fPIC -fno-exceptions -fno-rtti -Wall -Wextra -Werror $(CFLAGS_$(MODE)) $(CFLAGS)
 LDFLAGS ?=
-LIBS    := -luring -lnng -lmicrohttpd -lsodium -llz4 -lcyaml -lyaml -ljansson -lstdc++ -lpthread -lm
+LIBS    := -luring -lnng -lmicrohttpd -lsodium -llz4 -lzstd -lcyaml -lyaml -ljansson -lpq -lhiredis -lev -lstdc++ -lpthread -lm
 LIBS_zonectl := -lcurl
 
 # Sources by folder. Everything but main.c of a process is a library, so that tests can link it.
-PROCESSES := gateway zone
+PROCESSES := gateway zone $(patsubst %/main.c,%,$(wildcard persist/main.c))
 lib_src    = $(filter-out %/main.c %/example.c,$(wildcard $(1)/*.c))
 lib_obj    = $(patsubst %.c,$(OUT)/%.o,$(call lib_src,$(1)))
 FBS       := $(wildcard schemas/*.fbs)
@@ -50,10 +52,11 @@ COMMON    := $(OUT)/libcommon.a
 SCHEMAS   := $(OUT)/libschemas.a
 GATEWAY   := $(OUT)/libgateway.a
 ZONE      := $(OUT)/libzone.a
+PERSIST   := $(OUT)/libpersist.a
 CLIENT    := $(OUT)/libclient.a
 SWARM     := $(OUT)/libswarm.a
 TOOLLIB   := $(OUT)/libzonectl.a
-ALL_LIBS  := $(GATEWAY) $(ZONE) $(SWARM) $(TOOLLIB) $(CLIENT) $(SCHEMAS) $(COMMON)
+ALL_LIBS  := $(GATEWAY) $(ZONE) $(PERSIST) $(SWARM) $(TOOLLIB) $(CLIENT) $(SCHEMAS) $(COMMON)
 
 UNIT_BINS  := $(patsubst tests/unit/%.c,$(OUT)/tests/%,$(wildcard tests/unit/test_*.c))
 BENCH_BINS := $(patsubst tests/bench/%.c,$(OUT)/bench/%,$(wildcard tests/bench/bench_*.c))
@@ -73,7 +76,7 @@ deps: ## install the Debian packages that are missing
 	@tools/deps.sh $(PACKAGES)
 
 fmt: deps ## format every C and C++ source
-	@find $(wildcard common schemas gateway zone tools tests) -name '*.[ch]' -o -name '*.cc' | xargs -P$(JOBS) -n16 clang-format -i
+	@find $(wildcard common schemas gateway zone persist tools tests) -name '*.[ch]' -o -name '*.cc' | xargs -P$(JOBS) -n16 clang-format -i
 
 lint: deps ## formatting, headers alone, direction of includes, cppcheck, shellcheck
 	@CC="$(CC)" JOBS=$(JOBS) tools/lint.sh
@@ -102,6 +105,7 @@ $(COMMON): $(call lib_obj,common); $(library)
 $(SCHEMAS): $(call lib_obj,schemas) $(WIRE_OBJ); $(library)
 $(GATEWAY): $(call lib_obj,gateway); $(library)
 $(ZONE): $(call lib_obj,zone); $(library)
+$(PERSIST): $(call lib_obj,persist); $(library)
 $(CLIENT): $(call lib_obj,tools/client) ; $(library)
 $(SWARM): $(call lib_obj,tools/swarm); $(library)
 $(TOOLLIB): $(call lib_obj,tools/zonectl); $(library)
@@ -112,6 +116,7 @@ define program
 endef
 $(OUT)/bin/gateway: $(OUT)/gateway/main.o $(GATEWAY) $(SCHEMAS) $(COMMON); $(program)
 $(OUT)/bin/zone: $(OUT)/zone/main.o $(ZONE) $(SCHEMAS) $(COMMON); $(program)
+$(OUT)/bin/persist: $(OUT)/persist/main.o $(PERSIST) $(SCHEMAS) $(COMMON); $(program)
 $(OUT)/bin/zonectl: $(OUT)/tools/zonectl/main.o $(TOOLLIB) $(SCHEMAS) $(COMMON); $(program)
 $(OUT)/bin/swarm: $(OUT)/tools/swarm/main.o $(SWARM) $(CLIENT) $(SCHEMAS) $(COMMON); $(program)
 $(OUT)/tools/client/example.o: CPPFLAGS += -Itools/client
@@ -148,8 +153,8 @@ install: client-lib ## install the client library's header, libraries and pkg-co
 		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/marchland-client.pc
 
 # Fuzzers are built by clang from the sources, so that coverage reaches into the libraries.
-FUZZ_CFLAGS := -std=c17 -O1 -g -D_GNU_SOURCE -I. -Ibuild/fuzz/gen -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
-FUZZ_SRC    := $(foreach d,common schemas gateway zone tools/client,$(call lib_src,$(d)))
+FUZZ_CFLAGS := -std=c17 -O1 -g -D_GNU_SOURCE -I. -Ibuild/fuzz/gen -I$(PQ_INCLUDE) -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+FUZZ_SRC    := $(foreach d,common schemas gateway zone persist tools/client,$(call lib_src,$(d)))
 FUZZ_OBJ    := $(patsubst %.c,build/fuzz/%.o,$(FUZZ_SRC)) $(patsubst %.cc,build/fuzz/%.o,$(wildcard schemas/*.cc))
 build/fuzz/libfuzzed.a: $(FUZZ_OBJ); $(library)
 build/fuzz/gen/%_generated.h: schemas/%.fbs

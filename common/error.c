@@ -13,6 +13,9 @@ const char *march_error_text(int error) {
     case MARCH_ERR_EXISTS: return "exists already";
     case MARCH_ERR_SYSTEM: return "system error";
     case MARCH_ERR_UNSUPPORTED: return "not supported on this machine";
+    case MARCH_ERR_UNAVAILABLE: return "unavailable";
+    case MARCH_ERR_CONFLICT: return "conflict";
+    case MARCH_ERR_FENCED: return "fenced";
     }
     return "unknown error";
 }

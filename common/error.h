@@ -18,7 +18,10 @@ enum march_error {
     MARCH_ERR_NOT_FOUND = -7,   /* no such thing */
     MARCH_ERR_EXISTS = -8,      /* it is there already */
     MARCH_ERR_SYSTEM = -9,      /* the operating system refused; errno says why */
-    MARCH_ERR_UNSUPPORTED = -10 /* not available on this machine */
+    MARCH_ERR_UNSUPPORTED = -10, /* not available on this machine */
+    MARCH_ERR_UNAVAILABLE = -11, /* a server that is needed does not answer */
+    MARCH_ERR_CONFLICT = -12,    /* somebody else changed it meanwhile: read again */
+    MARCH_ERR_FENCED = -13       /* a newer owner has taken over */
 };
 
 /* march_error_text returns a static, lower-case description of an error; never NULL. */
