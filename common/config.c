@@ -50,6 +50,7 @@ static const cyaml_schema_field_t GATEWAY_FIELDS[] = {
     CYAML_FIELD_UINT("max_clients", OPTIONAL, struct config_gateway, max_clients),
     CYAML_FIELD_INT("cpu", OPTIONAL, struct config_gateway, cpu),
     CYAML_FIELD_ENUM("io", OPTIONAL | CYAML_FLAG_STRICT, struct config_gateway, io, IO_NAMES, CONFIG_IO_COUNT),
+    CYAML_FIELD_STRING("region", OPTIONAL, struct config_gateway, region, 1),
     CYAML_FIELD_END,
 };
 
@@ -73,6 +74,32 @@ static const cyaml_schema_field_t ZONE_FIELDS[] = {
     CYAML_FIELD_STRING("http", OPTIONAL, struct config_zone, http, 1),
     CYAML_FIELD_STRING("bus_host", OPTIONAL, struct config_zone, bus_host, 1),
     CYAML_FIELD_UINT("bus_port", OPTIONAL, struct config_zone, bus_port),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t PERSIST_FIELDS[] = {
+    CYAML_FIELD_STRING("name", NEEDED, struct config_persist, name, 1),
+    CYAML_FIELD_STRING("http", OPTIONAL, struct config_persist, http, 1),
+    CYAML_FIELD_INT("cpu", OPTIONAL, struct config_persist, cpu),
+    CYAML_FIELD_STRING("bus_host", OPTIONAL, struct config_persist, bus_host, 1),
+    CYAML_FIELD_UINT("bus_port", OPTIONAL, struct config_persist, bus_port),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t PERSISTENCE_FIELDS[] = {
+    CYAML_FIELD_UINT("report_ms", OPTIONAL, struct config_persistence, report_ms),
+    CYAML_FIELD_UINT("flush_ms", OPTIONAL, struct config_persistence, flush_ms),
+    CYAML_FIELD_UINT("hot_ms", OPTIONAL, struct config_persistence, hot_ms),
+    CYAML_FIELD_UINT("journal_bytes_max", OPTIONAL, struct config_persistence, journal_bytes_max),
+    CYAML_FIELD_UINT("journal_segment_bytes", OPTIONAL, struct config_persistence, journal_segment_bytes),
+    CYAML_FIELD_STRING("journal_dir", OPTIONAL, struct config_persistence, journal_dir, 0),
+    CYAML_FIELD_UINT("session_ttl_s", OPTIONAL, struct config_persistence, session_ttl_s),
+    CYAML_FIELD_UINT("idempotency_keep_h", OPTIONAL, struct config_persistence, idempotency_keep_h),
+    CYAML_FIELD_UINT("events_keep_days", OPTIONAL, struct config_persistence, events_keep_days),
+    CYAML_FIELD_UINT("season", OPTIONAL, struct config_persistence, season),
+    CYAML_FIELD_UINT("guild_window_ms", OPTIONAL, struct config_persistence, guild_window_ms),
+    CYAML_FIELD_UINT("cache_entries_max", OPTIONAL, struct config_persistence, cache_entries_max),
+    CYAML_FIELD_UINT("cache_ttl_ms", OPTIONAL, struct config_persistence, cache_ttl_ms),
     CYAML_FIELD_END,
 };
 
@@ -110,11 +137,14 @@ static const cyaml_schema_field_t DEV_FIELDS[] = {
 
 static const cyaml_schema_value_t GATEWAY = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_gateway, GATEWAY_FIELDS)};
 static const cyaml_schema_value_t ZONE = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_zone, ZONE_FIELDS)};
+static const cyaml_schema_value_t PERSIST = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_persist, PERSIST_FIELDS)};
 
 static const cyaml_schema_field_t CONFIG_FIELDS[] = {
     CYAML_FIELD_MAPPING("cluster", NEEDED, struct config, cluster, CLUSTER_FIELDS),
     CYAML_FIELD_SEQUENCE("gateways", LIST, struct config, gateways, &GATEWAY, 1, CONFIG_GATEWAYS_MAX),
     CYAML_FIELD_SEQUENCE("zones", LIST, struct config, zones, &ZONE, 1, CONFIG_ZONES_MAX),
+    CYAML_FIELD_SEQUENCE("persists", LIST | OPTIONAL, struct config, persists, &PERSIST, 1, CONFIG_PERSISTS_MAX),
+    CYAML_FIELD_MAPPING("persist", OPTIONAL, struct config, persist, PERSISTENCE_FIELDS),
     CYAML_FIELD_MAPPING("world", OPTIONAL, struct config, world, WORLD_FIELDS),
     CYAML_FIELD_MAPPING("bus", OPTIONAL, struct config, bus, BUS_FIELDS),
     CYAML_FIELD_MAPPING("limits", OPTIONAL, struct config, limits, LIMITS_FIELDS),
@@ -132,6 +162,8 @@ static const cyaml_schema_value_t CONFIG = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINT
     { path, YAML_FORM_ADDRESS, 1, CONFIG_ADDRESS_SIZE - 1, 0, text }
 #define HOST_RULE(path, text)                                                                                               \
     { path, YAML_FORM_HOST, 1, CONFIG_ADDRESS_SIZE - 1, 0, text }
+#define FOLDER_RULE(path)                                                                                                   \
+    { path, YAML_FORM_FOLDER, 0, CONFIG_FOLDER_SIZE - 1, 0, NULL }
 #define INTEGER_RULE(path, min, max, fallback)                                                                              \
     { path, YAML_FORM_INTEGER, min, max, fallback, NULL }
 
@@ -144,6 +176,7 @@ static const struct yaml_rule RULES[] = {
     ADDRESS_RULE("gateways[].http", "127.0.0.1:0"),
     INTEGER_RULE("gateways[].max_clients", 1, 65535, 12000),
     INTEGER_RULE("gateways[].cpu", CONFIG_CPU_NONE, 1023, CONFIG_CPU_NONE),
+    NAME_RULE("gateways[].region", "main"),
     NAME_RULE("zones[].name", NULL),
     INTEGER_RULE("zones[].rect.x_m", METRES_MIN, METRES_MAX - 1, 0),
     INTEGER_RULE("zones[].rect.y_m", METRES_MIN, METRES_MAX - 1, 0),
@@ -157,6 +190,24 @@ static const struct yaml_rule RULES[] = {
     ADDRESS_RULE("zones[].http", "127.0.0.1:0"),
     HOST_RULE("zones[].bus_host", "127.0.0.1"),
     INTEGER_RULE("zones[].bus_port", 1, 65535, 0),
+    NAME_RULE("persists[].name", NULL),
+    ADDRESS_RULE("persists[].http", "127.0.0.1:0"),
+    INTEGER_RULE("persists[].cpu", CONFIG_CPU_NONE, 1023, CONFIG_CPU_NONE),
+    HOST_RULE("persists[].bus_host", "127.0.0.1"),
+    INTEGER_RULE("persists[].bus_port", 1, 65535, 0),
+    INTEGER_RULE("persist.report_ms", 100, 1000, 200),
+    INTEGER_RULE("persist.flush_ms", 100, 60000, 5000),
+    INTEGER_RULE("persist.hot_ms", 100, 60000, 1000),
+    INTEGER_RULE("persist.journal_bytes_max", 1 << 20, (uint64_t)1 << 40, 1 << 30),
+    INTEGER_RULE("persist.journal_segment_bytes", 256 << 10, 1 << 30, 64 << 20),
+    FOLDER_RULE("persist.journal_dir"),
+    INTEGER_RULE("persist.session_ttl_s", 15, 3600, 30),
+    INTEGER_RULE("persist.idempotency_keep_h", 1, 8760, 24),
+    INTEGER_RULE("persist.events_keep_days", 1, 3650, 30),
+    INTEGER_RULE("persist.season", 1, 1000000, 1),
+    INTEGER_RULE("persist.guild_window_ms", 0, 1000, 100),
+    INTEGER_RULE("persist.cache_entries_max", 16, 10000000, 100000),
+    INTEGER_RULE("persist.cache_ttl_ms", 1, 3600000, 30000),
     INTEGER_RULE("world.tick_hz", 10, 120, 60),
     INTEGER_RULE("world.snapshot_hz", 1, 120, 20),
     INTEGER_RULE("world.view_radius_m", 1, CONFIG_VIEW_RADIUS_M_MAX, 40),
@@ -202,24 +253,45 @@ static const struct yaml_node *entry_child(const struct relations *r, const char
     return child ? child : entry;
 }
 
-/* Names are unique over gateways and zones together, since each names a process. */
-static const char *process_name(const struct config *config, uint32_t index) {
-    return index < config->gateways_count ? config->gateways[index].name
-                                          : config->zones[index - config->gateways_count].name;
+/* An entry of one of the lists, each of which is a process. */
+struct entry {
+    const char *list;
+    uint32_t index;
+    const char *name;
+};
+
+static uint32_t entries_count(const struct config *config) {
+    return config->gateways_count + config->zones_count + config->persists_count;
 }
 
+static struct entry entry_at(const struct config *config, uint32_t index) {
+    if (index < config->gateways_count) return (struct entry){"gateways", index, config->gateways[index].name};
+    index -= config->gateways_count;
+    if (index < config->zones_count) return (struct entry){"zones", index, config->zones[index].name};
+    index -= config->zones_count;
+    return (struct entry){"persists", index, config->persists[index].name};
+}
+
+/* Names that other things in the run directory go by. */
+static bool name_is_taken(const char *name) {
+    static const char *const taken[] = {"bots", "cluster", "connect", "postgres", "redis", "zonectl"};
+    for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++)
+        if (strcmp(name, taken[i]) == 0) return true;
+    return false;
+}
+
+/* Names are unique over all lists together, since each names a process. */
 static int check_names(struct relations *r) {
-    uint32_t gateways = r->config->gateways_count;
-    uint32_t count = gateways + r->config->zones_count;
-    for (uint32_t i = 1; i < count; i++) {
-        for (uint32_t j = 0; j < i; j++) {
-            const char *name = process_name(r->config, i);
-            if (strcmp(name, process_name(r->config, j)) != 0) continue;
-            const char *list = i < gateways ? "gateways" : "zones";
-            uint32_t index = i < gateways ? i : i - gateways;
-            return fail(r, entry_child(r, list, index, "name"),
-                        "%s[%" PRIu32 "].name: expected a name used once, found \"%s\" again", list, index, name);
-        }
+    for (uint32_t i = 0; i < entries_count(r->config); i++) {
+        struct entry entry = entry_at(r->config, i);
+        const struct yaml_node *node = entry_child(r, entry.list, entry.index, "name");
+        if (name_is_taken(entry.name))
+            return fail(r, node, "%s[%" PRIu32 "].name: expected a name of its own, found \"%s\", which zonectl uses",
+                        entry.list, entry.index, entry.name);
+        for (uint32_t j = 0; j < i; j++)
+            if (strcmp(entry.name, entry_at(r->config, j).name) == 0)
+                return fail(r, node, "%s[%" PRIu32 "].name: expected a name used once, found \"%s\" again", entry.list,
+                            entry.index, entry.name);
     }
     return 0;
 }
@@ -253,23 +325,53 @@ static int check_zone_sizes(struct relations *r) {
                         "zones[%" PRIu32 "].max_entities: expected at least creatures + max_players = %" PRIu32
                         ", found %" PRIu32,
                         i, zone->creatures + zone->max_players, zone->max_entities);
-        if (r->config->bus.transport == CONFIG_TRANSPORT_TCP && zone->bus_port == 0)
-            return fail(
-                r, entry_child(r, "zones", i, "bus_port"),
-                "zones[%" PRIu32 "].bus_port: missing, expected an integer from 1 to 65535 where bus.transport is tcp", i);
     }
     return 0;
 }
 
+/* Where an entry listens for its edges. */
+struct bus_place {
+    const char *list;
+    uint32_t index;
+    const char *host;
+    uint32_t port;
+};
+
+static struct bus_place bus_place_at(const struct config *config, uint32_t index) {
+    if (index < config->zones_count)
+        return (struct bus_place){"zones", index, config->zones[index].bus_host, config->zones[index].bus_port};
+    index -= config->zones_count;
+    return (struct bus_place){"persists", index, config->persists[index].bus_host, config->persists[index].bus_port};
+}
+
 static int check_bus_ports(struct relations *r) {
-    const struct config_zone *zones = r->config->zones;
-    for (uint32_t i = 1; i < r->config->zones_count; i++)
-        for (uint32_t j = 0; j < i; j++)
-            if (zones[i].bus_port != 0 && zones[i].bus_port == zones[j].bus_port &&
-                strcmp(zones[i].bus_host, zones[j].bus_host) == 0)
-                return fail(r, entry_child(r, "zones", i, "bus_port"),
-                            "zones[%" PRIu32 "].bus_port: expected a port used once on %s, found %" PRIu32 " again", i,
-                            zones[i].bus_host, zones[i].bus_port);
+    uint32_t count = r->config->zones_count + r->config->persists_count;
+    for (uint32_t i = 0; i < count; i++) {
+        struct bus_place place = bus_place_at(r->config, i);
+        const struct yaml_node *node = entry_child(r, place.list, place.index, "bus_port");
+        if (r->config->bus.transport == CONFIG_TRANSPORT_TCP && place.port == 0)
+            return fail(r, node,
+                        "%s[%" PRIu32 "].bus_port: missing, expected an integer from 1 to 65535 where bus.transport is tcp",
+                        place.list, place.index);
+        for (uint32_t j = 0; j < i; j++) {
+            struct bus_place other = bus_place_at(r->config, j);
+            if (place.port != 0 && place.port == other.port && strcmp(place.host, other.host) == 0)
+                return fail(r, node, "%s[%" PRIu32 "].bus_port: expected a port used once on %s, found %" PRIu32 " again",
+                            place.list, place.index, place.host, place.port);
+        }
+    }
+    return 0;
+}
+
+/* A journal that is full before its first segment may go would never have room again. */
+static int check_journal(struct relations *r) {
+    const struct config_persistence *persist = &r->config->persist;
+    const struct yaml_node *node = yaml_child(r->root, "persist");
+    const struct yaml_node *child = yaml_child(node, "journal_bytes_max");
+    if (persist->journal_bytes_max < 4 * persist->journal_segment_bytes)
+        return fail(r, child ? child : node,
+                    "persist.journal_bytes_max: expected at least 4 * journal_segment_bytes = %" PRIu64 ", found %" PRIu64,
+                    4 * persist->journal_segment_bytes, persist->journal_bytes_max);
     return 0;
 }
 
@@ -285,7 +387,8 @@ static int check_rates(struct relations *r) {
 }
 
 static int check_relations(struct relations *r) {
-    int (*const checks[])(struct relations *) = {check_names, check_rects, check_zone_sizes, check_bus_ports, check_rates};
+    int (*const checks[])(struct relations *) = {check_names,     check_rects,   check_zone_sizes,
+                                                 check_bus_ports, check_journal, check_rates};
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
         int result = checks[i](r);
         if (result != 0) return result;
@@ -383,6 +486,12 @@ void config_free(struct config *config) {
 const struct config_gateway *config_gateway_find(const struct config *config, const char *name) {
     for (uint32_t i = 0; i < config->gateways_count; i++)
         if (strcmp(config->gateways[i].name, name) == 0) return &config->gateways[i];
+    return NULL;
+}
+
+const struct config_persist *config_persist_find(const struct config *config, const char *name) {
+    for (uint32_t i = 0; i < config->persists_count; i++)
+        if (strcmp(config->persists[i].name, name) == 0) return &config->persists[i];
     return NULL;
 }
 

@@ -20,9 +20,11 @@
 #define CONFIG_FILE_BYTES_MAX (256 * 1024)
 #define CONFIG_GATEWAYS_MAX   16
 #define CONFIG_ZONES_MAX      64
+#define CONFIG_PERSISTS_MAX   16 /* shards */
 #define CONFIG_ADDRESSES_MAX  8
 #define CONFIG_NAME_SIZE      32 /* bytes with the final zero */
 #define CONFIG_ADDRESS_SIZE   64
+#define CONFIG_FOLDER_SIZE    512
 #define CONFIG_ERROR_SIZE     512 /* enough for any error line of a path of usual length */
 
 /* What a zone's views can do; zone/setup.c asserts that they can. */
@@ -48,6 +50,7 @@ struct config_gateway {
     uint32_t max_clients;
     int32_t cpu; /* core to pin the loop to, or CONFIG_CPU_NONE */
     enum config_io io;
+    char region[CONFIG_NAME_SIZE]; /* whose boards its players are on */
 };
 
 /* Whole metres; x_m and y_m are the least corner. Zones meet but don't overlap; all lie within -32768 to 32767. */
@@ -68,6 +71,32 @@ struct config_zone {
     char http[CONFIG_ADDRESS_SIZE];
     char bus_host[CONFIG_ADDRESS_SIZE]; /* with transport tcp: where the zone listens for its edges */
     uint32_t bus_port;
+};
+
+/* One shard of what lasts; its index in the list is the index of the shard. */
+struct config_persist {
+    char name[CONFIG_NAME_SIZE];
+    char http[CONFIG_ADDRESS_SIZE];
+    int32_t cpu;
+    char bus_host[CONFIG_ADDRESS_SIZE]; /* with transport tcp: where it listens for its edges */
+    uint32_t bus_port;
+};
+
+/* What all shards keep to. */
+struct config_persistence {
+    uint32_t report_ms; /* between two reports of a zone */
+    uint32_t flush_ms;  /* between two flushes of motion to PostgreSQL */
+    uint32_t hot_ms;    /* the same to Redis */
+    uint64_t journal_bytes_max;
+    uint64_t journal_segment_bytes;
+    char journal_dir[CONFIG_FOLDER_SIZE]; /* empty: RUN/journal; a persist's journal is the folder of its name in there */
+    uint32_t session_ttl_s;
+    uint32_t idempotency_keep_h;
+    uint32_t events_keep_days;
+    uint32_t season; /* of the boards */
+    uint32_t guild_window_ms;
+    uint32_t cache_entries_max;
+    uint32_t cache_ttl_ms;
 };
 
 struct config_world {
@@ -108,6 +137,9 @@ struct config {
     uint32_t gateways_count;
     struct config_zone *zones;
     uint32_t zones_count;
+    struct config_persist *persists; /* none: a world that forgets */
+    uint32_t persists_count;
+    struct config_persistence persist;
     struct config_world world;
     struct config_bus bus;
     struct config_limits limits;
@@ -129,5 +161,6 @@ void config_free(struct config *config);
 /* config_gateway_find returns the entry of that name, NULL when there is none. */
 const struct config_gateway *config_gateway_find(const struct config *config, const char *name);
 const struct config_zone *config_zone_find(const struct config *config, const char *name);
+const struct config_persist *config_persist_find(const struct config *config, const char *name);
 
 #endif

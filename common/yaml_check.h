@@ -22,7 +22,8 @@ enum yaml_form {
     YAML_FORM_NAME = 1,    /* a-z, 0-9 and '-', from a letter on */
     YAML_FORM_ADDRESS = 2, /* numeric IP and port */
     YAML_FORM_HOST = 3,    /* numeric IP or host name */
-    YAML_FORM_COUNT = 4
+    YAML_FORM_FOLDER = 4,  /* path of a folder, or empty */
+    YAML_FORM_COUNT = 5
 };
 
 struct yaml_rule {

@@ -83,6 +83,7 @@ static void test_config_good_text_is_filled_with_values_and_defaults(void **stat
     assert_int_equal(gateway->max_clients, 12000);
     assert_int_equal(gateway->cpu, CONFIG_CPU_NONE);
     assert_int_equal(gateway->io, CONFIG_IO_EPOLL);
+    assert_string_equal(gateway->region, "main");
     assert_int_equal(config->zones_count, 2);
     const struct config_zone *zone = config_zone_find(config, "zone-1");
     assert_non_null(zone);
@@ -149,8 +150,9 @@ static const struct mistake MISTAKES[] = {
      "\"zone-0123456789-0123456789-01234\""},
     /* unknown key */
     {7, "    oi: epoll",
-     "c.yaml:7: gateways[0].oi: unknown key, expected one of name, listen, public, http, max_clients, cpu, io"},
-    {19, "wrld:", "c.yaml:20: wrld: unknown key, expected one of cluster, gateways, zones, world, bus, limits, dev"},
+     "c.yaml:7: gateways[0].oi: unknown key, expected one of name, listen, public, http, max_clients, cpu, io, region"},
+    {19, "wrld:",
+     "c.yaml:20: wrld: unknown key, expected one of cluster, gateways, zones, persists, persist, world, bus, limits, dev"},
     /* missing */
     {3, NULL, "c.yaml:2: cluster.protocol_id: missing, expected an integer from 1 to 18446744073709551615"},
     {6, NULL, "c.yaml:5: gateways[0].listen: missing, expected a list of 1 to 8 entries"},
@@ -268,6 +270,72 @@ static void test_config_doubled_bus_port_is_refused(void **state) {
     expect_error(text, "c.yaml:5: zones[1].bus_port: expected a port used once on 127.0.0.1, found 7 again");
 }
 
+#define PREFIX                                                                                                              \
+    "cluster: {protocol_id: 1}\ngateways: [{name: g, listen: [\"0.0.0.0:1\"], region: north}]\n"                            \
+    "zones: [{name: z, bus_port: 7, rect: {x_m: 0, y_m: 0, width_m: 1, height_m: 1}}]\n"
+
+static void test_config_without_persists_has_none_and_defaults(void **state) {
+    (void)state;
+    struct config *config = parse_good(PREFIX);
+    assert_int_equal(config->persists_count, 0);
+    assert_string_equal(config->gateways[0].region, "north");
+    assert_int_equal(config->persist.report_ms, 200);
+    assert_int_equal(config->persist.flush_ms, 5000);
+    assert_int_equal(config->persist.hot_ms, 1000);
+    assert_true(config->persist.journal_bytes_max == 1 << 30);
+    assert_true(config->persist.journal_segment_bytes == 64 << 20);
+    assert_string_equal(config->persist.journal_dir, "");
+    assert_int_equal(config->persist.session_ttl_s, 30);
+    assert_int_equal(config->persist.idempotency_keep_h, 24);
+    assert_int_equal(config->persist.events_keep_days, 30);
+    assert_int_equal(config->persist.season, 1);
+    assert_int_equal(config->persist.guild_window_ms, 100);
+    assert_int_equal(config->persist.cache_entries_max, 100000);
+    assert_int_equal(config->persist.cache_ttl_ms, 30000);
+    assert_null(config_persist_find(config, "z"));
+    config_free(config);
+}
+
+static void test_config_persists_are_filled_in_order(void **state) {
+    (void)state;
+    struct config *config =
+        parse_good(PREFIX "persists:\n- {name: p0, bus_port: 8}\n- {name: p1, cpu: 3, http: '[::1]:9'}\n"
+                          "persist: {journal_bytes_max: 0x10000000000, journal_dir: /var/lib/my journal}\n");
+    assert_int_equal(config->persists_count, 2);
+    assert_string_equal(config->persists[0].name, "p0");
+    assert_string_equal(config->persists[0].bus_host, "127.0.0.1");
+    assert_int_equal(config->persists[0].bus_port, 8);
+    assert_int_equal(config->persists[0].cpu, CONFIG_CPU_NONE);
+    assert_ptr_equal(config_persist_find(config, "p1"), &config->persists[1]);
+    assert_int_equal(config->persists[1].cpu, 3);
+    assert_string_equal(config->persists[1].http, "[::1]:9");
+    assert_true(config->persist.journal_bytes_max == (uint64_t)1 << 40);
+    assert_string_equal(config->persist.journal_dir, "/var/lib/my journal");
+    config_free(config);
+}
+
+static void test_config_mistakes_in_persists_are_named(void **state) {
+    (void)state;
+    expect_error(PREFIX "persists: []\n", "c.yaml:4: persists: expected a list of 1 to 16 entries, found a list of 0");
+    expect_error(PREFIX "persists: [{name: z}]\n",
+                 "c.yaml:4: persists[0].name: expected a name used once, found \"z\" again");
+    expect_error(PREFIX "persists: [{name: p}, {name: p}]\n",
+                 "c.yaml:4: persists[1].name: expected a name used once, found \"p\" again");
+    expect_error(PREFIX "persists: [{name: postgres}]\n",
+                 "c.yaml:4: persists[0].name: expected a name of its own, found \"postgres\", which zonectl uses");
+    expect_error(PREFIX "persists: [{name: p, bus_port: 7}]\n",
+                 "c.yaml:4: persists[0].bus_port: expected a port used once on 127.0.0.1, found 7 again");
+    expect_error(PREFIX "bus: {transport: tcp}\npersists:\n- {name: p}\n",
+                 "c.yaml:6: persists[0].bus_port: missing, expected an integer from 1 to 65535 where bus.transport is tcp");
+    expect_error(
+        PREFIX "persist:\n  journal_bytes_max: 0x7ffffff\n  journal_segment_bytes: 0x2000000\n",
+        "c.yaml:5: persist.journal_bytes_max: expected at least 4 * journal_segment_bytes = 134217728, found 134217727");
+    expect_error(PREFIX "persist: {journal_dir: []}\n",
+                 "c.yaml:4: persist.journal_dir: expected the path of a folder, at most 511 bytes, found a list of 0");
+    expect_error(PREFIX "persist: {report_ms: 99}\n",
+                 "c.yaml:4: persist.report_ms: expected an integer from 100 to 1000, found \"99\"");
+}
+
 static void test_config_shipped_file_loads(void **state) {
     (void)state;
     char error[CONFIG_ERROR_SIZE] = "";
@@ -275,6 +343,7 @@ static void test_config_shipped_file_loads(void **state) {
     if (config_load("deploy/config/cluster.yaml", &config, error, sizeof error) != 0) fail_msg("%s", error);
     assert_int_equal(config->gateways_count, 1);
     assert_int_equal(config->zones_count, 4);
+    assert_int_equal(config->persists_count, 1);
     assert_int_equal(config->world.tick_hz, 60);
     config_free(config);
 }
@@ -296,6 +365,9 @@ int main(void) {
         cmocka_unit_test(test_config_most_zones_that_only_touch_load),
         cmocka_unit_test(test_config_edges_of_ranges_are_good),
         cmocka_unit_test(test_config_doubled_bus_port_is_refused),
+        cmocka_unit_test(test_config_without_persists_has_none_and_defaults),
+        cmocka_unit_test(test_config_persists_are_filled_in_order),
+        cmocka_unit_test(test_config_mistakes_in_persists_are_named),
         cmocka_unit_test(test_config_shipped_file_loads),
         cmocka_unit_test(test_config_missing_file_is_named),
     };
