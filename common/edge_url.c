@@ -6,20 +6,55 @@
 
 #include "common/check.h"
 
-int edge_url(const struct config *config, const char *run_dir, uint32_t zone_index, uint32_t gateway_index, char *url,
-             size_t size) {
-    CHECK(zone_index < config->zones_count && gateway_index < config->gateways_count);
-    const struct config_zone *zone = &config->zones[zone_index];
-    const struct config_gateway *gateway = &config->gateways[gateway_index];
+/* Who listens where, and who dials as which of the listener's diallers. */
+struct ends {
+    const char *listener, *dialler, *host;
+    uint32_t port, place;
+};
+
+static struct ends persist_ends(const struct config *c, uint32_t listener) {
+    CHECK(listener < c->persists_count);
+    const struct config_persist *persist = &c->persists[listener];
+    return (struct ends){.listener = persist->name, .host = persist->bus_host, .port = persist->bus_port};
+}
+
+static struct ends ends_of(const struct config *c, enum edge_kind kind, uint32_t listener, uint32_t dialler) {
+    struct ends ends = {0};
+    if (kind == EDGE_ZONE_GATEWAY) {
+        CHECK(listener < c->zones_count);
+        const struct config_zone *zone = &c->zones[listener];
+        ends = (struct ends){.listener = zone->name, .host = zone->bus_host, .port = zone->bus_port};
+    } else {
+        ends = persist_ends(c, listener);
+    }
+    if (kind == EDGE_ZONE_GATEWAY || kind == EDGE_PERSIST_GATEWAY) {
+        CHECK(dialler < c->gateways_count);
+        ends.dialler = c->gateways[dialler].name;
+        ends.place = dialler;
+    } else if (kind == EDGE_PERSIST_ZONE) {
+        CHECK(dialler < c->zones_count);
+        ends.dialler = c->zones[dialler].name;
+        ends.place = c->gateways_count + dialler;
+    } else {
+        CHECK(kind == EDGE_PERSIST_PERSIST && dialler < c->persists_count && dialler > listener);
+        ends.dialler = c->persists[dialler].name;
+        ends.place = c->gateways_count + c->zones_count + dialler;
+    }
+    return ends;
+}
+
+int edge_url(const struct config *config, const char *run_dir, enum edge_kind kind, uint32_t listener, uint32_t dialler,
+             char *url, size_t size) {
+    struct ends ends = ends_of(config, kind, listener, dialler);
     int len;
     if (config->bus.transport == CONFIG_TRANSPORT_IPC) {
-        len = snprintf(url, size, "ipc://%s/ipc/%s.%s", run_dir, zone->name, gateway->name);
+        len = snprintf(url, size, "ipc://%s/ipc/%s.%s", run_dir, ends.listener, ends.dialler);
         struct sockaddr_un address;
         if (len >= (int)(sizeof address.sun_path + sizeof "ipc://" - 1)) return MARCH_ERR_FULL;
     } else {
-        uint32_t port = zone->bus_port + gateway_index;
+        uint32_t port = ends.port + ends.place;
         if (port > 65535) return MARCH_ERR_INVALID;
-        len = snprintf(url, size, "tcp://%s:%" PRIu32, zone->bus_host, port);
+        len = snprintf(url, size, "tcp://%s:%" PRIu32, ends.host, port);
     }
     return len > 0 && (size_t)len < size ? 0 : MARCH_ERR_FULL;
 }

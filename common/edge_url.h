@@ -1,8 +1,11 @@
-/* edge_url.h: where the edge between a zone and a gateway is: the zone listens there, the gateway dials. Both ask here, so
- * that they agree.
+/* edge_url.h: where the edge between two processes is: one listens there, the other dials. Both ask here, so that they
+ * agree.
  *
- *   transport ipc   ipc://RUN_DIR/ipc/ZONE.GATEWAY
- *   transport tcp   tcp://BUS_HOST:PORT, PORT = the zone's bus_port + the index of the gateway in the configuration
+ *   listener   dialler                        transport ipc                      transport tcp: BUS_HOST:PORT of the
+ * listener zone       gateway                        ipc://RUN_DIR/ipc/ZONE.GATEWAY     bus_port + index of the gateway
+ *   persist    gateway                        ipc://RUN_DIR/ipc/PERSIST.GATEWAY  bus_port + index of the gateway
+ *   persist    zone                           ipc://RUN_DIR/ipc/PERSIST.ZONE     bus_port + gateways + index of the zone
+ *   persist    persist of a greater index     ipc://RUN_DIR/ipc/PERSIST.PERSIST  bus_port + gateways + zones + its index
  */
 #ifndef MARCH_COMMON_EDGE_URL_H
 #define MARCH_COMMON_EDGE_URL_H
@@ -15,9 +18,18 @@
 
 #define EDGE_URL_SIZE 128
 
-/* edge_url writes the address of one edge. MARCH_ERR_FULL when it is longer than `size` or, with ipc, than a socket's path
- * may be; MARCH_ERR_INVALID when the port is past 65535. */
-must_check int edge_url(const struct config *config, const char *run_dir, uint32_t zone_index, uint32_t gateway_index,
-                        char *url, size_t size);
+enum edge_kind {
+    EDGE_ZONE_GATEWAY = 0,
+    EDGE_PERSIST_GATEWAY = 1,
+    EDGE_PERSIST_ZONE = 2,
+    EDGE_PERSIST_PERSIST = 3,
+    EDGE_KIND_COUNT = 4
+};
+
+/* edge_url writes the address of the edge between the listener and the dialler of these indices, in the order of the kind's
+ * name. MARCH_ERR_FULL when it is longer than `size` or, with ipc, than a socket's path may be; MARCH_ERR_INVALID when the
+ * port is past 65535. */
+must_check int edge_url(const struct config *config, const char *run_dir, enum edge_kind kind, uint32_t listener,
+                        uint32_t dialler, char *url, size_t size);
 
 #endif

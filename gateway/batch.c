@@ -10,10 +10,9 @@ void batch_clear(struct batch *batch) {
     batch->ack_count = batch->message_count = batch->blob_len = 0;
 }
 
-int batch_attach(struct batch *batch, uint64_t session, uint64_t player, uint32_t attachment) {
+int batch_attach(struct batch *batch, const struct wire_attach *attach) {
     if (batch->attach_count == BATCH_ATTACHES_MAX) return MARCH_ERR_FULL;
-    batch->attaches[batch->attach_count++] =
-        (struct wire_attach){.session = session, .player = player, .attachment = attachment};
+    batch->attaches[batch->attach_count++] = *attach;
     return 0;
 }
 

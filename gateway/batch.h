@@ -52,7 +52,7 @@ struct batch {
 /* batch_clear empties it, which makes all places void. A zeroed batch is made ready by it. */
 void batch_clear(struct batch *batch);
 
-must_check int batch_attach(struct batch *batch, uint64_t session, uint64_t player, uint32_t attachment);
+must_check int batch_attach(struct batch *batch, const struct wire_attach *attach);
 must_check int batch_detach(struct batch *batch, uint64_t session, uint32_t reason);
 must_check int batch_ack(struct batch *batch, uint64_t session, uint16_t snapshot_seq);
 

@@ -240,10 +240,10 @@ void downstream_zone_batch(void *context, unsigned route, const struct wire_zone
 }
 
 bool downstream_attach_one(struct gateway *g, struct session *session) {
-    uint64_t handle = session_handle(&g->sessions, session);
-    uint32_t attachment = session->attachments + 1;
-    if (route_attach(g->routes[session->route], handle, session->player, attachment) != 0) return false;
-    session->attachments = attachment;
+    struct wire_attach attach = {
+        .session = session_handle(&g->sessions, session), .player = session->player, .attachment = session->attachments + 1};
+    if (route_attach(g->routes[session->route], &attach) != 0) return false;
+    session->attachments = attach.attachment;
     session_move(&g->sessions, session, SESSION_ATTACHING);
     return true;
 }

@@ -96,7 +96,7 @@ static int configure_buses(struct host *h, struct gateway_config *gateway, char 
             .key = is_tcp ? h->cluster_key : NULL,
             .frame_max_bytes = BUS_FRAME_BYTES_MAX,
             .queue_max_bytes = queue_bytes > BUS_FRAME_BYTES_MAX ? queue_bytes : BUS_FRAME_BYTES_MAX};
-        result = edge_url(h->config, h->arguments->run_dir, i, h->index, h->urls[i], EDGE_URL_SIZE);
+        result = edge_url(h->config, h->arguments->run_dir, EDGE_ZONE_GATEWAY, i, h->index, h->urls[i], EDGE_URL_SIZE);
         if (result) {
             snprintf(error, error_size, "no address for the edge to %s: the run directory's path is too long",
                      h->config->zones[i].name);

@@ -166,9 +166,9 @@ static void flush_when_large(struct route *route) {
     if (!route->is_backed_up && batch_bytes(&route->batch) >= BATCH_FLUSH_BYTES) route_flush(route);
 }
 
-int route_attach(struct route *route, uint64_t session, uint64_t player, uint32_t attachment) {
+int route_attach(struct route *route, const struct wire_attach *attach) {
     if (route->state != ROUTE_UP) return MARCH_ERR_NOT_FOUND;
-    return batch_attach(&route->batch, session, player, attachment);
+    return batch_attach(&route->batch, attach);
 }
 
 void route_detach(struct route *route, uint64_t session, uint32_t reason) {

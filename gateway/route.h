@@ -93,7 +93,7 @@ bool route_waits(const struct route *route);
 /* What the zone is to be told. An attach that can't be told is refused: MARCH_ERR_NOT_FOUND when the zone is not UP,
  * MARCH_ERR_FULL when there is no room. A detach is kept until it can be. Inputs and acks are dropped and counted: the
  * client repeats the former, and the zone does without the latter. */
-must_check int route_attach(struct route *route, uint64_t session, uint64_t player, uint32_t attachment);
+must_check int route_attach(struct route *route, const struct wire_attach *attach);
 void route_detach(struct route *route, uint64_t session, uint32_t reason);
 void route_input(struct route *route, struct batch_place *place, const struct wire_input *input);
 void route_ack(struct route *route, uint64_t session, uint16_t snapshot_seq);

@@ -1,33 +1,13 @@
-/* wire.cc: wire.h over the FlatBuffers library. The only C++ of the project: Debian has no FlatBuffers compiler for C. */
-#include "schemas/wire.h"
+/* wire.cc: wire.h over the FlatBuffers library. The only C++ of the project, with its parts wire_persist.cc and
+ * wire_inner.hpp: Debian has no FlatBuffers compiler for C. */
+#include "schemas/wire_inner.hpp"
 
-#include <cstddef>
-#include <cstring>
-
-#include "bus_generated.h"
-#include "client_generated.h"
-
-extern "C" {
-#include "common/check.h"
-#include "common/utf8.h"
-}
-
-namespace fb = march::wire;
-using flatbuffers::FlatBufferBuilder;
-using flatbuffers::Offset;
-using flatbuffers::Verifier;
-
-/* The C structs are copied to and from the wire as they are. */
-static_assert(FLATBUFFERS_LITTLEENDIAN, "structs are copied as they are");
-#define SAME_LAYOUT(c_struct, fbs_struct, size)                                                                             \
-    static_assert(sizeof(c_struct) == (size) && sizeof(fbs_struct) == (size), "size");                                      \
-    static_assert(alignof(c_struct) == alignof(fbs_struct), "alignment")
-#define AT(c_struct, field, offset) static_assert(offsetof(c_struct, field) == (offset), "offset as in bus.fbs")
 SAME_LAYOUT(wire_rect, fb::Rect, 16);
 AT(wire_rect, max_x, 8);
-SAME_LAYOUT(wire_attach, fb::Attach, 24);
+SAME_LAYOUT(wire_attach, fb::Join, 32);
 AT(wire_attach, player, 8);
-AT(wire_attach, attachment, 16);
+AT(wire_attach, session_epoch, 16);
+AT(wire_attach, attachment, 24);
 SAME_LAYOUT(wire_detach, fb::Detach, 16);
 AT(wire_detach, reason, 8);
 SAME_LAYOUT(wire_input_command, fb::InputCommand, 4);
@@ -50,24 +30,13 @@ SAME_LAYOUT(wire_snapshot, fb::Snapshot, 16);
 AT(wire_snapshot, offset, 8);
 AT(wire_snapshot, len, 12);
 AT(wire_snapshot, snapshot_seq, 14);
-static_assert(int(WIRE_BUS_ZONE_BATCH) == int(fb::BusBody::ZoneBatch) && int(WIRE_BUS_HELLO) == int(fb::BusBody::Hello));
+static_assert(int(WIRE_BUS_SHARD_TRANSFERS) == int(fb::BusBody::MAX) && int(WIRE_BUS_HELLO) == int(fb::BusBody::Hello));
 static_assert(int(WIRE_SERVER_RESPAWNED) == int(fb::ServerBody::Respawned));
 static_assert(int(WIRE_CLIENT_RESPAWN) == int(fb::ClientBody::Respawn));
-static_assert(int(WIRE_ROLE_ZONE) == int(fb::Role::Zone) && int(WIRE_ZONE_BACK) == int(fb::ZoneState::Back));
+static_assert(int(WIRE_ROLE_PERSIST) == int(fb::Role::MAX) && int(WIRE_ZONE_BACK) == int(fb::ZoneState::Back));
 static_assert(WIRE_CLIENT_BYTES_MAX >= 2 * WIRE_TEXT_MAX, "a message with the longest text must fit");
 
 /* --- packing */
-
-/* The FlatBuffers buffer is filled from its end downwards, once from this size: bytes_max and room for the builder's
- * scratch. */
-static const size_t BUILDER_SCRATCH_BYTES = 1024;
-
-struct wire_builder {
-    FlatBufferBuilder fbb;
-    size_t bytes_max;
-    explicit wire_builder(size_t max) : fbb(max + BUILDER_SCRATCH_BYTES), bytes_max(max) {
-    }
-};
 
 struct wire_builder *wire_builder_create(size_t bytes_max) {
     CHECK(bytes_max >= WIRE_CLIENT_BYTES_MAX && bytes_max <= WIRE_BUS_BYTES_MAX);
@@ -80,36 +49,13 @@ void wire_builder_destroy(struct wire_builder *builder) {
     delete builder;
 }
 
-/* start empties the builder. The alignment makes the finished message start on 8 bytes even where it holds no u64. */
-static FlatBufferBuilder &start(struct wire_builder *builder) {
-    builder->fbb.Clear();
-    builder->fbb.Align(sizeof(uint64_t));
-    return builder->fbb;
-}
-
-template <typename T, typename C>
-static Offset<flatbuffers::Vector<const T *>> structs(FlatBufferBuilder &fbb, const C *items, size_t count) {
-    return count == 0 ? 0 : fbb.CreateVectorOfStructs(reinterpret_cast<const T *>(items), count);
-}
-
-static Offset<flatbuffers::Vector<uint8_t>> blob_of(FlatBufferBuilder &fbb, const uint8_t *bytes, size_t len) {
-    return len == 0 ? 0 : fbb.CreateVector(bytes, len);
-}
-
-/* Ranges of a blob as the reader will check them. */
-template <typename C> static bool ranges_in_blob(const C *items, size_t count, size_t blob_len) {
-    for (size_t i = 0; i < count; i++)
-        if (items[i].offset > blob_len || items[i].len > blob_len - items[i].offset) return false;
-    return true;
-}
-
 static bool counts_valid(const wire_input *inputs, size_t count) {
     for (size_t i = 0; i < count; i++)
         if (inputs[i].count == 0 || inputs[i].count > WIRE_INPUT_COMMANDS_MAX) return false;
     return true;
 }
 
-static int finish_bus(struct wire_builder *builder, fb::BusBody kind, Offset<void> body, struct wire_bytes *out) {
+int wire_bus_finish(struct wire_builder *builder, fb::BusBody kind, Offset<void> body, struct wire_bytes *out) {
     FlatBufferBuilder &fbb = builder->fbb;
     fb::FinishBusMessageBuffer(fbb, fb::CreateBusMessage(fbb, kind, body));
     CHECK(fbb.GetSize() <= builder->bytes_max);
@@ -124,22 +70,23 @@ int wire_hello_pack(struct wire_builder *builder, const struct wire_hello *hello
     const wire_rect &r = hello->rect;
     fb::Rect rect(r.min_x, r.min_y, r.max_x, r.max_y);
     auto name = fbb.CreateString(hello->name, name_len);
-    auto body = fb::CreateHello(fbb, name, fb::Role(hello->role), hello->incarnation, hello->index, hello->tick_hz, &rect);
-    return finish_bus(builder, fb::BusBody::Hello, body.Union(), out);
+    auto body = fb::CreateHello(fbb, name, fb::Role(hello->role), hello->incarnation, hello->index, hello->tick_hz, &rect,
+                                hello->shard_count);
+    return wire_bus_finish(builder, fb::BusBody::Hello, body.Union(), out);
 }
 
 int wire_gateway_batch_pack(struct wire_builder *builder, const struct wire_gateway_batch *b, struct wire_bytes *out) {
     if (wire_gateway_batch_bytes(b) > builder->bytes_max) return MARCH_ERR_FULL;
     CHECK(ranges_in_blob(b->messages, b->message_count, b->blob_len) && counts_valid(b->inputs, b->input_count));
     FlatBufferBuilder &fbb = start(builder);
-    auto attaches = structs<fb::Attach>(fbb, b->attaches, b->attach_count);
+    auto joins = structs<fb::Join>(fbb, b->attaches, b->attach_count);
     auto detaches = structs<fb::Detach>(fbb, b->detaches, b->detach_count);
     auto inputs = structs<fb::Input>(fbb, b->inputs, b->input_count);
     auto acks = structs<fb::Ack>(fbb, b->acks, b->ack_count);
     auto messages = structs<fb::Message>(fbb, b->messages, b->message_count);
     auto blob = blob_of(fbb, b->blob, b->blob_len);
-    auto body = fb::CreateGatewayBatch(fbb, attaches, detaches, inputs, acks, messages, blob);
-    return finish_bus(builder, fb::BusBody::GatewayBatch, body.Union(), out);
+    auto body = fb::CreateGatewayBatch(fbb, detaches, inputs, acks, messages, blob, joins);
+    return wire_bus_finish(builder, fb::BusBody::GatewayBatch, body.Union(), out);
 }
 
 int wire_zone_batch_pack(struct wire_builder *builder, const struct wire_zone_batch *b, struct wire_bytes *out) {
@@ -153,7 +100,7 @@ int wire_zone_batch_pack(struct wire_builder *builder, const struct wire_zone_ba
     auto detached = structs<fb::Detach>(fbb, b->detached, b->detached_count);
     auto blob = blob_of(fbb, b->blob, b->blob_len);
     auto body = fb::CreateZoneBatch(fbb, b->tick, attached, snapshots, messages, detached, blob);
-    return finish_bus(builder, fb::BusBody::ZoneBatch, body.Union(), out);
+    return wire_bus_finish(builder, fb::BusBody::ZoneBatch, body.Union(), out);
 }
 
 static Offset<flatbuffers::String> text_of(FlatBufferBuilder &fbb, const char *text, size_t size) {
@@ -216,32 +163,9 @@ int wire_client_message_pack(struct wire_builder *builder, const struct wire_cli
 
 /* --- reading */
 
-/* items_of hands out a vector of structs; false where it is misaligned, which the library's verifier does not look at. */
-template <typename C, typename T>
-static bool items_of(const flatbuffers::Vector<const T *> *vector, const C **items, uint32_t *count) {
-    *items = vector ? reinterpret_cast<const C *>(vector->Data()) : nullptr;
-    *count = vector ? vector->size() : 0;
-    return reinterpret_cast<uintptr_t>(*items) % alignof(C) == 0;
-}
-
-/* blob_items hands out a blob, never NULL, so that an empty message of an empty blob has an address like any other. */
-static void blob_items(const flatbuffers::Vector<uint8_t> *vector, const uint8_t **bytes, uint32_t *len) {
-    static const uint8_t nothing[1] = {0};
-    *bytes = vector ? vector->data() : nothing;
-    *len = vector ? vector->size() : 0;
-}
-
 static wire_rect rect_of(const fb::Rect *r) {
     if (!r) return {};
     return {r->min_x(), r->min_y(), r->max_x(), r->max_y()};
-}
-
-static bool copy_name(const flatbuffers::String *name, char (&out)[WIRE_NAME_MAX + 1]) {
-    if (!name || name->size() == 0 || name->size() > WIRE_NAME_MAX ||
-        !utf8_text_valid(name->c_str(), name->size(), WIRE_NAME_MAX))
-        return false;
-    memcpy(out, name->c_str(), name->size() + 1);
-    return true;
 }
 
 static bool copy_text(const flatbuffers::String *text, char (&out)[WIRE_TEXT_MAX + 1]) {
@@ -252,18 +176,19 @@ static bool copy_text(const flatbuffers::String *text, char (&out)[WIRE_TEXT_MAX
 
 static int open_hello(const fb::Hello &in, struct wire_hello *out) {
     if (!copy_name(in.name(), out->name)) return MARCH_ERR_INVALID;
-    if (in.role() != fb::Role::Gateway && in.role() != fb::Role::Zone) return MARCH_ERR_INVALID;
-    if (in.incarnation() == 0) return MARCH_ERR_INVALID;
+    if (in.role() < fb::Role::MIN || in.role() > fb::Role::MAX || in.incarnation() == 0) return MARCH_ERR_INVALID;
+    if (in.role() == fb::Role::Persist ? in.index() >= in.shard_count() : in.shard_count() != 0) return MARCH_ERR_INVALID;
     out->role = wire_role(in.role());
     out->incarnation = in.incarnation();
     out->index = in.index();
     out->tick_hz = in.tick_hz();
     out->rect = rect_of(in.rect());
+    out->shard_count = in.shard_count();
     return 0;
 }
 
 static int open_gateway_batch(const fb::GatewayBatch &in, struct wire_gateway_batch *out) {
-    bool aligned = items_of(in.attaches(), &out->attaches, &out->attach_count);
+    bool aligned = items_of(in.joins(), &out->attaches, &out->attach_count);
     aligned &= items_of(in.detaches(), &out->detaches, &out->detach_count);
     aligned &= items_of(in.inputs(), &out->inputs, &out->input_count);
     aligned &= items_of(in.acks(), &out->acks, &out->ack_count);
@@ -298,7 +223,7 @@ int wire_bus_open(const uint8_t *bytes, size_t len, struct wire_bus_view *view) 
     case fb::BusBody::Hello: return open_hello(*message->body_as_Hello(), &view->hello);
     case fb::BusBody::GatewayBatch: return open_gateway_batch(*message->body_as_GatewayBatch(), &view->gateway);
     case fb::BusBody::ZoneBatch: return open_zone_batch(*message->body_as_ZoneBatch(), &view->zone);
-    default: return MARCH_ERR_UNSUPPORTED;
+    default: return wire_persist_open(*message, view);
     }
 }
 

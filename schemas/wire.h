@@ -1,4 +1,4 @@
-/* wire.h: the messages of bus.fbs and client.fbs as plain C.
+/* wire.h: the messages of bus.fbs and client.fbs as plain C. Those from and to persist stand in wire_persist.h.
  *
  * Packing goes through a `wire_builder`, which owns one buffer, made at creation and never grown: the bytes it hands out are
  * valid until the next pack. A message that would not fit is refused with MARCH_ERR_FULL, so a caller asks
@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "common/error.h"
+#include "schemas/wire_persist.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -27,14 +28,8 @@ extern "C" {
 #define WIRE_BUS_BYTES_MAX      (1u << 20) /* a packed BusMessage: a tick of 2,000 snapshots of half a packet */
 #define WIRE_BATCH_OVERHEAD_MAX 256        /* bytes of a packed batch beside its arrays and blob */
 #define WIRE_CLIENT_BYTES_MAX   512        /* a packed ServerMessage or ClientMessage */
-#define WIRE_NAME_MAX           31         /* bytes of a process's or zone's name */
 #define WIRE_TEXT_MAX           200        /* bytes of what a player says */
 #define WIRE_INPUT_COMMANDS_MAX 8
-
-struct wire_bytes {
-    const uint8_t *data;
-    size_t len;
-};
 
 struct wire_rect { /* metres; min is inside, max is not */
     int32_t min_x, min_y, max_x, max_y;
@@ -42,9 +37,10 @@ struct wire_rect { /* metres; min is inside, max is not */
 
 /* --- bus: gateway to zone */
 
-struct wire_attach {
+struct wire_attach { /* Join of bus.fbs */
     uint64_t session, player;
-    uint32_t attachment; /* 1 for the session's first, one more each time: names the stream of its snapshots */
+    uint64_t session_epoch; /* of the player's session, as persist gave it; 0 in a cluster without persist */
+    uint32_t attachment;    /* 1 for the session's first, one more each time: names the stream of its snapshots */
     uint32_t reserved;
 };
 
@@ -73,11 +69,6 @@ struct wire_ack {
     uint16_t snapshot_seq;
     uint16_t reserved0;
     uint32_t reserved1;
-};
-
-struct wire_message { /* blob[offset .. offset + len) is one reliable message of this session */
-    uint64_t session;
-    uint32_t offset, len;
 };
 
 /* A batch is read in the order of its arrays. An array with count 0 may be NULL. */
@@ -119,18 +110,28 @@ struct wire_zone_batch {
 
 /* --- bus: both ways */
 
-enum wire_role { WIRE_ROLE_GATEWAY = 1, WIRE_ROLE_ZONE = 2 };
+enum wire_role { WIRE_ROLE_GATEWAY = 1, WIRE_ROLE_ZONE = 2, WIRE_ROLE_PERSIST = 3 };
 
 struct wire_hello {
     char name[WIRE_NAME_MAX + 1];
     enum wire_role role;
-    uint64_t incarnation; /* random at each start of a process, never 0 */
-    uint32_t index;
-    uint32_t tick_hz;      /* 0 from a gateway */
-    struct wire_rect rect; /* all 0 from a gateway */
+    uint64_t incarnation;  /* random at each start of a process, never 0 */
+    uint32_t index;        /* of the process among its kind; a persist's shard */
+    uint32_t tick_hz;      /* 0 but from a zone */
+    struct wire_rect rect; /* all 0 but from a zone */
+    uint32_t shard_count;  /* 0 but from a persist, whose index is below it */
 };
 
-enum wire_bus_kind { WIRE_BUS_HELLO = 1, WIRE_BUS_GATEWAY_BATCH = 2, WIRE_BUS_ZONE_BATCH = 3 };
+enum wire_bus_kind {
+    WIRE_BUS_HELLO = 1,
+    WIRE_BUS_GATEWAY_BATCH = 2,
+    WIRE_BUS_ZONE_BATCH = 3,
+    WIRE_BUS_ZONE_REPORT = 4,
+    WIRE_BUS_PERSIST_REPORT = 5,
+    WIRE_BUS_GATEWAY_CLAIMS = 6,
+    WIRE_BUS_PERSIST_SESSIONS = 7,
+    WIRE_BUS_SHARD_TRANSFERS = 8
+};
 
 struct wire_bus_view {
     enum wire_bus_kind kind;
@@ -138,6 +139,11 @@ struct wire_bus_view {
         struct wire_hello hello;
         struct wire_gateway_batch gateway;
         struct wire_zone_batch zone;
+        struct wire_zone_report zone_report;
+        struct wire_persist_report persist_report;
+        struct wire_gateway_claims gateway_claims;
+        struct wire_persist_sessions persist_sessions;
+        struct wire_shard_transfers shard_transfers;
     };
 };
 
@@ -186,8 +192,6 @@ struct wire_client_message {
 };
 
 /* --- packing */
-
-struct wire_builder;
 
 /* wire_builder_create returns a builder for messages of up to `bytes_max` packed bytes, at most WIRE_BUS_BYTES_MAX. Pages
  * that are never used cost no memory. */

@@ -74,7 +74,7 @@ int edges_open(struct edges **out, const struct config *config, uint32_t zone_in
         struct edge *edge = &edges->edges[g];
         *edge = (struct edge){.gateway = config->gateways[g].name, .index = g};
         char url[EDGE_URL_SIZE];
-        int result = edge_url(config, run_dir, zone_index, g, url, sizeof url);
+        int result = edge_url(config, run_dir, EDGE_ZONE_GATEWAY, zone_index, g, url, sizeof url);
         if (result)
             snprintf(error, error_size, "no address for the edge to %s: the run directory's path is too long",
                      edge->gateway);

@@ -71,14 +71,101 @@ static void check_hello(const struct wire_hello *a) {
     CHECK(a->index == b->index && a->tick_hz == b->tick_hz && memcmp(&a->rect, &b->rect, sizeof a->rect) == 0);
 }
 
+static void reopen(const struct wire_bytes *bytes, size_t bound, enum wire_bus_kind kind, struct wire_bus_view *view) {
+    CHECK(bytes->len <= bound && wire_bus_open(bytes->data, bytes->len, view) == 0 && view->kind == kind);
+}
+
+static void check_zone_report(const struct wire_zone_report *a) {
+    if (wire_zone_report_bytes(a) > WIRE_BUS_BYTES_MAX) return;
+    struct wire_bytes bytes;
+    struct wire_bus_view view;
+    CHECK(wire_zone_report_pack(builder, a, &bytes) == 0);
+    reopen(&bytes, wire_zone_report_bytes(a), WIRE_BUS_ZONE_REPORT, &view);
+    const struct wire_zone_report *b = &view.zone_report;
+    CHECK(strcmp(a->partition, b->partition) == 0 && a->lease_epoch == b->lease_epoch && a->seq == b->seq);
+    CHECK(a->claims_lease == b->claims_lease);
+    SAME(a, b, loads, load_count);
+    SAME(a, b, states, state_count);
+    SAME(a, b, grants, grant_count);
+}
+
+static void check_persist_report(const struct wire_persist_report *a) {
+    if (wire_persist_report_bytes(a) > WIRE_BUS_BYTES_MAX) return;
+    struct wire_bytes bytes;
+    struct wire_bus_view view;
+    CHECK(wire_persist_report_pack(builder, a, &bytes) == 0);
+    reopen(&bytes, wire_persist_report_bytes(a), WIRE_BUS_PERSIST_REPORT, &view);
+    const struct wire_persist_report *b = &view.persist_report;
+    CHECK(a->lease_epoch == b->lease_epoch && a->lease_result == b->lease_result && a->durable_seq == b->durable_seq);
+    SAME(a, b, loaded, loaded_count);
+    SAME(a, b, granted, granted_count);
+    SAME(a, b, effects, effect_count);
+    SAME(a, b, stale, stale_count);
+}
+
+static void check_gateway_claims(const struct wire_gateway_claims *a) {
+    for (uint32_t i = 0; i < a->command_count; i++) touch(a->blob + a->commands[i].offset, a->commands[i].len);
+    if (wire_gateway_claims_bytes(a) > WIRE_BUS_BYTES_MAX) return;
+    struct wire_bytes bytes;
+    struct wire_bus_view view;
+    CHECK(wire_gateway_claims_pack(builder, a, &bytes) == 0);
+    reopen(&bytes, wire_gateway_claims_bytes(a), WIRE_BUS_GATEWAY_CLAIMS, &view);
+    const struct wire_gateway_claims *b = &view.gateway_claims;
+    CHECK(strcmp(a->region, b->region) == 0);
+    SAME(a, b, claims, claim_count);
+    SAME(a, b, refreshes, refresh_count);
+    SAME(a, b, commands, command_count);
+    SAME(a, b, ends, end_count);
+    SAME(a, b, blob, blob_len);
+}
+
+static void check_persist_sessions(const struct wire_persist_sessions *a) {
+    check_messages(a->messages, a->message_count, a->blob);
+    if (wire_persist_sessions_bytes(a) > WIRE_BUS_BYTES_MAX) return;
+    struct wire_bytes bytes;
+    struct wire_bus_view view;
+    CHECK(wire_persist_sessions_pack(builder, a, &bytes) == 0);
+    reopen(&bytes, wire_persist_sessions_bytes(a), WIRE_BUS_PERSIST_SESSIONS, &view);
+    const struct wire_persist_sessions *b = &view.persist_sessions;
+    SAME(a, b, claimed, claimed_count);
+    SAME(a, b, messages, message_count);
+    SAME(a, b, ended, ended_count);
+    SAME(a, b, blob, blob_len);
+}
+
+static void check_shard_transfers(const struct wire_shard_transfers *a) {
+    for (uint32_t i = 0; i < a->offer_count; i++) touch(a->blob + a->offers[i].offset, a->offers[i].len);
+    for (uint32_t i = 0; i < a->answer_count; i++) touch(a->blob + a->answers[i].offset, a->answers[i].len);
+    if (wire_shard_transfers_bytes(a) > WIRE_BUS_BYTES_MAX) return;
+    struct wire_bytes bytes;
+    struct wire_bus_view view;
+    CHECK(wire_shard_transfers_pack(builder, a, &bytes) == 0);
+    reopen(&bytes, wire_shard_transfers_bytes(a), WIRE_BUS_SHARD_TRANSFERS, &view);
+    const struct wire_shard_transfers *b = &view.shard_transfers;
+    SAME(a, b, offers, offer_count);
+    SAME(a, b, answers, answer_count);
+    SAME(a, b, dones, done_count);
+    SAME(a, b, invalidations, invalidation_count);
+    SAME(a, b, blob, blob_len);
+}
+
 static void try_bus(const uint8_t *bytes, size_t len) {
     struct wire_bus_view view;
     if (wire_bus_open(bytes, len, &view) != 0) return;
-    if (view.kind == WIRE_BUS_HELLO) check_hello(&view.hello);
-    if (view.kind == WIRE_BUS_GATEWAY_BATCH && wire_gateway_batch_bytes(&view.gateway) <= WIRE_BUS_BYTES_MAX)
-        check_gateway_batch(&view.gateway);
-    if (view.kind == WIRE_BUS_ZONE_BATCH && wire_zone_batch_bytes(&view.zone) <= WIRE_BUS_BYTES_MAX)
-        check_zone_batch(&view.zone);
+    switch (view.kind) {
+    case WIRE_BUS_HELLO: check_hello(&view.hello); break;
+    case WIRE_BUS_GATEWAY_BATCH:
+        if (wire_gateway_batch_bytes(&view.gateway) <= WIRE_BUS_BYTES_MAX) check_gateway_batch(&view.gateway);
+        break;
+    case WIRE_BUS_ZONE_BATCH:
+        if (wire_zone_batch_bytes(&view.zone) <= WIRE_BUS_BYTES_MAX) check_zone_batch(&view.zone);
+        break;
+    case WIRE_BUS_ZONE_REPORT: check_zone_report(&view.zone_report); break;
+    case WIRE_BUS_PERSIST_REPORT: check_persist_report(&view.persist_report); break;
+    case WIRE_BUS_GATEWAY_CLAIMS: check_gateway_claims(&view.gateway_claims); break;
+    case WIRE_BUS_PERSIST_SESSIONS: check_persist_sessions(&view.persist_sessions); break;
+    case WIRE_BUS_SHARD_TRANSFERS: check_shard_transfers(&view.shard_transfers); break;
+    }
 }
 
 static void try_server_message(const uint8_t *bytes, size_t len) {

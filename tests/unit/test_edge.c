@@ -44,7 +44,7 @@ static struct mono test_now(const struct fixture *f) {
 
 static void gateway_dial(struct fixture *f) {
     char url[EDGE_URL_SIZE];
-    assert_int_equal(edge_url(&f->config, f->run_dir, 0, 0, url, sizeof url), 0);
+    assert_int_equal(edge_url(&f->config, f->run_dir, EDGE_ZONE_GATEWAY, 0, 0, url, sizeof url), 0);
     struct bus_edge_config bus = {.url = url,
                                   .role = BUS_DIAL,
                                   .local_name = "gateway-0",

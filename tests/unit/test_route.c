@@ -105,7 +105,7 @@ static void lose_zone(struct fixture *f) {
 
 static void test_route_hello_both_ways_makes_it_up(void **state) {
     struct fixture *f = *state;
-    assert_int_equal(route_attach(f->route, 1, 1, 1), MARCH_ERR_NOT_FOUND);
+    assert_int_equal(route_attach(f->route, &(struct wire_attach){1, 1, 0, 1, 0}), MARCH_ERR_NOT_FOUND);
     PUMP_UNTIL(f, f->ups == 1 && f->zone.hellos == 1);
     assert_int_equal(f->route->state, ROUTE_UP);
     assert_int_equal(f->zone.hello.incarnation, 42);
@@ -118,7 +118,7 @@ static void test_route_what_is_told_arrives_in_one_batch(void **state) {
     PUMP_UNTIL(f, f->ups == 1);
     struct batch_place place = {0};
     struct wire_input input = {.session = 11, .newest_seq = 9, .count = 1};
-    assert_int_equal(route_attach(f->route, 11, 1011, 1), 0);
+    assert_int_equal(route_attach(f->route, &(struct wire_attach){11, 1011, 7, 1, 0}), 0);
     route_input(f->route, &place, &input);
     route_ack(f->route, 11, 3);
     route_detach(f->route, 12, 6);
@@ -127,6 +127,7 @@ static void test_route_what_is_told_arrives_in_one_batch(void **state) {
     PUMP_UNTIL(f, f->zone.batches == 1);
     assert_int_equal(f->zone.attach_count, 1);
     assert_int_equal(f->zone.attaches[0].player, 1011);
+    assert_int_equal(f->zone.attaches[0].session_epoch, 7);
     assert_int_equal(f->zone.detach_count, 1);
     assert_int_equal(f->zone.detaches[0].reason, 6);
     assert_int_equal(f->zone.input_count, 1);

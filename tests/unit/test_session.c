@@ -150,8 +150,9 @@ static void test_batch_place_is_void_after_clear(void **state) {
 
 static void test_batch_full_arrays_refuse(void **state) {
     struct fixture *f = *state;
-    for (unsigned i = 0; i < BATCH_ATTACHES_MAX; i++) assert_int_equal(batch_attach(&f->batch, i, i, 1), 0);
-    assert_int_equal(batch_attach(&f->batch, 1, 1, 1), MARCH_ERR_FULL);
+    const struct wire_attach attach = {.session = 1, .player = 1, .attachment = 1};
+    for (unsigned i = 0; i < BATCH_ATTACHES_MAX; i++) assert_int_equal(batch_attach(&f->batch, &attach), 0);
+    assert_int_equal(batch_attach(&f->batch, &attach), MARCH_ERR_FULL);
     for (unsigned i = 0; i < BATCH_DETACHES_MAX; i++) assert_int_equal(batch_detach(&f->batch, i, 0), 0);
     assert_int_equal(batch_detach(&f->batch, 1, 0), MARCH_ERR_FULL);
     for (unsigned i = 0; i < BATCH_ACKS_MAX; i++) assert_int_equal(batch_ack(&f->batch, i, 1), 0);

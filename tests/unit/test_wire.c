@@ -47,7 +47,7 @@ static void test_wire_hello_round_trips(void **state) {
 }
 
 static void test_wire_gateway_batch_round_trips(void **state) {
-    struct wire_attach attaches[] = {{1, 100, 1, 0}, {2, 200, 7, 0}};
+    struct wire_attach attaches[] = {{1, 100, 1ULL << 50, 1, 0}, {2, 200, 0, 7, 0}};
     struct wire_detach detaches[] = {{.session = 3, .reason = 7}};
     struct wire_input inputs[] = {{.session = 1, .view_tick = 99, .newest_seq = 65535, .count = 2}};
     inputs[0].commands[0] = (struct wire_input_command){5, 1, 4000};
@@ -184,7 +184,7 @@ static void test_wire_input_count_outside_array_is_refused(void **state) {
 }
 
 static void test_wire_cut_or_misaligned_is_refused(void **state) {
-    struct wire_attach attach = {1, 2, 3, 0};
+    struct wire_attach attach = {1, 2, 3, 4, 0};
     struct wire_gateway_batch batch = {.attaches = &attach, .attach_count = 1};
     struct wire_bytes bytes;
     struct wire_bus_view view;
