@@ -1,5 +1,5 @@
-/* wire.cc: wire.h over the FlatBuffers library. The only C++ of the project, with its parts wire_persist.cc and
- * wire_inner.hpp: Debian has no FlatBuffers compiler for C. */
+/* wire.cc: wire.h over the FlatBuffers library. The only C++ of the project, with its parts wire_persist.cc,
+ * wire_client.cc and wire_inner.hpp: Debian has no FlatBuffers compiler for C. */
 #include "schemas/wire_inner.hpp"
 
 SAME_LAYOUT(wire_rect, fb::Rect, 16);
@@ -31,10 +31,7 @@ AT(wire_snapshot, offset, 8);
 AT(wire_snapshot, len, 12);
 AT(wire_snapshot, snapshot_seq, 14);
 static_assert(int(WIRE_BUS_SHARD_TRANSFERS) == int(fb::BusBody::MAX) && int(WIRE_BUS_HELLO) == int(fb::BusBody::Hello));
-static_assert(int(WIRE_SERVER_RESPAWNED) == int(fb::ServerBody::Respawned));
-static_assert(int(WIRE_CLIENT_RESPAWN) == int(fb::ClientBody::Respawn));
-static_assert(int(WIRE_ROLE_PERSIST) == int(fb::Role::MAX) && int(WIRE_ZONE_BACK) == int(fb::ZoneState::Back));
-static_assert(WIRE_CLIENT_BYTES_MAX >= 2 * WIRE_TEXT_MAX, "a message with the longest text must fit");
+static_assert(int(WIRE_ROLE_PERSIST) == int(fb::Role::MAX));
 
 /* --- packing */
 
@@ -103,79 +100,10 @@ int wire_zone_batch_pack(struct wire_builder *builder, const struct wire_zone_ba
     return wire_bus_finish(builder, fb::BusBody::ZoneBatch, body.Union(), out);
 }
 
-static Offset<flatbuffers::String> text_of(FlatBufferBuilder &fbb, const char *text, size_t size) {
-    size_t len = strnlen(text, size);
-    CHECK(utf8_text_valid(text, len, WIRE_TEXT_MAX));
-    return fbb.CreateString(text, len);
-}
-
-static Offset<fb::Welcome> welcome_of(FlatBufferBuilder &fbb, const struct wire_welcome &w) {
-    size_t len = strnlen(w.zone, sizeof w.zone);
-    CHECK(len >= 1 && len <= WIRE_NAME_MAX);
-    fb::Rect rect(w.rect.min_x, w.rect.min_y, w.rect.max_x, w.rect.max_y);
-    auto zone = fbb.CreateString(w.zone, len);
-    return fb::CreateWelcome(fbb, w.entity, w.player, zone, w.tick_hz, w.snapshot_hz, &rect, w.view_radius_m);
-}
-
-static Offset<void> server_body(FlatBufferBuilder &fbb, const struct wire_server_message &m) {
-    switch (m.kind) {
-    case WIRE_SERVER_WELCOME: return welcome_of(fbb, m.welcome).Union();
-    case WIRE_SERVER_ZONE_STATUS: return fb::CreateZoneStatus(fbb, fb::ZoneState(m.zone_state)).Union();
-    case WIRE_SERVER_HEARD: {
-        auto text = text_of(fbb, m.heard.text, sizeof m.heard.text);
-        return fb::CreateHeard(fbb, m.heard.entity, m.heard.player, text).Union();
-    }
-    case WIRE_SERVER_DIED: return fb::CreateDied(fbb, m.died_by).Union();
-    case WIRE_SERVER_RESPAWNED: return fb::CreateRespawned(fbb).Union();
-    }
-    CHECK(!"a kind of server message");
-}
-
-static Offset<void> client_body(FlatBufferBuilder &fbb, const struct wire_client_message &m) {
-    switch (m.kind) {
-    case WIRE_CLIENT_SAY: {
-        auto text = text_of(fbb, m.say, sizeof m.say);
-        return fb::CreateSay(fbb, text).Union();
-    }
-    case WIRE_CLIENT_VIEWPORT: return fb::CreateViewport(fbb, m.viewport_radius_m).Union();
-    case WIRE_CLIENT_RESPAWN: return fb::CreateRespawn(fbb).Union();
-    }
-    CHECK(!"a kind of client message");
-}
-
-int wire_server_message_pack(struct wire_builder *builder, const struct wire_server_message *m, struct wire_bytes *out) {
-    FlatBufferBuilder &fbb = start(builder);
-    auto body = server_body(fbb, *m);
-    fbb.Finish(fb::CreateServerMessage(fbb, fb::ServerBody(m->kind), body));
-    CHECK(fbb.GetSize() <= WIRE_CLIENT_BYTES_MAX);
-    *out = {fbb.GetBufferPointer(), fbb.GetSize()};
-    return 0;
-}
-
-int wire_client_message_pack(struct wire_builder *builder, const struct wire_client_message *m, struct wire_bytes *out) {
-    FlatBufferBuilder &fbb = start(builder);
-    auto body = client_body(fbb, *m);
-    fbb.Finish(fb::CreateClientMessage(fbb, fb::ClientBody(m->kind), body));
-    CHECK(fbb.GetSize() <= WIRE_CLIENT_BYTES_MAX);
-    *out = {fbb.GetBufferPointer(), fbb.GetSize()};
-    return 0;
-}
-
 /* --- reading */
 
-static wire_rect rect_of(const fb::Rect *r) {
-    if (!r) return {};
-    return {r->min_x(), r->min_y(), r->max_x(), r->max_y()};
-}
-
-static bool copy_text(const flatbuffers::String *text, char (&out)[WIRE_TEXT_MAX + 1]) {
-    if (!text || !utf8_text_valid(text->c_str(), text->size(), WIRE_TEXT_MAX)) return false;
-    memcpy(out, text->c_str(), text->size() + 1);
-    return true;
-}
-
 static int open_hello(const fb::Hello &in, struct wire_hello *out) {
-    if (!copy_name(in.name(), out->name)) return MARCH_ERR_INVALID;
+    if (!copy_text(in.name(), out->name)) return MARCH_ERR_INVALID;
     if (in.role() < fb::Role::MIN || in.role() > fb::Role::MAX || in.incarnation() == 0) return MARCH_ERR_INVALID;
     if (in.role() == fb::Role::Persist ? in.index() >= in.shard_count() : in.shard_count() != 0) return MARCH_ERR_INVALID;
     out->role = wire_role(in.role());
@@ -224,70 +152,5 @@ int wire_bus_open(const uint8_t *bytes, size_t len, struct wire_bus_view *view) 
     case fb::BusBody::GatewayBatch: return open_gateway_batch(*message->body_as_GatewayBatch(), &view->gateway);
     case fb::BusBody::ZoneBatch: return open_zone_batch(*message->body_as_ZoneBatch(), &view->zone);
     default: return wire_persist_open(*message, view);
-    }
-}
-
-/* Client messages lie at any alignment in a reassembled stream: the verified copy is aligned. */
-struct aligned_message {
-    alignas(uint64_t) uint8_t bytes[WIRE_CLIENT_BYTES_MAX];
-};
-
-template <typename T> static const T *verified(const uint8_t *bytes, size_t len, aligned_message &copy) {
-    if (len < sizeof(uint64_t) || len > sizeof copy.bytes) return nullptr;
-    memcpy(copy.bytes, bytes, len);
-    Verifier verifier(copy.bytes, len);
-    if (!verifier.VerifyBuffer<T>(nullptr)) return nullptr;
-    const T *root = flatbuffers::GetRoot<T>(copy.bytes);
-    return root->body() ? root : nullptr;
-}
-
-static int read_welcome(const fb::Welcome &in, struct wire_welcome *out) {
-    if (!copy_name(in.zone(), out->zone)) return MARCH_ERR_INVALID;
-    out->entity = in.entity();
-    out->player = in.player();
-    out->tick_hz = in.tick_hz();
-    out->snapshot_hz = in.snapshot_hz();
-    out->view_radius_m = in.view_radius_m();
-    out->rect = rect_of(in.rect());
-    return 0;
-}
-
-static int read_zone_status(const fb::ZoneStatus &in, enum wire_zone_state *out) {
-    if (in.state() != fb::ZoneState::Lost && in.state() != fb::ZoneState::Back) return MARCH_ERR_INVALID;
-    *out = wire_zone_state(in.state());
-    return 0;
-}
-
-static int read_heard(const fb::Heard &in, struct wire_heard *out) {
-    out->entity = in.entity();
-    out->player = in.player();
-    return copy_text(in.text(), out->text) ? 0 : MARCH_ERR_INVALID;
-}
-
-int wire_server_message_read(const uint8_t *bytes, size_t len, struct wire_server_message *message) {
-    aligned_message copy;
-    const fb::ServerMessage *root = verified<fb::ServerMessage>(bytes, len, copy);
-    if (!root) return MARCH_ERR_INVALID;
-    message->kind = wire_server_kind(root->body_type());
-    switch (root->body_type()) {
-    case fb::ServerBody::Welcome: return read_welcome(*root->body_as_Welcome(), &message->welcome);
-    case fb::ServerBody::ZoneStatus: return read_zone_status(*root->body_as_ZoneStatus(), &message->zone_state);
-    case fb::ServerBody::Heard: return read_heard(*root->body_as_Heard(), &message->heard);
-    case fb::ServerBody::Died: message->died_by = root->body_as_Died()->by(); return 0;
-    case fb::ServerBody::Respawned: return 0;
-    default: return MARCH_ERR_UNSUPPORTED;
-    }
-}
-
-int wire_client_message_read(const uint8_t *bytes, size_t len, struct wire_client_message *message) {
-    aligned_message copy;
-    const fb::ClientMessage *root = verified<fb::ClientMessage>(bytes, len, copy);
-    if (!root) return MARCH_ERR_INVALID;
-    message->kind = wire_client_kind(root->body_type());
-    switch (root->body_type()) {
-    case fb::ClientBody::Say: return copy_text(root->body_as_Say()->text(), message->say) ? 0 : MARCH_ERR_INVALID;
-    case fb::ClientBody::Viewport: message->viewport_radius_m = root->body_as_Viewport()->radius_m(); return 0;
-    case fb::ClientBody::Respawn: return 0;
-    default: return MARCH_ERR_UNSUPPORTED;
     }
 }

@@ -20,6 +20,7 @@
 
 #include "common/error.h"
 #include "schemas/wire_persist.h"
+#include "schemas/wire_value.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -27,7 +28,7 @@ extern "C" {
 
 #define WIRE_BUS_BYTES_MAX      (1u << 20) /* a packed BusMessage: a tick of 2,000 snapshots of half a packet */
 #define WIRE_BATCH_OVERHEAD_MAX 256        /* bytes of a packed batch beside its arrays and blob */
-#define WIRE_CLIENT_BYTES_MAX   512        /* a packed ServerMessage or ClientMessage */
+#define WIRE_CLIENT_BYTES_MAX   1024       /* a packed ServerMessage or ClientMessage: one fragment */
 #define WIRE_TEXT_MAX           200        /* bytes of what a player says */
 #define WIRE_INPUT_COMMANDS_MAX 8
 
@@ -156,7 +157,18 @@ enum wire_server_kind {
     WIRE_SERVER_ZONE_STATUS = 2,
     WIRE_SERVER_HEARD = 3,
     WIRE_SERVER_DIED = 4,
-    WIRE_SERVER_RESPAWNED = 5
+    WIRE_SERVER_RESPAWNED = 5,
+    WIRE_SERVER_COMMAND_RESULT = 6, /* this and the rest are those of wire_value.h */
+    WIRE_SERVER_INVENTORY_DIFF = 7,
+    WIRE_SERVER_TRADE_OFFERED = 8,
+    WIRE_SERVER_TRADE_CLOSED = 9,
+    WIRE_SERVER_GUILD_INVITED = 10,
+    WIRE_SERVER_GUILD_STATE = 11,
+    WIRE_SERVER_AUCTION_STATE = 12,
+    WIRE_SERVER_BOARD_ROWS = 13,
+    WIRE_SERVER_PROFILE = 14,
+    WIRE_SERVER_PROGRESS = 15,
+    WIRE_SERVER_ENDED = 16
 };
 
 struct wire_welcome {
@@ -178,16 +190,28 @@ struct wire_server_message {
         enum wire_zone_state zone_state;
         struct wire_heard heard;
         uint64_t died_by; /* entity; 0: nobody */
+        struct wire_command_result result;
+        struct wire_inventory_diff inventory;
+        struct wire_trade_offered trade_offered;
+        struct wire_trade_closed trade_closed;
+        struct wire_guild_invited guild_invited;
+        struct wire_guild_state guild;
+        struct wire_auction_state auction;
+        struct wire_board_rows board;
+        struct wire_profile profile;
+        struct wire_progress progress;
+        enum wire_end_reason ended;
     };
 };
 
-enum wire_client_kind { WIRE_CLIENT_SAY = 1, WIRE_CLIENT_VIEWPORT = 2, WIRE_CLIENT_RESPAWN = 3 };
+enum wire_client_kind { WIRE_CLIENT_SAY = 1, WIRE_CLIENT_VIEWPORT = 2, WIRE_CLIENT_RESPAWN = 3, WIRE_CLIENT_COMMAND = 4 };
 
 struct wire_client_message {
     enum wire_client_kind kind;
     union {
         char say[WIRE_TEXT_MAX + 1]; /* as heard.text */
         uint16_t viewport_radius_m;
+        struct wire_command command;
     };
 };
 

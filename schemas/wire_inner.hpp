@@ -1,4 +1,4 @@
-/* wire_inner.hpp: what wire.cc and wire_persist.cc share. Nothing else includes it. */
+/* wire_inner.hpp: what wire.cc, wire_persist.cc and wire_client.cc share. Nothing else includes it. */
 #ifndef MARCH_SCHEMAS_WIRE_INNER_HPP
 #define MARCH_SCHEMAS_WIRE_INNER_HPP
 
@@ -24,7 +24,7 @@ static_assert(FLATBUFFERS_LITTLEENDIAN, "structs are copied as they are");
 #define SAME_LAYOUT(c_struct, fbs_struct, size)                                                                             \
     static_assert(sizeof(c_struct) == (size) && sizeof(fbs_struct) == (size), "size");                                      \
     static_assert(alignof(c_struct) == alignof(fbs_struct), "alignment")
-#define AT(c_struct, field, offset) static_assert(offsetof(c_struct, field) == (offset), "offset as in bus.fbs")
+#define AT(c_struct, field, offset) static_assert(offsetof(c_struct, field) == (offset), "offset as in the schema")
 
 /* --- packing */
 
@@ -84,11 +84,15 @@ static inline void blob_items(const flatbuffers::Vector<uint8_t> *vector, const 
     *len = vector ? vector->size() : 0;
 }
 
-static inline bool copy_name(const flatbuffers::String *name, char (&out)[WIRE_NAME_MAX + 1]) {
-    if (!name || name->size() == 0 || name->size() > WIRE_NAME_MAX ||
-        !utf8_text_valid(name->c_str(), name->size(), WIRE_NAME_MAX))
-        return false;
-    memcpy(out, name->c_str(), name->size() + 1);
+static inline wire_rect rect_of(const fb::Rect *r) {
+    if (!r) return {};
+    return {r->min_x(), r->min_y(), r->max_x(), r->max_y()};
+}
+
+/* copy_text copies a text of 1 byte to what `out` holds; false where there is none, or it is not one. */
+template <size_t SIZE> static inline bool copy_text(const flatbuffers::String *text, char (&out)[SIZE]) {
+    if (!text || !utf8_text_valid(text->c_str(), text->size(), SIZE - 1)) return false;
+    memcpy(out, text->c_str(), text->size() + 1);
     return true;
 }
 

@@ -144,7 +144,7 @@ int wire_shard_transfers_pack(struct wire_builder *builder, const struct wire_sh
 /* --- reading */
 
 static int open_zone_report(const fb::ZoneReport &in, struct wire_zone_report *out) {
-    if (!copy_name(in.partition(), out->partition)) return MARCH_ERR_INVALID;
+    if (!copy_text(in.partition(), out->partition)) return MARCH_ERR_INVALID;
     out->lease_epoch = in.lease_epoch();
     out->seq = in.seq();
     out->claims_lease = in.claims_lease();
@@ -166,7 +166,7 @@ static int open_persist_report(const fb::PersistReport &in, struct wire_persist_
 }
 
 static int open_gateway_claims(const fb::GatewayClaims &in, struct wire_gateway_claims *out) {
-    if (!copy_name(in.region(), out->region)) return MARCH_ERR_INVALID;
+    if (!copy_text(in.region(), out->region)) return MARCH_ERR_INVALID;
     bool aligned = items_of(in.claims(), &out->claims, &out->claim_count);
     aligned &= items_of(in.refreshes(), &out->refreshes, &out->refresh_count);
     aligned &= items_of(in.commands(), &out->commands, &out->command_count);

@@ -344,6 +344,7 @@ void sim_message(struct sim *sim, uint32_t gateway, uint64_t session, const uint
     case WIRE_CLIENT_SAY: say(sim, p, message.say); break;
     case WIRE_CLIENT_VIEWPORT: set_viewport(sim, p, message.viewport_radius_m); break;
     case WIRE_CLIENT_RESPAWN: game_respawn(sim->game, p->index); break;
+    case WIRE_CLIENT_COMMAND: sim->stats.messages_bad++; break; /* persist's, never a zone's */
     }
 }
 

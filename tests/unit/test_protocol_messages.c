@@ -89,11 +89,73 @@ static void test_protocol_messages_of_clients_are_as_documented(void **state) {
     assert_int_equal(client_example("message-respawn").kind, WIRE_CLIENT_RESPAWN);
 }
 
+#define ITEM 0x0001000000000005ULL
+
+static void test_protocol_messages_commands_are_as_documented(void **state) {
+    (void)state;
+    struct wire_command c = client_example("message-command-move").command;
+    assert_true(c.key == 0x1122334455667788 && c.verb == WIRE_COMMAND_MOVE && c.item == ITEM);
+    assert_true(c.version == 3 && c.slot == 7);
+    c = client_example("message-command-trade").command;
+    assert_true(c.verb == WIRE_COMMAND_TRADE_OFFER && c.player == 43 && c.price == 250 && c.duration_s == 60);
+    assert_true(c.give_count == 1 && c.give[0].id == ITEM && c.give[0].version == 4 && c.give[0].count == 2);
+    c = client_example("message-command-guild").command;
+    assert_int_equal(c.verb, WIRE_COMMAND_GUILD_CREATE);
+    assert_string_equal(c.text, "wolves");
+    struct wire_command_result r = server_example("message-result").result;
+    assert_true(r.key == 0x1122334455667789 && r.status == WIRE_STATUS_CONFLICT && r.object == 0);
+}
+
+static void test_protocol_messages_of_items_are_as_documented(void **state) {
+    (void)state;
+    struct wire_inventory_diff d = server_example("message-inventory").inventory;
+    assert_true(!d.reset && !d.more && d.guild == 0 && d.version == 9 && d.gold == 250 && d.added_count == 0);
+    assert_true(d.updated_count == 1 && d.removed_count == 1 && d.removed[0] == ITEM + 1);
+    struct wire_item item = {.id = ITEM, .kind = 1, .count = 2, .version = 4, .slot = 7};
+    assert_memory_equal(&d.updated[0], &item, sizeof item);
+    struct wire_trade_offered t = server_example("message-trade-offered").trade_offered;
+    assert_true(t.trade == 0x0001000000000008 && t.offerer == 42 && t.accepter == 43 && t.want_gold == 250);
+    assert_true(t.expires_in_s == 60 && t.give_count == 1 && t.want_count == 0 && t.give_gold == 0);
+    assert_memory_equal(&t.give[0], &item, sizeof item);
+    struct wire_trade_closed closed = server_example("message-trade-closed").trade_closed;
+    assert_true(closed.trade == 0x0001000000000008 && closed.outcome == WIRE_TRADE_DONE);
+    struct wire_auction_state a = server_example("message-auction").auction;
+    assert_true(a.auction == 0x000100000000000a && a.seller == 42 && a.phase == WIRE_AUCTION_OPEN && a.item.version == 5);
+    assert_true(a.item.count == 2 && a.min_bid == 10 && a.buyout == 100 && a.bid == 12 && a.bidder == 43);
+    assert_int_equal(a.ends_in_s, 30);
+}
+
+static void test_protocol_messages_of_guilds_and_players_are_as_documented(void **state) {
+    (void)state;
+    struct wire_guild_invited i = server_example("message-guild-invited").guild_invited;
+    assert_true(i.guild == 0x0001000000000009 && i.by == 42);
+    assert_string_equal(i.name, "wolves");
+    struct wire_guild_state g = server_example("message-guild").guild;
+    assert_true(g.guild == i.guild && g.version == 2 && g.rank == WIRE_GUILD_LEADER && g.members_total == 2);
+    assert_true(g.member_count == 2 && g.members[0].player == 42 && g.members[0].rank == 2 && g.members[1].player == 43);
+    struct wire_board_rows b = server_example("message-board").board;
+    assert_string_equal(b.board, "experience");
+    assert_string_equal(b.region, "");
+    assert_true(b.season == 1 && b.total == 2 && b.row_count == 1);
+    assert_true(b.rows[0].player == 42 && b.rows[0].score == 900 && b.rows[0].rank == 1);
+    struct wire_profile p = server_example("message-profile").profile;
+    assert_true(p.player == 42 && p.guild == i.guild && p.level == 4 && p.experience == 900 && p.online);
+    assert_string_equal(p.name, "ann");
+    assert_string_equal(p.region, "main");
+    assert_string_equal(p.guild_name, "wolves");
+    struct wire_progress progress = server_example("message-progress").progress;
+    assert_true(progress.level == 4 && progress.experience == 900);
+    assert_int_equal(server_example("message-ended").ended, WIRE_END_TOKEN_USED);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_protocol_messages_welcome_is_as_documented),
         cmocka_unit_test(test_protocol_messages_of_servers_are_as_documented),
         cmocka_unit_test(test_protocol_messages_of_clients_are_as_documented),
+        cmocka_unit_test(test_protocol_messages_commands_are_as_documented),
+        cmocka_unit_test(test_protocol_messages_of_items_are_as_documented),
+        cmocka_unit_test(test_protocol_messages_of_guilds_and_players_are_as_documented),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
