@@ -149,9 +149,8 @@ struct wire_session_claim {
     uint64_t token_expires_s;    /* Unix time */
 };
 
-struct wire_session_ref {
-    uint64_t player;
-    uint64_t session_epoch;
+struct wire_session_ref { /* refreshes tell a persist that has started again of all that it knew */
+    uint64_t session, player, session_epoch;
 };
 
 struct wire_session_command { /* blob[offset .. offset + len) is a packed ClientMessage, not yet verified */

@@ -84,7 +84,7 @@ static void test_wire_persist_report_round_trips(void **state) {
 
 static void test_wire_gateway_claims_round_trip(void **state) {
     struct wire_session_claim claims[] = {{.session = 1, .player = 2, .token_lo = 3, .token_hi = 4, .token_expires_s = 5}};
-    struct wire_session_ref refreshes[] = {{6, 7}, {8, 9}}, ends[] = {{10, 11}};
+    struct wire_session_ref refreshes[] = {{6, 7, 8}, {8, 9, 10}}, ends[] = {{10, 11, 12}};
     struct wire_session_command commands[] = {{1, 2, 3, 0, 5}, {4, 5, 6, 5, 0}};
     struct wire_gateway_claims in = {.region = "main", .blob = (const uint8_t *)"hello", .blob_len = 5};
     in.claims = claims, in.claim_count = COUNT(claims), in.refreshes = refreshes, in.refresh_count = COUNT(refreshes);
