@@ -164,7 +164,7 @@ static void take_hello(struct edges *edges, struct edge *edge, const struct wire
 static void take_batch(struct sim *sim, uint32_t gateway, const struct wire_gateway_batch *b) {
     for (uint32_t i = 0; i < b->attach_count; i++) {
         const struct wire_attach *a = &b->attaches[i];
-        sim_attach(sim, gateway, a->session, a->player, a->attachment);
+        sim_attach(sim, gateway, a->session, a->player, a->attachment, NULL);
     }
     for (uint32_t i = 0; i < b->detach_count; i++) sim_detach(sim, gateway, b->detaches[i].session);
     for (uint32_t i = 0; i < b->input_count; i++) sim_input(sim, gateway, &b->inputs[i]);

@@ -12,7 +12,7 @@ struct game *game_create(const struct game_config *config, struct entities *enti
     if (!game) return NULL;
     *game = (struct game){.config = *config, .entities = entities, .grid = grid, .rng = {config->seed}};
     game->bodies = calloc(entities->capacity, sizeof *game->bodies);
-    game->events_max = 2 * entities->capacity;
+    game->events_max = 4 * entities->capacity;
     game->events = calloc(game->events_max, sizeof *game->events);
     if (!game->bodies || !game->events || !creatures_create(game)) {
         game_destroy(game);
@@ -31,19 +31,20 @@ void game_destroy(struct game *game) {
 
 /* --- life and death */
 
-static int16_t full_health(uint8_t kind) {
-    return kind == GAME_KIND_PLAYER ? PLAYER_HEALTH : CREATURE_HEALTH;
+int16_t game_full_health(const struct game *game, uint16_t index) {
+    if (game->entities->kind[index] != GAME_KIND_PLAYER) return CREATURE_HEALTH;
+    return (int16_t)(PLAYER_HEALTH + (game->bodies[index].level - 1) * LEVEL_HEALTH);
 }
 
-static void add_event(struct game *game, enum game_event_type type, uint16_t index, uint64_t by) {
-    if (game->entities->kind[index] != GAME_KIND_PLAYER) return;
+void game_add_event(struct game *game, const struct game_event *event) {
+    if (game->entities->kind[event->index] != GAME_KIND_PLAYER) return;
     CHECK(game->event_count < game->events_max);
-    game->events[game->event_count++] = (struct game_event){type, index, by};
+    game->events[game->event_count++] = *event;
 }
 
 /* The share of full health, of 255; the living show at least 1. */
-static void show_health(struct game *game, uint16_t index) {
-    int32_t full = full_health(game->entities->kind[index]);
+void game_show_health(struct game *game, uint16_t index) {
+    int32_t full = game_full_health(game, index);
     game->entities->health[index] = (uint8_t)((game->bodies[index].hit_points * 255 + full - 1) / full);
 }
 
@@ -59,8 +60,10 @@ void game_rise(struct game *game, uint16_t index, int32_t x, int32_t y) {
     e->y[index] = y;
     e->vx[index] = e->vy[index] = 0;
     e->action[index] = GAME_ACTION_NONE;
-    game->bodies[index] = (struct body){.hit_points = full_health(e->kind[index]), .ready_tick = game->tick};
-    show_health(game, index);
+    struct body *body = &game->bodies[index];
+    *body = (struct body){.ready_tick = game->tick, .experience = body->experience, .level = body->level};
+    body->hit_points = game_full_health(game, index);
+    game_show_health(game, index);
 }
 
 static void die(struct game *game, uint16_t index, uint16_t by) {
@@ -70,24 +73,48 @@ static void die(struct game *game, uint16_t index, uint16_t by) {
     e->action[index] = GAME_ACTION_DEAD;
     game->bodies[index].buttons = 0;
     game->bodies[index].rise_tick = game->tick + (player ? PLAYER_RESPAWN_TICKS : CREATURE_RESPAWN_TICKS);
-    add_event(game, GAME_EVENT_DIED, index, e->id[by]);
+    game_add_event(game, &(struct game_event){.type = GAME_EVENT_DIED, .index = index, .by = e->id[by]});
+    if (!player && e->kind[by] == GAME_KIND_PLAYER) game_reward(game, by, index);
 }
 
 void game_hurt(struct game *game, uint16_t index, int16_t damage, uint16_t by) {
     struct body *body = &game->bodies[index];
     CHECK(body->hit_points > 0);
     body->hit_points = damage < body->hit_points ? (int16_t)(body->hit_points - damage) : 0;
-    show_health(game, index);
+    game_show_health(game, index);
     if (body->hit_points == 0) die(game, index, by);
 }
 
-int game_join(struct game *game, uint16_t *index) {
+static int32_t inside(int32_t position, int32_t min, int32_t max) {
+    return position < min ? min : position > max ? max : position;
+}
+
+/* Gives a player that has just risen what it had when it was last seen. */
+static void restore(struct game *game, uint16_t index, const struct game_character *character) {
+    struct body *body = &game->bodies[index];
+    if (character->hit_points == 0) return;
+    if (character->hit_points < body->hit_points) body->hit_points = (int16_t)character->hit_points;
+    body->aim = character->yaw;
+    game->entities->yaw[index] = (uint8_t)(character->yaw >> 8);
+    game_show_health(game, index);
+}
+
+int game_join(struct game *game, const struct game_character *character, uint16_t *index) {
     if (game->entities->count == game->entities->capacity) return MARCH_ERR_FULL;
+    const struct grid_rect *bounds = &game->config.bounds;
     int32_t x, y;
-    game_place(game, &x, &y);
+    if (character && character->hit_points > 0) {
+        x = inside(character->x, bounds->x_min + BODY_RADIUS, bounds->x_max - BODY_RADIUS);
+        y = inside(character->y, bounds->y_min + BODY_RADIUS, bounds->y_max - BODY_RADIUS);
+    } else {
+        game_place(game, &x, &y);
+    }
     int error = entities_spawn(game->entities, GAME_KIND_PLAYER, x, y, index);
     if (error) return error;
+    uint64_t experience = !character ? 0 : character->experience < EXPERIENCE_MAX ? character->experience : EXPERIENCE_MAX;
+    game->bodies[*index] = (struct body){.experience = experience, .level = game_level_of(experience)};
     game_rise(game, *index, x, y);
+    if (character) restore(game, *index, character);
     return 0;
 }
 
@@ -100,7 +127,7 @@ void game_respawn(struct game *game, uint16_t index) {
     int32_t x, y;
     game_place(game, &x, &y);
     game_rise(game, index, x, y);
-    add_event(game, GAME_EVENT_RESPAWNED, index, 0);
+    game_add_event(game, &(struct game_event){.type = GAME_EVENT_RESPAWNED, .index = index});
 }
 
 /* --- the phases of a tick */
@@ -185,6 +212,7 @@ uint64_t game_hash(const struct game *game, uint64_t hash) {
         hash = hash_word(hash, body->ready_tick);
         hash = hash_word(hash, body->action_tick);
         hash = hash_word(hash, body->rise_tick);
+        hash = hash_word(hash, body->experience);
         hash = hash_word(hash, (uint64_t)(uint16_t)body->hit_points << 32 | (uint64_t)body->aim << 16 | body->buttons);
     }
     return creatures_hash(game, hash);

@@ -9,7 +9,9 @@
  *
  * These rules are a small action game. Players walk in eight directions, strike what stands before them and shoot along
  * their aim. Creatures wander about their home, chase the nearest player and bite. The dead lie where they fell, then rise
- * somewhere else. The zone's border is a wall.
+ * somewhere else. The zone's border is a wall. Who kills a creature gains experience, and by it levels, which make a player
+ * hardier and stronger; and is granted gold and now and then an item, by the rules' own dice. Items themselves are none of
+ * the rules' business: they only say who is granted what, and take the effects of those that are used.
  */
 #ifndef MARCH_ZONE_GAME_H
 #define MARCH_ZONE_GAME_H
@@ -42,13 +44,25 @@ struct game_input {
     uint16_t aim;          /* 65,536 to a turn */
 };
 
-enum game_event_type { GAME_EVENT_DIED = 0, GAME_EVENT_RESPAWNED = 1 };
+enum game_event_type { GAME_EVENT_DIED = 0, GAME_EVENT_RESPAWNED = 1, GAME_EVENT_PROGRESS = 2, GAME_EVENT_LOOT = 3 };
 
-/* What happened to a player that its client is told reliably. */
+/* What happened to a player that others than its neighbours are told. */
 struct game_event {
     enum game_event_type type;
     uint16_t index;
-    uint64_t by; /* DIED: entity id of who did it */
+    uint64_t by;        /* DIED: entity id of who did it. LOOT: of the creature that was killed */
+    uint64_t gold;      /* LOOT */
+    uint32_t item_kind; /* LOOT: of common/item_kinds.h, 0 for none */
+    uint32_t item_count;
+};
+
+/* What lasts of a player between two visits to a zone. */
+struct game_character {
+    int32_t x, y;        /* Q16.16 metres */
+    uint16_t yaw;        /* 65,536 to a turn */
+    uint16_t level;      /* follows from the experience: read, never taken */
+    uint16_t hit_points; /* 0: dead */
+    uint64_t experience;
 };
 
 /* game_create sets up the rules over a zone's entities and grid, which outlive it, and spawns the creatures. `grid` is read
@@ -56,9 +70,16 @@ struct game_event {
 struct game *game_create(const struct game_config *config, struct entities *entities, const struct grid *grid);
 void game_destroy(struct game *game);
 
-/* game_join spawns a player and stores its index; MARCH_ERR_FULL when the zone has no room. */
-must_check int game_join(struct game *game, uint16_t *index);
+/* game_join spawns a player and stores its index; MARCH_ERR_FULL when the zone has no room. It comes as `character`, moved
+ * inside the walls, its hit points at most what its level has; the dead rise somewhere. NULL: as one that never played. */
+must_check int game_join(struct game *game, const struct game_character *character, uint16_t *index);
 void game_leave(struct game *game, uint16_t index);
+
+/* game_character tells what would have to be kept of a player. */
+struct game_character game_character(const struct game *game, uint16_t index);
+
+/* game_effect does to a living player what an item does that it used: `kind` of enum item_effect. Others do nothing. */
+void game_effect(struct game *game, uint16_t index, uint32_t kind, uint32_t amount);
 
 /* game_input is a player's new command. */
 void game_input(struct game *game, uint16_t index, struct game_input input);

@@ -144,7 +144,7 @@ static void fight(struct game *game, uint16_t index) {
     if (target == ENTITY_NONE) return;
     game->bodies[index].target = entities_handle(game->entities, target);
     game->bodies[index].target_tick = game->tick;
-    game_hurt(game, target, damage, index);
+    game_hurt(game, target, game_strength(game, index, damage), index);
 }
 
 void game_combat(struct game *game, uint64_t tick) {

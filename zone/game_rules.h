@@ -1,5 +1,5 @@
-/* game_rules.h: inside of the rules module: its figures, its state, and what game.c, game_combat.c and game_creatures.c
- * lend each other. Nothing outside these files includes it.
+/* game_rules.h: inside of the rules module: its figures, its state, and what game.c, game_combat.c,
+ * game_creatures.c and game_progress.c lend each other. Nothing outside these files includes it.
  */
 #ifndef MARCH_ZONE_GAME_RULES_H
 #define MARCH_ZONE_GAME_RULES_H
@@ -26,11 +26,19 @@
 #define PLAYER_SHOT_RANGE    GAME_METRES(30)
 
 #define CREATURE_HEALTH        60
+#define CREATURE_EXPERIENCE    20
+#define CREATURE_GOLD_MAX      6   /* from 1 */
 #define CREATURE_RESPAWN_TICKS 600 /* 10 s */
 #define CREATURE_BITE_DAMAGE   8
 #define CREATURE_BITE_TICKS    60
 #define CREATURE_AGGRO_RADIUS  GAME_METRES(12)
 #define CREATURE_LEASH         GAME_METRES(30) /* farther from home than this, it walks home */
+
+#define EXPERIENCE_MAX   INT64_MAX /* as a database keeps it */
+#define LEVEL_MAX        60
+#define LEVEL_EXPERIENCE 100 /* from level n to the next: n times this */
+#define LEVEL_HEALTH     5
+#define LEVEL_DAMAGE     1
 
 #define STRIKE_REACH   GAME_METRES(2)
 #define STRIKE_COS_Q14 8192 /* within 60 degrees of the aim */
@@ -45,7 +53,9 @@ struct body {
     uint64_t rise_tick;   /* the dead rise */
     uint64_t target_tick; /* when it hit `target`; shown to clients only, so it is no part of the hash */
     struct entity_handle target;
-    int16_t hit_points; /* 0: dead */
+    uint64_t experience; /* of a player */
+    int16_t hit_points;  /* 0: dead */
+    uint16_t level;      /* of a player, from 1; follows from the experience */
     uint16_t aim;
     uint8_t buttons;
 };
@@ -69,11 +79,28 @@ struct game {
     uint32_t think_next; /* the creature whose turn it is */
     struct game_event *events;
     uint32_t event_count;
-    uint32_t events_max; /* an entity rises and dies at most once between two clears */
+    uint32_t events_max; /* an entity rises and dies at most once between two clears, and each death is one's gain */
 };
 
 /* game_hurt takes hit points off a living body; at none it dies. */
 void game_hurt(struct game *game, uint16_t index, int16_t damage, uint16_t by);
+
+/* game_full_health returns the most hit points of a body. */
+int16_t game_full_health(const struct game *game, uint16_t index);
+
+/* game_show_health brings what clients see up to date. */
+void game_show_health(struct game *game, uint16_t index);
+
+void game_add_event(struct game *game, const struct game_event *event);
+
+/* game_reward gives a player what the death of a creature is worth. */
+void game_reward(struct game *game, uint16_t index, uint16_t killed);
+
+/* game_strength returns the damage of a body that does `damage` on the first level. */
+int16_t game_strength(const struct game *game, uint16_t index, int16_t damage);
+
+/* game_level_of returns the level that an amount of experience is. */
+uint16_t game_level_of(uint64_t experience);
 
 /* game_rise puts a body with full health at a place. */
 void game_rise(struct game *game, uint16_t index, int32_t x, int32_t y);

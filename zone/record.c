@@ -166,10 +166,18 @@ static void begin_event(struct recorder *r, enum record_event type, uint32_t gat
     write_uint(&r->writer, session, 8);
 }
 
-void recorder_attach(struct recorder *r, uint32_t gateway, uint64_t session, uint64_t player) {
+void recorder_attach(struct recorder *r, uint32_t gateway, uint64_t session, uint64_t player,
+                     const struct game_character *character) {
     if (r->stopped) return;
     begin_event(r, RECORD_EVENT_ATTACH, gateway, session);
     write_uint(&r->writer, player, 8);
+    write_uint(&r->writer, character != NULL, 1);
+    if (!character) return;
+    write_uint(&r->writer, (uint32_t)character->x, 4);
+    write_uint(&r->writer, (uint32_t)character->y, 4);
+    write_uint(&r->writer, character->yaw, 2);
+    write_uint(&r->writer, character->hit_points, 2);
+    write_uint(&r->writer, character->experience, 8);
 }
 
 void recorder_detach(struct recorder *r, uint32_t gateway, uint64_t session) {
@@ -196,6 +204,13 @@ void recorder_message(struct recorder *r, uint32_t gateway, uint64_t session, co
     begin_event(r, RECORD_EVENT_MESSAGE, gateway, session);
     write_uint(&r->writer, len, 2);
     write_bytes(&r->writer, bytes, len);
+}
+
+void recorder_effect(struct recorder *r, uint32_t gateway, uint64_t session, uint32_t kind, uint32_t amount) {
+    if (r->stopped) return;
+    begin_event(r, RECORD_EVENT_EFFECT, gateway, session);
+    write_uint(&r->writer, kind, 4);
+    write_uint(&r->writer, amount, 4);
 }
 
 void recorder_load(struct recorder *r, uint32_t think_ticks) {

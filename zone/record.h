@@ -5,7 +5,7 @@
  *
  *   header, 48 bytes
  *     0  8  "MARCHREC"
- *     8  4  version, 1
+ *     8  4  version, 2
  *    12  4  hash_every: ticks whose number it divides carry a hash
  *    16  8  digest of the configuration of the zone
  *    24  8  seed
@@ -20,11 +20,13 @@
  *    16  8  hash, zero where there is none
  *    24  1  1: has a hash
  *    25  .. events, to the end of the body; each a type and
- *             1 attach   gateway 1, session 8, player 8
+ *             1 attach   gateway 1, session 8, player 8, played before 1; where it did:
+ *                        x 4, y 4, yaw 2, hit points 2, experience 8
  *             2 detach   gateway 1, session 8
  *             3 input    gateway 1, session 8, view tick 4, newest seq 2, count 1, count x (move 1, buttons 1, aim 2)
  *             4 message  gateway 1, session 8, length 2, bytes
  *             5 load     think ticks 4
+ *             6 effect   gateway 1, session 8, kind 4, amount 4
  *
  * A file may end in the middle of a block, as a killed process leaves it: that block does not count.
  *
@@ -40,8 +42,9 @@
 
 #include "common/error.h"
 #include "schemas/wire.h"
+#include "zone/game.h"
 
-#define RECORD_VERSION      1
+#define RECORD_VERSION      2
 #define RECORD_HEADER_BYTES 48
 #define RECORD_BLOCK_HEADER 8
 #define RECORD_BODY_MIN     17
@@ -53,7 +56,8 @@ enum record_event {
     RECORD_EVENT_DETACH = 2,
     RECORD_EVENT_INPUT = 3,
     RECORD_EVENT_MESSAGE = 4,
-    RECORD_EVENT_LOAD = 5
+    RECORD_EVENT_LOAD = 5,
+    RECORD_EVENT_EFFECT = 6
 };
 
 struct record_header {
@@ -77,10 +81,12 @@ int recorder_close(struct recorder *recorder);
 /* recorder_stopped tells that recording has stopped early. */
 bool recorder_stopped(const struct recorder *recorder);
 
-void recorder_attach(struct recorder *recorder, uint32_t gateway, uint64_t session, uint64_t player);
+void recorder_attach(struct recorder *recorder, uint32_t gateway, uint64_t session, uint64_t player,
+                     const struct game_character *character);
 void recorder_detach(struct recorder *recorder, uint32_t gateway, uint64_t session);
 void recorder_input(struct recorder *recorder, uint32_t gateway, const struct wire_input *input);
 void recorder_message(struct recorder *recorder, uint32_t gateway, uint64_t session, const uint8_t *bytes, size_t len);
+void recorder_effect(struct recorder *recorder, uint32_t gateway, uint64_t session, uint32_t kind, uint32_t amount);
 void recorder_load(struct recorder *recorder, uint32_t think_ticks);
 
 /* recorder_wants_hash tells whether this tick's block is to carry a hash. */

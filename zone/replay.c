@@ -84,6 +84,29 @@ static int replay_load(struct sim *sim, struct byte_reader *r) {
     return 0;
 }
 
+static int replay_attach(struct sim *sim, uint32_t gateway, uint64_t session, struct byte_reader *r) {
+    uint64_t player = read_uint(r, 8), played = read_uint(r, 1);
+    struct game_character character = {0};
+    if (played) {
+        character.x = (int32_t)(uint32_t)read_uint(r, 4);
+        character.y = (int32_t)(uint32_t)read_uint(r, 4);
+        character.yaw = (uint16_t)read_uint(r, 2);
+        character.hit_points = (uint16_t)read_uint(r, 2);
+        character.experience = read_uint(r, 8);
+    }
+    if (r->overflow) return MARCH_ERR_INVALID;
+    /* The name of a stream bears on nothing that is hashed. */
+    sim_attach(sim, gateway, session, player, 1, played ? &character : NULL);
+    return 0;
+}
+
+static int replay_effect(struct sim *sim, uint32_t gateway, uint64_t session, struct byte_reader *r) {
+    uint32_t kind = (uint32_t)read_uint(r, 4), amount = (uint32_t)read_uint(r, 4);
+    if (r->overflow) return MARCH_ERR_INVALID;
+    sim_effect(sim, gateway, session, kind, amount);
+    return 0;
+}
+
 static int replay_event(struct sim *sim, uint32_t gateways_max, struct byte_reader *r) {
     uint64_t type = read_uint(r, 1);
     if (type == RECORD_EVENT_LOAD) return replay_load(sim, r);
@@ -92,14 +115,10 @@ static int replay_event(struct sim *sim, uint32_t gateways_max, struct byte_read
     if (r->overflow || gateway >= gateways_max) return MARCH_ERR_INVALID;
     if (type == RECORD_EVENT_INPUT) return replay_input(sim, gateway, session, r);
     if (type == RECORD_EVENT_MESSAGE) return replay_message(sim, gateway, session, r);
-    if (type == RECORD_EVENT_DETACH) {
-        sim_detach(sim, gateway, session);
-        return 0;
-    }
-    if (type != RECORD_EVENT_ATTACH) return MARCH_ERR_INVALID;
-    uint64_t player = read_uint(r, 8);
-    if (r->overflow) return MARCH_ERR_INVALID;
-    sim_attach(sim, gateway, session, player, 1); /* the name of a stream bears on nothing that is hashed */
+    if (type == RECORD_EVENT_ATTACH) return replay_attach(sim, gateway, session, r);
+    if (type == RECORD_EVENT_EFFECT) return replay_effect(sim, gateway, session, r);
+    if (type != RECORD_EVENT_DETACH) return MARCH_ERR_INVALID;
+    sim_detach(sim, gateway, session);
     return 0;
 }
 

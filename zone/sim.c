@@ -54,6 +54,7 @@ struct sim {
     bool connected[SIM_GATEWAYS_MAX];
     struct wire_builder *builder;
     struct recorder *recorder;
+    struct sim_watcher watcher;
     struct sim_stats stats;
 };
 
@@ -152,6 +153,10 @@ void sim_set_recorder(struct sim *sim, struct recorder *recorder) {
     sim->recorder = recorder;
 }
 
+void sim_set_watcher(struct sim *sim, const struct sim_watcher *watcher) {
+    sim->watcher = *watcher;
+}
+
 /* --- sessions */
 
 static uint16_t *slot_entry(struct sim *sim, uint32_t gateway, uint64_t session) {
@@ -197,8 +202,16 @@ static void send_welcome(struct sim *sim, const struct player *p) {
     send_message(sim, p, &message);
 }
 
+static void send_progress(struct sim *sim, const struct player *p) {
+    struct game_character character = game_character(sim->game, p->index);
+    struct wire_server_message message = {.kind = WIRE_SERVER_PROGRESS,
+                                          .progress = {.level = character.level, .experience = character.experience}};
+    send_message(sim, p, &message);
+}
+
 static void remove_player(struct sim *sim, struct player *p) {
     uint16_t slot = (uint16_t)slot_of(sim, p);
+    if (sim->watcher.left) sim->watcher.left(sim->watcher.context, slot);
     *slot_entry(sim, p->gateway, p->session) = SLOT_NONE;
     sim->slot_of_entity[p->index] = SLOT_NONE;
     game_leave(sim->game, p->index);
@@ -209,9 +222,10 @@ static void remove_player(struct sim *sim, struct player *p) {
     sim->stats.detached++;
 }
 
-static struct player *add_player(struct sim *sim, uint32_t gateway, uint64_t session, uint64_t id, uint8_t stream) {
+static struct player *add_player(struct sim *sim, uint32_t gateway, uint64_t session, uint64_t id, uint8_t stream,
+                                 const struct game_character *character) {
     uint16_t index;
-    if (sim->active_count == sim->config.players_max || game_join(sim->game, &index)) return NULL;
+    if (sim->active_count == sim->config.players_max || game_join(sim->game, character, &index)) return NULL;
     uint16_t slot = sim->free_slots[sim->config.players_max - sim->active_count - 1];
     sim->active[sim->active_count] = slot;
     sim->active_at[slot] = (uint16_t)sim->active_count++;
@@ -230,7 +244,7 @@ static struct player *add_player(struct sim *sim, uint32_t gateway, uint64_t ses
 }
 
 static uint64_t attach(struct sim *sim, uint32_t gateway, uint64_t session, uint64_t id, uint8_t stream,
-                       enum sim_attach_result *result) {
+                       const struct game_character *character, enum sim_attach_result *result) {
     const uint16_t *entry = slot_entry(sim, gateway, session);
     *result = SIM_ATTACH_BAD_SESSION;
     if (!entry) return 0;
@@ -241,21 +255,29 @@ static uint64_t attach(struct sim *sim, uint32_t gateway, uint64_t session, uint
     }
     if (!p) {
         *result = SIM_ATTACH_FULL;
-        if (!(p = add_player(sim, gateway, session, id, stream))) return 0;
+        if (!(p = add_player(sim, gateway, session, id, stream, character))) return 0;
         sim->stats.attached++;
     }
     send_welcome(sim, p); /* again, where the gateway asks again: the first may have been lost on the way */
+    send_progress(sim, p);
     *result = SIM_ATTACHED;
     return sim->entities->id[p->index];
 }
 
-uint64_t sim_attach(struct sim *sim, uint32_t gateway, uint64_t session, uint64_t id, uint32_t attachment) {
-    if (sim->recorder) recorder_attach(sim->recorder, gateway, session, id);
+uint64_t sim_attach(struct sim *sim, uint32_t gateway, uint64_t session, uint64_t id, uint32_t attachment,
+                    const struct game_character *character) {
+    if (sim->recorder) recorder_attach(sim->recorder, gateway, session, id, character);
     enum sim_attach_result result;
-    uint64_t entity = attach(sim, gateway, session, id, (uint8_t)attachment, &result);
+    uint64_t entity = attach(sim, gateway, session, id, (uint8_t)attachment, character, &result);
     if (result != SIM_ATTACHED) sim->stats.attach_refused++;
     output_attached(sim->outputs[gateway], session, entity, result);
     return entity;
+}
+
+void sim_refuse(struct sim *sim, uint32_t gateway, uint64_t session, enum sim_attach_result result) {
+    CHECK(gateway < sim->config.gateways_max && result != SIM_ATTACHED);
+    sim->stats.attach_refused++;
+    output_attached(sim->outputs[gateway], session, 0, result);
 }
 
 void sim_detach(struct sim *sim, uint32_t gateway, uint64_t session) {
@@ -348,6 +370,14 @@ void sim_message(struct sim *sim, uint32_t gateway, uint64_t session, const uint
     }
 }
 
+void sim_effect(struct sim *sim, uint32_t gateway, uint64_t session, uint32_t kind, uint32_t amount) {
+    const struct player *p = find_player(sim, gateway, session);
+    if (!p) return;
+    if (sim->recorder) recorder_effect(sim->recorder, gateway, session, kind, amount);
+    sim->stats.effects++;
+    game_effect(sim->game, p->index, kind, amount);
+}
+
 void sim_set_load(struct sim *sim, struct sim_load load) {
     CHECK(load.snapshot_every >= 1 && load.view_percent >= 1 && load.view_percent <= 100 && load.think_ticks >= 1);
     if (sim->recorder) recorder_load(sim->recorder, load.think_ticks);
@@ -389,18 +419,28 @@ static void run_movement(struct sim *sim) {
     grid_build(sim->grid, e->alive, e->count, e->x, e->y);
 }
 
+static void tell_event(struct sim *sim, uint16_t slot, const struct game_event *event) {
+    const struct player *p = &sim->players[slot];
+    switch (event->type) {
+    case GAME_EVENT_DIED:
+        sim->stats.deaths++;
+        send_message(sim, p, &(struct wire_server_message){.kind = WIRE_SERVER_DIED, .died_by = event->by});
+        break;
+    case GAME_EVENT_RESPAWNED: send_message(sim, p, &(struct wire_server_message){.kind = WIRE_SERVER_RESPAWNED}); break;
+    case GAME_EVENT_PROGRESS: send_progress(sim, p); break;
+    case GAME_EVENT_LOOT:
+        sim->stats.loots++;
+        if (sim->watcher.loot) sim->watcher.loot(sim->watcher.context, slot, event);
+        break;
+    }
+}
+
 static void tell_events(struct sim *sim) {
     uint32_t count;
     const struct game_event *events = game_events(sim->game, &count);
     for (uint32_t i = 0; i < count; i++) {
         uint16_t slot = sim->slot_of_entity[events[i].index];
-        if (slot == SLOT_NONE) continue; /* left since */
-        struct wire_server_message message = {.kind = WIRE_SERVER_RESPAWNED};
-        if (events[i].type == GAME_EVENT_DIED) {
-            message = (struct wire_server_message){.kind = WIRE_SERVER_DIED, .died_by = events[i].by};
-            sim->stats.deaths++;
-        }
-        send_message(sim, &sim->players[slot], &message);
+        if (slot != SLOT_NONE) tell_event(sim, slot, &events[i]); /* else it has left since */
     }
     game_events_clear(sim->game);
 }
@@ -513,6 +553,38 @@ uint64_t sim_hash(const struct sim *sim) {
 
 uint32_t sim_players(const struct sim *sim) {
     return sim->active_count;
+}
+
+uint32_t sim_players_max(const struct sim *sim) {
+    return sim->config.players_max;
+}
+
+uint32_t sim_sessions_max(const struct sim *sim) {
+    return sim->config.sessions_max;
+}
+
+uint32_t sim_slot(const struct sim *sim, uint32_t gateway, uint64_t session) {
+    uint32_t index = (uint32_t)session;
+    CHECK(gateway < sim->config.gateways_max);
+    if (index >= sim->config.sessions_max) return SIM_SLOT_NONE;
+    uint16_t slot = sim->slot_of[gateway][index];
+    return slot != SLOT_NONE && sim->players[slot].session == session ? slot : SIM_SLOT_NONE;
+}
+
+struct sim_player sim_player_in(const struct sim *sim, uint32_t slot) {
+    CHECK(slot < sim->config.players_max);
+    const struct player *p = &sim->players[slot];
+    return (struct sim_player){.session = p->session, .player = p->id, .gateway = p->gateway, .slot = slot};
+}
+
+struct sim_player sim_player_nth(const struct sim *sim, uint32_t n) {
+    CHECK(n < sim->active_count);
+    return sim_player_in(sim, sim->active[n]);
+}
+
+struct game_character sim_character(const struct sim *sim, uint32_t slot) {
+    CHECK(slot < sim->config.players_max);
+    return game_character(sim->game, sim->players[slot].index);
 }
 
 uint32_t sim_gateways(const struct sim *sim) {

@@ -1,8 +1,9 @@
 /* sim.h: a zone without sockets, clock or threads: sessions and inputs in, batches out.
  *
- * Between ticks the shell tells what the gateways said: sim_attach, sim_detach, sim_input, sim_ack, sim_message, in the
- * order it came. A tick is sim_begin, then the phases in the order of the enum; sim_tick does both. The shell runs the
- * phases itself where it times them. After the tick, output(s) hold what each gateway is to be sent.
+ * Between ticks the shell tells what the gateways said: sim_attach, sim_detach, sim_input, sim_ack, sim_message, and what
+ * persist said: sim_effect, in the order it came. A tick is sim_begin, then the phases in the order of the enum; sim_tick
+ * does both. The shell runs the phases itself where it times them. After the tick, output(s) hold what each gateway is to be
+ * sent.
  *
  *   inputs     each player's next command goes to the rules
  *   rules      timers, creatures' minds
@@ -78,7 +79,14 @@ enum sim_phase {
     SIM_PHASE_COUNT = 6
 };
 
-enum sim_attach_result { SIM_ATTACHED = 0, SIM_ATTACH_FULL = 1, SIM_ATTACH_BAD_SESSION = 2, SIM_ATTACH_COUNT = 3 };
+enum sim_attach_result {
+    SIM_ATTACHED = 0,
+    SIM_ATTACH_FULL = 1,
+    SIM_ATTACH_BAD_SESSION = 2,
+    SIM_ATTACH_UNAVAILABLE = 3, /* what the player has can't be told now: try again */
+    SIM_ATTACH_STALE = 4,       /* the player has a newer session */
+    SIM_ATTACH_COUNT = 5
+};
 
 /* Why a zone says that it does not have a session. */
 enum sim_detach_reason { SIM_DETACH_UNKNOWN = 1 };
@@ -94,8 +102,27 @@ struct sim_stats {
     uint64_t messages_bad; /* malformed */
     uint64_t says_limited;
     uint64_t deaths;
+    uint64_t loots;
+    uint64_t effects;
     uint64_t snapshots;
     uint64_t snapshots_no_room;
+};
+
+/* Who sits in a slot. Slots are below players_max, and a player keeps its slot for as long as it is in the zone. */
+struct sim_player {
+    uint64_t session, player;
+    uint32_t gateway;
+    uint32_t slot;
+};
+
+#define SIM_SLOT_NONE UINT32_MAX
+
+/* Who is told at once what would otherwise be gone at the end of a tick; either may be NULL. They may look into the sim and
+ * change nothing. */
+struct sim_watcher {
+    void *context;
+    void (*left)(void *context, uint32_t slot); /* the player in the slot is about to leave */
+    void (*loot)(void *context, uint32_t slot, const struct game_event *event);
 };
 
 struct sim;
@@ -108,16 +135,26 @@ void sim_destroy(struct sim *sim);
 /* sim_set_recorder makes the sim tell a recorder everything from now on; NULL ends it. */
 void sim_set_recorder(struct sim *sim, struct recorder *recorder);
 
+void sim_set_watcher(struct sim *sim, const struct sim_watcher *watcher);
+
 /* --- between ticks. `gateway` is below gateways_max. The result of an attach goes into the gateway's output. */
 
 /* sim_attach gives a session a player. Again for the same session: the same player. A session whose index is in use by an
  * older generation takes its place. `attachment` is the gateway's count for this session: a new view takes its low bits for
- * the name of its stream, so two views in a row never share one. Returns the player's entity id, 0 when refused. */
-uint64_t sim_attach(struct sim *sim, uint32_t gateway, uint64_t session, uint64_t player, uint32_t attachment);
+ * the name of its stream, so two views in a row never share one. A new player comes as `character`, NULL for one that never
+ * played. Returns the player's entity id, 0 when refused. */
+uint64_t sim_attach(struct sim *sim, uint32_t gateway, uint64_t session, uint64_t player, uint32_t attachment,
+                    const struct game_character *character);
+
+/* sim_refuse answers an attach that the shell itself refuses. */
+void sim_refuse(struct sim *sim, uint32_t gateway, uint64_t session, enum sim_attach_result result);
 void sim_detach(struct sim *sim, uint32_t gateway, uint64_t session);
 void sim_input(struct sim *sim, uint32_t gateway, const struct wire_input *input);
 void sim_ack(struct sim *sim, uint32_t gateway, uint64_t session, uint16_t snapshot_seq);
 void sim_message(struct sim *sim, uint32_t gateway, uint64_t session, const uint8_t *bytes, size_t len);
+
+/* sim_effect does to a player what an item does that it used (game_effect). */
+void sim_effect(struct sim *sim, uint32_t gateway, uint64_t session, uint32_t kind, uint32_t amount);
 
 /* sim_drop_gateway detaches all sessions of a gateway and forgets what it was to be told. */
 void sim_drop_gateway(struct sim *sim, uint32_t gateway);
@@ -144,6 +181,18 @@ const char *sim_phase_name(enum sim_phase phase);
 struct output *sim_output(struct sim *sim, uint32_t gateway);
 uint64_t sim_hash(const struct sim *sim);
 uint32_t sim_players(const struct sim *sim);
+uint32_t sim_players_max(const struct sim *sim);
+uint32_t sim_sessions_max(const struct sim *sim);
+
+/* sim_slot returns the slot of a session, SIM_SLOT_NONE when it has none. */
+uint32_t sim_slot(const struct sim *sim, uint32_t gateway, uint64_t session);
+
+/* sim_player_nth tells of the n-th player, n below sim_players; sim_player_in of the one in a slot that is in use. */
+struct sim_player sim_player_nth(const struct sim *sim, uint32_t n);
+struct sim_player sim_player_in(const struct sim *sim, uint32_t slot);
+
+/* sim_character tells what would have to be kept of the player in a slot. */
+struct game_character sim_character(const struct sim *sim, uint32_t slot);
 uint32_t sim_gateways(const struct sim *sim);
 
 /* sim_entities is for tests and benchmarks, which may place entities between ticks. */

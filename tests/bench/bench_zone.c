@@ -179,7 +179,7 @@ static void run_scenario(const struct scenario *s, uint32_t ticks) {
     CHECK(b->sim != NULL && b->builder != NULL);
     for (uint32_t p = 0; p < PLAYERS; p++) {
         b->commands[p].move = 5;
-        sim_attach(b->sim, 0, p, p, 1);
+        sim_attach(b->sim, 0, p, p, 1, NULL);
     }
     uint64_t tick = START_TICK;
     for (uint32_t i = 0; i < WARM_UP_TICKS; i++) run_tick(b, ++tick);

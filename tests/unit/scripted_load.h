@@ -2,6 +2,7 @@
 #ifndef MARCH_TESTS_SCRIPTED_LOAD_H
 #define MARCH_TESTS_SCRIPTED_LOAD_H
 
+#include "common/item_kinds.h"
 #include "zone/rng.h"
 #include "zone/sim.h"
 
@@ -32,11 +33,24 @@ static inline uint64_t script_session(uint32_t n) {
     return (uint64_t)(1 + n % 3) << 32 | n / 2;
 }
 
-/* script_events does to a sim what happens before one tick: players come, go, walk, fight and ask to rise. */
+/* script_character returns what a player had when it was last seen: every fourth has played before. */
+static inline const struct game_character *script_character(uint32_t n, struct game_character *character) {
+    *character = (struct game_character){.x = (int32_t)n * 65536 - 48 * 65536, .y = 5 * 65536, .yaw = (uint16_t)(n << 10)};
+    character->hit_points = (uint16_t)(n * 2);
+    character->experience = n * 40;
+    return n % 4 ? NULL : character;
+}
+
+/* script_events does to a sim what happens before one tick: players come, go, walk, fight, heal and ask to rise. */
 static inline void script_events(struct sim *sim, struct rng *rng, uint32_t step) {
     if (step % 5 == 0) {
         uint32_t n = rng_below(rng, SCRIPT_SESSIONS);
-        sim_attach(sim, n % 2, script_session(n), 1000 + n, 1);
+        struct game_character character;
+        sim_attach(sim, n % 2, script_session(n), 1000 + n, 1, script_character(n, &character));
+    }
+    if (step % 17 == 0) {
+        uint32_t n = rng_below(rng, SCRIPT_SESSIONS);
+        sim_effect(sim, n % 2, script_session(n), ITEM_EFFECT_HEAL, 50);
     }
     if (step % 97 == 0) {
         uint32_t n = rng_below(rng, SCRIPT_SESSIONS);

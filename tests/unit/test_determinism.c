@@ -10,14 +10,14 @@
 #include "tests/unit/scripted_load.h"
 
 #define TICKS       3000
-#define GOLDEN_HASH 0x3d57549b5294f587ULL
+#define GOLDEN_HASH 0x3c52dbc7ad173378ULL
 
 static uint64_t run_hash(struct sim_config config) {
     struct sim *sim = sim_create(&config);
     assert_non_null(sim);
     script_run(sim, TICKS);
     uint64_t hash = sim_hash(sim);
-    assert_true(sim_stats(sim)->deaths > 10);
+    assert_true(sim_stats(sim)->deaths > 10 && sim_stats(sim)->loots > 10 && sim_stats(sim)->effects > 10);
     sim_destroy(sim);
     return hash;
 }

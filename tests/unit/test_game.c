@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "common/item_kinds.h"
 #include "zone/angle.h"
 #include "zone/game_rules.h"
 
@@ -45,7 +46,7 @@ static void run(struct world *w, uint32_t ticks) {
 
 static uint16_t join_at(struct world *w, int32_t x, int32_t y) {
     uint16_t index;
-    assert_int_equal(game_join(w->game, &index), 0);
+    assert_int_equal(game_join(w->game, NULL, &index), 0);
     w->entities->x[index] = x;
     w->entities->y[index] = y;
     return index;
@@ -267,6 +268,155 @@ static void test_angle_sine_and_direction_agree_with_known_values(void **state) 
     assert_int_equal(angle_isqrt(UINT64_MAX), UINT32_MAX);
 }
 
+/* --- what players gain */
+
+static uint32_t events_of(const struct world *w, enum game_event_type type, struct game_event *last) {
+    uint32_t count, found = 0;
+    const struct game_event *events = game_events(w->game, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (events[i].type != type) continue;
+        *last = events[i];
+        found++;
+    }
+    return found;
+}
+
+static void test_game_killing_a_creature_gives_experience_and_loot_once(void **state) {
+    (void)state;
+    struct world w = world_create(1);
+    uint16_t p = join_at(&w, M(0), M(64)), creature = w.game->creatures[0].index;
+    uint64_t victim = w.entities->id[creature];
+    game_hurt(w.game, creature, CREATURE_HEALTH - 1, p);
+    struct game_event event;
+    assert_int_equal(events_of(&w, GAME_EVENT_LOOT, &event), 0);
+    game_hurt(w.game, creature, 5, p);
+    assert_int_equal(events_of(&w, GAME_EVENT_LOOT, &event), 1);
+    assert_int_equal(event.index, p);
+    assert_true(event.by == victim);
+    assert_in_range(event.gold, 1, CREATURE_GOLD_MAX);
+    assert_int_equal(events_of(&w, GAME_EVENT_PROGRESS, &event), 1);
+    assert_int_equal(game_character(w.game, p).experience, CREATURE_EXPERIENCE);
+    world_destroy(&w);
+}
+
+static void test_game_killing_a_player_gives_nothing(void **state) {
+    (void)state;
+    struct world w = world_create(0);
+    uint16_t a = join_at(&w, M(0), M(64)), b = join_at(&w, M(1), M(64));
+    game_hurt(w.game, b, PLAYER_HEALTH, a);
+    struct game_event event;
+    assert_int_equal(events_of(&w, GAME_EVENT_DIED, &event), 1);
+    assert_int_equal(events_of(&w, GAME_EVENT_LOOT, &event) + events_of(&w, GAME_EVENT_PROGRESS, &event), 0);
+    assert_int_equal(game_character(w.game, a).experience, 0);
+    world_destroy(&w);
+}
+
+static void test_game_loot_holds_to_the_table_of_kinds(void **state) {
+    (void)state;
+    struct world w = world_create(1);
+    uint16_t p = join_at(&w, M(0), M(64)), creature = w.game->creatures[0].index;
+    uint32_t with_item = 0;
+    for (unsigned i = 0; i < 2000; i++) {
+        game_events_clear(w.game);
+        game_reward(w.game, p, creature);
+        struct game_event event;
+        assert_int_equal(events_of(&w, GAME_EVENT_LOOT, &event), 1);
+        if (event.item_kind == 0) {
+            assert_int_equal(event.item_count, 0);
+            continue;
+        }
+        const struct item_kind_info *info = item_kind_find(event.item_kind);
+        assert_non_null(info);
+        assert_in_range(event.item_count, 1, info->stack_max);
+        with_item++;
+    }
+    assert_in_range(with_item, 1300, 1500); /* seven in ten */
+    world_destroy(&w);
+}
+
+static void test_game_level_rises_with_experience(void **state) {
+    (void)state;
+    static const struct {
+        uint64_t experience;
+        uint16_t level;
+    } cases[] = {
+        {0, 1}, {99, 1}, {100, 2}, {299, 2}, {300, 3}, {176999, 59}, {177000, 60}, {177001, 60}, {EXPERIENCE_MAX, 60}};
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_int_equal(game_level_of(cases[i].experience), cases[i].level);
+
+    struct world w = world_create(1);
+    struct game_character last = {.hit_points = 60, .experience = 90};
+    uint16_t p;
+    assert_int_equal(game_join(w.game, &last, &p), 0);
+    game_reward(w.game, p, w.game->creatures[0].index);
+    struct game_character now = game_character(w.game, p);
+    assert_int_equal(now.level, 2);
+    assert_int_equal(now.hit_points, 60 + LEVEL_HEALTH);
+    assert_int_equal(game_full_health(w.game, p), PLAYER_HEALTH + LEVEL_HEALTH);
+    assert_int_equal(game_strength(w.game, p, PLAYER_STRIKE_DAMAGE), PLAYER_STRIKE_DAMAGE + LEVEL_DAMAGE);
+    world_destroy(&w);
+}
+
+static void test_game_experience_stops_at_its_limit(void **state) {
+    (void)state;
+    struct world w = world_create(1);
+    struct game_character last = {.hit_points = 60, .experience = UINT64_MAX};
+    uint16_t p;
+    assert_int_equal(game_join(w.game, &last, &p), 0);
+    game_reward(w.game, p, w.game->creatures[0].index);
+    assert_true(game_character(w.game, p).experience == EXPERIENCE_MAX);
+    world_destroy(&w);
+}
+
+static void test_game_join_restores_what_was_kept(void **state) {
+    (void)state;
+    struct world w = world_create(0);
+    struct game_character last = {.x = M(-3), .y = M(70), .yaw = 0x4000, .hit_points = 42, .experience = 350};
+    uint16_t p;
+    assert_int_equal(game_join(w.game, &last, &p), 0);
+    struct game_character now = game_character(w.game, p);
+    assert_true(now.x == last.x && now.y == last.y && now.yaw == last.yaw);
+    assert_true(now.hit_points == 42 && now.experience == 350 && now.level == 3);
+    assert_int_equal(w.entities->yaw[p], 0x40);
+    assert_int_equal(w.entities->health[p], (42 * 255 + 109) / 110);
+    game_leave(w.game, p);
+    last = (struct game_character){.x = INT32_MIN, .y = INT32_MAX, .hit_points = UINT16_MAX};
+    assert_int_equal(game_join(w.game, &last, &p), 0);
+    now = game_character(w.game, p);
+    assert_true(now.x == M(-63.5) && now.y == M(127.5)); /* inside the walls */
+    assert_int_equal(now.hit_points, PLAYER_HEALTH);
+    world_destroy(&w);
+}
+
+static void test_game_join_of_the_dead_rises_with_what_it_knew(void **state) {
+    (void)state;
+    struct world w = world_create(0);
+    struct game_character last = {.x = M(-3), .y = M(70), .experience = 350};
+    uint16_t p;
+    assert_int_equal(game_join(w.game, &last, &p), 0);
+    struct game_character now = game_character(w.game, p);
+    assert_true(now.x != last.x || now.y != last.y);
+    assert_int_equal(now.hit_points, PLAYER_HEALTH + 2 * LEVEL_HEALTH);
+    assert_int_equal(now.experience, 350);
+    world_destroy(&w);
+}
+
+static void test_game_healing_stops_at_full_health_and_does_not_wake_the_dead(void **state) {
+    (void)state;
+    struct world w = world_create(0);
+    uint16_t p = join_at(&w, M(0), M(64)), other = join_at(&w, M(1), M(64));
+    game_hurt(w.game, p, 70, other);
+    game_effect(w.game, p, ITEM_EFFECT_HEAL, 50);
+    assert_int_equal(game_character(w.game, p).hit_points, 80);
+    game_effect(w.game, p, ITEM_EFFECT_HEAL, UINT32_MAX);
+    assert_int_equal(game_character(w.game, p).hit_points, PLAYER_HEALTH);
+    game_effect(w.game, p, ITEM_EFFECT_NONE, 50);
+    game_hurt(w.game, p, PLAYER_HEALTH, other);
+    game_effect(w.game, p, ITEM_EFFECT_HEAL, 50);
+    assert_int_equal(game_character(w.game, p).hit_points, 0);
+    world_destroy(&w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_game_walk_is_as_fast_in_all_directions),
@@ -281,6 +431,14 @@ int main(void) {
         cmocka_unit_test(test_game_creature_wanders_near_home_and_never_through_walls),
         cmocka_unit_test(test_game_creature_rises_at_home),
         cmocka_unit_test(test_angle_sine_and_direction_agree_with_known_values),
+        cmocka_unit_test(test_game_killing_a_creature_gives_experience_and_loot_once),
+        cmocka_unit_test(test_game_killing_a_player_gives_nothing),
+        cmocka_unit_test(test_game_loot_holds_to_the_table_of_kinds),
+        cmocka_unit_test(test_game_level_rises_with_experience),
+        cmocka_unit_test(test_game_experience_stops_at_its_limit),
+        cmocka_unit_test(test_game_join_restores_what_was_kept),
+        cmocka_unit_test(test_game_join_of_the_dead_rises_with_what_it_knew),
+        cmocka_unit_test(test_game_healing_stops_at_full_health_and_does_not_wake_the_dead),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

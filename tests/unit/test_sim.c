@@ -48,7 +48,7 @@ static void send_client_message(struct sim *sim, uint32_t gateway, uint64_t sess
 static void test_sim_attach_answers_and_welcomes(void **state) {
     (void)state;
     struct sim *sim = create();
-    uint64_t entity = sim_attach(sim, 1, SESSION, 77, 1);
+    uint64_t entity = sim_attach(sim, 1, SESSION, 77, 1, NULL);
     const struct output *o = sim_output(sim, 1);
     assert_int_equal(o->attached_count, 1);
     assert_int_equal(o->attached[0].result, SIM_ATTACHED);
@@ -60,7 +60,7 @@ static void test_sim_attach_answers_and_welcomes(void **state) {
     assert_string_equal(welcome.welcome.zone, "zone-0");
     assert_true(output_is_empty(sim_output(sim, 0)));
 
-    assert_true(sim_attach(sim, 1, SESSION, 77, 1) == entity); /* asked again */
+    assert_true(sim_attach(sim, 1, SESSION, 77, 1, NULL) == entity); /* asked again */
     assert_int_equal(sim_players(sim), 1);
     sim_destroy(sim);
 }
@@ -68,13 +68,13 @@ static void test_sim_attach_answers_and_welcomes(void **state) {
 static void test_sim_attach_beyond_capacity_is_refused(void **state) {
     (void)state;
     struct sim *sim = create();
-    for (uint32_t i = 0; i < 4; i++) assert_true(sim_attach(sim, 0, i, i, 1) != 0);
-    assert_true(sim_attach(sim, 0, 4, 4, 1) == 0);
+    for (uint32_t i = 0; i < 4; i++) assert_true(sim_attach(sim, 0, i, i, 1, NULL) != 0);
+    assert_true(sim_attach(sim, 0, 4, 4, 1, NULL) == 0);
     assert_int_equal(sim_output(sim, 0)->attached[4].result, SIM_ATTACH_FULL);
-    assert_true(sim_attach(sim, 0, 64, 4, 1) == 0); /* index out of range */
+    assert_true(sim_attach(sim, 0, 64, 4, 1, NULL) == 0); /* index out of range */
     assert_int_equal(sim_output(sim, 0)->attached[5].result, SIM_ATTACH_BAD_SESSION);
     sim_detach(sim, 0, 2);
-    assert_true(sim_attach(sim, 0, 4, 4, 1) != 0);
+    assert_true(sim_attach(sim, 0, 4, 4, 1, NULL) != 0);
     assert_int_equal(sim_stats(sim)->attach_refused, 2);
     sim_destroy(sim);
 }
@@ -82,8 +82,8 @@ static void test_sim_attach_beyond_capacity_is_refused(void **state) {
 static void test_sim_newer_generation_takes_the_index_over(void **state) {
     (void)state;
     struct sim *sim = create();
-    uint64_t old = sim_attach(sim, 0, SESSION, 77, 1);
-    uint64_t fresh = sim_attach(sim, 0, SESSION + (1ULL << 32), 78, 1);
+    uint64_t old = sim_attach(sim, 0, SESSION, 77, 1, NULL);
+    uint64_t fresh = sim_attach(sim, 0, SESSION + (1ULL << 32), 78, 1, NULL);
     assert_true(old != fresh && fresh != 0);
     assert_int_equal(sim_players(sim), 1);
     sim_detach(sim, 0, SESSION);
@@ -94,7 +94,7 @@ static void test_sim_newer_generation_takes_the_index_over(void **state) {
 static void test_sim_same_session_of_two_gateways_is_two_players(void **state) {
     (void)state;
     struct sim *sim = create();
-    assert_true(sim_attach(sim, 0, SESSION, 1, 1) != sim_attach(sim, 1, SESSION, 2, 1));
+    assert_true(sim_attach(sim, 0, SESSION, 1, 1, NULL) != sim_attach(sim, 1, SESSION, 2, 1, NULL));
     sim_drop_gateway(sim, 0);
     assert_int_equal(sim_players(sim), 1);
     sim_detach(sim, 1, SESSION);
@@ -117,7 +117,7 @@ static void test_sim_walks_and_snapshots_tell(void **state) {
     (void)state;
     struct sim *sim = create();
     struct snapshot_table *table = snapshot_table_create(64);
-    uint64_t tick = SCRIPT_START_TICK, entity = sim_attach(sim, 0, SESSION, 1, 1);
+    uint64_t tick = SCRIPT_START_TICK, entity = sim_attach(sim, 0, SESSION, 1, 1, NULL);
     struct entities *e = sim_entities(sim);
     e->x[0] = 0;
     e->y[0] = 64 << 16;
@@ -147,7 +147,7 @@ static void test_sim_snapshots_stop_for_a_gateway_that_is_away(void **state) {
     (void)state;
     struct sim *sim = create();
     uint64_t tick = SCRIPT_START_TICK;
-    sim_attach(sim, 0, SESSION, 1, 1);
+    sim_attach(sim, 0, SESSION, 1, 1, NULL);
     sim_set_connected(sim, 0, false);
     run(sim, &tick, 6);
     assert_int_equal(sim_stats(sim)->snapshots, 0);
@@ -161,7 +161,7 @@ static void test_sim_half_snapshot_rate_halves_it_for_all(void **state) {
     (void)state;
     struct sim *sim = create();
     uint64_t tick = SCRIPT_START_TICK;
-    for (uint32_t i = 0; i < 4; i++) sim_attach(sim, 0, i, i, 1);
+    for (uint32_t i = 0; i < 4; i++) sim_attach(sim, 0, i, i, 1, NULL);
     sim_set_load(sim, (struct sim_load){.snapshot_every = 2, .view_percent = 50, .think_ticks = 12});
     run(sim, &tick, 60);
     assert_int_equal(sim_stats(sim)->snapshots, 40);
@@ -172,7 +172,7 @@ static void test_sim_left_out_ticks_are_covered_by_one_step(void **state) {
     (void)state;
     struct sim *sim = create();
     uint64_t tick = SCRIPT_START_TICK;
-    sim_attach(sim, 0, SESSION, 1, 1);
+    sim_attach(sim, 0, SESSION, 1, 1, NULL);
     struct entities *e = sim_entities(sim);
     e->x[0] = 0;
     e->vx[0] = 188;
@@ -191,7 +191,7 @@ static void test_sim_snapshots_go_on_when_ticks_are_left_out(void **state) {
     (void)state;
     struct sim *sim = create();
     uint64_t tick = SCRIPT_START_TICK;
-    for (uint32_t i = 0; i < 4; i++) sim_attach(sim, 0, i, i, 1);
+    for (uint32_t i = 0; i < 4; i++) sim_attach(sim, 0, i, i, 1, NULL);
     for (uint32_t i = 0; i < 60; i++) {
         tick += 2; /* every third tick number never comes for some clients */
         run(sim, &tick, 1);
@@ -215,12 +215,12 @@ static void test_sim_new_view_takes_its_stream_from_the_attachment(void **state)
     (void)state;
     uint64_t tick = SCRIPT_START_TICK;
     struct sim *sim = create();
-    sim_attach(sim, 0, SESSION, 1, 0x1fe);
+    sim_attach(sim, 0, SESSION, 1, 0x1fe, NULL);
     assert_int_equal(stream_of(sim, &tick), 0xfe);
-    sim_attach(sim, 0, SESSION, 1, 0x1ff); /* the same view goes on */
+    sim_attach(sim, 0, SESSION, 1, 0x1ff, NULL); /* the same view goes on */
     assert_int_equal(stream_of(sim, &tick), 0xfe);
     sim_drop_gateway(sim, 0);
-    sim_attach(sim, 0, SESSION, 1, 0x200);
+    sim_attach(sim, 0, SESSION, 1, 0x200, NULL);
     assert_int_equal(stream_of(sim, &tick), 0);
     sim_destroy(sim);
 }
@@ -229,7 +229,7 @@ static void test_output_unsent_keeps_messages_and_drops_snapshots(void **state) 
     (void)state;
     struct sim *sim = create();
     uint64_t tick = SCRIPT_START_TICK;
-    sim_attach(sim, 0, SESSION, 1, 1);
+    sim_attach(sim, 0, SESSION, 1, 1, NULL);
     const struct output *o = sim_output(sim, 0);
     for (uint32_t i = 0; i < 6; i++) sim_tick(sim, ++tick); /* never cleared */
     assert_true(o->snapshot_count <= 1);
@@ -244,7 +244,7 @@ static void test_sim_say_is_heard_near_and_limited(void **state) {
     (void)state;
     struct sim *sim = create();
     uint64_t tick = SCRIPT_START_TICK;
-    for (uint32_t i = 0; i < 3; i++) sim_attach(sim, i % 2, SESSION + i, 70 + i, 1);
+    for (uint32_t i = 0; i < 3; i++) sim_attach(sim, i % 2, SESSION + i, 70 + i, 1, NULL);
     struct entities *e = sim_entities(sim);
     for (uint32_t i = 0; i < 3; i++) {
         e->x[i] = (int32_t)(i * 25) << 16;
@@ -276,7 +276,7 @@ static void test_sim_say_is_heard_near_and_limited(void **state) {
 static void test_sim_malformed_message_is_counted(void **state) {
     (void)state;
     struct sim *sim = create();
-    sim_attach(sim, 0, SESSION, 1, 1);
+    sim_attach(sim, 0, SESSION, 1, 1, NULL);
     const uint8_t junk[] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
     sim_message(sim, 0, SESSION, junk, sizeof junk);
     assert_int_equal(sim_stats(sim)->messages_bad, 1);
@@ -289,8 +289,8 @@ static void test_sim_malformed_message_is_counted(void **state) {
 static void test_sim_death_and_respawn_are_told(void **state) {
     (void)state;
     struct sim *sim = create();
-    uint64_t tick = SCRIPT_START_TICK, killer = sim_attach(sim, 0, SESSION, 1, 1);
-    sim_attach(sim, 1, SESSION, 2, 1);
+    uint64_t tick = SCRIPT_START_TICK, killer = sim_attach(sim, 0, SESSION, 1, 1, NULL);
+    sim_attach(sim, 1, SESSION, 2, 1, NULL);
     struct entities *e = sim_entities(sim);
     e->x[0] = e->x[1] = 0;
     e->y[0] = 60 << 16;
