@@ -50,18 +50,15 @@ SAME_LAYOUT(wire_session_ended, fb::SessionEnded, 32);
 AT(wire_session_ended, player, 8);
 AT(wire_session_ended, session_epoch, 16);
 AT(wire_session_ended, reason, 24);
-SAME_LAYOUT(wire_transfer, fb::Transfer, 32);
-AT(wire_transfer, player, 8);
-AT(wire_transfer, purpose, 16);
-AT(wire_transfer, offset, 20);
-AT(wire_transfer, len, 24);
-SAME_LAYOUT(wire_transfer_answer, fb::TransferAnswer, 24);
+SAME_LAYOUT(wire_transfer, fb::Transfer, 16);
+AT(wire_transfer, offset, 8);
+AT(wire_transfer, len, 12);
+SAME_LAYOUT(wire_transfer_answer, fb::TransferAnswer, 16);
 AT(wire_transfer_answer, result, 8);
-AT(wire_transfer_answer, offset, 12);
-AT(wire_transfer_answer, len, 16);
 SAME_LAYOUT(wire_transfer_done, fb::TransferDone, 8);
-SAME_LAYOUT(wire_invalidation, fb::Invalidation, 16);
-AT(wire_invalidation, kind, 8);
+SAME_LAYOUT(wire_notice, fb::Notice, 16);
+AT(wire_notice, offset, 8);
+AT(wire_notice, len, 12);
 
 static_assert(WIRE_PERSIST_OVERHEAD_MAX + WIRE_REPORT_STATES_MAX * sizeof(wire_player_state) +
                       WIRE_REPORT_LOADS_MAX * sizeof(wire_player_load) + WIRE_REPORT_GRANTS_MAX * sizeof(wire_loot_grant) <=
@@ -136,9 +133,9 @@ int wire_shard_transfers_pack(struct wire_builder *builder, const struct wire_sh
     auto offers = structs<fb::Transfer>(fbb, t->offers, t->offer_count);
     auto answers = structs<fb::TransferAnswer>(fbb, t->answers, t->answer_count);
     auto dones = structs<fb::TransferDone>(fbb, t->dones, t->done_count);
-    auto invalidations = structs<fb::Invalidation>(fbb, t->invalidations, t->invalidation_count);
+    auto notices = structs<fb::Notice>(fbb, t->notices, t->notice_count);
     auto blob = blob_of(fbb, t->blob, t->blob_len);
-    auto body = fb::CreateShardTransfers(fbb, offers, answers, dones, invalidations, blob);
+    auto body = fb::CreateShardTransfers(fbb, offers, answers, dones, notices, blob);
     return wire_bus_finish(builder, fb::BusBody::ShardTransfers, body.Union(), out);
 }
 
@@ -188,10 +185,10 @@ static int open_shard_transfers(const fb::ShardTransfers &in, struct wire_shard_
     bool aligned = items_of(in.offers(), &out->offers, &out->offer_count);
     aligned &= items_of(in.answers(), &out->answers, &out->answer_count);
     aligned &= items_of(in.dones(), &out->dones, &out->done_count);
-    aligned &= items_of(in.invalidations(), &out->invalidations, &out->invalidation_count);
+    aligned &= items_of(in.notices(), &out->notices, &out->notice_count);
     blob_items(in.blob(), &out->blob, &out->blob_len);
     bool valid = aligned && ranges_in_blob(out->offers, out->offer_count, out->blob_len) &&
-                 ranges_in_blob(out->answers, out->answer_count, out->blob_len);
+                 ranges_in_blob(out->notices, out->notice_count, out->blob_len);
     return valid ? 0 : MARCH_ERR_INVALID;
 }
 

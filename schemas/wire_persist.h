@@ -8,7 +8,7 @@
  *   persist -> zone      wire_persist_report     lease, what is durable, loaded players, answered loot, effects of items
  *   gateway -> persist   wire_gateway_claims     sessions claimed, kept, ended; commands of clients
  *   persist -> gateway   wire_persist_sessions   answers to claims, messages to clients, sessions that ended
- *   persist <-> persist  wire_shard_transfers    transfers between shards, invalidations
+ *   persist <-> persist  wire_shard_transfers    transfers between shards, notices to players
  *
  * Limits: the *_MAX below are what a sender puts into one message at most, so that it stays below WIRE_BUS_BYTES_MAX; what
  * is left goes into the next.
@@ -210,16 +210,12 @@ struct wire_persist_sessions { /* read in the order of its arrays; each message 
 
 struct wire_transfer { /* blob[offset .. offset + len) is what travels */
     uint64_t id;
-    uint64_t player;  /* to whom */
-    uint32_t purpose; /* persist's own number */
     uint32_t offset, len;
-    uint32_t reserved;
 };
 
 struct wire_transfer_answer {
     uint64_t id;
     uint32_t result; /* a status of a command, as in client.fbs: 0 accepted */
-    uint32_t offset, len;
     uint32_t reserved;
 };
 
@@ -227,19 +223,18 @@ struct wire_transfer_done { /* the source has forgotten the transfer: it is neve
     uint64_t id;
 };
 
-struct wire_invalidation {
-    uint64_t id;
-    uint32_t kind; /* persist's own number */
-    uint32_t reserved;
+struct wire_notice { /* blob[offset .. offset + len) is a packed ServerMessage for a player of the other shard */
+    uint64_t player;
+    uint32_t offset, len;
 };
 
 struct wire_shard_transfers {
     const struct wire_transfer *offers;
     const struct wire_transfer_answer *answers;
     const struct wire_transfer_done *dones;
-    const struct wire_invalidation *invalidations;
+    const struct wire_notice *notices;
     const uint8_t *blob;
-    uint32_t offer_count, answer_count, done_count, invalidation_count, blob_len;
+    uint32_t offer_count, answer_count, done_count, notice_count, blob_len;
 };
 
 /* --- packing: as of wire_gateway_batch_pack */
@@ -279,7 +274,7 @@ static inline size_t wire_persist_sessions_bytes(const struct wire_persist_sessi
 
 static inline size_t wire_shard_transfers_bytes(const struct wire_shard_transfers *t) {
     return WIRE_PERSIST_OVERHEAD_MAX + t->offer_count * sizeof *t->offers + t->answer_count * sizeof *t->answers +
-           t->done_count * sizeof *t->dones + t->invalidation_count * sizeof *t->invalidations + t->blob_len;
+           t->done_count * sizeof *t->dones + t->notice_count * sizeof *t->notices + t->blob_len;
 }
 
 #ifdef __cplusplus

@@ -135,7 +135,7 @@ static void check_persist_sessions(const struct wire_persist_sessions *a) {
 
 static void check_shard_transfers(const struct wire_shard_transfers *a) {
     for (uint32_t i = 0; i < a->offer_count; i++) touch(a->blob + a->offers[i].offset, a->offers[i].len);
-    for (uint32_t i = 0; i < a->answer_count; i++) touch(a->blob + a->answers[i].offset, a->answers[i].len);
+    for (uint32_t i = 0; i < a->notice_count; i++) touch(a->blob + a->notices[i].offset, a->notices[i].len);
     if (wire_shard_transfers_bytes(a) > WIRE_BUS_BYTES_MAX) return;
     struct wire_bytes bytes;
     struct wire_bus_view view;
@@ -145,7 +145,7 @@ static void check_shard_transfers(const struct wire_shard_transfers *a) {
     SAME(a, b, offers, offer_count);
     SAME(a, b, answers, answer_count);
     SAME(a, b, dones, done_count);
-    SAME(a, b, invalidations, invalidation_count);
+    SAME(a, b, notices, notice_count);
     SAME(a, b, blob, blob_len);
 }
 

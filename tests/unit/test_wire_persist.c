@@ -123,14 +123,14 @@ static void test_wire_persist_sessions_round_trip(void **state) {
 }
 
 static void test_wire_shard_transfers_round_trip(void **state) {
-    struct wire_transfer offers[] = {{.id = 1, .player = 2, .purpose = 3, .offset = 1, .len = 2}};
-    struct wire_transfer_answer answers[] = {{.id = 4, .result = 5, .offset = 3, .len = 0}};
+    struct wire_transfer offers[] = {{.id = 1, .offset = 1, .len = 2}};
+    struct wire_transfer_answer answers[] = {{.id = 4, .result = 5}};
     struct wire_transfer_done dones[] = {{6}, {7}};
-    struct wire_invalidation invalidations[] = {{8, 9, 0}};
+    struct wire_notice notices[] = {{.player = 8, .offset = 0, .len = 3}};
     struct wire_shard_transfers in = {.blob = (const uint8_t *)"abc", .blob_len = 3};
     in.offers = offers, in.offer_count = COUNT(offers), in.answers = answers, in.answer_count = COUNT(answers);
     in.dones = dones, in.done_count = COUNT(dones);
-    in.invalidations = invalidations, in.invalidation_count = COUNT(invalidations);
+    in.notices = notices, in.notice_count = COUNT(notices);
     struct wire_bytes bytes;
     struct wire_bus_view view;
     assert_int_equal(wire_shard_transfers_pack(*state, &in, &bytes), 0);
@@ -139,7 +139,7 @@ static void test_wire_shard_transfers_round_trip(void **state) {
     assert_items(out->offers, out->offer_count, offers);
     assert_items(out->answers, out->answer_count, answers);
     assert_items(out->dones, out->done_count, dones);
-    assert_items(out->invalidations, out->invalidation_count, invalidations);
+    assert_items(out->notices, out->notice_count, notices);
     assert_memory_equal(out->blob, "abc", 3);
 }
 
@@ -169,18 +169,18 @@ static void test_wire_command_outside_blob_is_refused(void **state) {
     assert_int_equal(wire_bus_open(bytes.data, bytes.len, &view), MARCH_ERR_INVALID);
 }
 
-static void test_wire_transfer_outside_blob_is_refused(void **state) {
+static void test_wire_transfer_or_notice_outside_blob_is_refused(void **state) {
     struct wire_transfer offer = {.id = 0x5e55105e55105e55, .offset = 4, .len = 4};
-    struct wire_transfer_answer answer = {.id = 0x1a1a1a1a2b2b2b2b, .offset = 4, .len = 4};
-    struct wire_shard_transfers in = {.offers = &offer, .offer_count = 1, .answers = &answer, .answer_count = 1};
+    struct wire_notice notice = {.player = 0x1a1a1a1a2b2b2b2b, .offset = 4, .len = 4};
+    struct wire_shard_transfers in = {.offers = &offer, .offer_count = 1, .notices = &notice, .notice_count = 1};
     in.blob = (const uint8_t *)"12345678", in.blob_len = 8;
     struct wire_bytes bytes;
     struct wire_bus_view view;
     for (unsigned which = 0; which < 2; which++) {
         assert_int_equal(wire_shard_transfers_pack(*state, &in, &bytes), 0);
-        uint8_t *at = memmem(bytes.data, bytes.len, which ? &answer.id : &offer.id, 8);
+        uint8_t *at = memmem(bytes.data, bytes.len, which ? &notice.player : &offer.id, 8);
         assert_non_null(at);
-        at[which ? offsetof(struct wire_transfer_answer, len) : offsetof(struct wire_transfer, len)] = 5;
+        at[which ? offsetof(struct wire_notice, len) : offsetof(struct wire_transfer, len)] = 5;
         assert_int_equal(wire_bus_open(bytes.data, bytes.len, &view), MARCH_ERR_INVALID);
     }
 }
@@ -210,7 +210,7 @@ int main(void) {
         cmocka_unit_test(test_wire_shard_transfers_round_trip),
         cmocka_unit_test(test_wire_full_report_fits_and_past_the_builder_is_refused),
         cmocka_unit_test(test_wire_command_outside_blob_is_refused),
-        cmocka_unit_test(test_wire_transfer_outside_blob_is_refused),
+        cmocka_unit_test(test_wire_transfer_or_notice_outside_blob_is_refused),
         cmocka_unit_test(test_wire_hello_of_a_persist_needs_an_index_below_the_shard_count),
     };
     return cmocka_run_group_tests(tests, builder_setup, builder_teardown);
