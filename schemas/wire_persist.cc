@@ -128,7 +128,7 @@ int wire_persist_sessions_pack(struct wire_builder *builder, const struct wire_p
 int wire_shard_transfers_pack(struct wire_builder *builder, const struct wire_shard_transfers *t, struct wire_bytes *out) {
     if (wire_shard_transfers_bytes(t) > builder->bytes_max) return MARCH_ERR_FULL;
     CHECK(ranges_in_blob(t->offers, t->offer_count, t->blob_len) &&
-          ranges_in_blob(t->answers, t->answer_count, t->blob_len));
+          ranges_in_blob(t->notices, t->notice_count, t->blob_len));
     FlatBufferBuilder &fbb = start(builder);
     auto offers = structs<fb::Transfer>(fbb, t->offers, t->offer_count);
     auto answers = structs<fb::TransferAnswer>(fbb, t->answers, t->answer_count);
