@@ -38,7 +38,7 @@ check_format() {
 check_headers() {
     # shellcheck disable=SC2016 # the inner shell expands them
     printf '%s\n' "${HEADERS[@]}" | xargs -P "$JOBS" -I{} sh -c \
-        '"$0" -std=c17 -D_GNU_SOURCE -I. -Wall -Wextra -Wno-unused-function -Werror -fsyntax-only -x c "$1" ||
+        '"$0" -std=c17 -D_GNU_SOURCE -I. -I/usr/include/postgresql -Wall -Wextra -Wno-unused-function -Werror -fsyntax-only -x c "$1" ||
          { echo "$1: does not compile alone"; exit 255; }' "$CC" {}
 }
 

@@ -2,12 +2,15 @@
 
 MARCH_BIN_DIR names the folder of the programs (default: build/dev/bin). A test that needs a program which was not built is
 skipped, and says so.
+
+Most tests are of a world without persistence, which starts faster: their configuration is the shipped one without `persists`.
 """
 
 import contextlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -19,7 +22,9 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN_DIR = pathlib.Path(os.environ.get("MARCH_BIN_DIR", ROOT / "build/dev/bin"))
-CONFIG = ROOT / "deploy/config/cluster.yaml"
+SHIPPED_CONFIG = ROOT / "deploy/config/cluster.yaml"
+CONFIG = BIN_DIR.parent / "tests/forgetful.yaml"  # the shipped one without persistence; written below
+POSTGRES_TEMPLATE = ROOT / "build/tests/postgres"  # data folder of a PostgreSQL that was just made
 COMMAND_TIMEOUT_S = 60
 WAIT_S = 20  # for a condition; sanitized programs on a busy machine are slow
 
@@ -51,9 +56,18 @@ def run(*args, **options):
                           **options)
 
 
-def edited(tmp_path, *changes):
-    """A copy of the default configuration with pieces of text replaced: edited(tmp_path, ("old", "new"), ...)."""
-    text = CONFIG.read_text(encoding="utf-8")
+def without_persists(text):
+    """A configuration's text without its list of persists."""
+    return re.sub(r"^persists:\n(?:  .*\n)+", "", text, flags=re.MULTILINE)
+
+
+CONFIG.parent.mkdir(parents=True, exist_ok=True)
+CONFIG.write_text(without_persists(SHIPPED_CONFIG.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def edited(tmp_path, *changes, source=CONFIG):
+    """A copy of a configuration with pieces of text replaced: edited(tmp_path, ("old", "new"), ...)."""
+    text = source.read_text(encoding="utf-8")
     for old, new in changes:
         assert old in text
         text = text.replace(old, new, 1)
@@ -120,13 +134,49 @@ class Cluster:
         return [p["pid"] for p in status["processes"] if p["pid"]] + [status["supervisor_pid"]] if status else []
 
     def left_running(self):
-        """Command lines of all processes that were started with the run directory."""
+        """Command lines of all processes that were started with the run directory, or work in it."""
         lines = []
-        for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                line = path.read_bytes().decode(errors="replace").split("\0")
-                lines += [line] if str(self.run_dir) in line else []
+        for path in pathlib.Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
+                line = (path / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                works_there = str((path / "cwd").readlink()).startswith(f"{self.run_dir}/")
+                lines += [line] if works_there or str(self.run_dir) in line else []
         return lines
+
+    def use_template(self):
+        """Puts a PostgreSQL data folder in place where there is a template, so that the cluster need not make its own."""
+        folder = self.run_dir / "postgres"
+        if POSTGRES_TEMPLATE.exists() and not folder.exists():
+            self.run_dir.mkdir(mode=0o700, exist_ok=True)
+            subprocess.run(["cp", "-a", POSTGRES_TEMPLATE, folder], check=True)
+        return self
+
+    def keep_template(self):
+        """Remembers the data folder of a cluster that has ended, for use_template."""
+        if not POSTGRES_TEMPLATE.exists():
+            POSTGRES_TEMPLATE.parent.mkdir(parents=True, exist_ok=True)
+            new = POSTGRES_TEMPLATE.with_suffix(".new")
+            shutil.rmtree(new, ignore_errors=True)
+            subprocess.run(["cp", "-a", self.run_dir / "postgres", new], check=True)
+            new.rename(POSTGRES_TEMPLATE)
+
+    def uris(self, name="persist-0"):
+        """Where a persist's databases are: [PostgreSQL, Redis]."""
+        paths = [self.run_dir / f"{name}.{kind}" for kind in ("postgres", "redis")]
+        return [path.read_text(encoding="utf-8").splitlines()[0] for path in paths]
+
+    def sql(self, query, name="persist-0"):
+        """The rows of a query in a persist's database, as lists of text."""
+        result = run("psql", "-XAtq", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-c", query, self.uris(name)[0])
+        assert result.returncode == 0, result.stderr
+        return [line.split("\t") for line in result.stdout.splitlines()]
+
+    def redis(self, *command, name="persist-0"):
+        """What a persist's Redis says to a command."""
+        path, _, database = self.uris(name)[1].removeprefix("unix://").partition("?db=")
+        result = run("redis-cli", "-s", path, "-n", database or "0", *command)
+        assert result.returncode == 0, result.stderr
+        return result.stdout.strip()
 
     def wait_ready(self):
         return wait_until(lambda: (s := self.status()) and s["ready"] and s, f"{self.run_dir} ready: {self.events()}")
@@ -253,6 +303,29 @@ def make_cluster(tmp_path):
         cluster.tear_down()
 
 
+@pytest.fixture(scope="session")
+def postgres_template(tmp_path_factory):
+    """See to it that there is a template of PostgreSQL's data folder, made by zonectl itself."""
+    need("zonectl")
+    if POSTGRES_TEMPLATE.exists():
+        return
+    made = fake_programs(tmp_path_factory.mktemp("template"), config=SHIPPED_CONFIG)
+    made.up()
+    made.down()
+    made.keep_template()
+
+
+@pytest.fixture
+def make_lasting_cluster(make_cluster, postgres_template):
+    """Like make_cluster, of the shipped configuration, with persistence."""
+    need("persist")
+
+    def make(name="cluster", **options):
+        return make_cluster(name, **{"config": SHIPPED_CONFIG} | options).use_template()
+
+    return make
+
+
 @pytest.fixture
 def cluster(make_cluster):
     """A cluster of the default configuration, ready."""
@@ -268,6 +341,19 @@ def shared_cluster(tmp_path_factory):
     made.tear_down()
 
 
+def fake_programs(folder, **options):
+    """A cluster of fakes in a folder; see fake_cluster."""
+    bin_dir = folder / "bin"
+    bin_dir.mkdir()
+    shutil.copy(BIN_DIR / "zonectl", bin_dir)
+    for name in ("gateway", "zone", "persist", "swarm"):
+        shutil.copy(pathlib.Path(__file__).with_name("fake_process.py"), bin_dir / name)
+        (bin_dir / name).chmod(0o755)
+    made = Cluster(folder / "fake/run", bin_dir=bin_dir, **options)
+    made.tell = lambda name, text: (bin_dir / f"{name}.behaviour").write_text(text, encoding="ascii")
+    return made
+
+
 @pytest.fixture
 def fake_cluster(tmp_path):
     """A cluster whose gateway and zones are fake_process.py, to see what the supervisor does with processes that misbehave.
@@ -275,13 +361,14 @@ def fake_cluster(tmp_path):
     fake_cluster.tell("zone-0", "die") decides how that process behaves from its next start on.
     """
     need("zonectl")
-    bin_dir = tmp_path / "bin"
-    bin_dir.mkdir()
-    shutil.copy(BIN_DIR / "zonectl", bin_dir)
-    for name in ("gateway", "zone", "swarm"):
-        shutil.copy(pathlib.Path(__file__).with_name("fake_process.py"), bin_dir / name)
-        (bin_dir / name).chmod(0o755)
-    made = Cluster(tmp_path / "fake/run", bin_dir=bin_dir)
-    made.tell = lambda name, text: (bin_dir / f"{name}.behaviour").write_text(text, encoding="ascii")
+    made = fake_programs(tmp_path)
+    yield made
+    made.tear_down()
+
+
+@pytest.fixture
+def fake_lasting_cluster(tmp_path, postgres_template):
+    """The same with a persist, a fake too, and its database servers, which are real."""
+    made = fake_programs(tmp_path, config=SHIPPED_CONFIG).use_template()
     yield made
     made.tear_down()

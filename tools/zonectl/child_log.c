@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -73,8 +74,10 @@ static void end_line(struct child_log *log) {
     if (log->line_len == 0) return;
     log->line_len = 0;
     memcpy(log->last_line, log->line, sizeof(log->line));
-    if (strstr(log->line, "level=error") != NULL || strstr(log->line, "ERROR:") != NULL)
-        memcpy(log->last_error, log->line, sizeof(log->line));
+    static const char *const signs[] = {"level=error", "ERROR:", "FATAL:", "PANIC:"}; /* ours, sanitizers', PostgreSQL's */
+    bool error = false;
+    for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++) error = error || strstr(log->line, signs[i]) != NULL;
+    if (error) memcpy(log->last_error, log->line, sizeof(log->line));
 }
 
 void child_log_append(struct child_log *log, const char *bytes, size_t len) {

@@ -18,7 +18,9 @@
 #include "tools/zonectl/figures.h"
 #include "tools/zonectl/process.h"
 
-#define CLUSTER_PROCESSES_MAX (CONFIG_GATEWAYS_MAX + CONFIG_ZONES_MAX + 1) /* one for the bots */
+#define CLUSTER_PROCESSES_MAX                                                                                               \
+    (CONFIG_GATEWAYS_MAX + CONFIG_ZONES_MAX + CONFIG_PERSISTS_MAX + 3) /* bots, postgres, redis                             \
+                                                                        */
 
 struct process_status {
     char name[CONFIG_NAME_SIZE];

@@ -8,12 +8,11 @@
 #include <sys/pidfd.h>
 #include <unistd.h>
 
+#include "tools/zonectl/process.h"
 #include "tools/zonectl/run_dir.h"
-#include "tools/zonectl/supervisor.h"
 #include "tools/zonectl/verb.h"
 
-#define DOWN_WAIT_S ((ROLE_STEPS + 1) * 2 * SUPERVISOR_STOP_S)
-#define ROLE_STEPS  3 /* bots, gateways, zones, each asked and then killed */
+#define DOWN_SPARE_S 20 /* for the supervisor itself */
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
     const char **run_dir = state->input;
@@ -44,6 +43,13 @@ static int open_supervisor(const char *run_dir, pid_t *pid) {
     return pidfd;
 }
 
+/* down_wait_s returns how long a supervisor may take: each role is asked, and then killed. */
+static int down_wait_s(void) {
+    unsigned wait_s = DOWN_SPARE_S;
+    for (enum role role = 0; role < ROLE_COUNT; role++) wait_s += 2 * role_stop_s(role);
+    return (int)wait_s;
+}
+
 int verb_down(int argc, char **argv) {
     const char *run_dir = RUN_DIR_DEFAULT;
     argp_parse(&ARGP, argc, argv, 0, NULL, &run_dir);
@@ -58,8 +64,8 @@ int verb_down(int argc, char **argv) {
     if (pidfd_send_signal(pidfd, SIGTERM, NULL, 0) != 0 && errno != ESRCH) {
         fprintf(stderr, "zonectl: cannot signal the supervisor (pid %d): %s\n", (int)pid, strerror(errno));
         code = EXIT_CODE_FAILED;
-    } else if (poll(&wait, 1, DOWN_WAIT_S * 1000) <= 0) {
-        fprintf(stderr, "zonectl: the supervisor (pid %d) did not end within %d s\n", (int)pid, DOWN_WAIT_S);
+    } else if (poll(&wait, 1, down_wait_s() * 1000) <= 0) {
+        fprintf(stderr, "zonectl: the supervisor (pid %d) did not end within %d s\n", (int)pid, down_wait_s());
         code = EXIT_CODE_FAILED;
     }
     close(pidfd);

@@ -8,7 +8,7 @@
 
 struct verb {
     const char *name;
-    const char *summary;
+    const char *summary; /* NULL: not listed */
     int (*run)(int argc, char **argv);
 };
 
@@ -16,13 +16,15 @@ static const struct verb VERBS[] = {
     {"up", "start the cluster of a configuration and watch over it", verb_up},
     {"down", "end the cluster that runs in a run directory", verb_down},
     {"status", "tell what runs and how it does", verb_status},
+    {"serve", NULL, verb_serve},
     {"token", "mint a connect token for a player", verb_token},
 };
 #define VERB_COUNT (sizeof(VERBS) / sizeof(VERBS[0]))
 
 static void help(FILE *out) {
     fprintf(out, "Usage: zonectl VERB [OPTION...]\nRuns Marchland clusters on this machine.\n\n");
-    for (size_t i = 0; i < VERB_COUNT; i++) fprintf(out, "  %-8s %s\n", VERBS[i].name, VERBS[i].summary);
+    for (size_t i = 0; i < VERB_COUNT; i++)
+        if (VERBS[i].summary != NULL) fprintf(out, "  %-8s %s\n", VERBS[i].name, VERBS[i].summary);
     fprintf(out, "\n`zonectl VERB --help` lists a verb's options.\n\n%s\n", VERB_EXIT_CODES);
 }
 

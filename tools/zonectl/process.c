@@ -13,8 +13,17 @@
 
 #include "common/check.h"
 
-static const char *const role_texts[] = {"bots", "gateway", "zone"};
-_Static_assert(sizeof(role_texts) / sizeof(role_texts[0]) == ROLE_COUNT, "a text for each role");
+struct role_facts {
+    const char *text;
+    int stop_signal;
+    unsigned stop_s;
+};
+
+static const struct role_facts role_facts[] = {
+    {"bots", SIGTERM, 5},     {"gateway", SIGTERM, 5}, {"zone", SIGTERM, 5},
+    {"persist", SIGTERM, 10}, {"redis", SIGTERM, 10},  {"postgres", SIGINT, 30},
+};
+_Static_assert(sizeof(role_facts) / sizeof(role_facts[0]) == ROLE_COUNT, "facts for each role");
 
 /* become runs in the new process and does not return. Only async-signal-safe calls. */
 __attribute__((noreturn)) static void become(const struct process *p, pid_t supervisor) {
@@ -40,6 +49,7 @@ int process_start(struct process *p, struct mono now, uint32_t deaths_max) {
     p->past = (struct figures_past){.known = false};
     p->http[0] = '\0';
     p->asked = false;
+    ping_stop(&p->ping);
     lifecycle_started(&p->life, now);
     pid_t supervisor = getpid();
     pid_t pid = fork();
@@ -70,6 +80,7 @@ bool process_reap(struct process *p, struct process_end *end) {
     bool left = info.si_code == CLD_EXITED;
     *end = (struct process_end){.code = left ? info.si_status : 0, .signal = left ? 0 : info.si_status, .pid = p->pid};
     child_log_drain(&p->log);
+    ping_stop(&p->ping);
     close(p->pidfd);
     p->pidfd = -1;
     p->pid = 0;
@@ -78,11 +89,25 @@ bool process_reap(struct process *p, struct process_end *end) {
 
 const char *role_text(enum role role) {
     CHECK((unsigned)role < ROLE_COUNT);
-    return role_texts[role];
+    return role_facts[role].text;
+}
+
+bool role_is_store(enum role role) {
+    return role == ROLE_REDIS || role == ROLE_POSTGRES;
+}
+
+int role_stop_signal(enum role role) {
+    CHECK((unsigned)role < ROLE_COUNT);
+    return role_facts[role].stop_signal;
+}
+
+unsigned role_stop_s(enum role role) {
+    CHECK((unsigned)role < ROLE_COUNT);
+    return role_facts[role].stop_s;
 }
 
 enum role role_parse(const char *text) {
     enum role role = ROLE_BOTS;
-    while (role < ROLE_COUNT && strcmp(text, role_texts[role]) != 0) role++;
+    while (role < ROLE_COUNT && strcmp(text, role_facts[role].text) != 0) role++;
     return role;
 }

@@ -15,11 +15,21 @@
 #include "tools/zonectl/child_log.h"
 #include "tools/zonectl/figures.h"
 #include "tools/zonectl/lifecycle.h"
+#include "tools/zonectl/ping.h"
 
 #define PROCESS_ARGS_MAX 16
 
-/* In the order in which a cluster ends: who talks to clients before who simulates. */
-enum role { ROLE_BOTS = 0, ROLE_GATEWAY = 1, ROLE_ZONE = 2, ROLE_COUNT };
+/* In the order in which a cluster ends: who talks to clients before who simulates, and who keeps what lasts in the end. A
+ * role is started when those after it are ready, zones and gateways at once. */
+enum role {
+    ROLE_BOTS = 0,
+    ROLE_GATEWAY = 1,
+    ROLE_ZONE = 2,
+    ROLE_PERSIST = 3,
+    ROLE_REDIS = 4,
+    ROLE_POSTGRES = 5,
+    ROLE_COUNT
+};
 
 struct process {
     char name[CONFIG_NAME_SIZE];
@@ -30,6 +40,7 @@ struct process {
     int pidfd;                      /* -1 when none runs */
     char http[CONFIG_ADDRESS_SIZE]; /* of the present run; empty until it is known */
     bool asked;                     /* requests of the present run are under way */
+    struct ping ping;               /* of a database server, instead of HTTP */
     char program[PATH_MAX];
     char *args[PROCESS_ARGS_MAX + 1]; /* the strings are the caller's */
     struct figures figures;
@@ -54,6 +65,15 @@ void process_signal(struct process *p, int signal);
 bool process_reap(struct process *p, struct process_end *end);
 
 const char *role_text(enum role role);
+
+/* role_is_store tells whether it is a database server. */
+bool role_is_store(enum role role);
+
+/* role_stop_signal returns what asks such a process to end: PostgreSQL's fast shutdown is SIGINT. */
+int role_stop_signal(enum role role);
+
+/* role_stop_s returns how long it may take to end: PostgreSQL writes a checkpoint. */
+unsigned role_stop_s(enum role role);
 
 /* role_parse returns ROLE_COUNT for no role. */
 enum role role_parse(const char *text);

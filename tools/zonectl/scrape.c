@@ -102,10 +102,12 @@ int scraper_get(struct scraper *s, const char *address, const char *path, long d
     return 0;
 }
 
+_Static_assert(POLLIN == CURL_WAIT_POLLIN && POLLOUT == CURL_WAIT_POLLOUT, "curl's events are poll's");
+
 void scraper_wait(struct scraper *s, struct pollfd *fds, unsigned count, int timeout_ms) {
     CHECK(count <= FDS_MAX);
     struct curl_waitfd extra[FDS_MAX];
-    for (unsigned i = 0; i < count; i++) extra[i] = (struct curl_waitfd){.fd = fds[i].fd, .events = CURL_WAIT_POLLIN};
+    for (unsigned i = 0; i < count; i++) extra[i] = (struct curl_waitfd){.fd = fds[i].fd, .events = fds[i].events};
     (void)curl_multi_poll(s->multi, extra, count, timeout_ms, NULL);
     for (unsigned i = 0; i < count; i++) fds[i].revents = extra[i].revents;
     int running;

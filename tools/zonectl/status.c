@@ -76,7 +76,9 @@ static void ask(struct poller *p, uint32_t index) {
     char error[RUN_DIR_ERROR_SIZE];
     uint8_t *bytes;
     size_t len;
-    if (process->role == ROLE_BOTS || run_dir_path(path, p->run_dir, process->name, ".http") != 0) return;
+    if (process->role == ROLE_BOTS || role_is_store(process->role) ||
+        run_dir_path(path, p->run_dir, process->name, ".http") != 0)
+        return;
     if (file_read(path, CONFIG_ADDRESS_SIZE - 1, &bytes, &len, error, sizeof(error)) != 0) return;
     bytes[strcspn((char *)bytes, "\n")] = '\0';
     (void)!scraper_get(p->scraper, (char *)bytes, "/ready", SUPERVISOR_DEADLINE_MS, (uint64_t)index << 1);

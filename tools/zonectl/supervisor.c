@@ -16,12 +16,13 @@
 #include "common/clock.h"
 #include "common/file.h"
 #include "tools/zonectl/cluster_status.h"
+#include "tools/zonectl/orphans.h"
 #include "tools/zonectl/process.h"
 #include "tools/zonectl/run_dir.h"
 #include "tools/zonectl/scrape.h"
 #include "tools/zonectl/view.h"
 
-#define FDS_MAX    (1 + 2 * CLUSTER_PROCESSES_MAX)
+#define FDS_MAX    (1 + 2 * CLUSTER_PROCESSES_MAX + PRIVATE_SERVER_COUNT)
 #define REASON_MAX (CHILD_LOG_LINE_MAX + 256)
 
 enum phase { PHASE_STARTING = 0, PHASE_RUNNING, PHASE_STOPPING, PHASE_OVER };
@@ -48,6 +49,7 @@ struct supervisor {
     uint32_t count;
     struct process processes[CLUSTER_PROCESSES_MAX];
     char bots_text[16];
+    char pid_text[16];
 };
 
 static uint32_t deaths_max(const struct supervisor *s) {
@@ -101,9 +103,27 @@ static int add_bots(struct supervisor *s) {
     return result;
 }
 
+static enum private_server server_of(enum role role) {
+    CHECK(role_is_store(role));
+    return role == ROLE_REDIS ? PRIVATE_REDIS : PRIVATE_POSTGRES;
+}
+
+/* add_store runs this program, which becomes the server. */
+static int add_store(struct supervisor *s, enum role role) {
+    int result = add_process(s, role, role_text(role), "zonectl");
+    struct process *p = &s->processes[s->count - 1];
+    snprintf(s->pid_text, sizeof(s->pid_text), "%d", (int)getpid());
+    set_args(p, "serve", p->name, "--run-dir", s->options.run_dir, "--parent", s->pid_text, NULL);
+    return result;
+}
+
 static int add_processes(struct supervisor *s) {
     const struct config *config = s->options.config;
     int result = 0;
+    if (s->options.private_postgres) result = add_store(s, ROLE_POSTGRES);
+    if (s->options.private_redis && result == 0) result = add_store(s, ROLE_REDIS);
+    for (uint32_t i = 0; i < config->persists_count && result == 0; i++)
+        result = add_server(s, ROLE_PERSIST, config->persists[i].name);
     for (uint32_t i = 0; i < config->zones_count && result == 0; i++)
         result = add_server(s, ROLE_ZONE, config->zones[i].name);
     for (uint32_t i = 0; i < config->gateways_count && result == 0; i++)
@@ -180,12 +200,12 @@ static void tell_ready(struct supervisor *s) {
 
 static void stop_role(struct supervisor *s, enum role role, struct mono now) {
     s->stopping_role = role;
-    s->deadline = mono_add_ms(now, SUPERVISOR_STOP_S * 1000);
+    s->deadline = mono_add_ms(now, (uint64_t)role_stop_s(role) * 1000);
     for (uint32_t i = 0; i < s->count; i++) {
         struct process *p = &s->processes[i];
         if (p->role != role) continue;
         lifecycle_stop(&p->life);
-        process_signal(p, SIGTERM);
+        process_signal(p, role_stop_signal(role));
     }
     s->changed = true;
 }
@@ -229,11 +249,11 @@ static void step_starting(struct supervisor *s, struct mono now) {
 static void step_stopping(struct supervisor *s, struct mono now) {
     if (role_running(s, s->stopping_role)) {
         if (!mono_reached(now, s->deadline)) return;
-        s->deadline = mono_add_ms(now, SUPERVISOR_STOP_S * 1000);
+        s->deadline = mono_add_ms(now, (uint64_t)role_stop_s(s->stopping_role) * 1000);
         for (uint32_t i = 0; i < s->count; i++) {
             struct process *p = &s->processes[i];
             if (p->role != s->stopping_role || !lifecycle_running(&p->life)) continue;
-            view_say(&s->view, "%s did not end within %d s and is killed", p->name, SUPERVISOR_STOP_S);
+            view_say(&s->view, "%s did not end within %u s and is killed", p->name, role_stop_s(p->role));
             process_signal(p, SIGKILL);
         }
     } else if (s->stopping_role + 1 < ROLE_COUNT) {
@@ -245,10 +265,31 @@ static void step_stopping(struct supervisor *s, struct mono now) {
 
 /* --- processes */
 
+/* held tells whether a process that is due has to wait: while a cluster comes up, for those that it needs. */
+static bool held(const struct supervisor *s, const struct process *p) {
+    if (s->phase != PHASE_STARTING) return false;
+    if (p->role == ROLE_BOTS) return true;
+    for (uint32_t i = 0; i < s->count; i++) {
+        const struct process *other = &s->processes[i];
+        bool needed =
+            role_is_store(other->role) ? !role_is_store(p->role) : other->role == ROLE_PERSIST && p->role < ROLE_PERSIST;
+        if (needed && other->life.state != LIFECYCLE_READY) return true;
+    }
+    return false;
+}
+
+static void say_first_start(struct supervisor *s, const struct process *p) {
+    char folder[PATH_MAX];
+    char error[PRIVATE_SERVER_ERROR_SIZE];
+    if (p->role != ROLE_POSTGRES || private_server_folder(folder, s->options.run_dir, PRIVATE_POSTGRES, error) != 0) return;
+    if (private_server_is_new(folder)) view_say(&s->view, "setting up PostgreSQL in %s, this once", folder);
+}
+
 static void start_due(struct supervisor *s, struct mono now) {
     for (uint32_t i = 0; i < s->count; i++) {
         struct process *p = &s->processes[i];
-        if (!lifecycle_due(&p->life, now) || (p->role == ROLE_BOTS && s->phase == PHASE_STARTING)) continue;
+        if (!lifecycle_due(&p->life, now) || held(s, p)) continue;
+        say_first_start(s, p);
         run_dir_forget(s->options.run_dir, p->name);
         if (process_start(p, now, deaths_max(s)) != 0) view_say(&s->view, "%s: cannot start: %s", p->name, strerror(errno));
         if (p->role == ROLE_BOTS) lifecycle_probed(&p->life, p->pid != 0); /* has nothing to ask */
@@ -303,12 +344,37 @@ static bool learn_http(struct supervisor *s, struct process *p) {
     return p->http[0] != '\0';
 }
 
+/* take_readiness notes what a process says of itself, or what its silence means. */
+static void take_readiness(struct supervisor *s, struct process *p, bool ready, struct mono now) {
+    enum lifecycle_state before = p->life.state;
+    lifecycle_probed(&p->life, ready);
+    if (p->life.state == before) return;
+    s->changed = true;
+    if (s->phase == PHASE_STARTING && ready) s->deadline = mono_add_ms(now, SUPERVISOR_START_S * 1000);
+    if (s->phase == PHASE_RUNNING)
+        view_say(&s->view, "%s (pid %d) is %s", p->name, (int)p->pid, ready ? "ready" : "not ready any more");
+}
+
+static void probe_store(struct supervisor *s, struct process *p, struct mono now) {
+    char folder[PATH_MAX];
+    char error[PRIVATE_SERVER_ERROR_SIZE];
+    enum private_server server = server_of(p->role);
+    if (p->ping.state != PING_IDLE) return;
+    if (private_server_folder(folder, s->options.run_dir, server, error) != 0 ||
+        ping_start(&p->ping, server, folder, s->options.config->persists_count, now) != 0)
+        take_readiness(s, p, false, now);
+}
+
 static void probe(struct supervisor *s, struct mono now) {
     if (s->phase == PHASE_STOPPING || !mono_reached(now, s->next_probe)) return;
     bool all_ready = true;
     for (uint32_t i = 0; i < s->count; i++) {
         struct process *p = &s->processes[i];
         all_ready = all_ready && p->life.state == LIFECYCLE_READY;
+        if (role_is_store(p->role) && lifecycle_running(&p->life)) {
+            probe_store(s, p, now);
+            continue;
+        }
         if (p->role == ROLE_BOTS || !lifecycle_running(&p->life) || p->asked || !learn_http(s, p)) continue;
         uint64_t tag = (uint64_t)p->pid << 16 | i << 1;
         p->asked = scraper_get(s->scraper, p->http, "/ready", SUPERVISOR_DEADLINE_MS, tag | QUESTION_READY) == 0;
@@ -327,14 +393,8 @@ static void take_answers(struct supervisor *s, struct mono now) {
             if (answer.http_status == 200) figures_read(&p->figures, &p->past, answer.body, now);
             continue;
         }
-        enum lifecycle_state before = p->life.state;
         p->asked = false;
-        lifecycle_probed(&p->life, answer.http_status == 200);
-        if (p->life.state == before) continue;
-        s->changed = true;
-        if (s->phase == PHASE_RUNNING)
-            view_say(&s->view, "%s (pid %d) is %s", p->name, (int)p->pid,
-                     p->life.state == LIFECYCLE_READY ? "ready" : "not ready any more");
+        take_readiness(s, p, answer.http_status == 200, now);
     }
 }
 
@@ -361,8 +421,7 @@ static int wait_ms(const struct supervisor *s, struct mono now) {
     if (s->phase == PHASE_STOPPING && mono_since_ns(s->deadline, now) < ns) ns = mono_since_ns(s->deadline, now);
     for (uint32_t i = 0; i < s->count; i++) {
         const struct lifecycle *life = &s->processes[i].life;
-        bool held = s->processes[i].role == ROLE_BOTS && s->phase == PHASE_STARTING;
-        if (life->state != LIFECYCLE_WAITING || held) continue;
+        if (life->state != LIFECYCLE_WAITING || held(s, &s->processes[i])) continue;
         if (mono_since_ns(life->next_start, now) < ns) ns = mono_since_ns(life->next_start, now);
     }
     return (int)((ns + NS_PER_MS - 1) / NS_PER_MS);
@@ -375,6 +434,7 @@ static void wait_for_events(struct supervisor *s, struct mono now) {
     for (uint32_t i = 0; i < s->count; i++) {
         fds[count++] = (struct pollfd){.fd = s->processes[i].log.pipe[0], .events = POLLIN};
         if (s->processes[i].pidfd >= 0) fds[count++] = (struct pollfd){.fd = s->processes[i].pidfd, .events = POLLIN};
+        if (ping_poll(&s->processes[i].ping, &fds[count])) count++;
     }
     scraper_wait(s->scraper, fds, count, wait_ms(s, now));
 }
@@ -385,6 +445,8 @@ static void take_events(struct supervisor *s, struct mono now) {
         struct process_end end;
         child_log_drain(&s->processes[i].log);
         if (process_reap(&s->processes[i], &end)) take_death(s, &s->processes[i], &end, now);
+        enum ping_answer answer = ping_step(&s->processes[i].ping, now);
+        if (answer != PING_PENDING) take_readiness(s, &s->processes[i], answer == PING_YES, now);
     }
     take_answers(s, now);
 }
@@ -414,9 +476,19 @@ static int open_all(struct supervisor *s) {
     return add_processes(s);
 }
 
+/* end_orphans ends what a killed database server may have left: nothing is to run when we are gone. */
+static void end_orphans(const struct supervisor *s, const struct process *p) {
+    char folder[PATH_MAX];
+    char error[PRIVATE_SERVER_ERROR_SIZE];
+    if (role_is_store(p->role) && private_server_folder(folder, s->options.run_dir, server_of(p->role), error) == 0)
+        (void)!orphans_kill(folder);
+}
+
 static void close_all(struct supervisor *s) {
     char path[PATH_MAX];
     for (uint32_t i = 0; i < s->count; i++) {
+        end_orphans(s, &s->processes[i]);
+        ping_stop(&s->processes[i].ping);
         child_log_close(&s->processes[i].log);
         run_dir_forget(s->options.run_dir, s->processes[i].name);
     }

@@ -3,11 +3,12 @@
  *     starting ──all ready──► running ──signal──► stopping ──all gone──► over
  *         └──────a process does not come up───────────▲
  *
- * While starting, SUPERVISOR_START_DEATHS_MAX quick deaths of one process or SUPERVISOR_START_S without everything being
- * ready end the whole cluster, with the reason. Later a process that dies is restarted (lifecycle.h); one that is given up
- * after SUPERVISOR_DEATHS_MAX quick deaths is said, and the others live on. Bots start when the servers are ready.
+ * Database servers start first, then persists, then zones and gateways. While starting, SUPERVISOR_START_DEATHS_MAX quick
+ * deaths of one process or SUPERVISOR_START_S in which none becomes ready end the whole cluster, with the reason. Later a
+ * process that dies is restarted (lifecycle.h); one that is given up after SUPERVISOR_DEATHS_MAX quick deaths is said, and
+ * the others live on. Bots start when the servers are ready.
  *
- * SIGINT, SIGTERM and SIGHUP end the cluster in order: bots, gateways, zones, each at most SUPERVISOR_STOP_S, then SIGKILL.
+ * SIGINT, SIGTERM and SIGHUP end the cluster in the order of `enum role`, each at most role_stop_s, then SIGKILL.
  * A second signal kills at once. One thread, one loop, nothing in it waits but the wait.
  */
 #ifndef MARCH_ZONECTL_SUPERVISOR_H
@@ -22,7 +23,6 @@
 #define SUPERVISOR_DEATHS_MAX       10
 #define SUPERVISOR_START_DEATHS_MAX 3
 #define SUPERVISOR_START_S          30
-#define SUPERVISOR_STOP_S           5
 #define SUPERVISOR_PROBE_MS         1000 /* between two questions to a process */
 #define SUPERVISOR_PROBE_START_MS   50   /* the same while not everything is ready */
 #define SUPERVISOR_DEADLINE_MS      2000 /* for an answer */
@@ -34,7 +34,8 @@ struct supervisor_options {
     const struct config *config;
     const char *log_level; /* of zones and gateways; NULL: theirs */
     uint32_t bots;
-    bool quiet;   /* detached: no view */
+    bool private_postgres, private_redis; /* run such a server */
+    bool quiet;                           /* detached: no view */
     int ready_fd; /* closed when everything is ready; gets a line with the reason when it won't be; -1: none */
 };
 

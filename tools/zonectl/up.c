@@ -13,7 +13,9 @@
 #include "common/config.h"
 #include "common/log.h"
 #include "common/option.h"
+#include "tools/zonectl/private_server.h"
 #include "tools/zonectl/run_dir.h"
+#include "tools/zonectl/stores.h"
 #include "tools/zonectl/supervisor.h"
 #include "tools/zonectl/terminal.h"
 #include "tools/zonectl/verb.h"
@@ -26,16 +28,29 @@ struct arguments {
     const char *config;
     const char *run_dir;
     const char *log_level;
+    struct stores_options stores;
     uint64_t bots;
     bool detach;
 };
+
+enum { KEY_POSTGRES = 256, KEY_REPLICA, KEY_REDIS };
 
 static const struct argp_option OPTIONS[] = {
     {"config", 'c', "FILE", 0, "Configuration of the cluster [" CONFIG_DEFAULT "]", 0},
     {"run-dir", 'r', "DIR", 0,
      "Folder for keys, sockets and logs, created when missing; one cluster each [" RUN_DIR_DEFAULT "]", 0},
     {"bots", 'b', "N", 0, "Also run N bots that play; `config` takes the configuration's dev.bots [0]", 0},
-    {"log-level", 'l', "LEVEL", 0, "What zones and gateways log: debug, info, warn or error [info]", 0},
+    {"log-level", 'l', "LEVEL", 0, "What zones, gateways and persists log: debug, info, warn or error [info]", 0},
+    {"postgres", KEY_POSTGRES, "URIS", 0,
+     "PostgreSQL databases of your own, one for each persist, separated by commas; @FILE takes them out of a file, and so "
+     "keeps "
+     "passwords off the command line, as does the environment: MARCH_POSTGRES. Otherwise a private server is run in "
+     "DIR/postgres",
+     0},
+    {"postgres-replica", KEY_REPLICA, "URIS", 0, "Replicas of these to read from, in the same way (MARCH_POSTGRES_REPLICA)",
+     0},
+    {"redis", KEY_REDIS, "URIS", 0,
+     "Redis databases of your own, in the same way (MARCH_REDIS). Otherwise a private server is run in DIR/redis", 0},
     {"detach", 'd', NULL, 0, "Return when the cluster is ready, and let it run", 0},
     {0},
 };
@@ -54,19 +69,22 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         a->log_level = arg;
         return 0;
     case 'd': a->detach = true; return 0;
+    case KEY_POSTGRES: a->stores.postgres = arg; return 0;
+    case KEY_REPLICA: a->stores.replicas = arg; return 0;
+    case KEY_REDIS: a->stores.redis = arg; return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
 }
 
-static const struct argp ARGP = {
-    OPTIONS,
-    parse,
-    NULL,
-    "Starts the zones and gateways of a configuration, restarts those that die, and ends them all on Ctrl-C or SIGTERM."
-    "\v" VERB_EXIT_CODES,
-    NULL,
-    NULL,
-    NULL};
+static const struct argp ARGP = {OPTIONS,
+                                 parse,
+                                 NULL,
+                                 "Starts the database servers, persists, zones and gateways of a configuration, restarts "
+                                 "those that die, and ends them all on Ctrl-C or SIGTERM."
+                                 "\v" VERB_EXIT_CODES,
+                                 NULL,
+                                 NULL,
+                                 NULL};
 
 /* bin_dir finds the folder of this program: the other programs are beside it. */
 static bool bin_dir(char out[PATH_MAX]) {
@@ -140,6 +158,23 @@ static int detach(struct supervisor_options *options, int lock_fd) {
     return run(options, lock_fd);
 }
 
+/* prepare_stores finds out where the databases are, and tells the persists. */
+static int prepare_stores(const struct arguments *a, const struct config *config, struct supervisor_options *options,
+                          char error[RUN_DIR_ERROR_SIZE]) {
+    struct stores *stores = calloc(1, sizeof(*stores));
+    if (stores == NULL) {
+        snprintf(error, RUN_DIR_ERROR_SIZE, "out of memory");
+        return MARCH_ERR_SYSTEM;
+    }
+    int result = stores_read(stores, &a->stores, config, error);
+    if (result == 0) result = stores_publish(stores, a->run_dir, config, error);
+    options->private_postgres = config->persists_count > 0 && stores->postgres.count == 0;
+    options->private_redis = config->persists_count > 0 && stores->redis.count == 0;
+    explicit_bzero(stores, sizeof(*stores));
+    free(stores);
+    return result;
+}
+
 int verb_up(int argc, char **argv) {
     struct arguments a = {.config = CONFIG_DEFAULT, .run_dir = RUN_DIR_DEFAULT};
     char bin[PATH_MAX];
@@ -150,21 +185,19 @@ int verb_up(int argc, char **argv) {
         fprintf(stderr, "zonectl: cannot find the folder of its own program\n");
         return EXIT_CODE_FAILED;
     }
+    struct supervisor_options options = {.bin_dir = bin, .run_dir = a.run_dir, .config_path = a.config, .ready_fd = -1};
     int lock_fd = -1;
     int result = config_load(a.config, &config, error, sizeof(error));
     if (result == 0) result = lock_fd = run_dir_lock(a.run_dir, error);
     if (result >= 0) result = run_dir_prepare(a.run_dir, a.config, error);
+    if (result >= 0) result = prepare_stores(&a, config, &options, error);
     int code = result == MARCH_ERR_EXISTS && lock_fd == MARCH_ERR_EXISTS ? EXIT_CODE_RUNNING : EXIT_CODE_FAILED;
     if (result < 0) {
         fprintf(stderr, "zonectl: %s\n", error);
     } else {
-        struct supervisor_options options = {.bin_dir = bin,
-                                             .run_dir = a.run_dir,
-                                             .config_path = a.config,
-                                             .config = config,
-                                             .log_level = a.log_level,
-                                             .bots = a.bots == BOTS_CONFIG ? config->dev.bots : (uint32_t)a.bots,
-                                             .ready_fd = -1};
+        options.config = config;
+        options.log_level = a.log_level;
+        options.bots = a.bots == BOTS_CONFIG ? config->dev.bots : (uint32_t)a.bots;
         code = a.detach ? detach(&options, lock_fd) : run(&options, lock_fd);
     }
     if (lock_fd >= 0) close(lock_fd); /* a daemon shares it and holds the lock on */

@@ -21,5 +21,6 @@ int verb_up(int argc, char **argv);
 int verb_down(int argc, char **argv);
 int verb_status(int argc, char **argv);
 int verb_token(int argc, char **argv);
+int verb_serve(int argc, char **argv);
 
 #endif
