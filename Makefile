@@ -56,6 +56,7 @@ PERSIST   := $(OUT)/libpersist.a
 CLIENT    := $(OUT)/libclient.a
 SWARM     := $(OUT)/libswarm.a
 TOOLLIB   := $(OUT)/libzonectl.a
+FIXTURES  := $(OUT)/libfixtures.a
 ALL_LIBS  := $(GATEWAY) $(ZONE) $(PERSIST) $(SWARM) $(TOOLLIB) $(CLIENT) $(SCHEMAS) $(COMMON)
 
 UNIT_BINS  := $(patsubst tests/unit/%.c,$(OUT)/tests/%,$(wildcard tests/unit/test_*.c))
@@ -95,6 +96,14 @@ $(OUT)/gen/%_generated.h: schemas/%.fbs
 	@mkdir -p $(@D)
 	$(Q)echo "  $@" && $(FLATC) --cpp --scoped-enums -o $(@D) $<
 
+# The numbered SQL files become a table of strings in the library of persist.
+SQL_FILES := $(sort $(wildcard schemas/sql/*.sql))
+%/gen/migrations.c: tools/embed_sql.sh $(SQL_FILES)
+	@mkdir -p $(@D)
+	$(Q)echo "  $@" && tools/embed_sql.sh $(SQL_FILES) > $@
+$(OUT)/gen/migrations.o: $(OUT)/gen/migrations.c
+	$(Q)echo "  $@" && $(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c $< -o $@
+
 AR_ := $(if $(filter release,$(MODE)),gcc-ar,ar)
 define library
 	@mkdir -p $(@D)
@@ -105,10 +114,12 @@ $(COMMON): $(call lib_obj,common); $(library)
 $(SCHEMAS): $(call lib_obj,schemas) $(WIRE_OBJ); $(library)
 $(GATEWAY): $(call lib_obj,gateway); $(library)
 $(ZONE): $(call lib_obj,zone); $(library)
-$(PERSIST): $(call lib_obj,persist); $(library)
+$(PERSIST): $(call lib_obj,persist) $(OUT)/gen/migrations.o; $(library)
 $(CLIENT): $(call lib_obj,tools/client) ; $(library)
 $(SWARM): $(call lib_obj,tools/swarm); $(library)
 $(TOOLLIB): $(call lib_obj,tools/zonectl); $(library)
+# What several unit tests and benchmarks share: whatever in tests/unit is not a test itself.
+$(FIXTURES): $(patsubst %.c,$(OUT)/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))); $(library)
 
 define program
 	@mkdir -p $(@D)
@@ -121,10 +132,10 @@ $(OUT)/bin/zonectl: $(OUT)/tools/zonectl/main.o $(TOOLLIB) $(SCHEMAS) $(COMMON);
 $(OUT)/bin/swarm: $(OUT)/tools/swarm/main.o $(SWARM) $(CLIENT) $(SCHEMAS) $(COMMON); $(program)
 $(OUT)/tools/client/example.o: CPPFLAGS += -Itools/client
 $(OUT)/bin/example: $(OUT)/tools/client/example.o $(CLIENT) $(SCHEMAS) $(COMMON); $(program)
-$(OUT)/tests/%: $(OUT)/tests/unit/%.o $(ALL_LIBS)
+$(OUT)/tests/%: $(OUT)/tests/unit/%.o $(FIXTURES) $(ALL_LIBS)
 	@mkdir -p $(@D)
 	$(Q)echo "  $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -lcmocka -o $@
-$(OUT)/bench/%: $(OUT)/tests/bench/%.o $(ALL_LIBS)
+$(OUT)/bench/%: $(OUT)/tests/bench/%.o $(FIXTURES) $(ALL_LIBS)
 	@mkdir -p $(@D)
 	$(Q)echo "  $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 
@@ -155,11 +166,13 @@ install: client-lib ## install the client library's header, libraries and pkg-co
 # Fuzzers are built by clang from the sources, so that coverage reaches into the libraries.
 FUZZ_CFLAGS := -std=c17 -O1 -g -D_GNU_SOURCE -I. -Ibuild/fuzz/gen -I$(PQ_INCLUDE) -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 FUZZ_SRC    := $(foreach d,common schemas gateway zone persist tools/client,$(call lib_src,$(d)))
-FUZZ_OBJ    := $(patsubst %.c,build/fuzz/%.o,$(FUZZ_SRC)) $(patsubst %.cc,build/fuzz/%.o,$(wildcard schemas/*.cc))
+FUZZ_OBJ    := $(patsubst %.c,build/fuzz/%.o,$(FUZZ_SRC)) build/fuzz/gen/migrations.o $(patsubst %.cc,build/fuzz/%.o,$(wildcard schemas/*.cc))
 build/fuzz/libfuzzed.a: $(FUZZ_OBJ); $(library)
 build/fuzz/gen/%_generated.h: schemas/%.fbs
 	@mkdir -p $(@D)
 	$(Q)echo "  $@" && $(FLATC) --cpp --scoped-enums -o $(@D) $<
+build/fuzz/gen/migrations.o: build/fuzz/gen/migrations.c
+	$(Q)echo "  $@" && $(CLANG) $(FUZZ_CFLAGS) -MMD -MP -c $< -o $@
 build/fuzz/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)echo "  $@" && $(CLANG) $(FUZZ_CFLAGS) -MMD -MP -c $< -o $@
