@@ -95,6 +95,10 @@ static void send_packet(struct gateway *g, struct session *session, const struct
     g->stats.snapshots_out += snapshot != NULL;
 }
 
+void downstream_send_now(struct gateway *g, struct session *session) {
+    if (session->is_heard) send_packet(g, session, NULL, NULL);
+}
+
 /* send_due sends what a queued session still waits for: a snapshot may have carried it meanwhile. */
 static void send_due(struct gateway *g, struct session *session) {
     if (!session->is_heard) return; /* nothing can be sealed yet; the first packet marks it again */
@@ -139,8 +143,7 @@ void downstream_due(struct gateway *g) {
 
 /* --- messages */
 
-/* send_message queues a reliable message; false: there was no room, which breaks the stream, so the session was ended. */
-static bool send_message(struct gateway *g, struct session *session, const uint8_t *bytes, size_t len) {
+bool downstream_message(struct gateway *g, struct session *session, const uint8_t *bytes, size_t len) {
     if (channel_send(session_channel(&g->sessions, session), g->now, bytes, len) != 0) {
         upstream_disconnect(g, session, SESSION_END_SLOW);
         return false;
@@ -154,7 +157,8 @@ static bool send_message(struct gateway *g, struct session *session, const uint8
 void downstream_zone_status(struct gateway *g, struct session *session, enum wire_zone_state state) {
     bool is_lost = state == WIRE_ZONE_LOST;
     session->told_lost = is_lost;
-    (void)send_message(g, session, is_lost ? g->zone_lost : g->zone_back, is_lost ? g->zone_lost_len : g->zone_back_len);
+    (void)downstream_message(g, session, is_lost ? g->zone_lost : g->zone_back,
+                             is_lost ? g->zone_lost_len : g->zone_back_len);
 }
 
 /* --- zones */
@@ -168,7 +172,7 @@ void downstream_zone_lost(void *context, unsigned route) {
     struct gateway *g = context;
     for (uint32_t i = 0; i < g->sessions.size; i++) {
         struct session *session = session_at(&g->sessions, i);
-        if (!session || session->route != route || session->state == SESSION_WAITING) continue;
+        if (!session || session->route != route || session->state < SESSION_ATTACHING) continue;
         session_move(&g->sessions, session, SESSION_WAITING);
         channel_forget_snapshots(session_channel(&g->sessions, session)); /* the next view's may have the same numbers */
         if (!session->told_lost) downstream_zone_status(g, session, WIRE_ZONE_LOST);
@@ -178,7 +182,7 @@ void downstream_zone_lost(void *context, unsigned route) {
 /* find returns a session that a zone may speak of: its own, and told of. */
 static struct session *find(struct gateway *g, unsigned route, uint64_t handle) {
     struct session *session = session_find(&g->sessions, handle);
-    return session && session->route == route && session->state != SESSION_WAITING ? session : NULL;
+    return session && session->route == route && session->state >= SESSION_ATTACHING ? session : NULL;
 }
 
 static void take_attached(struct gateway *g, unsigned route, const struct wire_attached *attached) {
@@ -199,7 +203,7 @@ static void take_attached(struct gateway *g, unsigned route, const struct wire_a
 static void take_message(struct gateway *g, unsigned route, const struct wire_message *message, const uint8_t *blob) {
     struct session *session = find(g, route, message->session);
     if (session) {
-        (void)send_message(g, session, blob + message->offset, message->len);
+        (void)downstream_message(g, session, blob + message->offset, message->len);
     } else {
         g->stats.messages_unknown++;
     }
@@ -240,8 +244,10 @@ void downstream_zone_batch(void *context, unsigned route, const struct wire_zone
 }
 
 bool downstream_attach_one(struct gateway *g, struct session *session) {
-    struct wire_attach attach = {
-        .session = session_handle(&g->sessions, session), .player = session->player, .attachment = session->attachments + 1};
+    struct wire_attach attach = {.session = session_handle(&g->sessions, session),
+                                 .player = session->player,
+                                 .session_epoch = session->epoch,
+                                 .attachment = session->attachments + 1};
     if (route_attach(g->routes[session->route], &attach) != 0) return false;
     session->attachments = attach.attachment;
     session_move(&g->sessions, session, SESSION_ATTACHING);

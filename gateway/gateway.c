@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/check.h"
+#include "gateway/admission.h"
 #include "gateway/stream.h"
 
 /* --- one turn of the loop */
@@ -23,15 +24,20 @@ static void on_woken(void *context) {
     g->wall_ns = wall_now_ns();
 }
 
-static void on_readable(void *context, unsigned route) {
+/* Routes are watched under their indices, keepers behind them. */
+static void on_readable(void *context, unsigned tag) {
     struct gateway *g = context;
-    route_receive(g->routes[route], g->now);
+    if (tag < SESSION_ROUTES_MAX) {
+        route_receive(g->routes[tag], g->now);
+    } else {
+        keeper_receive(g->keepers[tag - SESSION_ROUTES_MAX], g->now);
+    }
 }
 
 /* sleep_ns returns how long nothing has to be done if nothing arrives. */
 static uint64_t sleep_ns(const struct gateway *g) {
     if (g->due.count > 0) return 0;
-    uint64_t sleep = GATEWAY_SLEEP_NS;
+    uint64_t sleep = admission_sleep_ns(g, GATEWAY_SLEEP_NS);
     bool waits = false;
     for (unsigned i = 0; i < g->route_count; i++) waits |= route_waits(g->routes[i]);
     if (!waits) return sleep;
@@ -69,6 +75,7 @@ static void flush(struct gateway *g, bool now) {
         for (unsigned i = 0; i < g->route_count; i++) route_flush(g->routes[i]);
         g->flush_at = next_flush(g);
     }
+    admission_flush(g, now);
     for (unsigned i = 0; i < g->socket_count; i++) sender_flush(g->senders[i]);
 }
 
@@ -78,6 +85,8 @@ int gateway_turn(struct gateway *g) {
     phase_done(g, GATEWAY_PHASE_RECEIVE);
     update(g);
     phase_done(g, GATEWAY_PHASE_UPDATE);
+    admission_update(g);
+    phase_done(g, GATEWAY_PHASE_ADMIT);
     downstream_attach(g);
     phase_done(g, GATEWAY_PHASE_ATTACH);
     downstream_due(g);
@@ -114,9 +123,10 @@ static size_t pack_zone_status(struct gateway *g, enum wire_zone_state state, ui
 
 static int create_tables(struct gateway *g, const struct gateway_config *config) {
     uint32_t size = config->netcode.slots_max;
+    if (config->keeper_count > 0) g->claims = calloc(size, sizeof *g->claims);
     g->builder = wire_builder_create(BATCH_BYTES_MAX);
-    if (!g->builder || session_table_create(&g->sessions, size) != 0 || queue_create(&g->due, size) != 0 ||
-        queue_create(&g->active, size) != 0) {
+    if (!g->builder || (config->keeper_count > 0 && !g->claims) || session_table_create(&g->sessions, size) != 0 ||
+        queue_create(&g->due, size) != 0 || queue_create(&g->active, size) != 0) {
         return MARCH_ERR_SYSTEM;
     }
     for (unsigned i = 0; i < g->socket_count; i++) {
@@ -157,10 +167,34 @@ static int open_route(struct gateway *g, const struct gateway_config *config, un
     return io_watch(g->io, route_fd(opened), index);
 }
 
+static int open_keeper(struct gateway *g, const struct gateway_config *config, unsigned shard) {
+    struct keeper_config keeper = {.shard = shard,
+                                   .shard_count = config->keeper_count,
+                                   .hello = config->hello,
+                                   .bus = config->keeper_buses[shard],
+                                   .builder = g->builder,
+                                   .handlers = {.context = g,
+                                                .up = admission_persist_up,
+                                                .lost = admission_persist_lost,
+                                                .sessions = admission_persist_sessions,
+                                                .unanswered = admission_unanswered}};
+    memcpy(keeper.region, config->region, sizeof keeper.region);
+    struct keeper *opened = malloc(sizeof *opened);
+    if (!opened) return MARCH_ERR_SYSTEM;
+    int result = keeper_open(opened, &keeper, g->now);
+    if (result != 0) {
+        free(opened);
+        return result;
+    }
+    g->keepers[g->keeper_count++] = opened;
+    return io_watch(g->io, keeper_fd(opened), SESSION_ROUTES_MAX + shard);
+}
+
 int gateway_create(struct gateway **out, const struct gateway_config *config, struct mono now, uint64_t wall_ns, char *error,
                    size_t error_size) {
     *out = NULL;
     CHECK(config->route_count >= 1 && config->route_count <= SESSION_ROUTES_MAX && config->socket_count <= IO_SOCKETS_MAX);
+    CHECK(config->keeper_count <= CONFIG_PERSISTS_MAX);
     struct gateway *g = calloc(1, sizeof *g);
     CHECK(g);
     g->now = now;
@@ -179,6 +213,10 @@ int gateway_create(struct gateway **out, const struct gateway_config *config, st
     for (unsigned i = 0; result == 0 && i < config->route_count; i++) {
         what = config->buses[i].url;
         result = open_route(g, config, i);
+    }
+    for (unsigned i = 0; result == 0 && i < config->keeper_count; i++) {
+        what = config->keeper_buses[i].url;
+        result = open_keeper(g, config, i);
     }
     if (result == 0) {
         *out = g;
@@ -206,6 +244,10 @@ void gateway_destroy(struct gateway *g) {
         route_close(g->routes[i]);
         free(g->routes[i]);
     }
+    for (unsigned i = 0; i < g->keeper_count; i++) {
+        keeper_close(g->keepers[i]);
+        free(g->keepers[i]);
+    }
     for (unsigned i = 0; i < g->socket_count; i++) {
         free(g->senders[i]);
         close(g->sockets[i]);
@@ -213,6 +255,7 @@ void gateway_destroy(struct gateway *g) {
     netcode_server_destroy(g->netcode);
     wire_builder_destroy(g->builder);
     session_table_destroy(&g->sessions);
+    free(g->claims);
     free(g->due.indices);
     free(g->active.indices);
     free(g);
@@ -226,13 +269,20 @@ unsigned gateway_routes_up(const struct gateway *g) {
     return up;
 }
 
+unsigned gateway_keepers_up(const struct gateway *g) {
+    unsigned up = 0;
+    for (unsigned i = 0; i < g->keeper_count; i++) up += g->keepers[i]->state == KEEPER_UP;
+    return up;
+}
+
 const char *gateway_phase_name(enum gateway_phase phase) {
-    static const char *const names[GATEWAY_PHASE_COUNT] = {"wait", "receive", "update", "attach", "due", "flush"};
+    static const char *const names[GATEWAY_PHASE_COUNT] = {"wait", "receive", "update", "admit", "attach", "due", "flush"};
     return names[phase];
 }
 
 const char *session_end_name(enum session_end end) {
-    static const char *const names[SESSION_END_COUNT] = {"left",    "timed_out", "malformed", "slow",
-                                                         "stalled", "refused",   "zone",      "shutdown"};
+    static const char *const names[SESSION_END_COUNT] = {"left",       "timed_out",  "malformed", "slow",
+                                                         "stalled",    "refused",    "zone",      "shutdown",
+                                                         "taken_over", "token_used", "unclaimed", "claim_late"};
     return names[end];
 }

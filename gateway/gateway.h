@@ -2,9 +2,11 @@
  *
  *   clients ──UDP──► io ──► netcode ──► upstream ──► route ──bus──► zone
  *   clients ◄──UDP── sender ◄── netcode ◄── downstream ◄── route ◄──bus── zone
+ *                                             admission ◄──► keeper ◄──bus──► persist
  *
  * gateway_turn is the loop's body: named phases, each timed. upstream.c is what packets of clients do, downstream.c what
- * zones and time do. One thread; nothing is allocated, locked or waited for between two sleeps.
+ * zones and time do, admission.c what persist does. One thread; nothing is allocated, locked or waited for between two
+ * sleeps.
  *
  * Two lists keep the work of a turn in proportion to what there is to do. `due` holds sessions that are to be sent a packet
  * for a reason other than a snapshot: a ping to answer, a message, an acknowledgement. At most GATEWAY_DUE_PER_TURN are
@@ -23,9 +25,11 @@
 #include <stdint.h>
 
 #include "common/clock.h"
+#include "common/config.h"
 #include "common/error.h"
 #include "common/histogram.h"
 #include "gateway/io.h"
+#include "gateway/keeper.h"
 #include "gateway/netcode_server.h"
 #include "gateway/route.h"
 #include "gateway/sender.h"
@@ -55,6 +59,10 @@ enum session_end {
     SESSION_END_REFUSED,   /* the zone did not take it */
     SESSION_END_ZONE,      /* the zone ended it */
     SESSION_END_SHUTDOWN,
+    SESSION_END_TAKEN_OVER, /* the player came in again, here or at another gateway */
+    SESSION_END_TOKEN_USED, /* by a session of another gateway */
+    SESSION_END_UNCLAIMED,  /* persist did not take the player, or no longer keeps its session */
+    SESSION_END_CLAIM_LATE, /* persist did not answer in time */
     SESSION_END_COUNT
 };
 
@@ -62,6 +70,7 @@ enum gateway_phase {
     GATEWAY_PHASE_WAIT = 0, /* asleep */
     GATEWAY_PHASE_RECEIVE,  /* datagrams and batches of zones */
     GATEWAY_PHASE_UPDATE,   /* time-outs, keep-alives, connections */
+    GATEWAY_PHASE_ADMIT,    /* players that come, and are kept */
     GATEWAY_PHASE_ATTACH,
     GATEWAY_PHASE_DUE,
     GATEWAY_PHASE_FLUSH,
@@ -84,6 +93,11 @@ struct gateway_stats {
     uint64_t messages_unknown; /* from a zone, for a session that is gone or not playing */
     uint64_t pings;
     uint64_t attached;
+    uint64_t claims, claimed; /* asked of persist; granted */
+    uint64_t claims_unknown;  /* answered for a session that had gone */
+    uint64_t refreshes, refreshes_missed;
+    uint64_t commands;                            /* of clients, for persist */
+    uint64_t commands_refused[WIRE_STATUS_COUNT]; /* answered by the gateway itself, by status */
     uint64_t ended[SESSION_END_COUNT];
     uint64_t turns;
 };
@@ -99,6 +113,9 @@ struct gateway_config {
     struct wire_hello hello;
     unsigned route_count;                             /* 1 to SESSION_ROUTES_MAX */
     struct bus_edge_config buses[SESSION_ROUTES_MAX]; /* one for each zone */
+    unsigned keeper_count;                            /* 0 to CONFIG_PERSISTS_MAX: shards of persist */
+    struct bus_edge_config keeper_buses[CONFIG_PERSISTS_MAX];
+    char region[WIRE_NAME_MAX + 1];
 };
 
 /* Sessions in the order in which they are to be looked at. */
@@ -123,6 +140,12 @@ struct gateway {
     unsigned route_count;
     struct route *routes[SESSION_ROUTES_MAX];
     uint32_t attach_cursors[SESSION_ROUTES_MAX];
+    unsigned keeper_count;
+    struct keeper *keepers[CONFIG_PERSISTS_MAX];
+    struct admission_claim *claims; /* by slot; NULL without persist */
+    uint32_t tell_cursors[CONFIG_PERSISTS_MAX];
+    uint32_t refresh_cursor;
+    struct mono claims_at, refresh_at, keepers_flush_at; /* next */
     unsigned socket_count;
     int sockets[IO_SOCKETS_MAX];
     struct sender *senders[IO_SOCKETS_MAX];
@@ -146,8 +169,9 @@ void gateway_destroy(struct gateway *gateway);
  * kernel refuses to wait, which nothing can mend. */
 must_check int gateway_turn(struct gateway *gateway);
 
-/* gateway_routes_up returns how many zones are connected. */
+/* gateway_routes_up returns how many zones are connected, gateway_keepers_up how many persists. */
 unsigned gateway_routes_up(const struct gateway *gateway);
+unsigned gateway_keepers_up(const struct gateway *gateway);
 
 const char *gateway_phase_name(enum gateway_phase phase);
 const char *session_end_name(enum session_end end);

@@ -36,7 +36,7 @@ struct host {
     struct report *report;
     struct http *http;
     struct health health;
-    char urls[CONFIG_ZONES_MAX][EDGE_URL_SIZE];
+    char urls[CONFIG_ZONES_MAX][EDGE_URL_SIZE], keeper_urls[CONFIG_PERSISTS_MAX][EDGE_URL_SIZE];
     uint8_t cluster_key[FILE_KEY_BYTES];
 };
 
@@ -72,6 +72,7 @@ static int configure_netcode(struct host *h, struct netcode_server_config *netco
     netcode->token_lifetime_s = limits->connect_token_max_s;
     netcode->timeout_max_s = limits->client_timeout_s;
     netcode->slots_max = h->entry->max_clients;
+    netcode->reports_second_login = h->config->persists_count > 0;
     netcode->session_per_s = limits->player_packets_per_s;
     netcode->session_burst = limits->player_burst;
     netcode->limits.network_per_s = limits->prefix_packets_per_s;
@@ -82,26 +83,38 @@ static int configure_netcode(struct host *h, struct netcode_server_config *netco
     return read_key(h, "connect", netcode->connect_key, error, error_size);
 }
 
+/* configure_bus fills the edge to a zone or persist of an index and a name. */
+static int configure_bus(struct host *h, enum edge_kind kind, unsigned index, const char *peer_name, char *url,
+                         struct bus_edge_config *bus, char *error, size_t error_size) {
+    size_t queue_bytes = h->config->bus.queue_bytes_max;
+    *bus =
+        (struct bus_edge_config){.url = url,
+                                 .role = BUS_DIAL,
+                                 .local_name = h->entry->name,
+                                 .peer_name = peer_name,
+                                 .key = h->config->bus.transport == CONFIG_TRANSPORT_TCP ? h->cluster_key : NULL,
+                                 .frame_max_bytes = BUS_FRAME_BYTES_MAX,
+                                 .queue_max_bytes = queue_bytes > BUS_FRAME_BYTES_MAX ? queue_bytes : BUS_FRAME_BYTES_MAX};
+    int result = edge_url(h->config, h->arguments->run_dir, kind, index, h->index, url, EDGE_URL_SIZE);
+    if (result)
+        snprintf(error, error_size, "no address for the edge to %s: the run directory's path is too long", peer_name);
+    return result;
+}
+
 static int configure_buses(struct host *h, struct gateway_config *gateway, char *error, size_t error_size) {
     bool is_tcp = h->config->bus.transport == CONFIG_TRANSPORT_TCP;
     int result = is_tcp ? read_key(h, "cluster", h->cluster_key, error, error_size) : 0;
-    size_t queue_bytes = h->config->bus.queue_bytes_max;
     gateway->route_count = h->config->zones_count;
     for (unsigned i = 0; result == 0 && i < gateway->route_count; i++) {
-        gateway->buses[i] = (struct bus_edge_config){
-            .url = h->urls[i],
-            .role = BUS_DIAL,
-            .local_name = h->entry->name,
-            .peer_name = h->config->zones[i].name,
-            .key = is_tcp ? h->cluster_key : NULL,
-            .frame_max_bytes = BUS_FRAME_BYTES_MAX,
-            .queue_max_bytes = queue_bytes > BUS_FRAME_BYTES_MAX ? queue_bytes : BUS_FRAME_BYTES_MAX};
-        result = edge_url(h->config, h->arguments->run_dir, EDGE_ZONE_GATEWAY, i, h->index, h->urls[i], EDGE_URL_SIZE);
-        if (result) {
-            snprintf(error, error_size, "no address for the edge to %s: the run directory's path is too long",
-                     h->config->zones[i].name);
-        }
+        result = configure_bus(h, EDGE_ZONE_GATEWAY, i, h->config->zones[i].name, h->urls[i], &gateway->buses[i], error,
+                               error_size);
     }
+    gateway->keeper_count = h->config->persists_count;
+    for (unsigned i = 0; result == 0 && i < gateway->keeper_count; i++) {
+        result = configure_bus(h, EDGE_PERSIST_GATEWAY, i, h->config->persists[i].name, h->keeper_urls[i],
+                               &gateway->keeper_buses[i], error, error_size);
+    }
+    snprintf(gateway->region, sizeof gateway->region, "%s", h->entry->region);
     return result;
 }
 
@@ -220,7 +233,8 @@ static void take_core(const struct host *h) {
 /* Tokens minted in the first seconds are not taken, so players are not asked in before these have passed. */
 static bool is_ready(const struct host *h, struct mono started) {
     if (h->gateway->wall_ns / NS_PER_S <= h->start_s + NETCODE_TOKEN_SLACK_S) return false;
-    bool all_up = gateway_routes_up(h->gateway) == h->gateway->route_count;
+    bool all_up = gateway_routes_up(h->gateway) == h->gateway->route_count &&
+                  gateway_keepers_up(h->gateway) == h->gateway->keeper_count;
     return all_up || mono_reached(h->gateway->now, mono_add_ms(started, HOST_READY_WAIT_MS));
 }
 
@@ -246,7 +260,8 @@ int host_run(struct host *h, const volatile sig_atomic_t *stopping) {
         if (!ready && is_ready(h, started)) {
             ready = true;
             health_set_ready(&h->health, true);
-            log_info("gateway.ready", "zones_up=%u", gateway_routes_up(h->gateway));
+            log_info("gateway.ready", "zones_up=%u persists_up=%u", gateway_routes_up(h->gateway),
+                     gateway_keepers_up(h->gateway));
         }
         if (!mono_reached(now, mono_add_ms(mirrored, REPORT_MS))) continue;
         mirrored = now;

@@ -47,6 +47,7 @@ struct pending {
     uint64_t client_id;
     uint64_t user_data_hash;
     uint8_t token_mac[NETCODE_MAC_BYTES];
+    uint64_t token_expire_s;
     uint8_t client_to_server[NETCODE_KEY_BYTES];
     uint8_t server_to_client[NETCODE_KEY_BYTES];
 };
@@ -292,7 +293,7 @@ static uint64_t hash_user_data(const struct netcode_server *server, const uint8_
 
 /* pending_set remembers keys for an address; a newer token of the same address takes the place of an older one. */
 static int pending_set(struct netcode_server *server, struct mono now, const struct addr *from, uint32_t known,
-                       const struct netcode_token_private *token, const uint8_t mac[NETCODE_MAC_BYTES]) {
+                       const struct netcode_token_private *token, const struct netcode_request *request) {
     uint32_t index = known & ~PENDING_BIT;
     if (known == KEY_MAP_NONE) {
         if (server->pending_pool.free_count == 0) return MARCH_ERR_FULL;
@@ -307,8 +308,9 @@ static int pending_set(struct netcode_server *server, struct mono now, const str
                           .timeout_s = timeout_s,
                           .expires_ns = now.ns + timeout_s * NS_PER_S,
                           .client_id = token->client_id,
+                          .token_expire_s = request->expire_s,
                           .user_data_hash = hash_user_data(server, token->user_data)};
-    memcpy(p->token_mac, mac, NETCODE_MAC_BYTES);
+    memcpy(p->token_mac, request->mac, NETCODE_MAC_BYTES);
     memcpy(p->client_to_server, token->client_to_server, NETCODE_KEY_BYTES);
     memcpy(p->server_to_client, token->server_to_client, NETCODE_KEY_BYTES);
     return 0;
@@ -331,7 +333,7 @@ static enum netcode_drop accept_token(struct netcode_server *server, struct mono
                                       const struct netcode_token_private *token, struct netcode_event *event) {
     if (!names_this_server(server, token)) return NETCODE_DROP_TOKEN_OTHER_SERVER;
     uint32_t other = find_client(server, token->client_id);
-    if (other != KEY_MAP_NONE) {
+    if (other != KEY_MAP_NONE && !server->config.reports_second_login) {
         event->slot = handle_of(server, other);
         event->client_id = token->client_id;
         return NETCODE_DROP_CLIENT_CONNECTED;
@@ -344,7 +346,7 @@ static enum netcode_drop accept_token(struct netcode_server *server, struct mono
         reply_global(server, event, NETCODE_DENIED, token->server_to_client, 0);
         return NETCODE_DROP_SERVER_FULL;
     }
-    if (pending_set(server, now, from, known, token, request->mac) != 0) return NETCODE_DROP_PENDING_FULL;
+    if (pending_set(server, now, from, known, token, request) != 0) return NETCODE_DROP_PENDING_FULL;
     reply_challenge(server, event, token);
     return NETCODE_DROP_NONE;
 }
@@ -400,6 +402,8 @@ static enum netcode_drop receive_response(struct netcode_server *server, struct 
         reply_global(server, event, NETCODE_DENIED, p->server_to_client, 0);
         return NETCODE_DROP_SERVER_FULL;
     }
+    memcpy(event->token_mac, p->token_mac, NETCODE_MAC_BYTES);
+    event->token_expire_s = p->token_expire_s;
     uint32_t slot = slot_open(server, now, index);
     uint8_t *packet;
     event->reply_len = seal_keep_alive(server, now, slot, event->reply_buf + NETCODE_HEADROOM, &packet);

@@ -65,6 +65,7 @@ struct netcode_server_config {
     uint32_t session_burst;
     uint32_t forged_per_s; /* packets from a session's address that don't open */
     uint32_t forged_burst;
+    bool reports_second_login; /* see NETCODE_DROP_CLIENT_CONNECTED at the event */
     struct limits_config limits;
 };
 
@@ -79,10 +80,14 @@ enum netcode_event_type {
 /* What came of one datagram. A reply, if reply_len is not 0, goes to the sender, whatever the type. */
 struct netcode_event {
     enum netcode_event_type type;
+    /* With reports_second_login, CLIENT_CONNECTED is told only of a client whose address is proved, with the slot of the
+     * session that is in its way: once that is gone, the client's next packet connects. */
     enum netcode_drop drop;
     struct netcode_slot slot;
     uint64_t client_id;
     uint64_t sequence;
+    uint8_t token_mac[NETCODE_MAC_BYTES]; /* of CONNECTED: the token's name, and when it expires */
+    uint64_t token_expire_s;
     const uint8_t *data; /* inside the datagram's bytes, or inside this event */
     size_t len;
     const uint8_t *reply;

@@ -9,7 +9,7 @@
 #include "gateway/netcode_drop.h"
 #include "gateway/udp_socket.h"
 
-#define SERIES_MAX (160 + 8 * SESSION_ROUTES_MAX)
+#define SERIES_MAX (192 + 8 * SESSION_ROUTES_MAX + 2 * CONFIG_PERSISTS_MAX)
 
 /* Counters of struct gateway_stats, as they are. */
 static const struct {
@@ -34,6 +34,14 @@ static const struct {
      offsetof(struct gateway_stats, messages_unknown)},
     {"march_gateway_pings_total", "Pings of clients", offsetof(struct gateway_stats, pings)},
     {"march_gateway_attached_total", "Sessions that a zone took", offsetof(struct gateway_stats, attached)},
+    {"march_gateway_claims_total", "Sessions claimed from persist, each time", offsetof(struct gateway_stats, claims)},
+    {"march_gateway_claimed_total", "Sessions that persist granted", offsetof(struct gateway_stats, claimed)},
+    {"march_gateway_claims_unknown_total", "Answers to claims of sessions that had gone",
+     offsetof(struct gateway_stats, claims_unknown)},
+    {"march_gateway_refreshes_total", "Sessions kept at persist, each time", offsetof(struct gateway_stats, refreshes)},
+    {"march_gateway_refreshes_missed_total", "Sessions not kept in time: persist away or batch full",
+     offsetof(struct gateway_stats, refreshes_missed)},
+    {"march_gateway_commands_total", "Commands of clients", offsetof(struct gateway_stats, commands)},
     {"march_gateway_turns_total", "Turns of the loop", offsetof(struct gateway_stats, turns)},
 };
 #define STATS_COUNT (sizeof stats_table / sizeof stats_table[0])
@@ -76,6 +84,14 @@ enum sum {
     ACKS,
     ACKS_DROPPED,
     ZONE_LOSSES,
+    PERSIST_SENT,
+    PERSIST_RECEIVED,
+    PERSIST_BAD,
+    PERSIST_FLUSHES_REFUSED,
+    PERSIST_LOSSES,
+    PERSIST_ENDS_LOST,
+    COMMANDS_SENT,
+    COMMANDS_UNANSWERED,
     SUM_COUNT
 };
 
@@ -107,7 +123,21 @@ static const struct {
     [ACKS] = {"march_gateway_acks_total", "Acknowledgements of snapshots sent to zones"},
     [ACKS_DROPPED] = {"march_gateway_acks_dropped_total", "Acknowledgements dropped: zone away or batch full"},
     [ZONE_LOSSES] = {"march_gateway_zone_losses_total", "Connections to zones that ended"},
+    [PERSIST_SENT] = {"march_gateway_persist_batches_sent_total", "Batches to persist"},
+    [PERSIST_RECEIVED] = {"march_gateway_persist_batches_received_total", "Batches from persist"},
+    [PERSIST_BAD] = {"march_gateway_persist_messages_bad_total", "Messages from persist, malformed or out of place"},
+    [PERSIST_FLUSHES_REFUSED] = {"march_gateway_persist_flushes_refused_total", "Batches that the bus had no room for yet"},
+    [PERSIST_LOSSES] = {"march_gateway_persist_losses_total", "Connections to persist that ended"},
+    [PERSIST_ENDS_LOST] = {"march_gateway_persist_ends_lost_total", "Ended sessions that persist was not told of in time"},
+    [COMMANDS_SENT] = {"march_gateway_commands_sent_total", "Commands of clients sent to persist"},
+    [COMMANDS_UNANSWERED] = {"march_gateway_commands_unanswered_total", "Commands that persist did not answer"},
 };
+
+/* What a gateway answers to commands by itself. */
+static const struct {
+    enum wire_command_status status;
+    const char *name;
+} refusals[] = {{WIRE_STATUS_UNAVAILABLE, "unavailable"}, {WIRE_STATUS_BUSY, "busy"}, {WIRE_STATUS_DISABLED, "disabled"}};
 
 struct report {
     struct metrics *metrics;
@@ -118,6 +148,8 @@ struct report {
     struct metric_counter *accepted;
     struct metric_gauge *sessions[SESSION_STATE_COUNT];
     struct metric_gauge *zone_states[SESSION_ROUTES_MAX], *zone_queues[SESSION_ROUTES_MAX];
+    struct metric_counter *refused[WIRE_STATUS_COUNT]; /* NULL for statuses that are not the gateway's */
+    struct metric_gauge *persist_states[CONFIG_PERSISTS_MAX], *commands_waiting[CONFIG_PERSISTS_MAX];
     struct metric_gauge *pending, *tokens, *blocks;
 };
 
@@ -145,12 +177,17 @@ static void register_counters(struct report *r) {
         r->ended[i] = metrics_counter(r->metrics, "march_gateway_sessions_ended_total", "Sessions that ended",
                                       label(labels, "reason", session_end_name((enum session_end)i)));
     }
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
+        r->refused[refusals[i].status] =
+            metrics_counter(r->metrics, "march_gateway_commands_refused_total", "Commands that the gateway answered itself",
+                            label(labels, "status", refusals[i].name));
+    }
     r->accepted = metrics_counter(r->metrics, "march_gateway_sessions_total", "Sessions that began", NULL);
 }
 
 static void register_gauges(struct report *r) {
     char labels[METRICS_LABELS_MAX];
-    for (int i = SESSION_WAITING; i < SESSION_STATE_COUNT; i++) {
+    for (int i = SESSION_CLAIMING; i < SESSION_STATE_COUNT; i++) {
         r->sessions[i] = metrics_gauge(r->metrics, "march_gateway_sessions", "Sessions",
                                        label(labels, "state", session_state_name((enum session_state)i)));
     }
@@ -158,6 +195,12 @@ static void register_gauges(struct report *r) {
         (void)label(labels, "zone", r->gateway->routes[i]->name);
         r->zone_states[i] = metrics_gauge(r->metrics, "march_gateway_zone_state", "0 away, 1 greeting, 2 up", labels);
         r->zone_queues[i] = metrics_gauge(r->metrics, "march_gateway_bus_queue_bytes", "Bytes that wait for a zone", labels);
+    }
+    for (unsigned i = 0; i < r->gateway->keeper_count; i++) {
+        (void)label(labels, "persist", r->gateway->keepers[i]->name);
+        r->persist_states[i] = metrics_gauge(r->metrics, "march_gateway_persist_state", "0 away, 1 greeting, 2 up", labels);
+        r->commands_waiting[i] =
+            metrics_gauge(r->metrics, "march_gateway_commands_waiting", "Commands not answered yet", labels);
     }
     r->pending = metrics_gauge(r->metrics, "march_gateway_handshakes", "Clients that were sent a challenge", NULL);
     r->tokens = metrics_gauge(r->metrics, "march_gateway_tokens", "Connect tokens remembered", NULL);
@@ -203,7 +246,7 @@ static void mirror_stats(struct report *r) {
     for (size_t i = 0; i < STATS_COUNT; i++) counter_set(r->stats[i], *(const uint64_t *)(base + stats_table[i].offset));
     for (size_t i = 0; i < DROPS_COUNT; i++) counter_set(r->drops[i], *(const uint64_t *)(base + drop_table[i].offset));
     for (int i = 0; i < SESSION_END_COUNT; i++) counter_set(r->ended[i], g->stats.ended[i]);
-    for (int i = SESSION_WAITING; i < SESSION_STATE_COUNT; i++) gauge_set(r->sessions[i], g->sessions.state_counts[i]);
+    for (int i = SESSION_CLAIMING; i < SESSION_STATE_COUNT; i++) gauge_set(r->sessions[i], g->sessions.state_counts[i]);
     struct netcode_server_stats netcode;
     netcode_server_stats(g->netcode, &netcode);
     for (int i = NETCODE_DROP_NONE + 1; i < NETCODE_DROP_COUNT; i++) {
@@ -257,11 +300,33 @@ static void sum_routes(const struct report *r, uint64_t sums[SUM_COUNT]) {
     }
 }
 
+static void sum_keepers(const struct report *r, uint64_t sums[SUM_COUNT]) {
+    for (unsigned i = 0; i < r->gateway->keeper_count; i++) {
+        const struct keeper *keeper = r->gateway->keepers[i];
+        struct bus_statistics bus;
+        bus_statistics_read(keeper->edge, &bus);
+        sums[PERSIST_SENT] += keeper->stats.batches_sent;
+        sums[PERSIST_RECEIVED] += keeper->stats.batches_received;
+        sums[PERSIST_BAD] += keeper->stats.messages_bad + bus.bad_frames + bus.stale_frames;
+        sums[PERSIST_FLUSHES_REFUSED] += keeper->stats.flushes_refused;
+        sums[PERSIST_LOSSES] += keeper->stats.losses;
+        sums[PERSIST_ENDS_LOST] += keeper->stats.ends_lost;
+        sums[COMMANDS_SENT] += keeper->stats.commands_sent;
+        sums[COMMANDS_UNANSWERED] += keeper->stats.commands_unanswered;
+        gauge_set(r->persist_states[i], keeper->state);
+        gauge_set(r->commands_waiting[i], keeper->waiting_count);
+    }
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
+        counter_set(r->refused[refusals[i].status], r->gateway->stats.commands_refused[refusals[i].status]);
+    }
+}
+
 void report_mirror(struct report *r) {
     uint64_t sums[SUM_COUNT] = {0};
     mirror_stats(r);
     sum_sockets(r->gateway, sums);
     sum_routes(r, sums);
+    sum_keepers(r, sums);
     for (int i = 0; i < SUM_COUNT; i++) counter_set(r->sums[i], sums[i]);
 }
 
@@ -270,7 +335,7 @@ void report_mirror(struct report *r) {
 static void append_sessions(struct text *text, const struct report *r) {
     int64_t total = 0;
     text_append(text, "\"sessions\":{");
-    for (int i = SESSION_WAITING; i < SESSION_STATE_COUNT; i++) {
+    for (int i = SESSION_CLAIMING; i < SESSION_STATE_COUNT; i++) {
         int64_t count = gauge_value(r->sessions[i]);
         text_append(text, "\"%s\":%" PRId64 ",", session_state_name((enum session_state)i), count);
         total += count;
@@ -284,6 +349,16 @@ static void append_zones(struct text *text, const struct report *r) {
         text_append(text, "%s{\"name\":\"%s\",\"state\":\"%s\",\"queue_bytes\":%" PRId64 "}", i > 0 ? "," : "",
                     r->gateway->routes[i]->name, route_state_name((enum route_state)gauge_value(r->zone_states[i])),
                     gauge_value(r->zone_queues[i]));
+    }
+    text_append(text, "],");
+}
+
+static void append_persists(struct text *text, const struct report *r) {
+    text_append(text, "\"persists\":[");
+    for (unsigned i = 0; i < r->gateway->keeper_count; i++) {
+        text_append(text, "%s{\"name\":\"%s\",\"state\":\"%s\",\"commands_waiting\":%" PRId64 "}", i > 0 ? "," : "",
+                    r->gateway->keepers[i]->name, keeper_state_name((enum keeper_state)gauge_value(r->persist_states[i])),
+                    gauge_value(r->commands_waiting[i]));
     }
     text_append(text, "],");
 }
@@ -313,6 +388,7 @@ int report_status(void *context, char *buf, size_t size) {
     text_append(&text, "{\"gateway\":\"%s\",\"io\":\"%s\",", r->name, io_back_end_name(r->gateway->io));
     append_sessions(&text, r);
     append_zones(&text, r);
+    append_persists(&text, r);
     append_counters(&text, r);
     text_append(&text, "\"phases_us\":{");
     for (int i = 0; i < GATEWAY_PHASE_COUNT; i++) {

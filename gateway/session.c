@@ -28,8 +28,8 @@ void session_table_destroy(struct session_table *table) {
     *table = (struct session_table){0};
 }
 
-struct session *session_open(struct session_table *table, uint32_t index, uint32_t generation, uint64_t player,
-                             uint8_t route) {
+static struct session *open_as(struct session_table *table, uint32_t index, uint32_t generation, uint64_t player,
+                               uint8_t route, enum session_state state) {
     CHECK(index < table->size && route < SESSION_ROUTES_MAX);
     struct session *session = &table->sessions[index];
     CHECK(session->state == SESSION_FREE);
@@ -40,8 +40,24 @@ struct session *session_open(struct session_table *table, uint32_t index, uint32
                                 .is_due = session->is_due,
                                 .is_active = session->is_active};
     channel_init(&table->channels[index], &table->channel_config, &table->blocks);
-    session_move(table, session, SESSION_WAITING);
+    session_move(table, session, state);
     return session;
+}
+
+struct session *session_open(struct session_table *table, uint32_t index, uint32_t generation, uint64_t player,
+                             uint8_t route) {
+    return open_as(table, index, generation, player, route, SESSION_WAITING);
+}
+
+struct session *session_open_claiming(struct session_table *table, uint32_t index, uint32_t generation, uint64_t player) {
+    return open_as(table, index, generation, player, 0, SESSION_CLAIMING);
+}
+
+void session_claimed(struct session_table *table, struct session *session, uint64_t epoch, uint8_t route) {
+    CHECK(session->state == SESSION_CLAIMING && route < SESSION_ROUTES_MAX);
+    session->epoch = epoch;
+    session->route = route;
+    session_move(table, session, SESSION_WAITING);
 }
 
 void session_close(struct session_table *table, struct session *session) {
@@ -51,7 +67,8 @@ void session_close(struct session_table *table, struct session *session) {
 
 void session_move(struct session_table *table, struct session *session, enum session_state state) {
     static const bool allowed[SESSION_STATE_COUNT][SESSION_STATE_COUNT] = {
-        [SESSION_FREE] = {[SESSION_WAITING] = true},
+        [SESSION_FREE] = {[SESSION_CLAIMING] = true, [SESSION_WAITING] = true},
+        [SESSION_CLAIMING] = {[SESSION_WAITING] = true, [SESSION_FREE] = true},
         [SESSION_WAITING] = {[SESSION_ATTACHING] = true, [SESSION_FREE] = true},
         [SESSION_ATTACHING] = {[SESSION_PLAYING] = true, [SESSION_WAITING] = true, [SESSION_FREE] = true},
         [SESSION_PLAYING] = {[SESSION_WAITING] = true, [SESSION_FREE] = true},
@@ -83,6 +100,6 @@ int session_take_input(const struct session_table *table, struct session *sessio
 }
 
 const char *session_state_name(enum session_state state) {
-    static const char *const names[SESSION_STATE_COUNT] = {"free", "waiting", "attaching", "playing"};
+    static const char *const names[SESSION_STATE_COUNT] = {"free", "claiming", "waiting", "attaching", "playing"};
     return names[state];
 }

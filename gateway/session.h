@@ -1,11 +1,12 @@
 /* session.h: the players of a gateway, one session for each netcode slot, under the slot's index and generation.
  *
- *   FREE ──open──► WAITING ──attach sent──► ATTACHING ──attached──► PLAYING
- *                    ▲                          │                      │
- *                    └──────── zone lost ───────┴──────────────────────┘       any ──close──► FREE
+ *   FREE ──open──► CLAIMING ──claimed──► WAITING ──attach sent──► ATTACHING ──attached──► PLAYING
+ *     └───open, in a cluster without persist──►▲                      │                       │
+ *                                              └───── zone lost ──────┴───────────────────────┘       any ──close──► FREE
  *
- * WAITING: the zone is away, or has not been told of the player yet. A session keeps its channel whatever its zone does, so
- * clients never notice which process simulates them.
+ * CLAIMING: persist has not said yet that the player may be here, nor where it is. WAITING: the zone is away, or has not
+ * been told of the player yet. A session keeps its channel whatever its zone does, so clients never notice which process
+ * simulates them.
  *
  * What is touched for each packet lies in `struct session`, one cache line; the channel, 1.7 KB, lies in an array beside it.
  * Pages of channels that were never used cost no memory. The table is sized once and belongs to the loop's thread.
@@ -23,12 +24,20 @@
 #include "common/error.h"
 #include "common/frame.h"
 #include "gateway/batch.h"
+#include "gateway/limits.h"
 
 #define SESSION_ROUTES_MAX      64
 #define SESSION_SEND_BLOCKS_MAX 96   /* blocks of messages to one client: the longest message, and half as much behind it */
 #define SESSION_BLOCKS_SPARE    4096 /* blocks beside one for each session */
 
-enum session_state { SESSION_FREE = 0, SESSION_WAITING, SESSION_ATTACHING, SESSION_PLAYING, SESSION_STATE_COUNT };
+enum session_state {
+    SESSION_FREE = 0,
+    SESSION_CLAIMING,
+    SESSION_WAITING,
+    SESSION_ATTACHING, /* from here on the zone knows it */
+    SESSION_PLAYING,
+    SESSION_STATE_COUNT
+};
 
 struct session {
     _Alignas(64) uint64_t player;
@@ -47,6 +56,8 @@ struct session {
     uint32_t strikes;     /* malformed packets */
     uint32_t attachments; /* times that a zone was told of it */
     struct batch_place input_place;
+    uint64_t epoch;         /* as persist gave it; 0: none */
+    struct bucket commands; /* to persist */
 };
 _Static_assert(sizeof(struct session) == 64, "one cache line");
 
@@ -67,6 +78,10 @@ void session_table_destroy(struct session_table *table);
 /* session_open starts a session in a free slot, in state WAITING. */
 struct session *session_open(struct session_table *table, uint32_t index, uint32_t generation, uint64_t player,
                              uint8_t route);
+
+/* session_open_claiming starts one in state CLAIMING; session_claimed lets it wait for its zone. */
+struct session *session_open_claiming(struct session_table *table, uint32_t index, uint32_t generation, uint64_t player);
+void session_claimed(struct session_table *table, struct session *session, uint64_t epoch, uint8_t route);
 
 /* session_close ends it, from any state but FREE. */
 void session_close(struct session_table *table, struct session *session);

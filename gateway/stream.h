@@ -9,12 +9,18 @@
 /* upstream_datagram is io's handler; `context` is the gateway. */
 void upstream_datagram(void *context, const struct addr *from, uint8_t *bytes, size_t len);
 
-/* upstream_messages passes on to the zone what messages of the client are complete. While the zone is away or the batch is
- * full they stay in the channel, which slows the client down. */
+/* upstream_messages passes on to the zone, or to persist, what messages of the client are complete. While the zone is away
+ * or the batch is full they stay in the channel, which slows the client down. */
 void upstream_messages(struct gateway *gateway, struct session *session);
 
 /* upstream_end ends a session whose netcode slot is gone. */
 void upstream_end(struct gateway *gateway, struct session *session, enum session_end end);
+
+/* upstream_spawn_route returns the zone of a player of whom it is not known where it is: the same one each time. */
+uint8_t upstream_spawn_route(const struct gateway *gateway, uint64_t player);
+
+/* upstream_enter brings a session that waits to its zone. */
+void upstream_enter(struct gateway *gateway, struct session *session);
 
 /* upstream_disconnect tells the client that it is disconnected, and ends its session. */
 void upstream_disconnect(struct gateway *gateway, struct session *session, enum session_end end);
@@ -28,6 +34,13 @@ void downstream_zone_batch(void *context, unsigned route, const struct wire_zone
 
 /* downstream_zone_status tells a client that its zone is away, or back. */
 void downstream_zone_status(struct gateway *gateway, struct session *session, enum wire_zone_state state);
+
+/* downstream_message queues a reliable message; false: there was no room, which breaks the stream, so the session was ended.
+ */
+bool downstream_message(struct gateway *gateway, struct session *session, const uint8_t *bytes, size_t len);
+
+/* downstream_send_now sends one packet of what waits, if the client can read it already. */
+void downstream_send_now(struct gateway *gateway, struct session *session);
 
 /* downstream_mark puts a session in the queue of those to send to. */
 void downstream_mark(struct gateway *gateway, struct session *session);

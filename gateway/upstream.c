@@ -3,6 +3,7 @@
 
 #include "common/check.h"
 #include "common/log.h"
+#include "gateway/admission.h"
 #include "gateway/stream.h"
 
 static struct route *route_of(struct gateway *g, const struct session *session) {
@@ -11,14 +12,11 @@ static struct route *route_of(struct gateway *g, const struct session *session) 
 
 /* --- sessions that come and go */
 
-/* A player's zone, until it is known where players are: the same one each time. */
-static uint8_t spawn_route(const struct gateway *g, uint64_t player) {
+uint8_t upstream_spawn_route(const struct gateway *g, uint64_t player) {
     return (uint8_t)((player * 0x9e3779b97f4a7c15u >> 32) % g->route_count);
 }
 
-static void join(struct gateway *g, struct netcode_slot slot, uint64_t player) {
-    struct session *session = session_open(&g->sessions, slot.index, slot.generation, player, spawn_route(g, player));
-    log_debug("session.opened", "player=%" PRIu64 " slot=%u", player, slot.index);
+void upstream_enter(struct gateway *g, struct session *session) {
     if (route_of(g, session)->state != ROUTE_UP) {
         downstream_zone_status(g, session, WIRE_ZONE_LOST);
     } else {
@@ -26,9 +24,21 @@ static void join(struct gateway *g, struct netcode_slot slot, uint64_t player) {
     }
 }
 
+static void join(struct gateway *g, const struct netcode_event *event) {
+    struct netcode_slot slot = event->slot;
+    uint64_t player = event->client_id;
+    log_debug("session.opened", "player=%" PRIu64 " slot=%u", player, slot.index);
+    if (g->keeper_count > 0) {
+        admission_begin(g, session_open_claiming(&g->sessions, slot.index, slot.generation, player), event);
+    } else {
+        upstream_enter(g, session_open(&g->sessions, slot.index, slot.generation, player, upstream_spawn_route(g, player)));
+    }
+}
+
 void upstream_end(struct gateway *g, struct session *session, enum session_end end) {
     uint64_t handle = session_handle(&g->sessions, session);
-    if (session->state != SESSION_WAITING) route_detach(route_of(g, session), handle, end);
+    if (session->state >= SESSION_ATTACHING) route_detach(route_of(g, session), handle, end);
+    admission_end(g, session);
     log_debug("session.ended", "player=%" PRIu64 " reason=%s", session->player, session_end_name(end));
     session_close(&g->sessions, session);
     g->stats.ended[end]++;
@@ -43,15 +53,15 @@ void upstream_disconnect(struct gateway *g, struct session *session, enum sessio
 /* --- what a packet carries */
 
 void upstream_messages(struct gateway *g, struct session *session) {
-    if (session->state != SESSION_PLAYING) return;
     struct route *route = route_of(g, session);
     struct channel *channel = session_channel(&g->sessions, session);
-    for (;;) {
+    while (session->state == SESSION_PLAYING) { /* a command's answer may end it */
         uint8_t *room = route_message_room(route);
         if (!room) return;
         int len = channel_next_message(channel, room, FRAME_MESSAGE_BYTES_MAX);
         if (len < 0) return;
         channel_excuse(channel, g->now);
+        if (admission_command(g, session, room, (size_t)len)) continue;
         route_message_commit(route, session_handle(&g->sessions, session), (size_t)len);
         g->stats.messages_up++;
     }
@@ -64,7 +74,7 @@ static void take_input(struct gateway *g, struct session *session, const struct 
         return;
     }
     struct route *route = route_of(g, session);
-    if (session->state == SESSION_WAITING) {
+    if (session->state < SESSION_ATTACHING) {
         route->stats.inputs_dropped++;
         return;
     }
@@ -123,14 +133,24 @@ static void take_packet(struct gateway *g, struct session *session, const uint8_
 
 /* --- datagrams */
 
+/* The session in the way of a player who has come in again ends; the client asks again within 100 ms. */
+static void second_login(struct gateway *g, const struct netcode_event *event) {
+    struct session *session = session_at(&g->sessions, event->slot.index);
+    CHECK(session && session->generation == event->slot.generation);
+    admission_goodbye(g, session, WIRE_END_TAKEN_OVER, SESSION_END_TAKEN_OVER);
+}
+
 void upstream_datagram(void *context, const struct addr *from, uint8_t *bytes, size_t len) {
     struct gateway *g = context;
     struct netcode_event *event = &g->event;
     netcode_server_receive(g->netcode, g->now, g->wall_ns / NS_PER_S, from, bytes, len, event);
     if (event->reply_len > 0) downstream_raw(g, from, event->reply, event->reply_len);
-    if (event->type == NETCODE_EVENT_NONE) return;
+    if (event->type == NETCODE_EVENT_NONE) {
+        if (event->drop == NETCODE_DROP_CLIENT_CONNECTED && g->keeper_count > 0) second_login(g, event);
+        return;
+    }
     if (event->type == NETCODE_EVENT_CONNECTED) {
-        join(g, event->slot, event->client_id);
+        join(g, event);
         return;
     }
     struct session *session = session_at(&g->sessions, event->slot.index);

@@ -256,6 +256,11 @@ must_check int wire_bus_open(const uint8_t *bytes, size_t len, struct wire_bus_v
 must_check int wire_server_message_read(const uint8_t *bytes, size_t len, struct wire_server_message *message);
 must_check int wire_client_message_read(const uint8_t *bytes, size_t len, struct wire_client_message *message);
 
+/* wire_client_message_command_key returns 0 and the key of a message that is a well-formed Command;
+ * wire_server_message_result_key those of a CommandResult. MARCH_ERR_NOT_FOUND for any other message, well-formed or not. */
+must_check int wire_client_message_command_key(const uint8_t *bytes, size_t len, uint64_t *key);
+must_check int wire_server_message_result_key(const uint8_t *bytes, size_t len, uint64_t *key);
+
 #ifdef __cplusplus
 }
 #endif

@@ -405,3 +405,22 @@ int wire_client_message_read(const uint8_t *bytes, size_t len, struct wire_clien
     default: return MARCH_ERR_UNSUPPORTED;
     }
 }
+
+int wire_client_message_command_key(const uint8_t *bytes, size_t len, uint64_t *key) {
+    aligned_message copy;
+    const fb::ClientMessage *root = verified<fb::ClientMessage>(bytes, len, copy);
+    const fb::Command *command = root ? root->body_as_Command() : nullptr;
+    struct wire_command read;
+    if (!command || !read_command(*command, &read)) return MARCH_ERR_NOT_FOUND;
+    *key = read.key;
+    return 0;
+}
+
+int wire_server_message_result_key(const uint8_t *bytes, size_t len, uint64_t *key) {
+    aligned_message copy;
+    const fb::ServerMessage *root = verified<fb::ServerMessage>(bytes, len, copy);
+    const fb::CommandResult *result = root ? root->body_as_CommandResult() : nullptr;
+    if (!result) return MARCH_ERR_NOT_FOUND;
+    *key = result->key();
+    return 0;
+}
