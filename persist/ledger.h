@@ -156,6 +156,15 @@ struct ledger_result {
     uint32_t effect, power; /* USE: enum item_effect */
 };
 
+/* An answer that is remembered; (domain, player, key) names it. */
+struct ledger_answer {
+    uint64_t domain; /* enum ledger_domain */
+    uint64_t player, key;
+    uint64_t object;
+    enum ledger_status status;
+    uint32_t reserved;
+};
+
 /* A line of an event. Sums to 0 in each event for each item_kind (0 is gold). */
 struct ledger_entry {
     uint64_t owner, item; /* item 0 in lines of gold, source and sink */
@@ -272,6 +281,16 @@ void ledger_know_answer(struct ledger *ledger, enum ledger_domain domain, uint64
 unsigned ledger_needs(struct ledger *ledger, const struct ledger_command *command,
                       struct ledger_need needs[LEDGER_NEEDS_MAX]);
 
+/* ledger_command_valid tells whether a command can be applied at all: a verb that changes something, numbers within limits,
+ * a player of this shard. What is not valid is refused with INVALID, and that is not remembered. */
+bool ledger_command_valid(const struct ledger *ledger, const struct ledger_command *command);
+
+/* ledger_transfer_command makes the command by which a destination takes a transfer, ledger_done_command the one by which
+ * its source ends it. A destination that answers NO_ROOM to a credit is to be asked again later, and so is a source that
+ * answers anything but OK or NOT_FOUND; every other status of a destination is final, and OK means accepted. */
+void ledger_transfer_command(const struct ledger_transfer *transfer, struct ledger_command *command);
+void ledger_done_command(const struct ledger_transfer *transfer, bool accepted, struct ledger_command *command);
+
 /* --- a batch */
 
 void ledger_begin(struct ledger *ledger);
@@ -283,6 +302,9 @@ enum ledger_status ledger_apply(struct ledger *ledger, const struct ledger_comma
 /* ledger_change_count and ledger_change_at list the rows that the open batch changed, each once. */
 uint32_t ledger_change_count(const struct ledger *ledger);
 struct ledger_change ledger_change_at(const struct ledger *ledger, uint32_t index);
+
+/* ledger_new_answers lists the answers that the open batch gave and that are to be stored. */
+const struct ledger_answer *ledger_new_answers(const struct ledger *ledger, uint32_t *count);
 
 const struct ledger_event *ledger_events(const struct ledger *ledger, uint32_t *count);
 const struct ledger_entry *ledger_entries(const struct ledger *ledger);
