@@ -28,6 +28,7 @@ struct edge {
 
 struct edges {
     struct sim *sim;
+    struct book *book;
     struct wire_hello hello;
     struct wire_builder *builder;
     uint32_t count;
@@ -58,8 +59,8 @@ static int open_edge(struct edges *edges, struct edge *edge, const struct config
 }
 
 int edges_open(struct edges **out, const struct config *config, uint32_t zone_index, const char *run_dir,
-               const struct wire_hello *hello, const uint8_t *key, struct sim *sim, struct mono now, char *error,
-               size_t error_size) {
+               const struct wire_hello *hello, const uint8_t *key, struct sim *sim, struct book *book, struct mono now,
+               char *error, size_t error_size) {
     *out = NULL;
     struct edges *edges = calloc(1, sizeof *edges);
     struct wire_builder *builder = wire_builder_create(WIRE_BUS_BYTES_MAX);
@@ -69,7 +70,7 @@ int edges_open(struct edges **out, const struct config *config, uint32_t zone_in
         wire_builder_destroy(builder);
         return MARCH_ERR_SYSTEM;
     }
-    *edges = (struct edges){.sim = sim, .hello = *hello, .builder = builder};
+    *edges = (struct edges){.sim = sim, .book = book, .hello = *hello, .builder = builder};
     for (uint32_t g = 0; g < config->gateways_count; g++) {
         struct edge *edge = &edges->edges[g];
         *edge = (struct edge){.gateway = config->gateways[g].name, .index = g};
@@ -139,7 +140,7 @@ static void update(struct edges *edges, struct edge *edge, struct mono now) {
     if (edge->keeping && mono_reached(now, mono_add_ms(edge->lost_at, EDGE_KEEP_MS))) {
         edge->keeping = false;
         edge->stats.expired++;
-        sim_drop_gateway(edges->sim, edge->index);
+        book_drop_gateway(edges->book, edge->index);
         log_warn("gateway.sessions_expired", "gateway=%s", edge->gateway);
     }
 }
@@ -151,7 +152,7 @@ static void take_hello(struct edges *edges, struct edge *edge, const struct wire
     }
     if (edge->incarnation && edge->incarnation != hello->incarnation) {
         edge->stats.incarnations++;
-        sim_drop_gateway(edges->sim, edge->index);
+        book_drop_gateway(edges->book, edge->index);
     }
     edge->incarnation = hello->incarnation;
     edge->keeping = false;
@@ -161,20 +162,21 @@ static void take_hello(struct edges *edges, struct edge *edge, const struct wire
 
 /* --- receiving */
 
-static void take_batch(struct sim *sim, uint32_t gateway, const struct wire_gateway_batch *b) {
-    for (uint32_t i = 0; i < b->attach_count; i++) {
-        const struct wire_attach *a = &b->attaches[i];
-        sim_attach(sim, gateway, a->session, a->player, a->attachment, NULL);
+static void take_batch(struct edges *edges, uint32_t gateway, const struct wire_gateway_batch *b, struct mono now) {
+    struct sim *sim = edges->sim;
+    struct book *book = edges->book;
+    for (uint32_t i = 0; i < b->attach_count; i++) book_attach(book, gateway, &b->attaches[i], now);
+    for (uint32_t i = 0; i < b->detach_count; i++) book_detach(book, gateway, b->detaches[i].session);
+    for (uint32_t i = 0; i < b->input_count; i++) {
+        if (!book_holds(book, gateway, b->inputs[i].session)) sim_input(sim, gateway, &b->inputs[i]);
     }
-    for (uint32_t i = 0; i < b->detach_count; i++) sim_detach(sim, gateway, b->detaches[i].session);
-    for (uint32_t i = 0; i < b->input_count; i++) sim_input(sim, gateway, &b->inputs[i]);
     for (uint32_t i = 0; i < b->ack_count; i++) sim_ack(sim, gateway, b->acks[i].session, b->acks[i].snapshot_seq);
     for (uint32_t i = 0; i < b->message_count; i++) {
         sim_message(sim, gateway, b->messages[i].session, b->blob + b->messages[i].offset, b->messages[i].len);
     }
 }
 
-static void take_message(struct edges *edges, struct edge *edge, const uint8_t *bytes, size_t len) {
+static void take_message(struct edges *edges, struct edge *edge, const uint8_t *bytes, size_t len, struct mono now) {
     struct wire_bus_view view;
     if (wire_bus_open(bytes, len, &view)) {
         edge->stats.messages_bad++;
@@ -183,7 +185,7 @@ static void take_message(struct edges *edges, struct edge *edge, const uint8_t *
         take_hello(edges, edge, &view.hello);
     } else if (view.kind == WIRE_BUS_GATEWAY_BATCH && edge->state == EDGE_UP) {
         edge->stats.batches_received++;
-        take_batch(edges->sim, edge->index, &view.gateway);
+        take_batch(edges, edge->index, &view.gateway, now);
     } else {
         edge->stats.messages_bad++;
     }
@@ -195,7 +197,7 @@ static void receive(struct edges *edges, struct edge *edge, struct mono now) {
         size_t len;
         if (bus_receive(edge->bus, &bytes, &len)) return;
         if (bus_generation(edge->bus) != edge->generation) update(edges, edge, now); /* the first of a new connection */
-        take_message(edges, edge, bytes, len);
+        take_message(edges, edge, bytes, len, now);
         bus_release(edge->bus);
     }
 }

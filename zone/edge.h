@@ -23,6 +23,7 @@
 #include "common/config.h"
 #include "common/error.h"
 #include "schemas/wire.h"
+#include "zone/book.h"
 #include "zone/sim.h"
 
 #define EDGE_KEEP_MS         10000
@@ -45,10 +46,11 @@ struct edge_stats {
 struct edges;
 
 /* edges_open listens for the gateways of `config`. `hello` is what the zone says of itself; `key` is the cluster key, NULL
- * with ipc. Config and sim outlive the edges. On failure `error` holds a line that names the address. */
+ * with ipc. Who comes and goes is told to the
+ * book. Config, sim and book outlive the edges. On failure `error` holds a line that names the address. */
 must_check int edges_open(struct edges **out, const struct config *config, uint32_t zone_index, const char *run_dir,
-                          const struct wire_hello *hello, const uint8_t *key, struct sim *sim, struct mono now, char *error,
-                          size_t error_size);
+                          const struct wire_hello *hello, const uint8_t *key, struct sim *sim, struct book *book,
+                          struct mono now, char *error, size_t error_size);
 void edges_close(struct edges *edges);
 
 /* edges_receive runs the edges and takes in what came. Before each tick. */

@@ -22,6 +22,7 @@
 #include "zone/overload.h"
 #include "zone/pacer.h"
 #include "zone/record.h"
+#include "zone/reporter.h"
 #include "zone/setup.h"
 #include "zone/sim.h"
 #include "zone/telemetry.h"
@@ -34,6 +35,7 @@ struct server {
     const struct config *config;
     const struct config_zone *zone;
     struct sim *sim;
+    struct reporter *reporter;
     struct edges *edges;
     struct recorder *recorder;
     bool is_recording; /* the recorder has not stopped early */
@@ -89,8 +91,11 @@ static int open_edges(struct server *s, uint32_t zone_index, uint64_t incarnatio
         int result = file_read_key(path, key, error, error_size);
         if (result) return result;
     }
-    return edges_open(&s->edges, s->config, zone_index, s->options->run_dir, &hello, tcp ? key : NULL, s->sim, mono_now(),
-                      error, error_size);
+    int result = reporter_open(&s->reporter, s->config, zone_index, s->options->run_dir, &hello, tcp ? key : NULL, s->sim,
+                               mono_now(), error, error_size);
+    if (result) return result;
+    return edges_open(&s->edges, s->config, zone_index, s->options->run_dir, &hello, tcp ? key : NULL, s->sim,
+                      reporter_book(s->reporter), mono_now(), error, error_size);
 }
 
 /* Writes RUN/NAME.suffix. */
@@ -160,6 +165,7 @@ void server_close(struct server *s) {
     health_set_ready(&s->health, false);
     http_close(s->http);
     edges_close(s->edges);
+    reporter_close(s->reporter);
     int recorded = recorder_close(s->recorder);
     if (recorded)
         log_error("recording.incomplete", "file=%s error=\"%s\"", LOG_QUOTE(s->options->record), march_error_text(recorded));
@@ -201,6 +207,7 @@ static void look_after(struct server *s, struct mono now) {
     if (s->pacer.tick % TELEMETRY_EVERY_TICKS < s->pacer.stride) {
         telemetry_mirror(s->telemetry, &(struct telemetry_source){.sim = s->sim,
                                                                   .edges = s->edges,
+                                                                  .reporter = s->reporter,
                                                                   .pacer = &s->pacer,
                                                                   .overload = &s->overload,
                                                                   .recording = s->is_recording});
@@ -212,6 +219,7 @@ static void run_tick(struct server *s, struct mono now) {
     uint64_t tick = pacer_begin(&s->pacer, now);
     struct mono at = now;
     edges_receive(s->edges, now);
+    reporter_receive(s->reporter, now);
     lap(s, TELEMETRY_RECEIVE, &at);
     sim_begin(s->sim, tick);
     for (unsigned phase = 0; phase < SIM_PHASE_COUNT; phase++) {
@@ -221,6 +229,7 @@ static void run_tick(struct server *s, struct mono now) {
     sim_end(s->sim);
     lap(s, TELEMETRY_RECORD, &at);
     edges_send(s->edges, tick);
+    reporter_send(s->reporter, tick, now);
     lap(s, TELEMETRY_SEND, &at);
     uint64_t busy_ns = mono_since_ns(at, now);
     telemetry_tick(s->telemetry, busy_ns);

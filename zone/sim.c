@@ -157,6 +157,10 @@ void sim_set_watcher(struct sim *sim, const struct sim_watcher *watcher) {
     sim->watcher = *watcher;
 }
 
+const struct sim_watcher *sim_watcher_of(const struct sim *sim) {
+    return &sim->watcher;
+}
+
 /* --- sessions */
 
 static uint16_t *slot_entry(struct sim *sim, uint32_t gateway, uint64_t session) {
@@ -553,6 +557,10 @@ uint64_t sim_hash(const struct sim *sim) {
 
 uint32_t sim_players(const struct sim *sim) {
     return sim->active_count;
+}
+
+uint64_t sim_now(const struct sim *sim) {
+    return sim->tick;
 }
 
 uint32_t sim_players_max(const struct sim *sim) {

@@ -89,7 +89,10 @@ enum sim_attach_result {
 };
 
 /* Why a zone says that it does not have a session. */
-enum sim_detach_reason { SIM_DETACH_UNKNOWN = 1 };
+enum sim_detach_reason {
+    SIM_DETACH_UNKNOWN = 1,
+    SIM_DETACH_STALE = 2 /* the player has a newer session */
+};
 
 struct sim_stats {
     uint64_t attached;
@@ -136,6 +139,7 @@ void sim_destroy(struct sim *sim);
 void sim_set_recorder(struct sim *sim, struct recorder *recorder);
 
 void sim_set_watcher(struct sim *sim, const struct sim_watcher *watcher);
+const struct sim_watcher *sim_watcher_of(const struct sim *sim);
 
 /* --- between ticks. `gateway` is below gateways_max. The result of an attach goes into the gateway's output. */
 
@@ -179,6 +183,7 @@ const char *sim_phase_name(enum sim_phase phase);
 /* --- looking in */
 
 struct output *sim_output(struct sim *sim, uint32_t gateway);
+uint64_t sim_now(const struct sim *sim); /* the newest tick */
 uint64_t sim_hash(const struct sim *sim);
 uint32_t sim_players(const struct sim *sim);
 uint32_t sim_players_max(const struct sim *sim);

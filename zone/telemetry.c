@@ -6,7 +6,7 @@
 
 #include "common/text.h"
 
-#define SERIES_MAX 112
+#define SERIES_MAX 144
 
 /* Counters that mirror what is counted elsewhere. */
 enum counter {
@@ -43,6 +43,24 @@ enum counter {
     GATEWAY_LOSSES,
     GATEWAY_RESTARTS,
     GATEWAYS_EXPIRED,
+    EFFECTS,
+    REPORTS,
+    REPORTS_REFUSED,
+    REPORTED_STATES,
+    PERSIST_BAD,
+    PERSIST_LOSSES,
+    PERSIST_RESTARTS,
+    ATTACHES_WAITED,
+    ATTACHES_EXPIRED,
+    ATTACHES_FULL,
+    ATTACHES_STALE,
+    SESSIONS_ENDED,
+    DEPARTED_LOST,
+    GRANTS,
+    GRANTS_ANSWERED,
+    GRANTS_LOST,
+    GRANTS_REFUSED,
+    ANSWERS_UNKNOWN,
     COUNTER_COUNT
 };
 
@@ -83,6 +101,24 @@ static const struct {
     [GATEWAY_RESTARTS] = {"march_zone_gateway_restarts_total",
                           "Times that a gateway's sessions went for its new incarnation"},
     [GATEWAYS_EXPIRED] = {"march_zone_gateways_expired_total", "Times that a gateway's sessions went for its absence"},
+    [EFFECTS] = {"march_zone_effects_total", "Effects of items on players"},
+    [REPORTS] = {"march_zone_reports_total", "Reports to persist"},
+    [REPORTS_REFUSED] = {"march_zone_reports_refused_total", "Reports that the bus had no room for"},
+    [REPORTED_STATES] = {"march_zone_reported_states_total", "States of players in reports"},
+    [PERSIST_BAD] = {"march_zone_persist_messages_bad_total", "Messages from persist that were malformed or out of place"},
+    [PERSIST_LOSSES] = {"march_zone_persist_losses_total", "Connections to persist that ended"},
+    [PERSIST_RESTARTS] = {"march_zone_persist_restarts_total", "Times that a persist came back as another"},
+    [ATTACHES_WAITED] = {"march_zone_attaches_waited_total", "Attaches that asked persist for the player"},
+    [ATTACHES_EXPIRED] = {"march_zone_attaches_expired_total", "Attaches refused because persist did not answer"},
+    [ATTACHES_FULL] = {"march_zone_attaches_full_total", "Attaches refused because too many waited for persist"},
+    [ATTACHES_STALE] = {"march_zone_attaches_stale_total", "Attaches refused because the player has a newer session"},
+    [SESSIONS_ENDED] = {"march_zone_sessions_ended_total", "Players let go because they have a newer session"},
+    [DEPARTED_LOST] = {"march_zone_departed_lost_total", "Last states of players given up for lack of room"},
+    [GRANTS] = {"march_zone_grants_total", "Loot granted"},
+    [GRANTS_ANSWERED] = {"march_zone_grants_answered_total", "Loot that persist answered for"},
+    [GRANTS_LOST] = {"march_zone_grants_lost_total", "Loot given up for lack of room"},
+    [GRANTS_REFUSED] = {"march_zone_grants_refused_total", "Loot that persist refused for good"},
+    [ANSWERS_UNKNOWN] = {"march_zone_persist_answers_unknown_total", "Answers of persist to nothing that is asked now"},
 };
 
 struct telemetry {
@@ -90,7 +126,8 @@ struct telemetry {
     const char *name;
     struct histogram *tick, *wake, *phases[TELEMETRY_PHASE_COUNT];
     struct metric_counter *counters[COUNTER_COUNT];
-    struct metric_gauge *players, *entities, *level, *gateways, *number, *recording;
+    struct metric_gauge *players, *entities, *level, *gateways, *number, *recording, *persists, *pending, *departed, *grants,
+        *stale;
 };
 
 static const char *phase_name(uint32_t phase) {
@@ -119,6 +156,12 @@ static void register_all(struct telemetry *t) {
     t->gateways = metrics_gauge(m, "march_zone_gateways_up", "Gateways connected", NULL);
     t->number = metrics_gauge(m, "march_zone_tick", "Number of the newest tick", NULL);
     t->recording = metrics_gauge(m, "march_zone_recording", "1 while a recording is written", NULL);
+    t->persists =
+        metrics_gauge(m, "march_zone_persists_held", "Persists that gave this zone the lease of its partition", NULL);
+    t->pending = metrics_gauge(m, "march_zone_attaches_waiting", "Attaches that wait for persist", NULL);
+    t->departed = metrics_gauge(m, "march_zone_departed_waiting", "Last states of players that are not durable", NULL);
+    t->grants = metrics_gauge(m, "march_zone_grants_waiting", "Loot that persist has not answered for", NULL);
+    t->stale = metrics_gauge(m, "march_zone_leases_stale", "Persists for which a newer zone has the partition", NULL);
 }
 
 struct telemetry *telemetry_create(const char *name) {
@@ -222,9 +265,47 @@ static void mirror_edges(struct telemetry *t, const struct edges *edges) {
     gauge_set(t->gateways, up);
 }
 
+static void mirror_book(struct telemetry *t, const struct book *book) {
+    const struct book_stats *s = book_stats(book);
+    counter_set(t->counters[EFFECTS], s->effects);
+    counter_set(t->counters[REPORTED_STATES], s->states_reported);
+    counter_set(t->counters[ATTACHES_WAITED], s->attaches_waited);
+    counter_set(t->counters[ATTACHES_EXPIRED], s->attaches_expired);
+    counter_set(t->counters[ATTACHES_FULL], s->attaches_full);
+    counter_set(t->counters[ATTACHES_STALE], s->attaches_stale);
+    counter_set(t->counters[SESSIONS_ENDED], s->sessions_ended);
+    counter_set(t->counters[DEPARTED_LOST], s->departed_lost);
+    counter_set(t->counters[GRANTS], s->grants);
+    counter_set(t->counters[GRANTS_ANSWERED], s->grants_answered);
+    counter_set(t->counters[GRANTS_LOST], s->grants_lost);
+    counter_set(t->counters[GRANTS_REFUSED], s->grants_refused);
+    counter_set(t->counters[ANSWERS_UNKNOWN], s->answers_unknown);
+    gauge_set(t->pending, book_pending(book));
+    gauge_set(t->departed, book_departed(book));
+    gauge_set(t->grants, book_grants(book));
+}
+
+static void mirror_reporter(struct telemetry *t, const struct reporter *reporter) {
+    struct reporter_stats s = reporter_stats(reporter);
+    counter_set(t->counters[REPORTS], s.reports_sent);
+    counter_set(t->counters[REPORTS_REFUSED], s.sends_refused);
+    counter_set(t->counters[PERSIST_BAD], s.messages_bad);
+    counter_set(t->counters[PERSIST_LOSSES], s.losses);
+    counter_set(t->counters[PERSIST_RESTARTS], s.incarnations);
+    int64_t held = 0, stale = 0;
+    for (uint32_t i = 0; i < reporter_count(reporter); i++) {
+        held += reporter_lease(reporter, i) == REPORTER_LEASE_HELD;
+        stale += reporter_lease(reporter, i) == REPORTER_LEASE_STALE;
+    }
+    gauge_set(t->persists, held);
+    gauge_set(t->stale, stale);
+}
+
 void telemetry_mirror(struct telemetry *t, const struct telemetry_source *source) {
     mirror_sim(t, source->sim);
     mirror_edges(t, source->edges);
+    mirror_reporter(t, source->reporter);
+    mirror_book(t, reporter_book(source->reporter));
     counter_set(t->counters[MISSED], source->pacer->missed);
     gauge_set(t->number, (int64_t)source->pacer->tick);
     gauge_set(t->level, source->overload->level);
@@ -244,8 +325,11 @@ int telemetry_status(void *context, char *buf, size_t size) {
     text_init(&text, buf, size);
     text_append(&text, "{\"zone\":\"%s\",\"tick\":%" PRId64 ",\"players\":%" PRId64 ",\"entities\":%" PRId64 ",", t->name,
                 gauge_value(t->number), gauge_value(t->players), gauge_value(t->entities));
-    text_append(&text, "\"gateways_up\":%" PRId64 ",\"overload_level\":%" PRId64 ",\"recording\":%s,",
-                gauge_value(t->gateways), gauge_value(t->level), gauge_value(t->recording) ? "true" : "false");
+    text_append(&text,
+                "\"gateways_up\":%" PRId64 ",\"overload_level\":%" PRId64 ",\"recording\":%s,"
+                "\"persists_held\":%" PRId64 ",",
+                gauge_value(t->gateways), gauge_value(t->level), gauge_value(t->recording) ? "true" : "false",
+                gauge_value(t->persists));
     append_times(&text, "tick_us", t->tick);
     append_times(&text, "wake_delay_us", t->wake);
     text_append(&text, "\"phases_us\":{");

@@ -14,6 +14,7 @@
 #include "zone/edge.h"
 #include "zone/overload.h"
 #include "zone/pacer.h"
+#include "zone/reporter.h"
 #include "zone/sim.h"
 
 #define TELEMETRY_EVERY_TICKS 15
@@ -31,6 +32,7 @@ enum telemetry_phase {
 struct telemetry_source {
     struct sim *sim;
     const struct edges *edges;
+    const struct reporter *reporter;
     const struct pacer *pacer;
     const struct overload *overload;
     bool recording;

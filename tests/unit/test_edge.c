@@ -27,6 +27,7 @@ struct fixture {
     char run_dir[64];
     struct config config;
     struct sim *sim;
+    struct reporter *reporter;
     struct edges *edges;
     struct bus_edge *gateway;
     struct wire_builder *builder;
@@ -70,7 +71,11 @@ static int set_up(void **state) {
     char error[200];
     struct wire_hello hello = {.name = "zone-0", .role = WIRE_ROLE_ZONE, .incarnation = 99, .tick_hz = 60};
     assert_int_equal(
-        edges_open(&f->edges, &f->config, 0, f->run_dir, &hello, NULL, f->sim, test_now(f), error, sizeof error), 0);
+        reporter_open(&f->reporter, &f->config, 0, f->run_dir, &hello, NULL, f->sim, test_now(f), error, sizeof error),
+        0); /* no persists: it only keeps the book */
+    assert_int_equal(edges_open(&f->edges, &f->config, 0, f->run_dir, &hello, NULL, f->sim, reporter_book(f->reporter),
+                                test_now(f), error, sizeof error),
+                     0);
     gateway_dial(f);
     *state = f;
     return 0;
@@ -80,6 +85,7 @@ static int tear_down(void **state) {
     struct fixture *f = *state;
     bus_edge_close(f->gateway);
     edges_close(f->edges);
+    reporter_close(f->reporter);
     sim_destroy(f->sim);
     wire_builder_destroy(f->builder);
     char path[128];
@@ -246,7 +252,8 @@ static void test_edge_what_is_refused_and_lost_is_in_the_metrics(void **state) {
     struct pacer pacer = {.missed = 4};
     struct overload overload = {0};
     telemetry_mirror(telemetry,
-                     &(struct telemetry_source){.sim = f->sim, .edges = f->edges, .pacer = &pacer, .overload = &overload});
+                     &(struct telemetry_source){
+                         .sim = f->sim, .edges = f->edges, .reporter = f->reporter, .pacer = &pacer, .overload = &overload});
     static char text[65536];
     assert_true(telemetry_status(telemetry, text, sizeof text) > 0);
     json_t *status = json_loads(text, 0, NULL);
