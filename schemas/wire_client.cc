@@ -164,6 +164,7 @@ static Offset<void> client_body(FlatBufferBuilder &fbb, const struct wire_client
     case WIRE_CLIENT_COMMAND: return command_of(fbb, m.command).Union();
     }
     CHECK(!"a kind of client message");
+    return {};
 }
 
 int wire_server_message_pack(struct wire_builder *builder, const struct wire_server_message *m, struct wire_bytes *out) {
