@@ -351,6 +351,7 @@ def fake_programs(folder, **options):
         (bin_dir / name).chmod(0o755)
     made = Cluster(folder / "fake/run", bin_dir=bin_dir, **options)
     made.tell = lambda name, text: (bin_dir / f"{name}.behaviour").write_text(text, encoding="ascii")
+    made.answer = lambda name, answers: (bin_dir / f"{name}.answers").write_text(json.dumps(answers), encoding="ascii")
     return made
 
 

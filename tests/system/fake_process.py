@@ -6,9 +6,12 @@ die         writes an error and exits with code 7
 unready     answers, but is never ready
 deaf        ignores SIGTERM
 chatty      writes 12 MB of log, then is ready
+
+BIN/NAME.answers, an object in JSON, has what to answer to requests: {"GET /path": {...}, "PUT /path on": {...}}.
 """
 
 import http.server
+import json
 import os
 import pathlib
 import select
@@ -24,13 +27,26 @@ march_zone_tick_seconds_bucket{le="+Inf"} 100
 
 class Handler(http.server.BaseHTTPRequestHandler):
     ready = True
+    answers = pathlib.Path()
 
     def do_GET(self):
         ok = self.ready or self.path != "/ready"
-        self.send_response(200 if ok else 503)
-        self.send_header("Content-Length", str(len(METRICS)))
+        self.answer(200 if ok else 503, self.known("GET " + self.path) or METRICS)
+
+    def do_PUT(self):
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        known = self.known(f"PUT {self.path} {body}")
+        self.answer(200 if known else 404, known or b'{"error": {"code": "not_found", "message": "no such flag"}}')
+
+    def known(self, request):
+        answers = json.loads(self.answers.read_bytes()) if self.answers.exists() else {}
+        return json.dumps(answers[request]).encode() if request in answers else None
+
+    def answer(self, status, body):
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(METRICS)
+        self.wfile.write(body)
 
     def log_message(self, *_):
         pass
@@ -60,6 +76,7 @@ def main():
         write_lines(12 * 1024)
     signal.signal(signal.SIGTERM, signal.SIG_IGN if behaviour == "deaf" else lambda *_: os._exit(0))
     Handler.ready = behaviour != "unready"
+    Handler.answers = path.with_suffix(".answers")
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     (run_dir / f"{name}.http").write_text(f"127.0.0.1:{server.server_address[1]}\n", encoding="ascii")
     server.serve_forever()

@@ -16,6 +16,7 @@ static const struct verb VERBS[] = {
     {"up", "start the cluster of a configuration and watch over it", verb_up},
     {"down", "end the cluster that runs in a run directory", verb_down},
     {"status", "tell what runs and how it does", verb_status},
+    {"audit", "prove that what players own is what the events say", verb_audit},
     {"serve", NULL, verb_serve},
     {"token", "mint a connect token for a player", verb_token},
 };
