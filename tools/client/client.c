@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/check.h"
+#include "tools/client/client_value.h"
 
 #define INPUT_HZ_DEFAULT       20
 #define INPUT_REPEAT_DEFAULT   4
@@ -96,6 +97,8 @@ static void session_init(struct march_client *client) {
     server_clock_init(&client->clock, config->tick_hz);
     client_view_init(&client->view, config->tick_hz);
     snapshot_table_reset(client->table);
+    client->inventory = (struct march_inventory){0};
+    client->taken_over = false;
     client->leaving = false;
     client->reason = MARCH_REASON_NONE;
     client->rtt_ns = 0;
@@ -133,7 +136,9 @@ enum march_client_reason march_client_reason(const struct march_client *client) 
     case NETCODE_CLIENT_RESPONSE_TIMED_OUT:
     case NETCODE_CLIENT_REQUEST_TIMED_OUT: return MARCH_REASON_NO_ANSWER;
     case NETCODE_CLIENT_DENIED: return MARCH_REASON_DENIED;
-    case NETCODE_CLIENT_DISCONNECTED: return client->netcode.started.ns != 0 ? MARCH_REASON_SERVER : MARCH_REASON_NONE;
+    case NETCODE_CLIENT_DISCONNECTED:
+        if (client->netcode.started.ns == 0) return MARCH_REASON_NONE;
+        return client->taken_over ? MARCH_REASON_TAKEN_OVER : MARCH_REASON_SERVER;
     case NETCODE_CLIENT_TOKEN_INVALID:
     case NETCODE_CLIENT_REQUESTING:
     case NETCODE_CLIENT_RESPONDING:
@@ -151,6 +156,7 @@ const char *march_client_reason_text(enum march_client_reason reason) {
     case MARCH_REASON_NO_ANSWER: return "no server answered";
     case MARCH_REASON_DENIED: return "the server is full";
     case MARCH_REASON_EXPIRED: return "the connect token expired";
+    case MARCH_REASON_TAKEN_OVER: return "the player came in elsewhere";
     }
     return "unknown reason";
 }
@@ -341,6 +347,27 @@ int march_client_next_message(struct march_client *client, const uint8_t **bytes
     *bytes = client->message;
     if (client->channel.pool == NULL) return MARCH_ERR_EMPTY;
     return channel_next_message(&client->channel, client->message, client->config.message_bytes_max);
+}
+
+int march_client_next_event(struct march_client *client, struct march_event *event) {
+    const uint8_t *bytes;
+    int len = march_client_next_message(client, &bytes);
+    if (len < 0) return len;
+    client_value_read(bytes, (size_t)len, event);
+    if (event->kind == MARCH_EVENT_INVENTORY) client_value_apply(&client->inventory, &event->change);
+    if (event->kind == MARCH_EVENT_ENDED) client->taken_over = event->ended == 1;
+    return len;
+}
+
+int march_client_command(struct march_client *client, uint64_t now_ns, struct march_command *command) {
+    uint8_t bytes[CLIENT_COMMAND_BYTES_MAX];
+    while (command->key == 0) randombytes_buf(&command->key, sizeof(command->key));
+    int len = client_value_write(command, bytes);
+    return len < 0 ? len : march_client_send(client, now_ns, bytes, (size_t)len);
+}
+
+const struct march_inventory *march_client_inventory(const struct march_client *client) {
+    return &client->inventory;
 }
 
 /* --- figures */

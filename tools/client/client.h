@@ -29,6 +29,8 @@ struct march_client {
     struct block_pool pool;
     struct snapshot_table *table;
     uint8_t *message; /* config.message_bytes_max: the one handed out last */
+    struct march_inventory inventory;
+    bool taken_over; /* the server said so */
 
     uint64_t rtt_ns;
     uint64_t packets_up, packets_down, bytes_up, bytes_down;

@@ -53,6 +53,19 @@ static void look_around(struct march_client *client, uint64_t now_ns) {
     fflush(stdout);
 }
 
+static void tell(const struct march_client *client, const struct march_event *event) {
+    const struct march_inventory *inventory = march_client_inventory(client);
+    if (event->kind == MARCH_EVENT_WELCOME) {
+        printf("welcome to %s, player %" PRIu64 "\n", event->welcome.zone, event->welcome.player);
+    } else if (event->kind == MARCH_EVENT_INVENTORY && !event->change.more) {
+        printf("%" PRIu32 " items and %" PRIu64 " gold\n", inventory->count, inventory->gold);
+    } else if (event->kind == MARCH_EVENT_PROGRESS) {
+        printf("level %u, %" PRIu64 " experience\n", event->progress.level, event->progress.experience);
+    } else {
+        printf("a message of %zu bytes\n", event->len);
+    }
+}
+
 int main(int argc, char **argv) {
     static char text[4096];
     uint8_t token[MARCH_TOKEN_BYTES];
@@ -65,14 +78,17 @@ int main(int argc, char **argv) {
     if (error < 0) return fprintf(stderr, "cannot connect: %s\n", march_error_text(error)), 1;
     signal(SIGINT, on_signal);
     static const int8_t circle[8][2] = {{1, 0}, {1, 1}, {0, 1}, {-1, 1}, {-1, 0}, {-1, -1}, {0, -1}, {1, -1}};
+    bool asked = false; /* what is in the inventory */
     for (unsigned frame = 0; !stop && march_client_state(client) != MARCH_CLIENT_DISCONNECTED; frame++) {
         uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
         unsigned turn = frame / 30 % 8; /* an eighth of the circle in half a second */
         struct march_input input = {circle[turn][0], circle[turn][1], (uint16_t)(turn << 13), 0};
         march_client_input(client, &input);
         march_client_poll(client, now_ns);
-        const uint8_t *message;
-        for (int len; (len = march_client_next_message(client, &message)) > 0;) printf("a message of %d bytes\n", len);
+        struct march_command look = {.verb = MARCH_VERB_INVENTORY};
+        if (!asked) asked = march_client_command(client, now_ns, &look) == 0;
+        struct march_event event;
+        while (march_client_next_event(client, &event) > 0) tell(client, &event);
         if (frame % 60 == 59) look_around(client, now_ns);
         nanosleep(&(struct timespec){.tv_nsec = 16666667}, NULL);
     }

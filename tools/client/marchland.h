@@ -70,7 +70,8 @@ enum march_client_reason {
     MARCH_REASON_TIMED_OUT = 3, /* connected, then nothing heard for the token's time-out */
     MARCH_REASON_NO_ANSWER = 4, /* no server of the token answered */
     MARCH_REASON_DENIED = 5,    /* the last server of the token is full */
-    MARCH_REASON_EXPIRED = 6    /* the token expired before the connection stood */
+    MARCH_REASON_EXPIRED = 6,   /* the token expired before the connection stood */
+    MARCH_REASON_TAKEN_OVER = 7 /* the server ended the session: the player came in elsewhere */
 };
 
 /* march_rtt_fn is told each round trip: from an input's first sending to the arrival of the first snapshot made with it. */
@@ -214,6 +215,256 @@ int march_client_send(struct march_client *client, uint64_t now_ns, const uint8_
 /* march_client_next_message gives the next message, in order. *bytes is valid until the next call of any function of this
  * client. Returns its length, or MARCH_CLIENT_EMPTY. */
 int march_client_next_message(struct march_client *client, const uint8_t **bytes);
+
+/* --- things of value: commands, and what the server tells; PROTOCOL.md section 4 says what each verb does --- */
+
+#define MARCH_INVENTORY_MAX     128 /* slots */
+#define MARCH_TRADE_MAX         8   /* items on a side */
+#define MARCH_CHANGE_MAX        30  /* items added and updated in one message */
+#define MARCH_REMOVED_MAX       16
+#define MARCH_ROWS_MAX          32 /* members of a guild or rows of a board in one message */
+#define MARCH_NAME_SIZE         32 /* bytes of a name with the final zero */
+#define MARCH_TEXT_SIZE         201
+#define MARCH_COMMAND_TEXT_SIZE 64
+
+enum march_verb {
+    MARCH_VERB_INVENTORY = 1,
+    MARCH_VERB_MOVE = 2,
+    MARCH_VERB_STACK = 3,
+    MARCH_VERB_SPLIT = 4,
+    MARCH_VERB_USE = 5,
+    MARCH_VERB_DROP = 6,
+    MARCH_VERB_TRADE_OFFER = 7,
+    MARCH_VERB_TRADE_ACCEPT = 8,
+    MARCH_VERB_TRADE_CANCEL = 9,
+    MARCH_VERB_AUCTION_LIST = 10,
+    MARCH_VERB_AUCTION_BID = 11,
+    MARCH_VERB_AUCTION_BUY = 12,
+    MARCH_VERB_AUCTION_CANCEL = 13,
+    MARCH_VERB_GUILD_CREATE = 14,
+    MARCH_VERB_GUILD_INVITE = 15,
+    MARCH_VERB_GUILD_JOIN = 16,
+    MARCH_VERB_GUILD_LEAVE = 17,
+    MARCH_VERB_GUILD_KICK = 18,
+    MARCH_VERB_GUILD_RANK = 19,
+    MARCH_VERB_GUILD_DEPOSIT = 20,
+    MARCH_VERB_GUILD_WITHDRAW = 21,
+    MARCH_VERB_GUILD_INFO = 22,
+    MARCH_VERB_BOARD = 23,
+    MARCH_VERB_PROFILE = 24,
+    MARCH_VERB_COUNT
+};
+
+enum march_status {
+    MARCH_STATUS_OK = 0,
+    MARCH_STATUS_NOT_FOUND = 1,
+    MARCH_STATUS_CONFLICT = 2, /* a version was not the one that holds: look at the inventory again */
+    MARCH_STATUS_NOT_ENOUGH = 3,
+    MARCH_STATUS_NO_ROOM = 4,
+    MARCH_STATUS_FORBIDDEN = 5,
+    MARCH_STATUS_INVALID = 6,
+    MARCH_STATUS_EXPIRED = 7,
+    MARCH_STATUS_UNAVAILABLE = 8, /* this and the next two: not known to be done; repeat it with the same key */
+    MARCH_STATUS_BUSY = 9,
+    MARCH_STATUS_JOURNAL_FULL = 10,
+    MARCH_STATUS_DISABLED = 11,
+    MARCH_STATUS_EXISTS = 12,
+    MARCH_STATUS_COUNT
+};
+
+struct march_item {
+    uint64_t id;
+    uint32_t kind, count;
+    uint32_t version;
+    uint16_t slot;
+};
+
+struct march_item_ref {
+    uint64_t id;
+    uint32_t version;
+    uint32_t count; /* 0: the whole stack */
+};
+
+struct march_command { /* fields that the verb does not name are 0 */
+    uint64_t key;      /* names the command; the same when it is repeated. 0: march_client_command draws one */
+    uint64_t player;
+    uint64_t item, other_item;
+    uint64_t object; /* a trade, an auction or a guild */
+    uint64_t gold, price;
+    uint32_t version, other_version;
+    uint32_t count;
+    uint32_t duration_s;
+    uint16_t slot;
+    uint8_t verb; /* enum march_verb */
+    uint8_t rank;
+    uint8_t give_count, want_count;
+    struct march_item_ref give[MARCH_TRADE_MAX], want[MARCH_TRADE_MAX];
+    char text[MARCH_COMMAND_TEXT_SIZE];
+};
+
+/* What is in the player's inventory, as far as the server has told. */
+struct march_inventory {
+    bool whole;       /* all of it was told: after a command INVENTORY, which a session does well to begin with */
+    uint64_t version; /* rises with each change */
+    uint64_t gold;
+    uint32_t count;
+    struct march_item items[MARCH_INVENTORY_MAX]; /* in no order */
+};
+
+/* Kinds are the numbers of the bodies of ServerMessage. */
+enum march_event_kind {
+    MARCH_EVENT_OTHER = 0, /* of a newer server, or malformed */
+    MARCH_EVENT_WELCOME = 1,
+    MARCH_EVENT_ZONE = 2,
+    MARCH_EVENT_HEARD = 3,
+    MARCH_EVENT_DIED = 4,
+    MARCH_EVENT_RESPAWNED = 5,
+    MARCH_EVENT_RESULT = 6,
+    MARCH_EVENT_INVENTORY = 7,
+    MARCH_EVENT_TRADE_OFFERED = 8,
+    MARCH_EVENT_TRADE_CLOSED = 9,
+    MARCH_EVENT_GUILD_INVITED = 10,
+    MARCH_EVENT_GUILD = 11,
+    MARCH_EVENT_AUCTION = 12,
+    MARCH_EVENT_BOARD = 13,
+    MARCH_EVENT_PROFILE = 14,
+    MARCH_EVENT_PROGRESS = 15,
+    MARCH_EVENT_ENDED = 16
+};
+
+struct march_welcome {
+    uint64_t entity, player;
+    char zone[MARCH_NAME_SIZE];
+    uint16_t tick_hz, snapshot_hz, view_radius_m;
+    int32_t min_x_m, min_y_m, max_x_m, max_y_m; /* the zone's piece of the world */
+};
+
+struct march_heard {
+    uint64_t entity, player;
+    char text[MARCH_TEXT_SIZE];
+};
+
+struct march_result {
+    uint64_t key;
+    uint64_t object; /* what the command made */
+    uint8_t status;  /* enum march_status */
+};
+
+struct march_change {
+    uint64_t guild; /* 0: of the player's own inventory, which has taken it in; else of this guild's bank */
+    uint64_t version, gold;
+    bool reset; /* the first part of all of it */
+    bool more;  /* the next one goes on */
+    uint8_t added_count, updated_count, removed_count;
+    struct march_item items[MARCH_CHANGE_MAX]; /* those added, then those updated */
+    uint64_t removed[MARCH_REMOVED_MAX];
+};
+
+struct march_trade {
+    uint64_t trade;
+    uint64_t offerer, accepter;
+    uint64_t give_gold, want_gold; /* given and wanted by the offerer */
+    uint32_t expires_in_s;
+    uint8_t give_count, want_count;
+    struct march_item give[MARCH_TRADE_MAX], want[MARCH_TRADE_MAX];
+};
+
+struct march_trade_closed {
+    uint64_t trade;
+    uint8_t outcome; /* 1 done, 2 cancelled, 3 expired, 4 failed */
+};
+
+struct march_guild_invited {
+    uint64_t guild, by;
+    char name[MARCH_NAME_SIZE];
+};
+
+struct march_member {
+    uint64_t player;
+    uint8_t rank; /* 0 member, 1 officer, 2 leader */
+};
+
+struct march_guild {
+    uint64_t guild; /* 0: in none */
+    uint64_t version;
+    char name[MARCH_NAME_SIZE];
+    uint8_t rank; /* the player's own */
+    uint32_t members_total, member_first;
+    uint32_t member_count;
+    struct march_member members[MARCH_ROWS_MAX];
+};
+
+struct march_auction {
+    uint64_t auction, seller;
+    uint64_t min_bid, buyout;
+    uint64_t bid, bidder;
+    uint32_t ends_in_s;
+    uint8_t phase; /* 1 open, 2 sold, 3 expired, 4 cancelled */
+    struct march_item item;
+};
+
+struct march_board_row {
+    uint64_t player, score;
+    uint32_t rank;
+};
+
+struct march_board {
+    char board[MARCH_NAME_SIZE], region[MARCH_NAME_SIZE];
+    uint32_t season, total;
+    uint32_t row_count;
+    struct march_board_row rows[MARCH_ROWS_MAX];
+};
+
+struct march_profile {
+    uint64_t player, guild, experience;
+    char name[MARCH_NAME_SIZE], region[MARCH_NAME_SIZE], guild_name[MARCH_NAME_SIZE];
+    uint16_t level;
+    bool online;
+};
+
+struct march_progress {
+    uint64_t experience;
+    uint16_t level;
+};
+
+struct march_event {
+    enum march_event_kind kind;
+    const uint8_t *bytes; /* the message; valid until the next call of any function of this client */
+    size_t len;
+    union {
+        struct march_welcome welcome;
+        bool zone_back; /* else it is away, and nothing moves */
+        struct march_heard heard;
+        uint64_t died_by;
+        struct march_result result;
+        struct march_change change;
+        struct march_trade trade;
+        struct march_trade_closed trade_closed;
+        struct march_guild_invited invited;
+        struct march_guild guild;
+        struct march_auction auction;
+        struct march_board board;
+        struct march_profile profile;
+        struct march_progress progress;
+        uint8_t ended; /* 1 taken over, 2 token used, 3 refused, 4 unavailable */
+    };
+};
+
+/* march_client_next_event gives the next message, decoded, and keeps the inventory up to date by it. Returns the message's
+ * length, or MARCH_CLIENT_EMPTY. It and march_client_next_message take from one queue: use one of them. */
+int march_client_next_event(struct march_client *client, struct march_event *event);
+
+/* march_client_command asks for something. command->key is drawn where it is 0. The answer is an event RESULT with that key;
+ * a command that was answered UNAVAILABLE, BUSY or JOURNAL_FULL, or not at all before the connection ended, may be repeated
+ * with its key, and is done at most once. Errors as of march_client_send. */
+int march_client_command(struct march_client *client, uint64_t now_ns, struct march_command *command);
+
+/* march_client_inventory returns the player's inventory; valid until the next event is taken. */
+const struct march_inventory *march_client_inventory(const struct march_client *client);
+
+/* march_status_text returns a static, lower-case word; march_verb_text, too. Never NULL. */
+const char *march_status_text(unsigned status);
+const char *march_verb_text(unsigned verb);
 
 /* --- figures --- */
 
