@@ -188,7 +188,11 @@ static struct session *find(struct gateway *g, unsigned route, uint64_t handle) 
 static void take_attached(struct gateway *g, unsigned route, const struct wire_attached *attached) {
     struct session *session = find(g, route, attached->session);
     if (!session || session->state != SESSION_ATTACHING) return;
-    if (attached->result != 0) {
+    if (attached->result == WIRE_ATTACH_UNAVAILABLE) { /* the zone has asked persist long enough; it asks anew */
+        session_move(&g->sessions, session, SESSION_WAITING);
+        return;
+    }
+    if (attached->result != WIRE_ATTACHED) {
         log_warn("session.refused", "player=%" PRIu64 " result=%u", session->player, attached->result);
         upstream_disconnect(g, session, SESSION_END_REFUSED);
         return;

@@ -85,10 +85,19 @@ struct wire_gateway_batch {
 
 /* --- bus: zone to gateway */
 
+enum wire_attach_result {
+    WIRE_ATTACHED = 0,
+    WIRE_ATTACH_FULL = 1, /* the zone has no room */
+    WIRE_ATTACH_BAD_SESSION = 2,
+    WIRE_ATTACH_UNAVAILABLE = 3, /* what the player has can't be told now: attach again */
+    WIRE_ATTACH_STALE = 4,       /* the player has a newer session */
+    WIRE_ATTACH_COUNT = 5
+};
+
 struct wire_attached {
     uint64_t session;
     uint64_t entity;
-    uint32_t result; /* 0: attached */
+    uint32_t result; /* enum wire_attach_result */
     uint32_t reserved;
 };
 

@@ -93,8 +93,8 @@ int wire_persist_report_pack(struct wire_builder *builder, const struct wire_per
     auto granted = structs<fb::GrantAnswer>(fbb, r->granted, r->granted_count);
     auto effects = structs<fb::PlayerEffect>(fbb, r->effects, r->effect_count);
     auto stale = structs<fb::PlayerLoad>(fbb, r->stale, r->stale_count);
-    auto body =
-        fb::CreatePersistReport(fbb, r->lease_epoch, r->lease_result, r->durable_seq, loaded, granted, effects, stale);
+    auto body = fb::CreatePersistReport(fbb, r->lease_epoch, r->lease_result, r->durable_seq, loaded, granted, effects,
+                                        stale, r->resend);
     return wire_bus_finish(builder, fb::BusBody::PersistReport, body.Union(), out);
 }
 
@@ -156,6 +156,7 @@ static int open_persist_report(const fb::PersistReport &in, struct wire_persist_
     out->lease_epoch = in.lease_epoch();
     out->lease_result = in.lease_result();
     out->durable_seq = in.durable_seq();
+    out->resend = in.resend();
     bool aligned = items_of(in.loaded(), &out->loaded, &out->loaded_count);
     aligned &= items_of(in.granted(), &out->granted, &out->granted_count);
     aligned &= items_of(in.effects(), &out->effects, &out->effect_count);

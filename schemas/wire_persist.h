@@ -134,6 +134,7 @@ struct wire_persist_report {
     uint64_t lease_epoch;
     uint32_t lease_result; /* enum wire_lease_result */
     uint64_t durable_seq;  /* states of reports up to this one are durable */
+    bool resend;           /* some states could not be kept when they came: every state is to be sent again */
     const struct wire_player_loaded *loaded;
     const struct wire_grant_answer *granted;
     const struct wire_player_effect *effects;

@@ -238,7 +238,7 @@ static void forget_pending(struct book *b, uint32_t place) {
     b->pending[place] = *last;
 }
 
-static void refuse_pending(struct book *b, uint32_t place, enum sim_attach_result result) {
+static void refuse_pending(struct book *b, uint32_t place, enum wire_attach_result result) {
     struct pending p = b->pending[place];
     forget_pending(b, place);
     sim_refuse(b->sim, p.gateway, p.attach.session, result);
@@ -254,7 +254,7 @@ static bool make_way(struct book *b, uint32_t gateway, const struct wire_attach 
         bool same_player = p->attach.player == a->player;
         if (same_player && p->attach.session_epoch > a->session_epoch) return false;
         if (same_player) {
-            refuse_pending(b, i, SIM_ATTACH_STALE);
+            refuse_pending(b, i, WIRE_ATTACH_STALE);
         } else if (p->gateway == gateway && (uint32_t)p->attach.session == (uint32_t)a->session) {
             forget_pending(b, i);
         }
@@ -265,17 +265,17 @@ static bool make_way(struct book *b, uint32_t gateway, const struct wire_attach 
 static void wait_for_load(struct book *b, uint32_t gateway, const struct wire_attach *a, struct mono now) {
     uint16_t *entry = pending_entry(b, gateway, a->session);
     if (!entry || !player_id_valid(a->player)) {
-        sim_refuse(b->sim, gateway, a->session, SIM_ATTACH_BAD_SESSION);
+        sim_refuse(b->sim, gateway, a->session, WIRE_ATTACH_BAD_SESSION);
         return;
     }
     if (!make_way(b, gateway, a)) {
         b->stats.attaches_stale++;
-        sim_refuse(b->sim, gateway, a->session, SIM_ATTACH_STALE);
+        sim_refuse(b->sim, gateway, a->session, WIRE_ATTACH_STALE);
         return;
     }
     if (b->pending_count == b->pending_max) {
         b->stats.attaches_full++;
-        sim_refuse(b->sim, gateway, a->session, SIM_ATTACH_UNAVAILABLE);
+        sim_refuse(b->sim, gateway, a->session, WIRE_ATTACH_UNAVAILABLE);
         return;
     }
     b->stats.attaches_waited++;
@@ -324,7 +324,7 @@ void book_expire(struct book *b, struct mono now) {
     for (uint32_t i = b->pending_count; i-- > 0;) {
         if (!mono_reached(now, b->pending[i].expires_at)) continue;
         b->stats.attaches_expired++;
-        refuse_pending(b, i, SIM_ATTACH_UNAVAILABLE);
+        refuse_pending(b, i, WIRE_ATTACH_UNAVAILABLE);
     }
 }
 
@@ -414,7 +414,7 @@ void book_lease(struct book *b, uint32_t shard, uint64_t epoch) {
     b->lease_epochs[shard] = epoch;
 }
 
-void book_resend(struct book *b, uint32_t shard) {
+static void resend_states(struct book *b, uint32_t shard) {
     for (uint32_t n = 0; n < sim_players(b->sim); n++) {
         struct kept *kept = &b->kept[sim_player_nth(b->sim, n).slot];
         if (kept->shard == shard) kept->sent_seq = 0;
@@ -424,6 +424,10 @@ void book_resend(struct book *b, uint32_t shard) {
         b->departed[i].sent_seq = 0;
         b->departed_due++;
     }
+}
+
+void book_resend(struct book *b, uint32_t shard) {
+    resend_states(b, shard);
     for (uint32_t count = b->grant_first; count != b->grant_next; count++) {
         struct grant *grant = grant_at(b, count);
         if (grant->shard == shard && grant->step == GRANT_SENT) grant->step = GRANT_DUE;
@@ -467,7 +471,7 @@ static void take_loaded(struct book *b, uint32_t shard, const struct wire_player
         admit(b, place, loaded);
     } else if (loaded->result == WIRE_LOAD_STALE) {
         b->stats.attaches_stale++;
-        refuse_pending(b, place, SIM_ATTACH_STALE);
+        refuse_pending(b, place, WIRE_ATTACH_STALE);
     } else {
         b->pending[place].is_sent = false;
         b->pending[place].due_at = mono_add_ms(now, BOOK_RETRY_MS);
@@ -503,6 +507,7 @@ static void take_effect(struct book *b, const struct wire_player_effect *effect)
 
 void book_take(struct book *b, uint32_t shard, const struct wire_persist_report *report, struct mono now) {
     take_durable(b, shard, report->durable_seq);
+    if (report->resend) resend_states(b, shard);
     for (uint32_t i = 0; i < report->loaded_count; i++) take_loaded(b, shard, &report->loaded[i], now);
     for (uint32_t i = 0; i < report->granted_count; i++) take_granted(b, &report->granted[i], now);
     for (uint32_t i = 0; i < report->effect_count; i++) take_effect(b, &report->effects[i]);

@@ -9,8 +9,8 @@
  * (book_resend), so that nothing depends on a report having arrived.
  *
  * An attach of a player that the simulation does not have waits until persist has answered, BOOK_PENDING_MS at most, then is
- * refused with SIM_ATTACH_UNAVAILABLE; the gateway tries again. The newest session of a player wins: an older one is let go
- * when a newer attaches, an attach under an older epoch than the player's is refused with SIM_ATTACH_STALE. With no shards
+ * refused with WIRE_ATTACH_UNAVAILABLE; the gateway tries again. The newest session of a player wins: an older one is let go
+ * when a newer attaches, an attach under an older epoch than the player's is refused with WIRE_ATTACH_STALE. With no shards
  * every attach goes through at once.
  *
  * A grant's key is `zone index << 48 | low 16 bits of the lease's epoch << 32 | count`, so no two kills share one.

@@ -248,9 +248,9 @@ static struct player *add_player(struct sim *sim, uint32_t gateway, uint64_t ses
 }
 
 static uint64_t attach(struct sim *sim, uint32_t gateway, uint64_t session, uint64_t id, uint8_t stream,
-                       const struct game_character *character, enum sim_attach_result *result) {
+                       const struct game_character *character, enum wire_attach_result *result) {
     const uint16_t *entry = slot_entry(sim, gateway, session);
-    *result = SIM_ATTACH_BAD_SESSION;
+    *result = WIRE_ATTACH_BAD_SESSION;
     if (!entry) return 0;
     struct player *p = *entry != SLOT_NONE ? &sim->players[*entry] : NULL;
     if (p && p->session != session) {
@@ -258,28 +258,28 @@ static uint64_t attach(struct sim *sim, uint32_t gateway, uint64_t session, uint
         p = NULL;
     }
     if (!p) {
-        *result = SIM_ATTACH_FULL;
+        *result = WIRE_ATTACH_FULL;
         if (!(p = add_player(sim, gateway, session, id, stream, character))) return 0;
         sim->stats.attached++;
     }
     send_welcome(sim, p); /* again, where the gateway asks again: the first may have been lost on the way */
     send_progress(sim, p);
-    *result = SIM_ATTACHED;
+    *result = WIRE_ATTACHED;
     return sim->entities->id[p->index];
 }
 
 uint64_t sim_attach(struct sim *sim, uint32_t gateway, uint64_t session, uint64_t id, uint32_t attachment,
                     const struct game_character *character) {
     if (sim->recorder) recorder_attach(sim->recorder, gateway, session, id, character);
-    enum sim_attach_result result;
+    enum wire_attach_result result;
     uint64_t entity = attach(sim, gateway, session, id, (uint8_t)attachment, character, &result);
-    if (result != SIM_ATTACHED) sim->stats.attach_refused++;
+    if (result != WIRE_ATTACHED) sim->stats.attach_refused++;
     output_attached(sim->outputs[gateway], session, entity, result);
     return entity;
 }
 
-void sim_refuse(struct sim *sim, uint32_t gateway, uint64_t session, enum sim_attach_result result) {
-    CHECK(gateway < sim->config.gateways_max && result != SIM_ATTACHED);
+void sim_refuse(struct sim *sim, uint32_t gateway, uint64_t session, enum wire_attach_result result) {
+    CHECK(gateway < sim->config.gateways_max && result != WIRE_ATTACHED);
     sim->stats.attach_refused++;
     output_attached(sim->outputs[gateway], session, 0, result);
 }

@@ -79,15 +79,6 @@ enum sim_phase {
     SIM_PHASE_COUNT = 6
 };
 
-enum sim_attach_result {
-    SIM_ATTACHED = 0,
-    SIM_ATTACH_FULL = 1,
-    SIM_ATTACH_BAD_SESSION = 2,
-    SIM_ATTACH_UNAVAILABLE = 3, /* what the player has can't be told now: try again */
-    SIM_ATTACH_STALE = 4,       /* the player has a newer session */
-    SIM_ATTACH_COUNT = 5
-};
-
 /* Why a zone says that it does not have a session. */
 enum sim_detach_reason {
     SIM_DETACH_UNKNOWN = 1,
@@ -151,7 +142,7 @@ uint64_t sim_attach(struct sim *sim, uint32_t gateway, uint64_t session, uint64_
                     const struct game_character *character);
 
 /* sim_refuse answers an attach that the shell itself refuses. */
-void sim_refuse(struct sim *sim, uint32_t gateway, uint64_t session, enum sim_attach_result result);
+void sim_refuse(struct sim *sim, uint32_t gateway, uint64_t session, enum wire_attach_result result);
 void sim_detach(struct sim *sim, uint32_t gateway, uint64_t session);
 void sim_input(struct sim *sim, uint32_t gateway, const struct wire_input *input);
 void sim_ack(struct sim *sim, uint32_t gateway, uint64_t session, uint16_t snapshot_seq);

@@ -97,6 +97,7 @@ static void check_persist_report(const struct wire_persist_report *a) {
     reopen(&bytes, wire_persist_report_bytes(a), WIRE_BUS_PERSIST_REPORT, &view);
     const struct wire_persist_report *b = &view.persist_report;
     CHECK(a->lease_epoch == b->lease_epoch && a->lease_result == b->lease_result && a->durable_seq == b->durable_seq);
+    CHECK(a->resend == b->resend);
     SAME(a, b, loaded, loaded_count);
     SAME(a, b, granted, granted_count);
     SAME(a, b, effects, effect_count);

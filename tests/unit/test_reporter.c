@@ -233,7 +233,7 @@ static void test_reporter_claims_the_lease_then_loads_and_restores(void **state)
     assert_false(book_holds(f->book, 0, SESSION));
     struct game_character c = sim_character(f->sim, sim_slot(f->sim, 0, SESSION));
     assert_true(c.x == 7 * 65536 && c.y == 9 * 65536 && c.hit_points <= 33 && c.experience == 350 && c.level == 3);
-    assert_int_equal(last_answer(f).result, SIM_ATTACHED);
+    assert_int_equal(last_answer(f).result, WIRE_ATTACHED);
     turns(f, 100);
     assert_int_equal(f->load_count, 1); /* asked once */
 }
@@ -298,12 +298,12 @@ static void test_reporter_older_session_is_refused(void **state) {
     persist_up(f, 1, 1);
     join(f, SESSION, PLAYER, EPOCH);
     attach(f, SESSION + 1, PLAYER, EPOCH - 1);
-    assert_int_equal(last_answer(f).result, SIM_ATTACH_STALE);
+    assert_int_equal(last_answer(f).result, WIRE_ATTACH_STALE);
     assert_int_not_equal(sim_slot(f->sim, 0, SESSION), SIM_SLOT_NONE);
     attach(f, SESSION + 2, PLAYER + 1, EPOCH);
     WAIT_FOR(f, f->load_count == 2);
     answer_load(f, PLAYER + 1, EPOCH, WIRE_LOAD_STALE);
-    assert_int_equal(last_answer(f).result, SIM_ATTACH_STALE);
+    assert_int_equal(last_answer(f).result, WIRE_ATTACH_STALE);
     struct wire_player_load stale = {PLAYER, EPOCH};
     persist_say(f, &(struct wire_persist_report){.stale = &stale, .stale_count = 1});
     assert_int_equal(sim_players(f->sim), 0);
@@ -317,7 +317,7 @@ static void test_reporter_attach_without_answer_is_refused_in_the_end(void **sta
     f->ahead_ns += BOOK_PENDING_MS * NS_PER_MS;
     turn(f);
     assert_false(book_holds(f->book, 0, SESSION));
-    assert_int_equal(last_answer(f).result, SIM_ATTACH_UNAVAILABLE);
+    assert_int_equal(last_answer(f).result, WIRE_ATTACH_UNAVAILABLE);
 }
 
 static void test_reporter_load_that_persist_cannot_answer_is_asked_again(void **state) {
@@ -364,6 +364,20 @@ static void test_reporter_everything_unanswered_goes_to_a_new_incarnation(void *
     assert_true(f->loads[0].player == PLAYER + 1 && f->states[0].player == PLAYER);
     assert_memory_equal(&f->grants[0], &first, sizeof first); /* the same key */
     assert_int_equal(reporter_stats(f->reporter).incarnations, 1);
+}
+
+static void test_reporter_states_go_again_when_persist_asks(void **state) {
+    struct fixture *f = *state;
+    persist_up(f, 1, 1);
+    join(f, SESSION, PLAYER, EPOCH);
+    join(f, SESSION + 1, PLAYER + 1, EPOCH);
+    book_detach(f->book, 0, SESSION + 1);
+    WAIT_FOR(f, f->state_count > 0 && f->states[f->state_count - 1].flags == WIRE_STATE_LEFT);
+    turns(f, 100);
+    f->state_count = 0;
+    persist_say(f, &(struct wire_persist_report){.resend = true});
+    WAIT_FOR(f, f->state_count >= 2);
+    assert_true(f->states[0].player == PLAYER + 1 && f->states[1].player == PLAYER);
 }
 
 static void test_reporter_grant_is_kept_until_answered(void **state) {
@@ -469,6 +483,7 @@ int main(void) {
         TEST(test_reporter_load_that_persist_cannot_answer_is_asked_again),
         TEST(test_reporter_detach_ends_what_waits),
         TEST(test_reporter_everything_unanswered_goes_to_a_new_incarnation),
+        TEST(test_reporter_states_go_again_when_persist_asks),
         TEST(test_reporter_grant_is_kept_until_answered),
         TEST(test_reporter_grants_beyond_the_list_cost_the_oldest),
         TEST(test_reporter_departed_beyond_the_table_cost_the_oldest),

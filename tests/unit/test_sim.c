@@ -51,7 +51,7 @@ static void test_sim_attach_answers_and_welcomes(void **state) {
     uint64_t entity = sim_attach(sim, 1, SESSION, 77, 1, NULL);
     const struct output *o = sim_output(sim, 1);
     assert_int_equal(o->attached_count, 1);
-    assert_int_equal(o->attached[0].result, SIM_ATTACHED);
+    assert_int_equal(o->attached[0].result, WIRE_ATTACHED);
     assert_true(o->attached[0].entity == entity && entity != 0);
     struct wire_server_message welcome = message_at(sim, 1, 0);
     assert_int_equal(welcome.kind, WIRE_SERVER_WELCOME);
@@ -70,9 +70,9 @@ static void test_sim_attach_beyond_capacity_is_refused(void **state) {
     struct sim *sim = create();
     for (uint32_t i = 0; i < 4; i++) assert_true(sim_attach(sim, 0, i, i, 1, NULL) != 0);
     assert_true(sim_attach(sim, 0, 4, 4, 1, NULL) == 0);
-    assert_int_equal(sim_output(sim, 0)->attached[4].result, SIM_ATTACH_FULL);
+    assert_int_equal(sim_output(sim, 0)->attached[4].result, WIRE_ATTACH_FULL);
     assert_true(sim_attach(sim, 0, 64, 4, 1, NULL) == 0); /* index out of range */
-    assert_int_equal(sim_output(sim, 0)->attached[5].result, SIM_ATTACH_BAD_SESSION);
+    assert_int_equal(sim_output(sim, 0)->attached[5].result, WIRE_ATTACH_BAD_SESSION);
     sim_detach(sim, 0, 2);
     assert_true(sim_attach(sim, 0, 4, 4, 1, NULL) != 0);
     assert_int_equal(sim_stats(sim)->attach_refused, 2);

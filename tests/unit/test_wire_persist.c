@@ -67,7 +67,7 @@ static void test_wire_persist_report_round_trips(void **state) {
     struct wire_grant_answer granted[] = {{1, 2, WIRE_GRANT_AGAIN, 0}, {3, 4, WIRE_GRANT_DURABLE, 0}};
     struct wire_player_effect effects[] = {{9, 1, 50}};
     struct wire_player_load stale[] = {{10, 11}};
-    struct wire_persist_report in = {.lease_epoch = 12, .lease_result = WIRE_LEASE_STALE, .durable_seq = 13};
+    struct wire_persist_report in = {.lease_epoch = 12, .lease_result = WIRE_LEASE_STALE, .durable_seq = 13, .resend = true};
     in.loaded = loaded, in.loaded_count = COUNT(loaded), in.granted = granted, in.granted_count = COUNT(granted);
     in.effects = effects, in.effect_count = COUNT(effects), in.stale = stale, in.stale_count = COUNT(stale);
     struct wire_bytes bytes;
@@ -75,7 +75,7 @@ static void test_wire_persist_report_round_trips(void **state) {
     assert_int_equal(wire_persist_report_pack(*state, &in, &bytes), 0);
     open_packed(&bytes, wire_persist_report_bytes(&in), WIRE_BUS_PERSIST_REPORT, &view);
     const struct wire_persist_report *out = &view.persist_report;
-    assert_true(out->lease_epoch == 12 && out->lease_result == WIRE_LEASE_STALE && out->durable_seq == 13);
+    assert_true(out->lease_epoch == 12 && out->lease_result == WIRE_LEASE_STALE && out->durable_seq == 13 && out->resend);
     assert_items(out->loaded, out->loaded_count, loaded);
     assert_items(out->granted, out->granted_count, granted);
     assert_items(out->effects, out->effect_count, effects);

@@ -1,0 +1,145 @@
+#include "persist/leases.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/check.h"
+#include "common/log.h"
+#include "persist/pg.h"
+
+#define OWNER_SIZE 64
+
+struct lease {
+    struct leases *leases;
+    uint32_t index;
+    uint64_t epoch;       /* the newest that is known; 0: none */
+    uint64_t incarnation; /* of who has it; 0: not known */
+    bool is_claimed;      /* a claim is under way: of this incarnation, holding this epoch */
+    uint64_t claimer, held;
+};
+
+struct leases {
+    struct pg *pg;
+    int64_t fence;
+    lease_done done;
+    void *ctx;
+    struct pg_params params, fence_params;
+    struct lease leases[CONFIG_ZONES_MAX];
+    struct leases_stats stats;
+};
+
+static const struct pg_statement fence_statement = {"lease_fence", "select march_fence($1::bigint)"};
+
+/* Gives the newest epoch, and whether it is this owner's. */
+static const struct pg_statement claim_statement = {
+    "lease_claim",
+    "with old as (select owner, epoch from leases where partition = $1::text),"
+    " given as ("
+    "  insert into leases (partition, owner, epoch) values ($1::text, $2::text, $3::bigint + 1)"
+    "  on conflict (partition) do update set owner = excluded.owner, epoch = leases.epoch + 1, granted_at = now()"
+    "  where leases.owner <> excluded.owner and $3::bigint = 0"
+    "  returning epoch)"
+    " select coalesce((select epoch from given), (select epoch from old)),"
+    "  exists (select 1 from given), exists (select 1 from given) or (select owner from old) = $2::text"};
+
+struct leases *leases_create(struct pg *pg, int64_t fence, lease_done done, void *ctx) {
+    struct leases *leases = calloc(1, sizeof *leases);
+    if (!leases) return NULL;
+    leases->pg = pg;
+    leases->fence = fence;
+    leases->done = done;
+    leases->ctx = ctx;
+    pg_params_init(&leases->params);
+    pg_params_init(&leases->fence_params);
+    for (uint32_t i = 0; i < CONFIG_ZONES_MAX; i++) {
+        leases->leases[i].leases = leases;
+        leases->leases[i].index = i;
+    }
+    return leases;
+}
+
+void leases_destroy(struct leases *leases) {
+    if (!leases) return;
+    pg_params_deinit(&leases->params);
+    pg_params_deinit(&leases->fence_params);
+    free(leases);
+}
+
+/* Ends the claim that is under way. */
+static void answer(struct lease *lease, int error) {
+    struct leases *leases = lease->leases;
+    lease->is_claimed = false;
+    if (error == MARCH_ERR_FENCED) leases->stats.stale++;
+    if (error == MARCH_ERR_UNAVAILABLE) leases->stats.failures++;
+    leases->done(leases->ctx, lease->index, lease->claimer, error, lease->epoch);
+}
+
+/* The database does not answer: what it said before holds, for the same process under the same epoch. */
+static void answer_from_memory(struct lease *lease) {
+    bool known = lease->incarnation == lease->claimer && lease->held != 0 && lease->epoch == lease->held;
+    lease->leases->stats.kept += known;
+    answer(lease, known ? 0 : MARCH_ERR_UNAVAILABLE);
+}
+
+static void claimed(void *ctx, const struct pg_reply *reply) {
+    struct lease *lease = ctx;
+    if (reply->error) {
+        if (reply->error != MARCH_ERR_UNAVAILABLE && reply->error != MARCH_ERR_EXPIRED)
+            log_error("lease.failed", "error=\"%s\" sqlstate=%s", march_error_text(reply->error), reply->sqlstate);
+        answer_from_memory(lease);
+        return;
+    }
+    struct pg_row row = pg_row_at(reply->results[1], 0);
+    uint64_t epoch = pg_row_u64(&row, 0);
+    bool is_new = pg_row_bool(&row, 1), is_ours = pg_row_bool(&row, 2);
+    if (row.error) {
+        answer(lease, MARCH_ERR_UNAVAILABLE);
+        return;
+    }
+    lease->epoch = epoch;
+    lease->incarnation = is_ours ? lease->claimer : 0;
+    lease->leases->stats.granted += is_new;
+    lease->leases->stats.kept += is_ours && !is_new;
+    answer(lease, is_ours ? 0 : MARCH_ERR_FENCED);
+}
+
+int leases_claim(struct leases *leases, const struct lease_claim *claim) {
+    CHECK(claim->index < CONFIG_ZONES_MAX);
+    struct lease *lease = &leases->leases[claim->index];
+    if (lease->is_claimed) return MARCH_ERR_FULL;
+    lease->is_claimed = true;
+    lease->claimer = claim->incarnation;
+    lease->held = claim->held;
+
+    char owner[OWNER_SIZE];
+    int len = snprintf(owner, sizeof owner, "%s/%016" PRIx64, claim->partition, claim->incarnation);
+    CHECK(len > 0 && (size_t)len < sizeof owner);
+    pg_params_reset(&leases->fence_params);
+    pg_params_int8(&leases->fence_params, leases->fence);
+    pg_params_reset(&leases->params);
+    pg_params_text(&leases->params, claim->partition, strlen(claim->partition));
+    pg_params_text(&leases->params, owner, (size_t)len);
+    pg_params_int8(&leases->params, (int64_t)claim->held);
+    const struct pg_call calls[] = {{&fence_statement, &leases->fence_params}, {&claim_statement, &leases->params}};
+    if (pg_run(leases->pg, calls, 2, PG_TRANSACTION, LEASES_DEADLINE_MS, claimed, lease)) answer_from_memory(lease);
+    return 0;
+}
+
+bool leases_check(struct leases *leases, uint32_t index, uint64_t incarnation, uint64_t epoch) {
+    CHECK(index < CONFIG_ZONES_MAX);
+    const struct lease *lease = &leases->leases[index];
+    bool holds = epoch != 0 && lease->epoch == epoch && lease->incarnation == incarnation;
+    leases->stats.refused += !holds;
+    return holds;
+}
+
+uint64_t leases_epoch(const struct leases *leases, uint32_t index) {
+    CHECK(index < CONFIG_ZONES_MAX);
+    return leases->leases[index].epoch;
+}
+
+struct leases_stats leases_stats_get(const struct leases *leases) {
+    return leases->stats;
+}

@@ -1,0 +1,65 @@
+/* leases.h: which zone process speaks for a partition of the world.
+ *
+ * A lease is a row of table `leases`: partition, owner, epoch. A zone that has none claims it when it connects, and the
+ * epoch rises by one; each report carries it, and one with another epoch than the newest is refused. So a zone that was
+ * taken for dead and replaced, and then goes on, is not heard. Leases have no time: nobody loses one by being silent.
+ *
+ *     claim, held 0           granted under the next epoch, whoever had it
+ *     claim, held E           granted again if the row is still this owner's; else stale
+ *     claim, no row           granted under E + 1
+ *
+ * What the database said last is kept, so that checks cost nothing, and so that a zone that lost its connection only gets
+ * its lease back while the database is away. A claim that needs the database then is MARCH_ERR_UNAVAILABLE.
+ *
+ * Limits: one claim of each partition under way; another one meanwhile is MARCH_ERR_FULL. One thread.
+ */
+#ifndef MARCH_PERSIST_LEASES_H
+#define MARCH_PERSIST_LEASES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/config.h"
+#include "common/error.h"
+
+#define LEASES_DEADLINE_MS 3000
+
+struct pg;
+struct leases;
+
+/* Who claims: `index` of the zone in the configuration, its name, which is the partition's, its incarnation, and the epoch
+ * that it holds, 0 for none. */
+struct lease_claim {
+    uint32_t index;
+    const char *partition;
+    uint64_t incarnation, held;
+};
+
+/* error: 0, MARCH_ERR_FENCED (a newer zone has it, under `epoch`), MARCH_ERR_UNAVAILABLE. */
+typedef void (*lease_done)(void *ctx, uint32_t index, uint64_t incarnation, int error, uint64_t epoch);
+
+struct leases_stats {
+    uint64_t granted;  /* under a new epoch */
+    uint64_t kept;     /* to the same owner */
+    uint64_t stale;    /* claims of one that has lost it */
+    uint64_t refused;  /* checks that failed: reports of an old owner */
+    uint64_t failures; /* the database did not answer */
+};
+
+/* leases_create: `fence` is the shard's epoch; `done` gets every answer, possibly from within leases_claim. NULL when memory
+ * is short. leases_destroy: after the pool. */
+struct leases *leases_create(struct pg *pg, int64_t fence, lease_done done, void *ctx);
+void leases_destroy(struct leases *leases);
+
+/* leases_claim begins a claim. MARCH_ERR_FULL when one of this partition is under way. */
+must_check int leases_claim(struct leases *leases, const struct lease_claim *claim);
+
+/* leases_check tells whether a report of this incarnation under `epoch` is to be heard; false is counted. */
+bool leases_check(struct leases *leases, uint32_t index, uint64_t incarnation, uint64_t epoch);
+
+/* leases_epoch returns the newest epoch of a partition that is known, 0 for none. */
+uint64_t leases_epoch(const struct leases *leases, uint32_t index);
+
+struct leases_stats leases_stats_get(const struct leases *leases);
+
+#endif
