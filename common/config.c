@@ -198,8 +198,8 @@ static const struct yaml_rule RULES[] = {
     INTEGER_RULE("persist.report_ms", 100, 1000, 200),
     INTEGER_RULE("persist.flush_ms", 100, 60000, 5000),
     INTEGER_RULE("persist.hot_ms", 100, 60000, 1000),
-    INTEGER_RULE("persist.journal_bytes_max", 1 << 20, (uint64_t)1 << 40, 1 << 30),
-    INTEGER_RULE("persist.journal_segment_bytes", 256 << 10, 1 << 30, 64 << 20),
+    INTEGER_RULE("persist.journal_bytes_max", CONFIG_JOURNAL_BYTES_MIN, CONFIG_JOURNAL_BYTES_MAX, 1 << 30),
+    INTEGER_RULE("persist.journal_segment_bytes", CONFIG_SEGMENT_BYTES_MIN, CONFIG_SEGMENT_BYTES_MAX, 64 << 20),
     FOLDER_RULE("persist.journal_dir"),
     INTEGER_RULE("persist.session_ttl_s", 15, 3600, 30),
     INTEGER_RULE("persist.idempotency_keep_h", 1, 8760, 24),
@@ -363,11 +363,15 @@ static int check_bus_ports(struct relations *r) {
     return 0;
 }
 
-/* A journal that is full before its first segment may go would never have room again. */
+/* A journal must be able to go on while what its first segments hold is written behind. */
 static int check_journal(struct relations *r) {
     const struct config_persistence *persist = &r->config->persist;
     const struct yaml_node *node = yaml_child(r->root, "persist");
     const struct yaml_node *child = yaml_child(node, "journal_bytes_max");
+    const struct yaml_node *segment = yaml_child(node, "journal_segment_bytes");
+    if (persist->journal_segment_bytes % CONFIG_SEGMENT_BYTES_UNIT != 0)
+        return fail(r, segment, "persist.journal_segment_bytes: expected a multiple of %d, found %" PRIu64,
+                    CONFIG_SEGMENT_BYTES_UNIT, persist->journal_segment_bytes);
     if (persist->journal_bytes_max < 4 * persist->journal_segment_bytes)
         return fail(r, child ? child : node,
                     "persist.journal_bytes_max: expected at least 4 * journal_segment_bytes = %" PRIu64 ", found %" PRIu64,

@@ -34,6 +34,13 @@
 #define CONFIG_SNAPSHOT_BYTES_MIN 256
 #define CONFIG_SNAPSHOT_BYTES_MAX 1150
 
+/* What a journal can do; persist/journal.h has the reasons. */
+#define CONFIG_SEGMENT_BYTES_UNIT 4096
+#define CONFIG_SEGMENT_BYTES_MIN  (2 << 20)
+#define CONFIG_SEGMENT_BYTES_MAX  (256 << 20)
+#define CONFIG_JOURNAL_BYTES_MIN  (8 << 20)
+#define CONFIG_JOURNAL_BYTES_MAX  ((uint64_t)1 << 39)
+
 #define CONFIG_CPU_NONE (-1) /* not pinned to a core */
 
 enum config_io { CONFIG_IO_AUTO = 0, CONFIG_IO_URING = 1, CONFIG_IO_EPOLL = 2, CONFIG_IO_COUNT = 3 };

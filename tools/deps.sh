@@ -24,6 +24,19 @@ if [ "$(id -u)" -ne 0 ]; then
     as_root=sudo
 fi
 
+# Debian's package of PostgreSQL makes and starts a server of the machine's own when it is installed. We run private ones, so on
+# a machine that has never had the package it is told not to. The file stays: it says who wrote it and what it does.
+createcluster=/etc/postgresql-common/createcluster.conf
+case " $missing " in
+*" postgresql "*)
+    if [ ! -e "$createcluster" ] && ! [ -d /etc/postgresql ]; then
+        $as_root mkdir -p "${createcluster%/*}"
+        printf '%s\n' '# Written by Marchland before it installed PostgreSQL: no server is made by the installation. Remove this file' \
+            '# and run pg_createcluster to have one.' 'create_main_cluster = false' | $as_root tee "$createcluster" >/dev/null
+    fi
+    ;;
+esac
+
 install_missing() {
     # shellcheck disable=SC2086 # names of packages, to be split
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing

@@ -300,7 +300,7 @@ static void test_config_persists_are_filled_in_order(void **state) {
     (void)state;
     struct config *config =
         parse_good(PREFIX "persists:\n- {name: p0, bus_port: 8}\n- {name: p1, cpu: 3, http: '[::1]:9'}\n"
-                          "persist: {journal_bytes_max: 0x10000000000, journal_dir: /var/lib/my journal}\n");
+                          "persist: {journal_bytes_max: 0x8000000000, journal_dir: /var/lib/my journal}\n");
     assert_int_equal(config->persists_count, 2);
     assert_string_equal(config->persists[0].name, "p0");
     assert_string_equal(config->persists[0].bus_host, "127.0.0.1");
@@ -309,7 +309,7 @@ static void test_config_persists_are_filled_in_order(void **state) {
     assert_ptr_equal(config_persist_find(config, "p1"), &config->persists[1]);
     assert_int_equal(config->persists[1].cpu, 3);
     assert_string_equal(config->persists[1].http, "[::1]:9");
-    assert_true(config->persist.journal_bytes_max == (uint64_t)1 << 40);
+    assert_true(config->persist.journal_bytes_max == (uint64_t)1 << 39);
     assert_string_equal(config->persist.journal_dir, "/var/lib/my journal");
     config_free(config);
 }
@@ -330,6 +330,8 @@ static void test_config_mistakes_in_persists_are_named(void **state) {
     expect_error(
         PREFIX "persist:\n  journal_bytes_max: 0x7ffffff\n  journal_segment_bytes: 0x2000000\n",
         "c.yaml:5: persist.journal_bytes_max: expected at least 4 * journal_segment_bytes = 134217728, found 134217727");
+    expect_error(PREFIX "persist:\n  journal_segment_bytes: 0x200001\n",
+                 "c.yaml:5: persist.journal_segment_bytes: expected a multiple of 4096, found 2097153");
     expect_error(PREFIX "persist: {journal_dir: []}\n",
                  "c.yaml:4: persist.journal_dir: expected the path of a folder, at most 511 bytes, found a list of 0");
     expect_error(PREFIX "persist: {report_ms: 99}\n",
