@@ -24,9 +24,8 @@ static struct flat_table table_at(struct flat_message *m, uint64_t at) {
     struct flat_table table = {.message = m,
                                .at = (uint32_t)at,
                                .vtable = (uint32_t)vtable,
-                               .vtable_size = (uint32_t)load_le(m->bytes + vtable, 2),
-                               .size = (uint32_t)load_le(m->bytes + vtable + 2, 2)};
-    if (table.vtable_size < 4 || !has(m, table.vtable, table.vtable_size) || !has(m, at, table.size)) {
+                               .vtable_size = (uint32_t)load_le(m->bytes + vtable, 2)};
+    if (table.vtable_size < 4 || !has(m, table.vtable, table.vtable_size)) {
         m->bad = true;
         return none;
     }
@@ -42,11 +41,7 @@ const uint8_t *flat_struct(const struct flat_table *t, unsigned field, uint32_t 
     if (t->at == 0 || entry + 2 > t->vtable_size) return NULL;
     uint32_t offset = (uint32_t)load_le(t->message->bytes + t->vtable + entry, 2);
     if (offset == 0) return NULL;
-    if (offset < 4 || offset + size > t->size) {
-        t->message->bad = true;
-        return NULL;
-    }
-    return t->message->bytes + t->at + offset;
+    return has(t->message, (uint64_t)t->at + offset, size) ? t->message->bytes + t->at + offset : NULL;
 }
 
 static uint64_t number(const struct flat_table *t, unsigned field, uint32_t size, uint64_t otherwise) {

@@ -19,9 +19,8 @@ struct flat_message {
 
 struct flat_table {
     struct flat_message *message;
-    uint32_t at;           /* of the table in the message; 0: no table, every field is missing */
-    uint32_t vtable, size; /* of both in bytes: where the one lies, how long the other is */
-    uint32_t vtable_size;
+    uint32_t at; /* of the table in the message; 0: no table, every field is missing */
+    uint32_t vtable, vtable_size;
 };
 
 struct flat_vector {
