@@ -49,6 +49,7 @@ struct journal_config {
     uint64_t segment_bytes;      /* JOURNAL_SEGMENT_BYTES_MIN to _MAX, a multiple of 4096 */
     uint64_t bytes_max;          /* of all segments; at least two, at most JOURNAL_SEGMENTS_MAX of them */
     unsigned in_flight_max;      /* 1 to JOURNAL_IN_FLIGHT_MAX; 0 is 2 */
+    bool plain_io;               /* blocking calls, as where the kernel has no io_uring for us */
     struct histogram *commit_ns; /* from the write of a block until it is durable; NULL for none */
 };
 
