@@ -17,6 +17,7 @@ static const struct verb VERBS[] = {
     {"down", "end the cluster that runs in a run directory", verb_down},
     {"status", "tell what runs and how it does", verb_status},
     {"audit", "prove that what players own is what the events say", verb_audit},
+    {"flag", "show or switch subsystems of persists", verb_flag},
     {"serve", NULL, verb_serve},
     {"token", "mint a connect token for a player", verb_token},
 };
