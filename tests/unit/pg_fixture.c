@@ -83,6 +83,10 @@ static pid_t spawn(const char *const *args, const char *log_path, bool as_server
     _exit(127);
 }
 
+pid_t pg_fixture_spawn(const char *const *args, const char *log_path) {
+    return spawn(args, log_path, true, true);
+}
+
 static void await(pid_t pid, const char *what) {
     int status;
     while (waitpid(pid, &status, 0) < 0)

@@ -43,6 +43,9 @@ void pg_fixture_launch(struct pg_fixture *fixture);
 void pg_fixture_freeze(struct pg_fixture *fixture);
 void pg_fixture_thaw(struct pg_fixture *fixture);
 
+/* pg_fixture_spawn starts another program as the server's user, with its output in a file; it too dies with this process. */
+pid_t pg_fixture_spawn(const char *const *args, const char *log_path);
+
 /* pg_fixture_uri writes the URI of another database of the server. */
 void pg_fixture_uri(const struct pg_fixture *fixture, const char *database, char *buf, size_t size);
 
