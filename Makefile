@@ -128,7 +128,7 @@ endef
 $(OUT)/bin/gateway: $(OUT)/gateway/main.o $(GATEWAY) $(SCHEMAS) $(COMMON); $(program)
 $(OUT)/bin/zone: $(OUT)/zone/main.o $(ZONE) $(SCHEMAS) $(COMMON); $(program)
 $(OUT)/bin/persist: $(OUT)/persist/main.o $(PERSIST) $(SCHEMAS) $(COMMON); $(program)
-$(OUT)/bin/zonectl: $(OUT)/tools/zonectl/main.o $(TOOLLIB) $(SCHEMAS) $(COMMON); $(program)
+$(OUT)/bin/zonectl: $(OUT)/tools/zonectl/main.o $(TOOLLIB) $(PERSIST) $(SCHEMAS) $(COMMON); $(program)
 $(OUT)/bin/swarm: $(OUT)/tools/swarm/main.o $(SWARM) $(CLIENT) $(SCHEMAS) $(COMMON); $(program)
 $(OUT)/tools/client/example.o: CPPFLAGS += -Itools/client
 $(OUT)/bin/example: $(OUT)/tools/client/example.o $(CLIENT) $(SCHEMAS) $(COMMON); $(program)
@@ -240,6 +240,15 @@ SYSTEM_MODE ?= test
 test-system: ## run the system tests by pytest against the programs of SYSTEM_MODE
 	@$(MAKE) --no-print-directory -j$(JOBS) MODE=$(SYSTEM_MODE) build
 	@MARCH_BIN_DIR=$(CURDIR)/build/$(SYSTEM_MODE)/bin $(PYTEST) -q -p no:cacheprovider tests/system
+
+# Bots play while everything around them is killed, stopped and cut off, by a schedule that a seed draws.
+SEEDS         ?= 20
+CHAOS_SECONDS ?= 60
+CHAOS_MODE    ?= dev
+.PHONY: chaos
+chaos: deps ## the ledger test over seeds 1 to SEEDS, CHAOS_SECONDS of faults each; a seed that fails is printed and kept
+	@$(MAKE) --no-print-directory -j$(JOBS) MODE=$(CHAOS_MODE) build
+	@MARCH_BIN_DIR=$(CURDIR)/build/$(CHAOS_MODE)/bin /usr/bin/python3 tests/system/chaos.py --seeds $(SEEDS) --seconds $(CHAOS_SECONDS)
 
 # --- measuring
 

@@ -18,6 +18,7 @@ static const struct verb VERBS[] = {
     {"status", "tell what runs and how it does", verb_status},
     {"audit", "prove that what players own is what the events say", verb_audit},
     {"flag", "show or switch subsystems of persists", verb_flag},
+    {"journal", "tell what is in journals", verb_journal},
     {"serve", NULL, verb_serve},
     {"token", "mint a connect token for a player", verb_token},
 };

@@ -23,6 +23,7 @@ int verb_status(int argc, char **argv);
 int verb_token(int argc, char **argv);
 int verb_audit(int argc, char **argv);
 int verb_flag(int argc, char **argv);
+int verb_journal(int argc, char **argv);
 int verb_serve(int argc, char **argv);
 
 #endif
