@@ -2,20 +2,19 @@
 #include "tools/swarm/behaviour.h"
 
 #include <math.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "common/check.h"
 
-static const char *const texts[] = {"roam", "crowd", "fight"};
+static const char *const texts[] = {"roam", "crowd", "fight", "loot", "trade", "guild", "live"};
 _Static_assert(sizeof(texts) / sizeof(texts[0]) == BEHAVIOUR_COUNT, "a text for each behaviour");
 
 void mind_init(struct mind *mind, uint64_t seed) {
     *mind = (struct mind){.random = (seed + 1) * 0x9e3779b97f4a7c15ULL | 1};
 }
 
-/* draw returns a number from 0 to below - 1 (xorshift64*). */
-static uint32_t draw(struct mind *mind, uint32_t below) {
+/* xorshift64* */
+uint32_t mind_draw(struct mind *mind, uint32_t below) {
     mind->random ^= mind->random >> 12;
     mind->random ^= mind->random << 25;
     mind->random ^= mind->random >> 27;
@@ -25,14 +24,16 @@ static uint32_t draw(struct mind *mind, uint32_t below) {
 
 size_t behaviour_sees(enum behaviour behaviour) {
     switch (behaviour) {
-    case BEHAVIOUR_FIGHT: return MARCH_ENTITIES_MAX;
+    case BEHAVIOUR_FIGHT:
+    case BEHAVIOUR_LOOT:
+    case BEHAVIOUR_LIVE: return MARCH_ENTITIES_MAX;
     case BEHAVIOUR_CROWD: return 1;
     default: return 0;
     }
 }
 
 uint64_t behaviour_wait_ms(enum behaviour behaviour, struct mind *mind) {
-    return behaviour == BEHAVIOUR_FIGHT ? 200 + draw(mind, 100) : 500 + draw(mind, 1000);
+    return behaviour_sees(behaviour) > 1 ? 200 + mind_draw(mind, 100) : 500 + mind_draw(mind, 1000);
 }
 
 static uint16_t angle_of(float x, float y) {
@@ -48,10 +49,10 @@ static struct march_input steer(float x, float y) {
 }
 
 static struct march_input roam(struct mind *mind) {
-    uint32_t direction = draw(mind, 9);
+    uint32_t direction = mind_draw(mind, 9);
     return (struct march_input){.move_x = (int8_t)((int)(direction % 3) - 1),
                                 .move_y = (int8_t)((int)(direction / 3) - 1),
-                                .aim = (uint16_t)draw(mind, 65536)};
+                                .aim = (uint16_t)mind_draw(mind, 65536)};
 }
 
 static struct march_input crowd(struct mind *mind, const struct march_entity *own) {
@@ -60,13 +61,14 @@ static struct march_input crowd(struct mind *mind, const struct march_entity *ow
     return hypotf(x, y) < BEHAVIOUR_CROWD_M ? roam(mind) : steer(x, y);
 }
 
-static struct march_input fight(struct mind *mind, const struct march_entity *entities, size_t count) {
+/* fight goes for what lives and is of a kind; 0: of any. */
+static struct march_input fight(struct mind *mind, const struct march_entity *entities, size_t count, uint8_t kind) {
     const struct march_entity *own = &entities[0];
     const struct march_entity *target = NULL;
     float nearest_m = INFINITY;
     for (size_t i = 1; i < count; i++) {
         float distance_m = hypotf(entities[i].x_m - own->x_m, entities[i].y_m - own->y_m);
-        if (entities[i].health == 0 || distance_m >= nearest_m) continue;
+        if (entities[i].health == 0 || distance_m >= nearest_m || (kind != 0 && entities[i].kind != kind)) continue;
         nearest_m = distance_m;
         target = &entities[i];
     }
@@ -84,8 +86,18 @@ static struct march_input fight(struct mind *mind, const struct march_entity *en
 struct march_input behaviour_decide(enum behaviour behaviour, struct mind *mind, const struct march_entity *entities,
                                     size_t count) {
     CHECK((unsigned)behaviour < BEHAVIOUR_COUNT);
-    if (behaviour == BEHAVIOUR_ROAM || count == 0 || !entities[0].own) return roam(mind);
-    return behaviour == BEHAVIOUR_CROWD ? crowd(mind, &entities[0]) : fight(mind, entities, count);
+    if (count == 0 || !entities[0].own) return roam(mind);
+    switch (behaviour) {
+    case BEHAVIOUR_CROWD: return crowd(mind, &entities[0]);
+    case BEHAVIOUR_FIGHT: return fight(mind, entities, count, 0);
+    case BEHAVIOUR_LOOT:
+    case BEHAVIOUR_LIVE: return fight(mind, entities, count, BEHAVIOUR_CREATURE);
+    default: return roam(mind);
+    }
+}
+
+bool behaviour_deals(enum behaviour behaviour) {
+    return behaviour >= BEHAVIOUR_LOOT && behaviour < BEHAVIOUR_COUNT;
 }
 
 enum behaviour behaviour_parse(const char *text) {

@@ -3,21 +3,36 @@
  *     roam    wanders, with a turn about once a second
  *     crowd   walks to the middle of its zone and mills about there
  *     fight   chases the nearest creature or player in view, strikes and shoots; roams when there is none
+ *     loot    the same with creatures alone, and tidies what it gets (dealer.h has what these four ask for)
+ *     trade   wanders, and trades with the other bots
+ *     guild   wanders, and is busy with guilds
+ *     live    fights creatures, trades and is in guilds
  *
  * Pure: a random state, a time and entities in, an input out.
  */
 #ifndef MARCH_SWARM_BEHAVIOUR_H
 #define MARCH_SWARM_BEHAVIOUR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "tools/client/marchland.h"
 
-enum behaviour { BEHAVIOUR_ROAM = 0, BEHAVIOUR_CROWD, BEHAVIOUR_FIGHT, BEHAVIOUR_COUNT };
+enum behaviour {
+    BEHAVIOUR_ROAM = 0,
+    BEHAVIOUR_CROWD,
+    BEHAVIOUR_FIGHT,
+    BEHAVIOUR_LOOT, /* from here on bots deal in things of value */
+    BEHAVIOUR_TRADE,
+    BEHAVIOUR_GUILD,
+    BEHAVIOUR_LIVE,
+    BEHAVIOUR_COUNT
+};
 
 #define BEHAVIOUR_STRIKE_M 1.8f /* nearer than the reach of a strike, so that it lands */
 #define BEHAVIOUR_SHOOT_M  25.0f
+#define BEHAVIOUR_CREATURE 2    /* the kind of what is hunted for loot */
 #define BEHAVIOUR_CROWD_M  6.0f /* where walking to the middle ends */
 
 struct mind {
@@ -26,6 +41,12 @@ struct mind {
 };
 
 void mind_init(struct mind *mind, uint64_t seed);
+
+/* mind_draw returns a number from 0 to below - 1; 0 when below is 0. */
+uint32_t mind_draw(struct mind *mind, uint32_t below);
+
+/* behaviour_deals tells whether bots of it deal in things of value. */
+bool behaviour_deals(enum behaviour behaviour);
 
 /* behaviour_sees tells whether the behaviour looks at entities; 1: at its own only. */
 size_t behaviour_sees(enum behaviour behaviour);

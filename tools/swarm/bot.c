@@ -4,13 +4,52 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <sodium.h>
+
 #include "schemas/wire.h"
+#include "tools/swarm/ledger_file.h"
 #include "tools/swarm/swarm_inner.h"
 
 static void send_packet(void *context, const uint8_t *packet, size_t len) {
     struct swarm *s = context;
     s->packets_made++;
     udp_pool_send(s->pool, s->sending, packet, len);
+}
+
+/* --- a command's end */
+
+static void end_order(struct swarm *s, uint32_t index) {
+    struct dealer *d = &s->market.dealers[index];
+    ledger_file_write(s->ledger, d->player, &d->order, wall_now_ns());
+    s->report->command_repeats += d->order.sends > 0 ? d->order.sends - 1 : 0;
+    if (d->order.status == ORDER_UNKNOWN) {
+        s->report->commands_unknown++;
+    } else {
+        s->report->commands++;
+        if (d->order.status < MARCH_STATUS_COUNT) s->report->statuses[d->order.status]++;
+        if (d->order.command.verb < MARCH_VERB_COUNT)
+            histogram_record(&s->report->command_ns[d->order.command.verb],
+                             (swarm_now_ms(s) - d->order.begun_ms) * NS_PER_MS);
+    }
+    dealer_done(&s->market, index);
+    order_end(&d->order);
+    d->next_ms = swarm_now_ms(s) + s->options.pace_ms / 2 + mind_draw(&s->bots[index].mind, s->options.pace_ms + 1);
+}
+
+void bot_give_up(struct swarm *s, uint32_t index) {
+    struct order *order = &s->market.dealers[index].order;
+    if (order->state == ORDER_NONE) return;
+    order->status = ORDER_UNKNOWN;
+    end_order(s, index);
+}
+
+static void take_result(struct swarm *s, uint32_t index, const struct march_result *result) {
+    struct order *order = &s->market.dealers[index].order;
+    if (order_answer(order, result, swarm_now_ms(s))) {
+        end_order(s, index);
+    } else if (order->state == ORDER_DUE && result->key == order->command.key) {
+        s->report->unavailable++;
+    }
 }
 
 /* --- a bot's life */
@@ -42,7 +81,7 @@ static int mint(struct swarm *s, uint32_t index, uint8_t token[NETCODE_TOKEN_BYT
     const struct access *access = &s->options.access;
     const struct addr *server = &s->options.server;
     uint8_t family = server->family == ADDR_NONE ? s->options.family : ADDR_NONE;
-    uint32_t first = server->family == ADDR_NONE ? index : gateway_behind(access, server);
+    uint32_t first = server->family == ADDR_NONE ? index + s->bots[index].tries++ : gateway_behind(access, server);
     int result = MARCH_ERR_NOT_FOUND;
     for (uint32_t i = 0; i < access->gateway_count && result != 0; i++)
         result = access_mint(access, token, player_of(s, index), (first + i) % access->gateway_count, family, s->wall_s,
@@ -61,11 +100,19 @@ static void follow_server(struct swarm *s, uint32_t index) {
 /* lose is for a bot that could not connect or was dropped. */
 static void lose(struct swarm *s, uint32_t index, const char *why) {
     struct bot *bot = &s->bots[index];
-    bool forever = s->options.duration_s == 0;
+    bool forever = s->options.duration_s == 0 || s->options.reconnects;
     bool played = bot->state == BOT_PLAYING;
-    fprintf(stderr, "client %" PRIu32 " %s: %s\n", index, played ? "was dropped" : "could not connect", why);
-    s->report->disconnected += played;
+    if (!s->options.reconnects)
+        fprintf(stderr, "client %" PRIu32 " %s: %s\n", index, played ? "was dropped" : "could not connect", why);
+    if (s->options.reconnects)
+        s->report->reconnects += played;
+    else
+        s->report->disconnected += played;
     bot->marked = false;
+    if (swarm_deals(s)) {
+        dealer_leave(&s->market, index);
+        if (!forever) bot_give_up(s, index);
+    }
     set_state(s, bot, forever ? BOT_IDLE : BOT_GONE);
 }
 
@@ -82,7 +129,9 @@ static void try_connect(struct swarm *s, uint32_t index) {
     follow_server(s, index);
 }
 
-static void enter_world(struct swarm *s, struct bot *bot) {
+static void enter_world(struct swarm *s, uint32_t index) {
+    struct bot *bot = &s->bots[index];
+    if (swarm_deals(s)) dealer_enter(&s->market, index, swarm_now_ms(s));
     set_state(s, bot, BOT_PLAYING);
     histogram_record(&s->report->connect_ns, mono_since_ns(s->now, bot->tried));
     s->report->connected += !bot->connected_once;
@@ -97,7 +146,7 @@ static void follow_client(struct swarm *s, uint32_t index) {
     if (bot->state != BOT_CONNECTING && bot->state != BOT_PLAYING) return;
     switch (march_client_state(bot->client)) {
     case MARCH_CLIENT_CONNECTED:
-        if (bot->state == BOT_CONNECTING) enter_world(s, bot);
+        if (bot->state == BOT_CONNECTING) enter_world(s, index);
         break;
     case MARCH_CLIENT_DISCONNECTED:
         if (s->phase != SWARM_LEAVE) lose(s, index, march_client_reason_text(march_client_reason(bot->client)));
@@ -106,33 +155,74 @@ static void follow_client(struct swarm *s, uint32_t index) {
     }
 }
 
+/* --- things of value */
+
+/* deal asks for something new when it is time, and sends what is due. */
+static void deal(struct swarm *s, uint32_t index) {
+    struct bot *bot = &s->bots[index];
+    struct dealer *d = &s->market.dealers[index];
+    uint64_t now_ms = swarm_now_ms(s);
+    if (order_is_hopeless(&d->order, now_ms)) bot_give_up(s, index);
+    if (d->order.state == ORDER_NONE && s->phase == SWARM_PLAY && !s->ending && now_ms >= d->next_ms) {
+        struct march_command command;
+        d->next_ms = now_ms + s->options.pace_ms;
+        if (dealer_decide(&s->market, index, s->options.behaviour, &bot->mind, &command)) {
+            do randombytes_buf(&command.key, sizeof(command.key));
+            while (command.key == 0);
+            order_begin(&d->order, &command, now_ms, wall_now_ns());
+        }
+    }
+    if (!order_is_due(&d->order, now_ms)) return;
+    if (march_client_command(bot->client, s->now.ns, &d->order.command) == 0) order_sent(&d->order, now_ms);
+}
+
+/* rise has a bot that was killed stand again, a moment later. */
+static void rise(struct swarm *s, struct bot *bot) {
+    struct wire_client_message message = {.kind = WIRE_CLIENT_RESPAWN};
+    struct wire_bytes bytes;
+    if (bot->respawn_at_ms == 0 || swarm_now_ms(s) < bot->respawn_at_ms) return;
+    if (wire_client_message_pack(s->builder, &message, &bytes) != 0) return;
+    if (march_client_send(bot->client, s->now.ns, bytes.data, bytes.len) == 0) bot->respawn_at_ms = 0;
+}
+
 /* --- play */
 
-static void note_zone(struct swarm *s, struct bot *bot, enum wire_zone_state state) {
-    s->report->zone_lost += state == WIRE_ZONE_LOST;
-    s->report->zone_back += state == WIRE_ZONE_BACK;
+static void note_zone(struct swarm *s, struct bot *bot, bool is_back) {
+    s->report->zone_lost += !is_back;
+    s->report->zone_back += is_back;
     bot->speech.may_skip = bot->speech.said > bot->speech.expected;
 }
 
-/* hear takes what the server says; a bot cares for its zone and for its own voice. */
-static void hear(struct swarm *s, uint32_t index) {
+static void hear_event(struct swarm *s, uint32_t index, const struct march_event *event) {
     struct bot *bot = &s->bots[index];
-    const uint8_t *bytes;
-    struct wire_server_message message;
-    for (int len; (len = march_client_next_message(bot->client, &bytes)) > 0;) {
-        if (wire_server_message_read(bytes, (size_t)len, &message) != 0) {
-            s->report->messages_malformed++;
-        } else if (message.kind == WIRE_SERVER_WELCOME) {
-            const struct wire_rect *rect = &message.welcome.rect;
-            bot->mind.goal_x_m = ((float)rect->min_x + (float)rect->max_x) / 2;
-            bot->mind.goal_y_m = ((float)rect->min_y + (float)rect->max_y) / 2;
-        } else if (message.kind == WIRE_SERVER_ZONE_STATUS) {
-            note_zone(s, bot, message.zone_state);
-        } else if (message.kind == WIRE_SERVER_HEARD && message.heard.player == player_of(s, index)) {
-            s->report->heard_own++;
-            s->report->messages_out_of_order += speech_hear(&bot->speech, message.heard.text) == SPEECH_DISORDER;
-        }
+    switch (event->kind) {
+    case MARCH_EVENT_OTHER: s->report->messages_malformed++; break;
+    case MARCH_EVENT_WELCOME:
+        bot->mind.goal_x_m = ((float)event->welcome.min_x_m + (float)event->welcome.max_x_m) / 2;
+        bot->mind.goal_y_m = ((float)event->welcome.min_y_m + (float)event->welcome.max_y_m) / 2;
+        bot->respawn_at_ms = 0;
+        break;
+    case MARCH_EVENT_ZONE: note_zone(s, bot, event->zone_back); break;
+    case MARCH_EVENT_HEARD:
+        if (event->heard.player != player_of(s, index)) break;
+        s->report->heard_own++;
+        s->report->messages_out_of_order += speech_hear(&bot->speech, event->heard.text) == SPEECH_DISORDER;
+        break;
+    case MARCH_EVENT_DIED: bot->respawn_at_ms = swarm_now_ms(s) + SWARM_RESPAWN_MS; break;
+    case MARCH_EVENT_RESPAWNED: bot->respawn_at_ms = 0; break;
+    case MARCH_EVENT_PROGRESS: s->report->levels++; break;
+    case MARCH_EVENT_RESULT:
+        if (swarm_deals(s)) take_result(s, index, &event->result);
+        break;
+    default:
+        if (swarm_deals(s)) dealer_hear(&s->market, index, event);
     }
+}
+
+/* hear takes what the server says. */
+static void hear(struct swarm *s, uint32_t index) {
+    struct march_event event;
+    while (march_client_next_event(s->bots[index].client, &event) > 0) hear_event(s, index, &event);
 }
 
 /* say queues the next line when it is due; where there is no room, it is tried again at the next look. */
@@ -196,6 +286,10 @@ void bot_look_at(struct swarm *s, uint32_t index) {
         think(s, bot);
         hear(s, index);
         say(s, bot);
+        if (swarm_deals(s)) {
+            deal(s, index);
+            rise(s, bot);
+        }
     }
     bool sent = bot->state != BOT_IDLE && update(s, index);
     follow_client(s, index);

@@ -25,6 +25,7 @@ struct arguments {
     const char *run_dir;
     const char *server;
     bool json;
+    bool has_players;
 };
 
 static volatile sig_atomic_t stop;
@@ -34,7 +35,10 @@ static void on_signal(int number) {
     stop = 1;
 }
 
-enum { KEY_RAMP = 256, KEY_SEED, KEY_PLAYERS, KEY_SAY };
+#define PACE_MAX_MS    60000
+#define STABLE_PLAYERS 1000000 /* what bots that deal in things of value are numbered from: they find what they had */
+
+enum { KEY_RAMP = 256, KEY_SEED, KEY_PLAYERS, KEY_SAY, KEY_RECONNECT, KEY_LEDGER, KEY_PACE };
 
 static const struct argp_option OPTIONS[] = {
     {"clients", 'c', "N", 0, "Clients, 1 to 20000 [100]", 0},
@@ -43,7 +47,10 @@ static const struct argp_option OPTIONS[] = {
      "[10]",
      0},
     {"rate", 'r', "HZ", 0, "Inputs a second, 1 to 60 [20]", 0},
-    {"behaviour", 'b', "NAME", 0, "roam (wander), crowd (all to the zone's middle) or fight (chase and attack) [roam]", 0},
+    {"behaviour", 'b', "NAME", 0,
+     "roam (wander), crowd (all to the zone's middle), fight (chase and attack); loot (hunt, and tidy what was got), trade "
+     "(offers and auctions), guild (guilds and their banks), live (all of these three) [roam]",
+     0},
     {"json", 'j', NULL, 0, "Print the report as an object", 0},
     {"run-dir", 'R', "DIR", 0, "Run directory of the cluster: its key and addresses [run]", 0},
     {"server", 's', "ADDRESS", 0,
@@ -53,8 +60,14 @@ static const struct argp_option OPTIONS[] = {
     {"say", KEY_SAY, "HZ", 0, "Lines a second that each client says, 1 to 2; each must hear its own, in order [none]", 0},
     {"ramp", KEY_RAMP, "N", 0, "Clients that start to connect in a second [1000]", 0},
     {"sockets", 'k', "K", 0, "UDP sockets that all clients share where the server is on IPv4 loopback, 1 to 64 [1]", 0},
+    {"reconnect", KEY_RECONNECT, NULL, 0, "Clients that are dropped come back, to any gateway, and go on", 0},
+    {"ledger", KEY_LEDGER, "FILE", 0, "Write each command and what became of it into FILE, a JSON object a line", 0},
+    {"pace", KEY_PACE, "MS", 0, "Between an answer and the next command of a client, on average [1000]", 0},
     {"seed", KEY_SEED, "N", 0, "What the bots do is drawn from it [1]", 0},
-    {"players", KEY_PLAYERS, "N", 0, "Player numbers are N + 1 and on [from the process id, so that swarms don't meet]", 0},
+    {"players", KEY_PLAYERS, "N", 0,
+     "Player numbers are N + 1 and on [from the process id, so that swarms don't meet; 1000000 for loot, trade, guild and "
+     "live, so that they find what they had]",
+     0},
     {0},
 };
 
@@ -68,7 +81,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case 'b':
         o->behaviour = behaviour_parse(arg);
         if (o->behaviour == BEHAVIOUR_COUNT)
-            argp_error(state, "--behaviour: expected roam, crowd or fight, found \"%s\"", arg);
+            argp_error(state, "--behaviour: expected roam, crowd, fight, loot, trade, guild or live, found \"%s\"", arg);
         return 0;
     case 'j': a->json = true; return 0;
     case 'R': a->run_dir = arg; return 0;
@@ -77,7 +90,13 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case 'k': o->sockets = (uint32_t)option_number(state, "--sockets", arg, 1, UDP_POOL_SOCKETS_MAX); return 0;
     case KEY_SAY: o->say_hz = (uint32_t)option_number(state, "--say", arg, 1, SPEECH_HZ_MAX); return 0;
     case KEY_SEED: o->seed = option_number(state, "--seed", arg, 0, UINT64_MAX); return 0;
-    case KEY_PLAYERS: o->player_base = option_number(state, "--players", arg, 0, UINT64_MAX / 2); return 0;
+    case KEY_RECONNECT: o->reconnects = true; return 0;
+    case KEY_LEDGER: o->ledger_path = arg; return 0;
+    case KEY_PACE: o->pace_ms = (uint32_t)option_number(state, "--pace", arg, 1, PACE_MAX_MS); return 0;
+    case KEY_PLAYERS:
+        o->player_base = option_number(state, "--players", arg, 0, INT64_MAX - UDP_POOL_CLIENTS_MAX);
+        a->has_players = true;
+        return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
 }
@@ -130,6 +149,7 @@ int main(int argc, char **argv) {
                                     .ramp_per_s = 1000,
                                     .sockets = 1,
                                     .seed = 1,
+                                    .pace_ms = 1000,
                                     .player_base = (uint64_t)pid << 20,
                                     .address_base = pid * 2654435761u,
                                     .stop = &stop}};
@@ -137,6 +157,7 @@ int main(int argc, char **argv) {
     argp_err_exit_status = EXIT_CODE_USAGE;
     argp_parse(&ARGP, argc, argv, 0, NULL, &a);
     a.swarm.run_dir = a.run_dir;
+    if (!a.has_players && behaviour_deals(a.swarm.behaviour)) a.swarm.player_base = STABLE_PLAYERS;
     catch_signals();
     if (sodium_init() < 0) return EXIT_CODE_FAILED;
     int code = find_cluster(&a);

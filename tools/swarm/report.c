@@ -33,6 +33,25 @@ static double us_per_pair(const struct report *r) {
     return pairs > 0 ? r->cpu_s * 1e6 / pairs : 0;
 }
 
+static double per_s(const struct report *r, uint64_t count) {
+    return r->played_s > 0 ? (double)count / r->played_s : 0;
+}
+
+static void print_commands(const struct report *r, FILE *out) {
+    fprintf(out,
+            "commands     %" PRIu64 " answered (%.1f/s), %" PRIu64 " unknown, %" PRIu64 " repeats, %" PRIu64 " reconnects\n",
+            r->commands, per_s(r, r->commands), r->commands_unknown, r->command_repeats, r->reconnects);
+    for (unsigned i = 0; i < MARCH_STATUS_COUNT; i++)
+        if (r->statuses[i] > 0) fprintf(out, "  %-14s %" PRIu64 "\n", march_status_text(i), r->statuses[i]);
+    for (unsigned i = 0; i < MARCH_VERB_COUNT; i++) {
+        const struct histogram *h = &r->command_ns[i];
+        if (histogram_count(h) == 0) continue;
+        fprintf(out, "  %-14s %" PRIu64 ", p50 %.1f ms, p99 %.1f ms\n", march_verb_text(i), histogram_count(h),
+                quantile(h, 0.5, (double)NS_PER_MS), quantile(h, 0.99, (double)NS_PER_MS));
+    }
+    fprintf(out, "holdings     %" PRIu64 " items, %" PRIu64 " gold\n", r->items, r->gold);
+}
+
 void report_print(const struct report *r, FILE *out) {
     const double ms = (double)NS_PER_MS;
     fprintf(out, "clients      %u: %u connected, %u could not, %" PRIu64 " dropped\n", r->clients, r->connected,
@@ -50,6 +69,7 @@ void report_print(const struct report *r, FILE *out) {
     fprintf(out, "zones        lost %" PRIu64 " times, back %" PRIu64 " times\n", r->zone_lost, r->zone_back);
     fprintf(out, "speech       %" PRIu64 " lines said, %" PRIu64 " heard by their speaker, %" PRIu64 " out of order\n",
             r->said, r->heard_own, r->messages_out_of_order);
+    if (r->commands + r->commands_unknown > 0) print_commands(r, out);
     fprintf(out,
             "errors       %" PRIu64 " (%" PRIu64 " refused datagrams, %" PRIu64 " refused snapshots, %" PRIu64 " unsent)\n",
             errors(r), r->packets_refused, r->snapshots_refused, r->unsent);
@@ -59,6 +79,26 @@ void report_print(const struct report *r, FILE *out) {
 
 static json_t *spread(const struct histogram *h, double unit) {
     return json_pack("{s:f, s:f, s:f}", "p50", quantile(h, 0.5, unit), "p99", quantile(h, 0.99, unit), "max", max(h, unit));
+}
+
+static json_t *commands_json(const struct report *r) {
+    json_t *statuses = json_object();
+    json_t *verbs = json_object();
+    for (unsigned i = 0; i < MARCH_STATUS_COUNT; i++)
+        if (r->statuses[i] > 0)
+            json_object_set_new(statuses, march_status_text(i), json_integer((json_int_t)r->statuses[i]));
+    for (unsigned i = 0; i < MARCH_VERB_COUNT; i++) {
+        const struct histogram *h = &r->command_ns[i];
+        if (histogram_count(h) == 0) continue;
+        json_t *verb = spread(h, (double)NS_PER_MS);
+        json_object_set_new(verb, "count", json_integer((json_int_t)histogram_count(h)));
+        json_object_set_new(verbs, march_verb_text(i), verb);
+    }
+    return json_pack("{s:I, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "answered", (json_int_t)r->commands, "per_s",
+                     per_s(r, r->commands), "unknown", (json_int_t)r->commands_unknown, "repeats",
+                     (json_int_t)r->command_repeats, "unavailable", (json_int_t)r->unavailable, "items",
+                     (json_int_t)r->items, "gold", (json_int_t)r->gold, "levels", (json_int_t)r->levels, "reconnects",
+                     (json_int_t)r->reconnects, "statuses", statuses, "verbs_ms", verbs);
 }
 
 void report_print_json(const struct report *r, FILE *out) {
@@ -80,6 +120,7 @@ void report_print_json(const struct report *r, FILE *out) {
                              "messages_out_of_order", (json_int_t)r->messages_out_of_order, "zone_lost",
                              (json_int_t)r->zone_lost, "zone_back", (json_int_t)r->zone_back);
     json_object_update(object, told);
+    json_object_set_new(object, "commands", commands_json(r));
     json_decref(told);
     json_dumpf(object, out, JSON_INDENT(2) | JSON_REAL_PRECISION(REAL_DIGITS));
     fputc('\n', out);

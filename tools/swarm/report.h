@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "common/histogram.h"
+#include "tools/client/marchland.h"
 
 struct report {
     uint32_t clients;
@@ -31,6 +32,15 @@ struct report {
     double snapshot_hz_p1, snapshot_hz_p50;
     double bytes_up_per_s, bytes_down_per_s; /* of a client, on average */
     struct histogram connect_ns, rtt_ns, entities;
+    uint64_t reconnects;                           /* of clients that are allowed to come back */
+    uint64_t commands;                             /* with a definite answer */
+    uint64_t commands_unknown;                     /* given up */
+    uint64_t command_repeats;                      /* sendings but the first of each */
+    uint64_t statuses[MARCH_STATUS_COUNT];         /* of definite answers */
+    uint64_t unavailable;                          /* answers that asked for a repeat */
+    struct histogram command_ns[MARCH_VERB_COUNT]; /* from the first sending to the definite answer */
+    uint64_t items, gold;                          /* what the clients had in the end */
+    uint64_t levels;                               /* times that a client rose or was told its level */
 };
 
 /* report_clean tells whether every client connected, none was dropped and messages came in order. */

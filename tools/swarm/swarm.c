@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tools/swarm/ledger_file.h"
 #include "tools/swarm/swarm_inner.h"
 
 _Static_assert(CONFIG_VIEW_MAX <= MARCH_ENTITIES_MAX, "a client has room for any view");
@@ -89,8 +90,19 @@ static void count_bots(struct swarm *s) {
     r->bytes_down_per_s = (double)bytes_down / r->played_s / count;
 }
 
+/* settle counts what the bots have, and gives up what was not answered. */
+static void settle(struct swarm *s) {
+    for (uint32_t i = 0; i < s->market.count; i++) {
+        const struct march_inventory *inventory = s->market.dealers[i].inventory;
+        for (uint32_t k = 0; k < inventory->count; k++) s->report->items += inventory->items[k].count;
+        s->report->gold += inventory->gold;
+        bot_give_up(s, i);
+    }
+}
+
 static void begin_leave(struct swarm *s) {
     struct report *r = s->report;
+    settle(s);
     if (s->phase == SWARM_PLAY) {
         r->played_s = (double)mono_since_ns(s->now, s->play_begun) / (double)NS_PER_S;
         r->cpu_s = cpu_now_s() - s->play_cpu_s;
@@ -113,14 +125,21 @@ static bool all_heard(const struct swarm *s) {
     return true;
 }
 
+/* all_answered tells whether no command of a bot is under way. */
+static bool all_answered(const struct swarm *s) {
+    for (uint32_t i = 0; i < s->market.count; i++)
+        if (s->market.dealers[i].order.state != ORDER_NONE) return false;
+    return true;
+}
+
 static void step_play(struct swarm *s) {
     bool over = s->options.duration_s > 0 && mono_reached(s->now, s->phase_end);
     bool empty = s->playing == 0 && s->waiting == 0;
     if (!s->ending && (over || empty || *s->options.stop != 0)) {
         s->ending = true;
-        s->phase_end = mono_add_ms(s->now, SWARM_LISTEN_MS);
+        s->phase_end = mono_add_ms(s->now, all_answered(s) ? SWARM_LISTEN_MS : SWARM_SETTLE_MS);
     }
-    if (s->ending && (all_heard(s) || mono_reached(s->now, s->phase_end))) begin_leave(s);
+    if (s->ending && ((all_heard(s) && all_answered(s)) || mono_reached(s->now, s->phase_end))) begin_leave(s);
 }
 
 static bool step_phase(struct swarm *s) {
@@ -140,13 +159,15 @@ static void show_progress(struct swarm *s) {
             (double)histogram_quantile(&s->recent_rtt_ns, 0.5) / (double)NS_PER_MS,
             (double)histogram_quantile(&s->recent_rtt_ns, 0.99) / (double)NS_PER_MS);
     histogram_reset(&s->recent_rtt_ns);
+    if (s->ledger != NULL) fflush(s->ledger);
 }
 
 /* refresh reads the run directory again while bots want to connect: a gateway may have come back at another address. */
 static void refresh(struct swarm *s) {
     char error[ACCESS_ERROR_SIZE];
     struct access access;
-    if (s->options.duration_s > 0 || s->waiting == 0 || s->options.run_dir == NULL || !mono_reached(s->now, s->next_refresh))
+    if ((s->options.duration_s > 0 && !s->options.reconnects) || s->waiting == 0 || s->options.run_dir == NULL ||
+        !mono_reached(s->now, s->next_refresh))
         return;
     s->next_refresh = mono_add_ms(s->now, SWARM_RETRY_MS);
     if (access_open(&access, s->options.run_dir, error, sizeof(error)) == 0) s->options.access = access;
@@ -197,7 +218,7 @@ static int add_bots(struct swarm *s) {
                                   .tick_hz = o->access.tick_hz,
                                   .entities_max = o->access.view_max,
                                   .message_bytes_max = 2048,
-                                  .message_blocks = 8,
+                                  .message_blocks = swarm_deals(s) ? 32 : 8,
                                   .rtt = take_rtt,
                                   .rtt_context = s};
     for (uint32_t i = 0; i < o->clients; i++) {
@@ -205,6 +226,10 @@ static int add_bots(struct swarm *s) {
         bot->client = march_client_create(&config);
         if (bot->client == NULL) return MARCH_ERR_SYSTEM;
         mind_init(&bot->mind, o->seed + i);
+        if (swarm_deals(s)) {
+            s->market.dealers[i].player = o->player_base + i + 1;
+            s->market.dealers[i].inventory = march_client_inventory(bot->client);
+        }
         bot->due_us = s->now.ns / NS_PER_US + (uint64_t)i * 1000000 / o->ramp_per_s;
         wheel_add(&s->wheel, i, bot->due_us / 1000);
     }
@@ -235,6 +260,8 @@ static int open_all(struct swarm *s) {
     if (s->bots == NULL || s->seen == NULL || s->rates == NULL || s->builder == NULL ||
         wheel_init(&s->wheel, o->clients, swarm_now_ms(s)) != 0)
         return MARCH_ERR_SYSTEM;
+    if (swarm_deals(s) && market_init(&s->market, o->clients) != 0) return MARCH_ERR_SYSTEM;
+    if (o->ledger_path != NULL && (s->ledger = fopen(o->ledger_path, "we")) == NULL) return MARCH_ERR_SYSTEM;
     int result = udp_pool_open(&s->pool, o->clients, o->sockets, o->address_base, server);
     return result == 0 ? add_bots(s) : result;
 }
@@ -244,6 +271,7 @@ static void close_all(struct swarm *s) {
     udp_pool_close(s->pool);
     wheel_deinit(&s->wheel);
     wire_builder_destroy(s->builder);
+    market_deinit(&s->market);
     free(s->bots);
     free(s->seen);
     free(s->rates);
@@ -263,6 +291,10 @@ int swarm_run(const struct swarm_options *options, struct report *report, char *
     else
         snprintf(error, error_size, "cannot set up %u clients: %s", options->clients, strerror(errno));
     close_all(s);
+    if (ledger_file_close(s->ledger) != 0) {
+        snprintf(error, error_size, "cannot write %s: %s", options->ledger_path, strerror(errno));
+        result = MARCH_ERR_SYSTEM;
+    }
     free(s);
     return result;
 }

@@ -4,7 +4,8 @@
  *
  * Clients connect at `ramp_per_s` a second. Then each is looked at when its next input is due, from a timing wheel;
  * datagrams come and go in batches once a millisecond. With no duration (0) clients that could not connect or were dropped
- * connect again with a new token after SWARM_RETRY_MS; with one they stay away and make the run a failure.
+ * connect again with a new token after SWARM_RETRY_MS; with one they stay away and make the run a failure, unless they may
+ * reconnect. Clients that deal in things of value (dealer.h) ask for no more when play ends, and stay until all is answered.
  */
 #ifndef MARCH_SWARM_SWARM_H
 #define MARCH_SWARM_SWARM_H
@@ -23,6 +24,8 @@
 #define SWARM_CONNECTING_MS   10    /* between looks at a client that connects */
 #define SWARM_GOODBYE_MS      200   /* to say goodbye */
 #define SWARM_LISTEN_MS       10000 /* that play may go on in silence until all that was said is heard */
+#define SWARM_RESPAWN_MS      2000  /* after a death */
+#define SWARM_SETTLE_MS       60000 /* the same until every command has its answer */
 #define SWARM_BUSY_PER_S      4000  /* inputs a second from which on it wakes by the clock, not for each datagram */
 #define SWARM_PROGRESS_S      1
 #define SWARM_PROGRESS_LONG_S 10 /* without a duration: into a log */
@@ -42,6 +45,9 @@ struct swarm_options {
     uint64_t seed;
     uint64_t player_base; /* player numbers are base + 1 to base + clients */
     uint32_t address_base;
+    bool reconnects;                   /* clients that are dropped come back, at any gateway, also with a duration */
+    uint32_t pace_ms;                  /* between an answer and the next command of a client, on average */
+    const char *ledger_path;           /* see ledger_file.h; NULL: none */
     const volatile sig_atomic_t *stop; /* non-zero ends it */
 };
 

@@ -5,10 +5,12 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "common/clock.h"
 #include "common/histogram.h"
 #include "tools/client/marchland.h"
+#include "tools/swarm/dealer.h"
 #include "tools/swarm/speech.h"
 #include "tools/swarm/swarm.h"
 #include "tools/swarm/wheel.h"
@@ -38,6 +40,8 @@ struct bot {
     struct mind mind;
     struct speech speech;
     struct mark mark;
+    uint32_t tries;         /* to connect */
+    uint64_t respawn_at_ms; /* 0: lives */
 };
 
 struct swarm {
@@ -48,6 +52,8 @@ struct swarm {
     struct bot *bots;
     struct march_entity *seen; /* scratch, MARCH_ENTITIES_MAX */
     struct wire_builder *builder;
+    struct market market; /* dealers only where the behaviour deals */
+    FILE *ledger;
     double *rates; /* scratch, one a bot */
     enum swarm_phase phase;
     struct mono now;
@@ -66,6 +72,13 @@ struct swarm {
 static inline uint64_t swarm_now_ms(const struct swarm *s) {
     return s->now.ns / NS_PER_MS;
 }
+
+static inline bool swarm_deals(const struct swarm *s) {
+    return behaviour_deals(s->options.behaviour);
+}
+
+/* bot_give_up records the command of a bot that has none, or whose answer can no longer come. */
+void bot_give_up(struct swarm *s, uint32_t index);
 
 /* bot_look_at does what is due for a bot that came out of the wheel, and puts it back. */
 void bot_look_at(struct swarm *s, uint32_t index);
