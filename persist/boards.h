@@ -85,7 +85,7 @@ const char *board_name(enum board board);
 must_check int board_of(const char *name, enum board *board);
 
 /* boards_open takes its memory; MARCH_ERR_SYSTEM when it is short. boards_close forgets what waits (flush and await first
- * where that matters) and ends reads with MARCH_ERR_UNAVAILABLE; close it before its stores. */
+ * where that matters); only after its stores: first redis_close, then pg_destroy, then this. */
 must_check int boards_open(struct boards **out, struct ev_loop *loop, const struct boards_config *config);
 void boards_close(struct boards *boards);
 

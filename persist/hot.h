@@ -46,8 +46,8 @@ struct hot_stats {
     uint64_t reads, found, malformed; /* reads; states */
 };
 
-/* hot_open: values expire `expiry_s` after they were written. MARCH_ERR_SYSTEM without memory. hot_close: before the redis;
- * its reads under way are forgotten. */
+/* hot_open: values expire `expiry_s` after they were written. MARCH_ERR_SYSTEM without memory. hot_close: only after
+ * redis_close, which ends what is under way. */
 must_check int hot_open(struct hot **out, struct redis *redis, uint32_t expiry_s);
 void hot_close(struct hot *hot);
 

@@ -48,7 +48,7 @@ struct invalidate_stats {
 };
 
 /* invalidate_open begins to listen at `address` (as of redis_address.h) and publishes through `redis`. MARCH_ERR_INVALID,
- * MARCH_ERR_SYSTEM. invalidate_close: before the redis; NULL is fine. */
+ * MARCH_ERR_SYSTEM. `seed` tells processes apart: a random number. invalidate_close: after the redis; NULL is fine. */
 must_check int invalidate_open(struct invalidate **out, struct ev_loop *loop, struct redis *redis, const char *address,
                                uint64_t seed);
 void invalidate_close(struct invalidate *invalidate);

@@ -182,7 +182,10 @@ static void on_reply(void *ctx, const struct redisReply *reply) {
     }
     struct pending pending = redis->ring[redis->head++ & redis->mask];
     if (in_flight(redis) == 0) ev_timer_stop(redis->loop, &redis->tick);
-    if (!pending.counted) breaker_success(&redis->breaker);
+    if (pending.counted)
+        breaker_hint(&redis->breaker); /* late, but alive */
+    else
+        breaker_success(&redis->breaker);
     if (reply->type != REDIS_REPLY_ERROR) {
         if (redis->latency) histogram_record(redis->latency, mono_since_ns(mono_now(), pending.sent));
         settle(redis, &pending, 0, reply);

@@ -19,12 +19,12 @@
  *
  * Limits: `sessions_max` players and as many tokens, SESSIONS_CLAIMS_MAX claims under way. Past these a claim is answered
  * UNAVAILABLE and counted; a token that memory has no room for is known to the stores alone.
- * Answers come later, from the loop, never from within sessions_claim. One thread. `now_ms` is Unix time.
+ * Answers come from the loop, or from within the call where memory knows. Callbacks may call anything here. One thread.
+ * `now_ms` is Unix time.
  */
 #ifndef MARCH_PERSIST_SESSIONS_H
 #define MARCH_PERSIST_SESSIONS_H
 
-#include <ev.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -99,15 +99,14 @@ struct sessions_stats {
 };
 
 /* sessions_open takes all its memory. MARCH_ERR_SYSTEM when it is short. */
-must_check int sessions_open(struct sessions **out, struct ev_loop *loop, const struct sessions_config *config);
+must_check int sessions_open(struct sessions **out, const struct sessions_config *config);
 
-/* sessions_close forgets claims under way without an answer; NULL is fine. Close it before its stores, and run neither
- * after.
- */
+/* sessions_close frees it; NULL is fine. Only after its stores: first redis_close, then pg_destroy, which end what is under
+ * way, then this. */
 void sessions_close(struct sessions *sessions);
 
-/* sessions_claim decides a claim; `done` is called once. Returns 0, MARCH_ERR_FULL (no call then), MARCH_ERR_INVALID for
- * player 0 or one that does not fit in 63 bits. */
+/* sessions_claim decides a claim; `done` is called once, maybe from within. Returns 0, MARCH_ERR_FULL (no call then),
+ * MARCH_ERR_INVALID for player 0 or one that does not fit in 63 bits. */
 must_check int sessions_claim(struct sessions *sessions, const struct session_claim *claim, uint64_t now_ms,
                               session_done done, void *ctx);
 

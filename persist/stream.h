@@ -47,7 +47,8 @@ struct stream_stats {
     uint64_t lag_ms; /* age of the oldest of these then */
 };
 
-/* stream_open begins to publish. MARCH_ERR_SYSTEM without memory. stream_close: before its stores. */
+/* stream_open begins to publish. MARCH_ERR_SYSTEM without memory. stream_close: only after its stores,
+ * first redis_close, then pg_destroy, then this. */
 must_check int stream_open(struct stream **out, struct ev_loop *loop, const struct stream_config *config);
 void stream_close(struct stream *stream);
 
