@@ -257,6 +257,38 @@ static void test_pg_lost_statement_is_prepared_again(void **state) {
     harness_close(&harness);
 }
 
+/* Two jobs count on a statement that the server refuses to prepare; by the time that they are told it can be prepared, and
+ * each is followed by another, the second of which prepares what the first has prepared. */
+struct twice {
+    struct harness *harness;
+    unsigned told;
+    struct harness_answer followers[2];
+};
+
+static const struct pg_statement LATER = {"later", "select count(*) from later"};
+
+static void follow(void *ctx, const struct pg_reply *reply) {
+    struct twice *twice = ctx;
+    const struct pg_call calls[] = {{&LATER, NULL}};
+    assert_int_not_equal(reply->error, 0);
+    if (twice->told == 0) pg_fixture_execute(&fixture, "create table later ()");
+    harness_submit(twice->harness, calls, 1, PG_READ, HARNESS_PATIENCE_MS, &twice->followers[twice->told++]);
+}
+
+static void test_pg_statement_prepared_twice_is_prepared(void **state) {
+    (void)state;
+    struct harness harness = open_pool(1);
+    struct twice twice = {.harness = &harness};
+    const struct pg_call calls[] = {{&LATER, NULL}};
+    harness_until(&harness, pg_is_available(harness.pg));
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pg_run(harness.pg, calls, 1, PG_READ, HARNESS_PATIENCE_MS, follow, &twice), 0);
+    harness_until(&harness, twice.told == 2 && twice.followers[0].done && twice.followers[1].done);
+    assert_int_equal(twice.followers[0].error, 0);
+    assert_int_equal(twice.followers[1].error, 0);
+    harness_close(&harness);
+}
+
 static void test_pg_changed_result_type_makes_a_new_connection(void **state) {
     (void)state;
     static const struct pg_statement ALL = {"all", "select * from things"};
@@ -336,6 +368,7 @@ int main(void) {
         cmocka_unit_test(test_pg_large_job_goes_both_ways),
         cmocka_unit_test(test_pg_queue_is_bounded),
         cmocka_unit_test(test_pg_lost_statement_is_prepared_again),
+        cmocka_unit_test(test_pg_statement_prepared_twice_is_prepared),
         cmocka_unit_test(test_pg_changed_result_type_makes_a_new_connection),
         cmocka_unit_test(test_pg_run_from_a_callback_works),
         cmocka_unit_test(test_pg_destroy_answers_everything),
