@@ -240,11 +240,26 @@ static void say(struct swarm *s, struct bot *bot) {
     s->report->said++;
 }
 
-static void think(struct swarm *s, struct bot *bot) {
+/* note_place has the ledger tell where a bot sees itself. */
+static void note_place(struct swarm *s, uint32_t index, size_t count) {
+    struct bot *bot = &s->bots[index];
+    double tick = march_client_view_tick(bot->client, s->now.ns);
+    if (s->ledger == NULL || tick <= 0 || swarm_now_ms(s) < bot->next_place_ms) return;
+    for (size_t i = 0; i < count; i++) {
+        if (!s->seen[i].own) continue;
+        bot->next_place_ms = swarm_now_ms(s) + SWARM_PLACE_MS;
+        ledger_file_seen(s->ledger, player_of(s, index), (uint32_t)(uint64_t)tick, wall_now_ns(), s->seen[i].x_m,
+                         s->seen[i].y_m);
+    }
+}
+
+static void think(struct swarm *s, uint32_t index) {
+    struct bot *bot = &s->bots[index];
     if (swarm_now_ms(s) < bot->next_thought_ms) return;
     enum behaviour behaviour = s->options.behaviour;
     size_t max = behaviour_sees(behaviour);
     size_t count = max == 0 ? 0 : march_client_entities(bot->client, s->now.ns, s->seen, max);
+    note_place(s, index, count);
     struct march_input input = behaviour_decide(behaviour, &bot->mind, s->seen, count);
     march_client_input(bot->client, &input);
     bot->next_thought_ms = swarm_now_ms(s) + behaviour_wait_ms(behaviour, &bot->mind);
@@ -283,7 +298,7 @@ void bot_look_at(struct swarm *s, uint32_t index) {
     }
     if (bot->state == BOT_IDLE) try_connect(s, index);
     if (bot->state == BOT_PLAYING) {
-        think(s, bot);
+        think(s, index);
         hear(s, index);
         say(s, bot);
         if (swarm_deals(s)) {

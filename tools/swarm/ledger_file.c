@@ -44,6 +44,13 @@ void ledger_file_write(FILE *file, uint64_t player, const struct order *o, uint6
     fputs("}\n", file);
 }
 
+void ledger_file_seen(FILE *file, uint64_t player, uint32_t tick, uint64_t wall_ns, float x_m, float y_m) {
+    if (file == NULL) return;
+    fprintf(file,
+            "{\"player\": %" PRIu64 ", \"seen_tick\": %" PRIu32 ", \"at_ns\": %" PRIu64 ", \"x_m\": %.2f, \"y_m\": %.2f}\n",
+            player, tick, wall_ns, (double)x_m, (double)y_m);
+}
+
 int ledger_file_close(FILE *file) {
     if (file == NULL) return 0;
     int failed = ferror(file);

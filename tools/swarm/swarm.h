@@ -25,6 +25,7 @@
 #define SWARM_GOODBYE_MS      200   /* to say goodbye */
 #define SWARM_LISTEN_MS       10000 /* that play may go on in silence until all that was said is heard */
 #define SWARM_RESPAWN_MS      2000  /* after a death */
+#define SWARM_PLACE_MS        500   /* between two lines of a ledger that tell where a bot is */
 #define SWARM_SETTLE_MS       60000 /* the same until every command has its answer */
 #define SWARM_BUSY_PER_S      4000  /* inputs a second from which on it wakes by the clock, not for each datagram */
 #define SWARM_PROGRESS_S      1

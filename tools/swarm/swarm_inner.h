@@ -37,6 +37,7 @@ struct bot {
     struct mono tried; /* to connect */
     uint64_t due_us;   /* of its next look, on the monotonic clock */
     uint64_t next_thought_ms;
+    uint64_t next_place_ms; /* to tell the ledger where it is */
     struct mind mind;
     struct speech speech;
     struct mark mark;

@@ -97,9 +97,10 @@ static int add_server(struct supervisor *s, enum role role, const char *name) {
 
 static int add_bots(struct supervisor *s) {
     int result = add_process(s, ROLE_BOTS, "bots", "swarm");
+    bool lasting = s->options.config->persists_count > 0; /* there is something to own */
     snprintf(s->bots_text, sizeof(s->bots_text), "%" PRIu32, s->options.bots);
     set_args(&s->processes[s->count - 1], "--clients", s->bots_text, "--duration", "0", "--run-dir", s->options.run_dir,
-             NULL);
+             "--behaviour", lasting ? "live" : "roam", "--reconnect", NULL);
     return result;
 }
 
