@@ -4,8 +4,11 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <libpq-fe.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "persist/migrate.h"
 #include "tests/unit/pg_fixture.h"
@@ -105,6 +108,41 @@ static void test_shard_open_of_another_shard_is_refused(void **state) {
     assert_int_equal(shard_open(fixture.uri, 0, 3, DEADLINE_MS, &out, error, sizeof error), MARCH_ERR_CONFLICT);
 }
 
+static void test_shard_open_ends_a_transaction_that_holds_the_fence(void **state) {
+    (void)state;
+    struct shard_state before, after;
+    char error[256];
+    assert_int_equal(shard_open(fixture.uri, 0, 2, DEADLINE_MS, &before, error, sizeof error), 0);
+    char sql[64];
+    snprintf(sql, sizeof sql, "begin; select march_fence(%lld)", (long long)before.epoch);
+    PGconn *stopped = PQconnectdb(fixture.uri); /* as of a process that was stopped in the middle of sending a transaction */
+    PGresult *result = PQexec(stopped, sql);
+    assert_int_equal(PQresultStatus(result), PGRES_TUPLES_OK);
+    PQclear(result);
+    assert_int_equal(shard_open(fixture.uri, 0, 2, DEADLINE_MS, &after, error, sizeof error), 0);
+    assert_int_equal(after.epoch, before.epoch + 1);
+    result = PQexec(stopped, "commit");
+    assert_int_equal(PQresultStatus(result), PGRES_FATAL_ERROR);
+    PQclear(result);
+    PQfinish(stopped);
+}
+
+static void test_migrate_by_two_at_once_applies_once(void **state) {
+    (void)state;
+    char uri[160], error[256];
+    uint32_t applied;
+    make_database("two_at_once", uri, sizeof uri);
+    struct migration slow[] = {{1, "001_slow", "select pg_sleep(0.2); create table one (id bigint);"}};
+    pid_t child = fork();
+    if (child == 0)
+        _exit(migrate_run(uri, slow, 1, DEADLINE_MS, &applied, error, sizeof error) == 0 ? 10 + (int)applied : 1);
+    int status;
+    assert_int_equal(migrate_run(uri, slow, 1, DEADLINE_MS, &applied, error, sizeof error), 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal((uint32_t)WEXITSTATUS(status) + applied, 11);
+}
+
 static void test_shard_open_of_a_starting_server_waits(void **state) {
     (void)state;
     struct shard_state out;
@@ -112,7 +150,7 @@ static void test_shard_open_of_a_starting_server_waits(void **state) {
     pg_fixture_stop(&fixture);
     pg_fixture_launch(&fixture);
     assert_int_equal(shard_open(fixture.uri, 0, 2, DEADLINE_MS, &out, error, sizeof error), 0);
-    assert_int_equal(out.epoch, 3);
+    assert_int_equal(out.epoch, 5);
 }
 
 static void test_shard_open_without_a_server_says_so_in_time(void **state) {
@@ -135,6 +173,8 @@ int main(void) {
         cmocka_unit_test(test_migrate_bad_statement_leaves_nothing),
         cmocka_unit_test(test_shard_open_raises_the_epoch_and_keeps_the_rest),
         cmocka_unit_test(test_shard_open_of_another_shard_is_refused),
+        cmocka_unit_test(test_shard_open_ends_a_transaction_that_holds_the_fence),
+        cmocka_unit_test(test_migrate_by_two_at_once_applies_once),
         cmocka_unit_test(test_shard_open_of_a_starting_server_waits),
         cmocka_unit_test(test_shard_open_without_a_server_says_so_in_time),
     };
