@@ -162,7 +162,7 @@ static void image_keep(struct ledger *ledger, struct ledger_row *row) {
     row->serial = ledger->serial;
     LEDGER_GROW(ledger->images, ledger->image_count, ledger->image_room);
     struct ledger_image *image = &ledger->images[ledger->image_count];
-    *image = (struct ledger_image){.row = row, .present = row->present};
+    *image = (struct ledger_image){.row = row, .type = row->key.type, .present = row->present};
     body_copy(row->key.type, &image->body, &row->body);
     if (row->first_image == LEDGER_IMAGE_NONE) {
         row->first_image = ledger->image_count;
@@ -232,10 +232,23 @@ static void undo_to(struct ledger *ledger, uint32_t mark) {
     }
 }
 
+/* lists_drop lets go of what the last batch left to read. */
+static void lists_drop(struct ledger *ledger) {
+    CHECK(!ledger->open);
+    for (uint32_t i = 0; i < ledger->change_count; i++) {
+        struct ledger_row *row = ledger->images[ledger->changes[i]].row;
+        if (!row->present && !is_resident(&row->key)) body_free(row->key.type, &row->body);
+        row_drop_if_gone(ledger, row);
+    }
+    for (uint32_t i = 0; i < ledger->image_count; i++) body_free(ledger->images[i].type, &ledger->images[i].body);
+    ledger->image_count = ledger->change_count = ledger->event_count = ledger->entry_count = 0;
+    ledger->notice_count = ledger->new_answer_count = ledger->command_count = 0;
+}
+
 /* --- loading */
 
 int ledger_know(struct ledger *ledger, const struct ledger_key *key, const union ledger_body *body) {
-    CHECK(!ledger->open);
+    lists_drop(ledger);
     if (body && !body_valid(key, body)) return MARCH_ERR_INVALID;
     struct ledger_row *row = row_find(ledger, key->type, key->owner_kind, key->id);
     if (row || (!body && is_resident(key))) return 0;
@@ -274,6 +287,7 @@ void ledger_know_answer(struct ledger *ledger, enum ledger_domain domain, uint64
 
 void ledger_clear(struct ledger *ledger) {
     if (ledger->open) ledger_rollback(ledger);
+    lists_drop(ledger);
     struct ledger_row *row, *next_row;
     HASH_ITER(hh, ledger->rows, row, next_row) row_drop(ledger, row);
     struct ledger_tally *tally, *next_tally;
@@ -292,32 +306,15 @@ void ledger_clear(struct ledger *ledger) {
 /* --- batches */
 
 void ledger_begin(struct ledger *ledger) {
-    CHECK(!ledger->open);
+    lists_drop(ledger);
     ledger->open = true;
-}
-
-static void batch_close(struct ledger *ledger) {
-    ledger->image_count = ledger->change_count = ledger->event_count = ledger->entry_count = 0;
-    ledger->notice_count = ledger->new_answer_count = ledger->command_count = 0;
-    ledger->open = false;
 }
 
 void ledger_commit(struct ledger *ledger) {
     CHECK(ledger->open);
-    for (uint32_t i = 0; i < ledger->image_count; i++) {
-        struct ledger_image *image = &ledger->images[i];
-        body_free(image->row->key.type, &image->body);
-    }
-    for (uint32_t i = 0; i < ledger->change_count; i++) {
-        struct ledger_row *row = ledger->images[ledger->changes[i]].row;
-        row->first_image = LEDGER_IMAGE_NONE;
-        if (!row->present && !is_resident(&row->key)) {
-            body_free(row->key.type, &row->body);
-            row->body = (union ledger_body){0};
-        }
-        row_drop_if_gone(ledger, row);
-    }
-    batch_close(ledger);
+    for (uint32_t i = 0; i < ledger->change_count; i++)
+        ledger->images[ledger->changes[i]].row->first_image = LEDGER_IMAGE_NONE;
+    ledger->open = false;
 }
 
 void ledger_rollback(struct ledger *ledger) {
@@ -330,11 +327,12 @@ void ledger_rollback(struct ledger *ledger) {
         HASH_DEL(ledger->answers, row);
         free(row);
     }
-    batch_close(ledger);
+    ledger->open = false;
+    lists_drop(ledger);
 }
 
 uint32_t ledger_trim(struct ledger *ledger) {
-    CHECK(!ledger->open);
+    lists_drop(ledger);
     uint32_t dropped = 0;
     while (ledger->used_count > ledger->config.rows_max) {
         row_drop(ledger, ledger->used);
@@ -518,4 +516,8 @@ void ledger_each(struct ledger *ledger, enum ledger_row_type type,
 
 uint32_t ledger_row_count(const struct ledger *ledger) {
     return ledger->used_count;
+}
+
+uint32_t ledger_resident_count(const struct ledger *ledger, enum ledger_row_type type) {
+    return ledger->resident[type];
 }

@@ -106,7 +106,7 @@ enum ledger_domain {
 };
 
 /* A command. Which fields count, by verb (versions: 0 is any; counts: 0 is the whole stack):
- *   MOVE            item, version, slot
+ *   MOVE            item, version, slot; or other_item, other_version: they change places
  *   STACK           item, version, other_item, other_version, count
  *   SPLIT           item, version, count, slot (LEDGER_SLOT_ANY: the first free one)       -> object: the new item
  *   USE             item, version; one of the stack
@@ -116,7 +116,7 @@ enum ledger_domain {
  *   TRADE_CANCEL    object; by either side
  *   AUCTION_LIST    item, version, count, gold (least bid), price (buyout or 0), duration_ms -> object: the auction
  *   AUCTION_BID     object, gold
- *   AUCTION_BUY     object; for an auction of another shard also gold: the buyout
+ *   AUCTION_BUY     object, gold: the buyout, or CONFLICT
  *   AUCTION_CANCEL  object; while there is no bid
  *   GUILD_CREATE    text                                                                     -> object: the guild
  *   GUILD_INVITE, GUILD_KICK  other;  GUILD_RANK  other, rank;  GUILD_JOIN  object;  GUILD_LEAVE
@@ -316,6 +316,8 @@ const struct ledger_notice *ledger_notices(const struct ledger *ledger, uint32_t
 #define LEDGER_DETAIL_BYTES_MAX 65536
 must_check int ledger_event_detail(const struct ledger *ledger, const struct ledger_event *event, char *buf, size_t size);
 
+/* ledger_commit makes what the batch did final; ledger_rollback takes it back. After a commit changes, events and notices
+ * can still be read, until ledger_begin, ledger_know, ledger_trim or ledger_clear. */
 void ledger_commit(struct ledger *ledger);
 void ledger_rollback(struct ledger *ledger);
 
@@ -334,6 +336,9 @@ const struct ledger_transfer *ledger_transfer(struct ledger *ledger, uint64_t tr
 /* ledger_each calls for every row of a type that exists, in no order, with what was last committed. */
 void ledger_each(struct ledger *ledger, enum ledger_row_type type,
                  void (*visit)(void *ctx, const struct ledger_key *key, const union ledger_body *body), void *ctx);
+
+/* ledger_resident_count returns how many trades, auctions or transfers there are. */
+uint32_t ledger_resident_count(const struct ledger *ledger, enum ledger_row_type type);
 
 /* ledger_row_count returns how many rows of accounts and guilds the set holds. */
 uint32_t ledger_row_count(const struct ledger *ledger);

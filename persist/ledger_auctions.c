@@ -152,12 +152,9 @@ enum ledger_status ledger_do_auction_buy(struct ledger *ledger, const struct led
     uint32_t shard = shard_of_id(command->object);
     if (shard >= ledger->config.shard_count) return LEDGER_NOT_FOUND;
     if (shard != ledger->config.shard_index) return pay_abroad(ledger, command, LEDGER_PURPOSE_AUCTION_BUY);
-    struct ledger_row *row = row_present(ledger, LEDGER_ROW_AUCTION, command->object);
-    if (!row) return LEDGER_NOT_FOUND;
-    int64_t price = row->body.auction.buyout;
-    enum ledger_status status = auction_take_buyout(ledger, command->object, command->player, price);
+    enum ledger_status status = auction_take_buyout(ledger, command->object, command->player, command->gold);
     if (status != LEDGER_OK) return status;
-    return account_take_gold(ledger, account_of(ledger, LEDGER_OWNER_PLAYER, command->player), price);
+    return account_take_gold(ledger, account_of(ledger, LEDGER_OWNER_PLAYER, command->player), command->gold);
 }
 
 enum ledger_status ledger_do_auction_cancel(struct ledger *ledger, const struct ledger_command *command) {

@@ -6,9 +6,31 @@ static struct ledger_row *own_account(struct ledger *ledger, const struct ledger
     return account_of(ledger, LEDGER_OWNER_PLAYER, command->player);
 }
 
+/* change_places puts two items each into the other's slot. */
+static enum ledger_status change_places(struct ledger *ledger, struct ledger_row *account,
+                                        const struct ledger_command *command) {
+    uint32_t first = 0, second = 0;
+    if (command->item == command->other_item) return LEDGER_INVALID;
+    enum ledger_status status = account_find(account, command->item, command->version, &first);
+    if (status == LEDGER_OK) status = account_find(account, command->other_item, command->other_version, &second);
+    if (status != LEDGER_OK) return status;
+    row_write(ledger, account);
+    struct ledger_item *items = account->body.account.items;
+    struct ledger_item moved = items[first];
+    uint16_t slot = moved.slot, other_slot = items[second].slot;
+    items[first] = items[second];
+    items[second] = moved;
+    items[first].slot = slot;
+    items[second].slot = other_slot;
+    items[first].version++;
+    items[second].version++;
+    return LEDGER_OK;
+}
+
 enum ledger_status ledger_do_move(struct ledger *ledger, const struct ledger_command *command) {
     struct ledger_row *account = own_account(ledger, command);
     uint32_t index = 0;
+    if (command->other_item != 0) return change_places(ledger, account, command);
     if (command->slot >= LEDGER_ACCOUNT_ITEMS_MAX) return LEDGER_INVALID;
     enum ledger_status status = account_find(account, command->item, command->version, &index);
     if (status != LEDGER_OK) return status;

@@ -29,6 +29,7 @@ struct ledger_row {
 
 struct ledger_image {
     struct ledger_row *row;
+    uint32_t type; /* the row's, which may be gone by then */
     bool present;
     union ledger_body body; /* owns its items or guild */
 };

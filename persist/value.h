@@ -104,7 +104,8 @@ typedef void (*value_done)(void *ctx, const struct ledger_result *result);
 struct value *value_create(struct ev_loop *loop, struct pg *pg, const struct value_config *config,
                            const struct value_hooks *hooks);
 
-/* value_destroy drops what waits without an answer; a transaction under way completes or not. NULL is fine. */
+/* value_destroy drops what waits without an answer. A transaction under way completes or not; what it comes back to is freed
+ * then, at the latest by pg_destroy. NULL is fine. */
 void value_destroy(struct value *value);
 
 /* value_submit takes a command; it is copied. LEDGER_OK: taken, `done` will be called exactly once. Any other status is the

@@ -444,6 +444,7 @@ static inline struct ledger_command world_command(struct world *world, struct wo
         world_side(world, command.player, bytes, command.give, &command.give_count);
         world_side(world, command.other, bytes, command.want, &command.want_count);
     }
+    if (command.verb == LEDGER_MOVE && command.slot % 2) command.other_item = 0;
     if (world_take(bytes) % 4) world_suit(world, &command);
     return command;
 }
