@@ -289,14 +289,16 @@ static bool is_late(uint64_t deadline_ns, struct mono now) {
 
 /* expire_list answers those in a queue that are past their deadline. */
 static void expire_list(struct value *value, struct value_pending **list, uint32_t *count, struct mono now) {
-    struct value_pending *late = NULL, *pending, *next;
-    DL_FOREACH_SAFE(*list, pending, next) {
+    struct value_pending *late = NULL;
+    for (struct value_pending *pending = *list, *next; pending; pending = next) {
+        next = pending->next;
         if (!is_late(pending->deadline_ns, now)) continue;
         DL_DELETE(*list, pending);
         (*count)--;
         DL_APPEND(late, pending);
     }
-    DL_FOREACH_SAFE(late, pending, next) {
+    while (late) {
+        struct value_pending *pending = late;
         DL_DELETE(late, pending);
         value->stats.expired++;
         value_end(value, pending, LEDGER_UNAVAILABLE);
