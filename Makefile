@@ -39,6 +39,7 @@ ALL_CXXFLAGS = -std=c++17 -fPIC -fno-exceptions -fno-rtti -Wall -Wextra -Werror 
 LDFLAGS ?=
 LIBS    := -luring -lnng -lmicrohttpd -lsodium -llz4 -lzstd -lcyaml -lyaml -ljansson -lpq -lhiredis -lev -lstdc++ -lpthread -lm
 LIBS_zonectl := -lcurl
+LIBS_persist := -lcurl
 
 # Sources by folder. Everything but main.c of a process is a library, so that tests can link it.
 PROCESSES := gateway zone $(patsubst %/main.c,%,$(wildcard persist/main.c))
@@ -134,7 +135,7 @@ $(OUT)/tools/client/example.o: CPPFLAGS += -Itools/client
 $(OUT)/bin/example: $(OUT)/tools/client/example.o $(CLIENT) $(SCHEMAS) $(COMMON); $(program)
 $(OUT)/tests/%: $(OUT)/tests/unit/%.o $(FIXTURES) $(ALL_LIBS)
 	@mkdir -p $(@D)
-	$(Q)echo "  $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -lcmocka -o $@
+	$(Q)echo "  $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -lcurl -lcmocka -o $@
 $(OUT)/bench/%: $(OUT)/tests/bench/%.o $(FIXTURES) $(ALL_LIBS)
 	@mkdir -p $(@D)
 	$(Q)echo "  $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@

@@ -41,7 +41,7 @@ struct http {
     const struct health *health;
     struct http_route routes[HTTP_ROUTES_MAX];
     size_t route_count;
-    const struct http_deferred_route *deferred;
+    struct http_deferred_route *deferred;
     size_t deferred_count;
     struct line *lines;
     uint32_t connections_max;
@@ -447,7 +447,9 @@ static int create(struct http **out, const struct http_options *options) {
     http->health = options->health;
     http->route_count = options->route_count;
     for (size_t i = 0; i < options->route_count; i++) http->routes[i] = options->routes[i];
-    http->deferred = options->deferred;
+    http->deferred = calloc(options->deferred_count + 1, sizeof *http->deferred);
+    if (!http->deferred) return MARCH_ERR_SYSTEM;
+    for (size_t i = 0; i < options->deferred_count; i++) http->deferred[i] = options->deferred[i];
     http->deferred_count = options->deferred_count;
     http->now = mono_now();
     http->connections_max = options->connections_max ? options->connections_max : HTTP_CONNECTIONS_MAX;
@@ -522,6 +524,7 @@ void http_close(struct http *http) {
         MHD_stop_daemon(http->daemon);
     }
     http_desk_destroy(http->desk);
+    free(http->deferred);
     free(http->lines);
     free(http);
 }

@@ -52,7 +52,7 @@ struct http_route {
 
 /* A route that the loop answers. */
 struct http_deferred_route {
-    const char *pattern; /* "/v1/players/{}/inventory": `{}` is one segment */
+    const char *pattern; /* "/v1/players/{}/inventory": `{}` is one segment; the string outlives the endpoint */
     enum http_method method;
     uint32_t deadline_ms; /* 0 for HTTP_DEADLINE_MS */
 };
@@ -86,7 +86,7 @@ struct http_options {
     const struct health *health;
     const struct http_route *routes; /* copied */
     size_t route_count;
-    const struct http_deferred_route *deferred; /* outlives the endpoint; where there are any, errors are told in JSON */
+    const struct http_deferred_route *deferred; /* copied; where there are any, errors are told in JSON */
     size_t deferred_count;
     uint32_t deferred_max;    /* 0 for HTTP_DEFERRED_MAX */
     uint32_t connections_max; /* 0 for HTTP_CONNECTIONS_MAX */

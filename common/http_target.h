@@ -13,7 +13,7 @@
 
 #include "common/error.h"
 
-#define HTTP_TARGET_MAX     1024 /* bytes of path and query */
+#define HTTP_TARGET_MAX     3072 /* bytes of path and query: a hundred ids fit */
 #define HTTP_SEGMENTS_MAX   8
 #define HTTP_ARGUMENTS_MAX  8
 #define HTTP_PARAMETERS_MAX 4 /* `{}` in a pattern */
