@@ -26,7 +26,6 @@
 
 #define IN_FLIGHT_DEFAULT 2
 _Static_assert(JOURNAL_IN_FLIGHT_MAX + 2 <= JOURNAL_OPS_MAX, "blocks, a segment being made, one being removed");
-_Static_assert(JOURNAL_IN_FLIGHT_MAX < JOURNAL_SPACE_TAG, "tags of flights and of space differ");
 
 struct gathered {
     uint8_t *bytes;

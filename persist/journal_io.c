@@ -85,7 +85,7 @@ static int64_t plain_run(const struct journal_op *op) {
     case JOURNAL_OP_REMOVE: return unlinkat(op->fd, op->name, 0);
     case JOURNAL_OP_KIND_COUNT: break;
     }
-    CHECK(false && "no such operation");
+    CHECK(false); /* no such operation */
     return -1;
 }
 
@@ -120,7 +120,7 @@ static void ring_prepare(struct io_uring_sqe *sqe, const struct journal_op *op) 
     case JOURNAL_OP_REMOVE: io_uring_prep_unlinkat(sqe, op->fd, op->name, 0); return;
     case JOURNAL_OP_KIND_COUNT: break;
     }
-    CHECK(false && "no such operation");
+    CHECK(false); /* no such operation */
 }
 
 static void ring_submit(struct journal_io *io, const struct journal_op *op, uint64_t tag) {

@@ -61,7 +61,7 @@ static struct journal_op step_op(const struct journal_space *space) {
     case JOURNAL_AHEAD_READY:
     case JOURNAL_AHEAD_COUNT: break;
     }
-    CHECK(false && "nothing to do in this state");
+    CHECK(false); /* nothing to do in the other states */
     return (struct journal_op){0};
 }
 
@@ -161,7 +161,7 @@ static void ahead_complete(struct journal_space *space, int64_t result, struct m
     case JOURNAL_AHEAD_READY:
     case JOURNAL_AHEAD_COUNT: break;
     }
-    CHECK(false && "nothing was under way");
+    CHECK(false); /* nothing was under way */
 }
 
 bool journal_space_remove(struct journal_space *space, uint32_t index) {

@@ -21,8 +21,8 @@
 
 #define JOURNAL_FILL_BYTES (256u << 10) /* a piece of zeros: short enough not to hold a commit up */
 
-/* Tags of the operations; the journal's own are from 0 to JOURNAL_SPACE_TAG - 1. */
-#define JOURNAL_SPACE_TAG  100u
+/* Tags of the operations; the journal's own are those of its flights. */
+#define JOURNAL_SPACE_TAG  JOURNAL_IN_FLIGHT_MAX
 #define JOURNAL_AHEAD_TAG  JOURNAL_SPACE_TAG
 #define JOURNAL_REMOVE_TAG (JOURNAL_SPACE_TAG + 1)
 

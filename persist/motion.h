@@ -16,7 +16,7 @@
  * and counted, and the report is not acknowledged: the zone sends what it has again, and it is journaled then, or found
  * durable because PostgreSQL got it first.
  *
- * Limits: `players_max` entries; entries of players who left, or who were not heard of for MOTION_IDLE_MS, are dropped once
+ * Limits: `players_max` entries; entries of players who left, or who were not heard of for MOTION_IDLE_S s, are dropped once
  * PostgreSQL and Redis have them; past that new players are refused (MARCH_ERR_FULL) and counted. MOTION_LOADS_MAX loads
  * wait or are under way. One thread, that of the loop; nothing blocks.
  */
@@ -32,11 +32,12 @@
 #include "common/histogram.h"
 #include "schemas/wire_persist.h"
 
-#define MOTION_RECORD     1 /* type of a journal record that is a struct wire_player_state */
-#define MOTION_LOADS_MAX  16384
-#define MOTION_IDLE_MS    600000
-#define MOTION_BATCH_ROWS 2000 /* rows of a flush's transaction: some 20 ms of the server */
-#define MOTION_HOT_STATES 1000 /* states handed to `hot` at once */
+#define MOTION_RECORD           1 /* type of a journal record that is a struct wire_player_state */
+#define MOTION_LOADS_MAX        16384
+#define MOTION_LOAD_DEADLINE_MS 2000 /* somebody waits to enter the world */
+#define MOTION_IDLE_S           600
+#define MOTION_BATCH_ROWS       2000 /* rows of a flush's transaction: some 20 ms of the server */
+#define MOTION_HOT_STATES       1000 /* states handed to `hot` at once */
 
 struct pg;
 struct journal;
@@ -56,11 +57,11 @@ struct motion_config {
     uint32_t flush_ms;
     uint32_t hot_ms;
     uint32_t batch_rows;  /* 0 is MOTION_BATCH_ROWS */
-    uint32_t deadline_ms; /* of a flush's transaction and of a load; 0 is 10000 */
+    uint32_t deadline_ms; /* of a flush's transaction; 0 is 10000 */
     uint64_t seed;        /* of the hash: players' ids can be chosen by others */
-    /* `hot` takes at most MOTION_HOT_STATES states for Redis; non-zero when it can't now: they are offered again after
-     * hot_ms. NULL for none. */
-    int (*hot)(void *ctx, const struct wire_player_state *states, uint32_t count);
+    /* `hot` takes at most MOTION_HOT_STATES states for Redis and returns how many it took, from the first on; the others
+     * are offered again after hot_ms, as they are then. NULL for none. */
+    uint32_t (*hot)(void *ctx, const struct wire_player_state *states, uint32_t count);
     /* `fenced` says that a newer persist has taken the shard over: nothing is written any more. NULL for none. */
     void (*fenced)(void *ctx);
     void *ctx;
@@ -79,10 +80,11 @@ struct motion_stats {
     uint64_t replayed;    /* records of the journal at the start */
     uint64_t flushes;     /* done */
     uint64_t flush_failures;
-    uint64_t rows;      /* written to PostgreSQL, or found newer there */
-    uint64_t hot;       /* states given to Redis */
-    uint64_t loads;     /* asked */
-    uint64_t load_hits; /* answered from memory */
+    uint64_t rows;       /* sent to PostgreSQL and committed */
+    uint64_t rows_newer; /* of these, left as they were: what PostgreSQL had was newer */
+    uint64_t hot;        /* states given to Redis */
+    uint64_t loads;      /* asked */
+    uint64_t load_hits;  /* answered from memory */
     uint64_t load_failures;
     uint64_t evicted;
     uint32_t players; /* in the table */
@@ -95,7 +97,8 @@ struct motion_stats {
  * is used. MARCH_ERR_SYSTEM when it is short, MARCH_ERR_INVALID for a configuration out of range. */
 must_check int motion_create(const struct motion_config *config, struct motion **out);
 
-/* motion_destroy frees everything; no job of it may be under way: destroy the pool first. NULL is fine. */
+/* motion_destroy frees everything; no job of it may be under way: destroy the pool first. Loads that wait are answered
+ * WIRE_LOAD_UNAVAILABLE. NULL is fine. */
 void motion_destroy(struct motion *motion);
 
 /* motion_replay takes a record of the journal at the start, in order; records of other types than MOTION_RECORD are a bug.

@@ -1,0 +1,176 @@
+/* motion_load.c: players out of PostgreSQL.
+ *
+ * Loads gather until the next update and go as one query. What comes back is merged with what is in memory, which is newer
+ * where it came from the journal or a zone. An entry is `verified` once PostgreSQL was looked at: from then on memory
+ * answers.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "common/check.h"
+#include "common/log.h"
+#include "common/shard.h"
+#include "persist/motion_state.h"
+
+static const struct pg_statement LOAD = {
+    .name = "motion_load",
+    .sql = "select player, session_epoch, tick, experience, x, y, yaw, level, hit_points, flags from player_state"
+           " where player = any($1::bigint[])"};
+
+int motion_loads_init(struct motion *m) {
+    struct motion_loads *loads = &m->loads;
+    loads->ring = calloc(MOTION_LOADS_MAX, sizeof *loads->ring);
+    if (!loads->ring) return MARCH_ERR_SYSTEM;
+    for (unsigned i = 0; i < MOTION_LOAD_JOBS_MAX; i++) {
+        loads->jobs[i].motion = m;
+        loads->jobs[i].waiting = calloc(MOTION_LOAD_ROWS, sizeof *loads->jobs[i].waiting);
+        if (!loads->jobs[i].waiting) return MARCH_ERR_SYSTEM;
+    }
+    return 0;
+}
+
+/* --- answers */
+
+static void answer(const struct motion_waiting *waiting, enum wire_load_result result, const struct motion_entry *entry) {
+    struct wire_player_state state = {.player = waiting->player};
+    if (result == WIRE_LOAD_KNOWN) state = entry->state;
+    state.session_epoch = waiting->epoch;
+    state.flags = (uint16_t)(state.flags & ~WIRE_STATE_LEFT);
+    waiting->done(waiting->ctx, result, &state);
+}
+
+/* begin_session answers from memory, and turns older sessions away from now on. */
+static void begin_session(struct motion *m, const struct motion_waiting *waiting, struct motion_entry *entry) {
+    entry->heard_s = (uint32_t)(m->now.ns / NS_PER_S);
+    if (waiting->epoch < entry->epoch) {
+        answer(waiting, WIRE_LOAD_STALE, NULL);
+        return;
+    }
+    entry->epoch = waiting->epoch;
+    answer(waiting, entry->known ? WIRE_LOAD_KNOWN : WIRE_LOAD_NEW, entry);
+}
+
+/* fail answers when PostgreSQL could not be asked: what the journal knows is better than nothing. */
+static void fail(struct motion *m, const struct motion_waiting *waiting) {
+    struct motion_entry *entry = motion_table_find(&m->table, waiting->player);
+    if (entry && entry->known) {
+        begin_session(m, waiting, entry);
+        return;
+    }
+    m->stats.load_failures++;
+    answer(waiting, WIRE_LOAD_UNAVAILABLE, NULL);
+}
+
+void motion_loads_deinit(struct motion *m) {
+    struct motion_loads *loads = &m->loads;
+    CHECK(loads->busy_jobs == 0);
+    for (; loads->count > 0; loads->count--) {
+        answer(&loads->ring[loads->head], WIRE_LOAD_UNAVAILABLE, NULL);
+        loads->head = (loads->head + 1) % MOTION_LOADS_MAX;
+    }
+    free(loads->ring);
+    for (unsigned i = 0; i < MOTION_LOAD_JOBS_MAX; i++) free(loads->jobs[i].waiting);
+}
+
+/* --- a query's result */
+
+static int row_read(const PGresult *result, int at, struct wire_player_state *state) {
+    struct pg_row row = pg_row_at(result, at);
+    *state = (struct wire_player_state){.player = pg_row_u64(&row, 0),
+                                        .session_epoch = pg_row_u64(&row, 1),
+                                        .tick = pg_row_u64(&row, 2),
+                                        .experience = pg_row_u64(&row, 3),
+                                        .x = pg_row_int4(&row, 4),
+                                        .y = pg_row_int4(&row, 5),
+                                        .yaw = (uint16_t)pg_row_int4(&row, 6),
+                                        .level = (uint16_t)pg_row_int4(&row, 7),
+                                        .hit_points = (uint16_t)pg_row_int4(&row, 8),
+                                        .flags = (uint16_t)pg_row_int4(&row, 9)};
+    return row.error;
+}
+
+/* rows_merge takes what PostgreSQL has into the table, where it is newer than what is there. */
+static void rows_merge(struct motion *m, const PGresult *result) {
+    for (int i = 0; i < pg_rows(result); i++) {
+        struct wire_player_state state;
+        if (row_read(result, i, &state) != 0) {
+            log_error("motion.bad_row", "row=%d", i);
+            continue;
+        }
+        struct motion_entry *entry = motion_table_find(&m->table, state.player);
+        if (!entry || !motion_is_newer(entry, state.session_epoch, state.tick)) continue;
+        entry->state = state;
+        entry->known = true;
+        if (entry->epoch < state.session_epoch) entry->epoch = state.session_epoch;
+    }
+}
+
+static void load_done(void *ctx, const struct pg_reply *reply) {
+    struct motion_load_job *job = ctx;
+    struct motion *m = job->motion;
+    job->busy = false;
+    m->loads.busy_jobs--;
+    bool bad = reply->error != 0;
+    if (bad) log_warn("motion.load_failed", "players=%" PRIu32 " message=%s", job->count, LOG_QUOTE(reply->message));
+    for (uint32_t i = 0; i < job->count && !bad; i++) (void)motion_table_take(&m->table, job->waiting[i].player);
+    if (!bad) rows_merge(m, reply->results[0]);
+    for (uint32_t i = 0; i < job->count; i++) {
+        struct motion_entry *entry = bad ? NULL : motion_table_find(&m->table, job->waiting[i].player);
+        if (entry) {
+            entry->verified = true;
+            begin_session(m, &job->waiting[i], entry);
+        } else {
+            m->stats.refused += !bad;
+            fail(m, &job->waiting[i]);
+        }
+    }
+}
+
+/* --- asking */
+
+int motion_load(struct motion *m, uint64_t player, uint64_t session_epoch, motion_loaded done, void *ctx, struct mono now) {
+    m->now = now;
+    struct motion_waiting waiting = {.player = player, .epoch = session_epoch, .done = done, .ctx = ctx};
+    m->stats.loads++;
+    struct motion_loads *loads = &m->loads;
+    if (!player_id_valid(player) || session_epoch > INT64_MAX) {
+        m->stats.invalid++;
+        answer(&waiting, WIRE_LOAD_STALE, NULL);
+        return 0;
+    }
+    struct motion_entry *entry = motion_table_find(&m->table, player);
+    if (entry && (entry->verified || session_epoch < entry->epoch)) {
+        m->stats.load_hits++;
+        begin_session(m, &waiting, entry);
+        return 0;
+    }
+    if (loads->count == MOTION_LOADS_MAX) return MARCH_ERR_FULL;
+    loads->ring[(loads->head + loads->count++) % MOTION_LOADS_MAX] = waiting;
+    return 0;
+}
+
+static void job_start(struct motion *m, struct motion_load_job *job) {
+    struct motion_loads *loads = &m->loads;
+    struct pg_params *params = &m->params[1];
+    pg_params_reset(params);
+    pg_params_array(params, PG_INT8);
+    for (job->count = 0; job->count < MOTION_LOAD_ROWS && loads->count > 0; loads->count--) {
+        job->waiting[job->count++] = loads->ring[loads->head];
+        pg_params_push_int8(params, (int64_t)loads->ring[loads->head].player);
+        loads->head = (loads->head + 1) % MOTION_LOADS_MAX;
+    }
+    pg_params_end(params);
+    struct pg_call call = {&LOAD, params};
+    if (pg_run(m->config.pg, &call, 1, PG_READ, MOTION_LOAD_DEADLINE_MS, load_done, job) == 0) {
+        job->busy = true;
+        loads->busy_jobs++;
+        return;
+    }
+    for (uint32_t i = 0; i < job->count; i++) fail(m, &job->waiting[i]);
+}
+
+void motion_loads_update(struct motion *m) {
+    for (unsigned i = 0; i < MOTION_LOAD_JOBS_MAX && m->loads.count > 0; i++) {
+        if (!m->loads.jobs[i].busy) job_start(m, &m->loads.jobs[i]);
+    }
+}
