@@ -316,7 +316,10 @@ void bot_take_packet(void *context, uint32_t index, uint8_t *packet, size_t len)
     struct bot *bot = &s->bots[index];
     if (bot->state != BOT_CONNECTING && bot->state != BOT_PLAYING) return;
     (void)march_client_receive(bot->client, s->now.ns, packet, len);
-    if (bot->state == BOT_PLAYING && march_client_state(bot->client) == MARCH_CLIENT_CONNECTED) return;
+    if (bot->state == BOT_PLAYING && march_client_state(bot->client) == MARCH_CLIENT_CONNECTED) {
+        if (swarm_deals(s)) hear(s, index); /* at once: answers are timed */
+        return;
+    }
     if (bot->state == BOT_CONNECTING) (void)update(s, index); /* answer a challenge at once */
     follow_client(s, index);
 }
