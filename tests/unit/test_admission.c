@@ -201,6 +201,7 @@ static void test_admission_persist_that_is_back_is_told_of_all(void **state) {
     struct fixture *f = play_claimed(state);
     lose_persist(f);
     f->persist.refresh_count = 0;
+    f->gateway->refresh_at = (struct mono){UINT64_MAX}; /* not by the usual round */
     fake_persist_open(&f->persist, f->dir, 6);
     PUMP_UNTIL(f, f->persist.refresh_count >= 1);
     assert_true(f->persist.refreshes[0].session == session_of(f) && f->persist.refreshes[0].player == PLAYER);
@@ -238,6 +239,7 @@ static void test_admission_command_while_persist_is_away_is_answered_at_once(voi
     struct fixture *f = play_claimed(state);
     command(f, KEY);
     PUMP_UNTIL(f, f->persist.command_count == 1);
+    f->gateway->keepers[0]->waiting[0].until_ns = UINT64_MAX;
     fake_persist_close(&f->persist); /* with that one unanswered */
     PUMP_UNTIL(f, was_answered(f, KEY, WIRE_STATUS_UNAVAILABLE));
     assert_int_equal(f->gateway->keepers[0]->stats.commands_unanswered, 1);
