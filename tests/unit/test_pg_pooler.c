@@ -62,7 +62,9 @@ static int teardown(void **state) {
 
 static struct harness open_pool(unsigned connections) {
     struct harness harness;
-    harness_open(&harness, &(struct pg_config){.name = "pooled", .uri = pooler_uri, .connections = connections, .connect_ms = 500, .seed = 1});
+    harness_open(
+        &harness,
+        &(struct pg_config){.name = "pooled", .uri = pooler_uri, .connections = connections, .connect_ms = 500, .seed = 1});
     return harness;
 }
 
