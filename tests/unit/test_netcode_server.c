@@ -390,6 +390,25 @@ static void test_client_id_with_a_session_is_ignored_and_named(void **state) {
     assert_int_equal(respond(&second), NETCODE_DROP_NONE);
 }
 
+static void test_second_login_is_reported_once_its_address_is_proved(void **state) {
+    (void)state;
+    config.reports_second_login = true;
+    start();
+    struct peer first, second;
+    connect_peer(&first, 9, 1000);
+    mint(&second, 9, 1001);
+    assert_int_equal(request(&second), NETCODE_DROP_NONE); /* whoever only copied a request disturbs nobody */
+    assert_int_equal(respond(&second), NETCODE_DROP_CLIENT_CONNECTED);
+    assert_int_equal(event.slot.index, first.slot.index);
+    assert_int_equal(event.slot.generation, first.slot.generation);
+    assert_int_equal(send_sealed(&first, NETCODE_DISCONNECT, "", 0), NETCODE_DROP_NONE);
+    assert_int_equal(respond(&second), NETCODE_DROP_NONE);
+    assert_int_equal(event.type, NETCODE_EVENT_CONNECTED);
+    assert_memory_equal(event.token_mac, second.public.sealed + sizeof second.public.sealed - NETCODE_MAC_BYTES,
+                        NETCODE_MAC_BYTES);
+    assert_true(event.token_expire_s == second.public.expire_s);
+}
+
 static void test_challenge_of_another_token_is_refused(void **state) {
     (void)state;
     start();
@@ -684,6 +703,7 @@ int main(void) {
         TEST(test_token_that_may_predate_the_start_is_ignored),
         TEST(test_token_that_is_not_for_us_is_ignored),
         TEST(test_client_id_with_a_session_is_ignored_and_named),
+        TEST(test_second_login_is_reported_once_its_address_is_proved),
         TEST(test_challenge_of_another_token_is_refused),
         TEST(test_server_full_sends_denied),
         TEST(test_pending_full_ignores_until_handshakes_expire),

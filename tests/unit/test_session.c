@@ -62,6 +62,20 @@ static void test_session_handle_of_reused_slot_finds_nothing(void **state) {
     assert_null(session_find(&f->table, UINT64_MAX));
 }
 
+static void test_session_that_is_claimed_waits_for_its_zone(void **state) {
+    struct fixture *f = *state;
+    struct session *session = session_open_claiming(&f->table, 3, 7, 1001);
+    assert_int_equal(f->table.state_counts[SESSION_CLAIMING], 1);
+    assert_int_equal(f->table.waiting_counts[0], 0);
+    session_claimed(&f->table, session, 99, 2);
+    assert_true(session->epoch == 99 && session->route == 2 && session->state == SESSION_WAITING);
+    assert_int_equal(f->table.waiting_counts[2], 1);
+    session_close(&f->table, session);
+    session = session_open_claiming(&f->table, 3, 8, 1001);
+    session_close(&f->table, session);
+    assert_int_equal(f->table.state_counts[SESSION_FREE], SLOTS);
+}
+
 static void test_session_counts_follow_every_move(void **state) {
     struct fixture *f = *state;
     struct session *a = session_open(&f->table, 0, 1, 1, 2), *b = session_open(&f->table, 1, 1, 2, 2);
@@ -199,6 +213,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_session_handle_of_reused_slot_finds_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_session_counts_follow_every_move, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_session_that_is_claimed_waits_for_its_zone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_session_repeated_inputs_are_taken_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_batch_inputs_of_one_session_are_merged_newest_first, setup, teardown),
         cmocka_unit_test_setup_teardown(test_batch_place_is_void_after_clear, setup, teardown),

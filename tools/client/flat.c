@@ -33,7 +33,8 @@ static struct flat_table table_at(struct flat_message *m, uint64_t at) {
 }
 
 struct flat_table flat_root(struct flat_message *m) {
-    return has(m, 0, 4) ? table_at(m, load_le(m->bytes, 4)) : (struct flat_table){.message = m};
+    struct flat_table none = {.message = m};
+    return has(m, 0, 4) ? table_at(m, load_le(m->bytes, 4)) : none;
 }
 
 const uint8_t *flat_struct(const struct flat_table *t, unsigned field, uint32_t size) {
@@ -74,7 +75,8 @@ static uint64_t follow(const struct flat_table *t, unsigned field) {
 
 struct flat_table flat_table_of(const struct flat_table *t, unsigned field) {
     uint64_t at = follow(t, field);
-    return at == 0 ? (struct flat_table){.message = t->message} : table_at(t->message, at);
+    struct flat_table none = {.message = t->message};
+    return at == 0 ? none : table_at(t->message, at);
 }
 
 struct flat_vector flat_vector_of(const struct flat_table *t, unsigned field, uint32_t item_size, uint32_t most) {
