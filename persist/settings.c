@@ -1,0 +1,105 @@
+#include "persist/settings.h"
+
+#include <argp.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/config.h"
+#include "common/file.h"
+#include "common/option.h"
+#include "common/version.h"
+
+enum { KEY_SHARD = 256, KEY_LOG_LEVEL };
+
+static const struct argp_option table[] = {
+    {"config", 'c', "FILE", 0, "The cluster's configuration", 0},
+    {"name", 'n', "NAME", 0, "Which persist of the configuration this is", 0},
+    {"run-dir", 'd', "DIR", 0, "Folder of keys, sockets, addresses and journals (run)", 0},
+    {"shard", KEY_SHARD, "I/N", 0, "Refuse to start unless the configuration makes this shard I of N, from 0", 0},
+    {"cpu", 'p', "N", 0, "Pin the loop to a core, -1 to none; in place of the configuration's", 0},
+    {"log-level", KEY_LOG_LEVEL, "LEVEL", 0, "debug, info, warn or error (info)", 0},
+    {0},
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state) {
+    struct settings *s = state->input;
+    switch (key) {
+    case 'c': s->config = arg; break;
+    case 'n': s->name = arg; break;
+    case 'd': s->run_dir = arg; break;
+    case KEY_SHARD: s->shard = arg; break;
+    case 'p':
+        s->has_cpu = true;
+        s->cpu = strcmp(arg, "-1") == 0 ? CONFIG_CPU_NONE : (int32_t)option_number(state, "--cpu", arg, 0, 1023);
+        break;
+    case KEY_LOG_LEVEL:
+        if (log_level_parse(arg, &s->log_level))
+            argp_error(state, "--log-level: expected debug, info, warn or error, found %s", arg);
+        break;
+    case ARGP_KEY_END:
+        if (!s->config || !s->name) argp_error(state, "--config and --name are needed");
+        break;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+void settings_parse(struct settings *settings, int argc, char **argv) {
+    *settings = (struct settings){.run_dir = "run", .cpu = CONFIG_CPU_NONE, .log_level = LOG_LEVEL_INFO};
+    argp_program_version = "persist " MARCH_VERSION;
+    const struct argp argp = {.options = table,
+                              .parser = parse,
+                              .doc = "Keeps what lasts of one shard of a Marchland cluster: players, and what they have."};
+    error_t error = argp_parse(&argp, argc, argv, ARGP_NO_ARGS, NULL, settings);
+    if (error) exit(EXIT_FAILURE);
+}
+
+bool settings_shard_is(const char *text, uint32_t index, uint32_t count) {
+    char expected[32];
+    snprintf(expected, sizeof expected, "%" PRIu32 "/%" PRIu32, index, count);
+    return strcmp(text, expected) == 0;
+}
+
+/* --- where the databases are */
+
+/* Copies the next line into `out`, and says where the one after it begins. */
+static int take_line(const char **text, char out[SETTINGS_ADDRESS_SIZE]) {
+    size_t len = strcspn(*text, "\n");
+    if (len >= SETTINGS_ADDRESS_SIZE) return MARCH_ERR_INVALID;
+    memcpy(out, *text, len);
+    out[len] = '\0';
+    *text += len + ((*text)[len] == '\n');
+    return 0;
+}
+
+static int read_lines(const char *run_dir, const char *name, const char *suffix, char *first, char *second, char *error,
+                      size_t error_size) {
+    char path[PATH_MAX];
+    int len = snprintf(path, sizeof path, "%s/%s.%s", run_dir, name, suffix);
+    if (len < 0 || (size_t)len >= sizeof path) {
+        snprintf(error, error_size, "%s: path too long", run_dir);
+        return MARCH_ERR_INVALID;
+    }
+    uint8_t *bytes;
+    size_t size;
+    int result = file_read(path, 4 * SETTINGS_ADDRESS_SIZE, &bytes, &size, error, error_size);
+    if (result) return result;
+    const char *text = (const char *)bytes;
+    result = take_line(&text, first);
+    if (!result && second) result = take_line(&text, second);
+    if (result || !*first || *text || strlen((const char *)bytes) != size) {
+        snprintf(error, error_size, "%s: expected %s of at most %d bytes", path, second ? "one or two lines" : "one line",
+                 SETTINGS_ADDRESS_SIZE - 1);
+        result = MARCH_ERR_INVALID;
+    }
+    free(bytes);
+    return result;
+}
+
+int settings_stores(const char *run_dir, const char *name, struct stores *out, char *error, size_t error_size) {
+    int result = read_lines(run_dir, name, "postgres", out->postgres, out->replica, error, error_size);
+    return result ? result : read_lines(run_dir, name, "redis", out->redis, NULL, error, error_size);
+}

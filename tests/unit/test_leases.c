@@ -1,0 +1,186 @@
+/* Leases against a real PostgreSQL: who gets a partition, who keeps it, who is refused, and what holds while it is away. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "persist/leases.h"
+#include "tests/unit/pg_fixture.h"
+#include "tests/unit/pg_harness.h"
+
+enum { ZONE = 3 };
+
+static struct pg_fixture fixture;
+static int64_t fence;
+
+static int setup(void **state) {
+    (void)state;
+    pg_fixture_open(&fixture, NULL);
+    fence = pg_fixture_migrate(&fixture);
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    pg_fixture_close(&fixture);
+    return 0;
+}
+
+struct world {
+    struct harness harness;
+    struct leases *leases;
+    unsigned answers;
+    uint32_t index;
+    uint64_t incarnation, epoch;
+    int error;
+};
+
+static void on_answer(void *ctx, uint32_t index, uint64_t incarnation, int error, uint64_t epoch) {
+    struct world *w = ctx;
+    w->answers++;
+    w->index = index;
+    w->incarnation = incarnation;
+    w->error = error;
+    w->epoch = epoch;
+}
+
+static void open_world(struct world *w) {
+    *w = (struct world){0};
+    harness_open(&w->harness, &(struct pg_config){.name = "primary", .uri = fixture.uri, .connections = 1});
+    w->leases = leases_create(w->harness.pg, fence, on_answer, w);
+    assert_non_null(w->leases);
+}
+
+static void close_world(struct world *w) {
+    pg_destroy(w->harness.pg);
+    leases_destroy(w->leases);
+    ev_loop_destroy(w->harness.loop);
+}
+
+static int claim(struct world *w, uint64_t incarnation, uint64_t held) {
+    unsigned before = w->answers;
+    assert_int_equal(leases_claim(w->leases, &(struct lease_claim){ZONE, "zone-3", incarnation, held}), 0);
+    harness_until(&w->harness, w->answers > before);
+    assert_int_equal(w->index, ZONE);
+    assert_true(w->incarnation == incarnation);
+    return w->error;
+}
+
+static void test_leases_rise_with_each_new_owner(void **state) {
+    (void)state;
+    pg_fixture_execute(&fixture, "delete from leases");
+    struct world w;
+    open_world(&w);
+    assert_false(leases_check(w.leases, ZONE, 7, 0));
+    assert_int_equal(claim(&w, 7, 0), 0);
+    assert_int_equal(w.epoch, 1);
+    assert_true(leases_check(w.leases, ZONE, 7, 1));
+    assert_int_equal(claim(&w, 8, 0), 0);
+    assert_int_equal(w.epoch, 2);
+    assert_false(leases_check(w.leases, ZONE, 7, 1)); /* the zone that was replaced */
+    assert_false(leases_check(w.leases, ZONE, 7, 2));
+    assert_true(leases_check(w.leases, ZONE, 8, 2));
+    assert_int_equal(leases_stats_get(w.leases).granted, 2);
+    assert_int_equal(leases_stats_get(w.leases).refused, 3);
+    close_world(&w);
+}
+
+static void test_leases_are_kept_by_their_owner_over_a_restart(void **state) {
+    (void)state;
+    pg_fixture_execute(&fixture, "delete from leases");
+    struct world w;
+    open_world(&w);
+    assert_int_equal(claim(&w, 7, 0), 0);
+    close_world(&w);
+    open_world(&w);
+    assert_false(leases_check(w.leases, ZONE, 7, 1)); /* not before it was claimed here */
+    assert_int_equal(claim(&w, 7, 1), 0);
+    assert_int_equal(w.epoch, 1);
+    assert_int_equal(leases_stats_get(w.leases).kept, 1);
+    assert_int_equal(claim(&w, 7, 0), 0); /* it never heard the answer */
+    assert_int_equal(w.epoch, 1);
+    close_world(&w);
+}
+
+static void test_leases_that_were_lost_are_stale(void **state) {
+    (void)state;
+    pg_fixture_execute(&fixture, "delete from leases");
+    struct world w;
+    open_world(&w);
+    assert_int_equal(claim(&w, 7, 0), 0);
+    assert_int_equal(claim(&w, 8, 0), 0);
+    assert_int_equal(claim(&w, 7, 1), MARCH_ERR_FENCED);
+    assert_int_equal(w.epoch, 2);
+    assert_int_equal(leases_stats_get(w.leases).stale, 1);
+    close_world(&w);
+}
+
+static void test_leases_of_a_lost_table_go_on_above_what_was_held(void **state) {
+    (void)state;
+    pg_fixture_execute(&fixture, "delete from leases");
+    struct world w;
+    open_world(&w);
+    assert_int_equal(claim(&w, 7, 41), 0);
+    assert_int_equal(w.epoch, 42);
+    close_world(&w);
+}
+
+static void test_leases_hold_for_who_has_them_while_the_database_is_away(void **state) {
+    (void)state;
+    pg_fixture_execute(&fixture, "delete from leases");
+    struct world w;
+    open_world(&w);
+    assert_int_equal(claim(&w, 7, 0), 0);
+    pg_fixture_stop(&fixture);
+    assert_int_equal(claim(&w, 7, 1), 0);
+    assert_int_equal(w.epoch, 1);
+    assert_int_equal(claim(&w, 8, 0), MARCH_ERR_UNAVAILABLE);
+    assert_int_equal(claim(&w, 7, 0), MARCH_ERR_UNAVAILABLE);
+    assert_true(leases_check(w.leases, ZONE, 7, 1));
+    pg_fixture_start(&fixture);
+    harness_until(&w.harness, pg_is_available(w.harness.pg));
+    assert_int_equal(claim(&w, 8, 0), 0);
+    assert_int_equal(w.epoch, 2);
+    close_world(&w);
+}
+
+static void test_leases_of_a_persist_that_was_taken_over_are_not_given(void **state) {
+    (void)state;
+    pg_fixture_execute(&fixture, "delete from leases");
+    struct world w;
+    open_world(&w);
+    int64_t newer = pg_fixture_migrate(&fixture);
+    assert_int_equal(claim(&w, 7, 0), MARCH_ERR_UNAVAILABLE);
+    assert_int_equal(pg_fixture_number(&fixture, "select count(*) from leases"), 0);
+    close_world(&w);
+    fence = newer;
+}
+
+static void test_leases_take_one_claim_at_a_time(void **state) {
+    (void)state;
+    pg_fixture_execute(&fixture, "delete from leases");
+    struct world w;
+    open_world(&w);
+    assert_int_equal(claim(&w, 7, 0), 0); /* the connection is there */
+    const struct lease_claim next = {ZONE, "zone-3", 8, 0}, other = {ZONE + 1, "zone-4", 8, 0};
+    assert_int_equal(leases_claim(w.leases, &next), 0);
+    assert_int_equal(leases_claim(w.leases, &next), MARCH_ERR_FULL);
+    assert_int_equal(leases_claim(w.leases, &other), 0);
+    harness_until(&w.harness, w.answers == 3);
+    close_world(&w);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_leases_rise_with_each_new_owner),
+        cmocka_unit_test(test_leases_are_kept_by_their_owner_over_a_restart),
+        cmocka_unit_test(test_leases_that_were_lost_are_stale),
+        cmocka_unit_test(test_leases_of_a_lost_table_go_on_above_what_was_held),
+        cmocka_unit_test(test_leases_hold_for_who_has_them_while_the_database_is_away),
+        cmocka_unit_test(test_leases_of_a_persist_that_was_taken_over_are_not_given),
+        cmocka_unit_test(test_leases_take_one_claim_at_a_time),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
