@@ -152,13 +152,17 @@ struct abroad *abroad_create(struct ev_loop *loop, abroad_find find, void *ctx) 
     return abroad;
 }
 
-void abroad_destroy(struct abroad *abroad) {
-    if (!abroad) return;
+void abroad_abort(struct abroad *abroad) {
     while (abroad->requests) {
         struct request *request = abroad->requests;
         request->done(request->ctx, MARCH_ERR_UNAVAILABLE, 0, NULL, 0);
         forget(request);
     }
+}
+
+void abroad_destroy(struct abroad *abroad) {
+    if (!abroad) return;
+    abroad_abort(abroad);
     curl_multi_cleanup(abroad->multi);
     ev_timer_stop(abroad->loop, &abroad->timer);
     free(abroad);

@@ -30,8 +30,11 @@ typedef void (*abroad_done)(void *ctx, int error, unsigned status, const char *b
 /* abroad_create returns NULL when memory is short. */
 struct abroad *abroad_create(struct ev_loop *loop, abroad_find find, void *ctx);
 
-/* abroad_destroy ends what is under way with MARCH_ERR_UNAVAILABLE; callbacks must not ask for more. NULL is fine. */
+/* abroad_destroy aborts what is under way. NULL is fine. */
 void abroad_destroy(struct abroad *abroad);
+
+/* abroad_abort ends what is under way with MARCH_ERR_UNAVAILABLE; callbacks must not ask for more. */
+void abroad_abort(struct abroad *abroad);
 
 /* abroad_url tells a shard's base; false when it is not known. */
 bool abroad_url(const struct abroad *abroad, uint32_t shard, char url[ABROAD_URL_SIZE]);

@@ -71,6 +71,7 @@ static void end_ask(struct reads_ask *ask, int error, const struct cache_value *
 
 void reads_destroy(struct reads *reads) {
     if (!reads) return;
+    if (reads->config.abroad) abroad_abort(reads->config.abroad);
     reads->closing = true;
     cache_destroy(reads->cache);
     while (reads->asks) end_ask(reads->asks, MARCH_ERR_UNAVAILABLE, NULL);
@@ -525,6 +526,31 @@ void reads_guild_created(struct reads *reads, uint64_t guild, const char *name) 
     names_add(reads->names, NAME_GUILD, name);
     reads_guild_changed(reads, guild);
     if (strlen(name) <= READS_NAME_MAX) drop(reads, READS_KIND_GUILD_NAME, 0, name);
+}
+
+static uint64_t id_of(const char *text) {
+    char *end;
+    uint64_t id = strtoull(text, &end, 10);
+    return *end == '\0' && end != text ? id : 0;
+}
+
+bool reads_heard(struct reads *reads, const char *payload) {
+    const char *blank = strchr(payload, ' ');
+    size_t len = blank ? (size_t)(blank - payload) : strlen(payload);
+    uint64_t id = blank ? id_of(blank + 1) : 0;
+    if (len == 3 && strncmp(payload, "all", len) == 0) {
+        reads_all_changed(reads);
+    } else if (len == 7 && strncmp(payload, "auction", len) == 0) {
+        reads_auctions_changed(reads);
+    } else if (id && len == 6 && strncmp(payload, "player", len) == 0) {
+        reads_account_changed(reads, LEDGER_OWNER_PLAYER, id);
+        reads_player_changed(reads, id);
+    } else if (id && len == 5 && strncmp(payload, "guild", len) == 0) {
+        reads_guild_changed(reads, id);
+    } else {
+        return false;
+    }
+    return true;
 }
 
 /* --- small things */

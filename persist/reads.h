@@ -45,8 +45,9 @@
 #define READS_PAGE_MAX       100  /* rows of a page */
 #define READS_BOARD_MAX      1000 /* entries of a board in one answer, and the last rank of one merged over shards */
 #define READS_DAYS_MAX       90
-#define READS_WARM_MAX       1000 /* profiles at the start */
-#define READS_NAME_MAX       127  /* bytes; the database counts 32 characters */
+#define READS_WARM_MAX       1000            /* profiles at the start */
+#define READS_CHANNEL        "march_changed" /* of LISTEN */
+#define READS_NAME_MAX       127             /* bytes; the database counts 32 characters */
 #define READS_NAMES_A_PAGE   5000
 #define READS_NAMES_FALSE    0.01 /* share of unknown names that are looked up all the same */
 
@@ -200,6 +201,10 @@ void reads_account_changed(struct reads *reads, uint32_t owner_kind, uint64_t ow
 void reads_guild_changed(struct reads *reads, uint64_t guild);
 void reads_auctions_changed(struct reads *reads);
 void reads_all_changed(struct reads *reads); /* or: changes may have been missed */
+
+/* reads_heard takes what was said on the database's channel READS_CHANNEL by whoever has changed rows by hand, as in `notify
+ * march_changed, 'player 7'`: "player ID", "guild ID", "auction" or "all". False for anything else. */
+bool reads_heard(struct reads *reads, const char *payload);
 
 /* A name is now taken. */
 void reads_player_created(struct reads *reads, uint64_t player, const char *name);

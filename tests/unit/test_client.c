@@ -1,4 +1,5 @@
 /* The client library against the real netcode server and channel, over a simulated network. */
+#include "schemas/wire.h"
 #include "tests/unit/client_fixture.h"
 
 #include <math.h>
@@ -373,6 +374,95 @@ static void test_client_config_out_of_range_is_refused(void **state) {
     march_client_destroy(NULL);
 }
 
+/* tell sends the client a message of wire.h as soon as there is room. */
+static void tell(struct fixture *f, struct wire_builder *builder, const struct wire_server_message *message) {
+    struct wire_bytes bytes;
+    assert_int_equal(wire_server_message_pack(builder, message, &bytes), 0);
+    for (unsigned ms = 0; channel_send(&f->channel, f->now, bytes.data, bytes.len) != 0; ms++) {
+        assert_true(ms < 10000);
+        fixture_step(f);
+    }
+}
+
+static void test_client_inventory_follows_differences_over_a_bad_network(void **state) {
+    (void)state;
+    enum { CHANGES = 60 };
+    struct fixture *f = fixture_create(&defaults);
+    struct wire_builder *builder = wire_builder_create(WIRE_CLIENT_BYTES_MAX);
+    fixture_connect(f);
+    f->loss_percent = 10;
+    f->duplicate_percent = 5;
+    f->jitter_ms = 30;
+    for (uint64_t i = 1; i <= CHANGES; i++) { /* each change adds an item, counts the one before up and takes another */
+        struct wire_server_message m = {.kind = WIRE_SERVER_INVENTORY_DIFF};
+        m.inventory = (struct wire_inventory_diff){.reset = i == 1, .version = i, .gold = 10 * i, .added_count = 1};
+        m.inventory.added[0] = (struct wire_item){.id = i, .kind = 2, .count = 1, .version = 1};
+        m.inventory.updated_count = i > 1;
+        m.inventory.updated[0] = (struct wire_item){.id = i - 1, .kind = 2, .count = 2, .version = 2};
+        m.inventory.removed_count = i > 5;
+        m.inventory.removed[0] = i - 5;
+        tell(f, builder, &m);
+    }
+    const struct march_inventory *inventory = march_client_inventory(f->client);
+    struct march_event event;
+    for (unsigned ms = 0; ms < 30000 && inventory->version < CHANGES; ms++) {
+        fixture_step(f);
+        uint64_t before = inventory->version;
+        if (march_client_next_event(f->client, &event) < 0) continue;
+        assert_int_equal(event.kind, MARCH_EVENT_INVENTORY);
+        assert_int_equal(inventory->version, before + 1);
+    }
+    assert_true(inventory->whole && inventory->version == CHANGES && inventory->gold == 10 * CHANGES);
+    assert_int_equal(inventory->count, 5);
+    for (uint32_t i = 0; i < inventory->count; i++) {
+        assert_in_range(inventory->items[i].id, CHANGES - 4, CHANGES);
+        assert_int_equal(inventory->items[i].count, inventory->items[i].id == CHANGES ? 1 : 2);
+    }
+    wire_builder_destroy(builder);
+    fixture_destroy(f);
+}
+
+static void test_client_command_reaches_the_server_and_keeps_its_key(void **state) {
+    (void)state;
+    struct fixture *f = fixture_create(&defaults);
+    struct march_command command = {.verb = MARCH_VERB_USE, .item = 5, .version = 2};
+    assert_int_equal(march_client_command(f->client, f->now.ns, &command), MARCH_CLIENT_NOT_FOUND);
+    fixture_connect(f);
+    uint64_t key = command.key;
+    assert_int_not_equal(key, 0);
+    assert_int_equal(march_client_command(f->client, f->now.ns, &command), 0);
+    uint8_t bytes[WIRE_CLIENT_BYTES_MAX];
+    int len = -1;
+    for (unsigned ms = 0; ms < 1000 && len < 0; ms++) {
+        fixture_step(f);
+        len = channel_next_message(&f->channel, bytes, sizeof(bytes));
+    }
+    struct wire_client_message message;
+    assert_true(len > 0);
+    assert_int_equal(wire_client_message_read(bytes, (size_t)len, &message), 0);
+    assert_true(message.kind == WIRE_CLIENT_COMMAND && message.command.key == key && message.command.item == 5);
+    fixture_destroy(f);
+}
+
+static void test_client_that_was_taken_over_says_so(void **state) {
+    (void)state;
+    struct fixture *f = fixture_create(&defaults);
+    struct wire_builder *builder = wire_builder_create(WIRE_CLIENT_BYTES_MAX);
+    fixture_connect(f);
+    tell(f, builder, &(struct wire_server_message){.kind = WIRE_SERVER_ENDED, .ended = WIRE_END_TAKEN_OVER});
+    fixture_run(f, 200);
+    struct march_event event;
+    assert_true(march_client_next_event(f->client, &event) > 0);
+    assert_int_equal(event.kind, MARCH_EVENT_ENDED);
+    struct netcode_sink sink = fixture_sink(f);
+    netcode_server_disconnect(f->server, f->slot, &sink);
+    f->connected = false;
+    for (unsigned ms = 0; ms < 1000 && march_client_state(f->client) == MARCH_CLIENT_CONNECTED; ms++) fixture_step(f);
+    assert_int_equal(march_client_reason(f->client), MARCH_REASON_TAKEN_OVER);
+    wire_builder_destroy(builder);
+    fixture_destroy(f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_client_connects_and_takes_its_leave),
@@ -384,6 +474,9 @@ int main(void) {
         cmocka_unit_test(test_client_clock_knows_the_servers_tick),
         cmocka_unit_test(test_client_rtt_is_from_input_to_its_snapshot),
         cmocka_unit_test(test_client_messages_cross_a_bad_network_in_order),
+        cmocka_unit_test(test_client_inventory_follows_differences_over_a_bad_network),
+        cmocka_unit_test(test_client_command_reaches_the_server_and_keeps_its_key),
+        cmocka_unit_test(test_client_that_was_taken_over_says_so),
         cmocka_unit_test(test_client_bad_snapshots_are_refused_and_not_acknowledged),
         cmocka_unit_test(test_client_strange_datagrams_are_counted),
         cmocka_unit_test(test_client_allocates_nothing_after_create),
