@@ -275,7 +275,7 @@ static void on_account(void *ctx, enum ledger_status status, const struct ledger
         inventory.gold = holding->gold;
         inventory.version = holding->version;
         inventory.item_count = holding->item_count;
-        memcpy(inventory.items, holding->items, holding->item_count * sizeof *holding->items);
+        for (uint32_t i = 0; i < holding->item_count; i++) inventory.items[i] = holding->items[i];
     }
     reads_loaded(f.reads, f.load, &inventory, inventory_bytes(&inventory));
 }
