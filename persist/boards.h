@@ -4,17 +4,18 @@
  * player ids in decimal. Scores only rise (ZADD GT), so an update may be repeated and come in any order. The durable copy is
  * PostgreSQL's table `scores`, written behind, also only where raised.
  *
- * Updates gather in memory, one for a player and board, and go out every BOARDS_FLUSH_MS to both. What a store did not take
- * stays and is tried again. `march:board:ready:{shard}` holds the run id of the Redis that the boards were built in. Where
- * it is another (Redis started anew: empty, or with an older state) all are rebuilt from PostgreSQL: in pages, into
- * temporary keys, renamed at the end; meanwhile updates go to both.
+ * Updates gather in memory, one for a player and board, and go out every flush_ms to both. What a store did not take stays
+ * and is tried again. `march:board:ready:{shard}` holds the run id of the Redis that the boards were built in. Where it is
+ * another (Redis started anew: empty, or with an older state) all are rebuilt from PostgreSQL: in pages, into temporary
+ * keys, renamed at the end; meanwhile updates go to both. `march:board:regions:{shard}` names the regions.
  *
  * Order: score descending, then id as text, descending (as Redis has it). A rank in one region is exact in this order; over
- * all regions it is 1 + how many have a higher score.
+ * all regions it is 1 + how many have a higher score, and neighbours are numbered from there.
  *
- * Limits: BOARDS_REGIONS_MAX regions, BOARDS_PENDING_MAX updates in memory (past that a new one is refused and counted),
- * BOARDS_PAGE_MAX entries a page, BOARDS_READS_MAX reads under way. A player who changes region keeps a line in the old
- * region until the next rebuild. Without Redis reads end with MARCH_ERR_UNAVAILABLE.
+ * Limits: BOARDS_REGIONS_MAX regions, BOARDS_PENDING_MAX updates in memory (past that a new one is refused and counted;
+ * while Redis is away those that wait for it alone are let go first, and it is rebuilt when it is back), BOARDS_PAGE_MAX
+ * entries a page, BOARDS_READS_MAX reads under way. A player who changes region keeps a line in the old one until the next
+ * rebuild. Without Redis, and while the boards are rebuilt, reads end with MARCH_ERR_UNAVAILABLE.
  */
 #ifndef MARCH_PERSIST_BOARDS_H
 #define MARCH_PERSIST_BOARDS_H
@@ -30,6 +31,7 @@
 
 #define BOARDS_REGIONS_MAX 32
 #define BOARDS_REGION_MAX  31 /* bytes of a region's name */
+#define BOARDS_LISTS_MAX   64 /* lists of one merge: regions or shards */
 #define BOARDS_PENDING_MAX (1u << 18)
 #define BOARDS_PAGE_MAX    1000
 #define BOARDS_AROUND_MAX  50
