@@ -1,5 +1,6 @@
 /* fuzz_wire.c: messages of the bus and of clients. Whatever opens is within its bytes, obeys the limits, and reads back the
  * same when it is packed again. */
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -173,7 +174,10 @@ static void try_server_message(const uint8_t *bytes, size_t len) {
     struct wire_server_message a, b;
     memset(&a, 0, sizeof a);
     memset(&b, 0, sizeof b);
+    uint64_t key;
+    bool is_result = wire_server_message_result_key(bytes, len, &key) == 0;
     if (wire_server_message_read(bytes, len, &a) != 0) return;
+    CHECK(is_result == (a.kind == WIRE_SERVER_COMMAND_RESULT) && (!is_result || key == a.result.key));
     if (a.kind == WIRE_SERVER_HEARD) CHECK(utf8_text_valid(a.heard.text, strlen(a.heard.text), WIRE_TEXT_MAX));
     struct wire_bytes packed;
     CHECK(wire_server_message_pack(builder, &a, &packed) == 0);
@@ -184,7 +188,11 @@ static void try_client_message(const uint8_t *bytes, size_t len) {
     struct wire_client_message a, b;
     memset(&a, 0, sizeof a);
     memset(&b, 0, sizeof b);
-    if (wire_client_message_read(bytes, len, &a) != 0) return;
+    uint64_t key;
+    bool is_command = wire_client_message_command_key(bytes, len, &key) == 0;
+    bool is_read = wire_client_message_read(bytes, len, &a) == 0;
+    CHECK(is_command == (is_read && a.kind == WIRE_CLIENT_COMMAND) && (!is_command || key == a.command.key));
+    if (!is_read) return;
     if (a.kind == WIRE_CLIENT_SAY) CHECK(utf8_text_valid(a.say, strlen(a.say), WIRE_TEXT_MAX));
     struct wire_bytes packed;
     CHECK(wire_client_message_pack(builder, &a, &packed) == 0);
