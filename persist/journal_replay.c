@@ -99,8 +99,8 @@ static int segment_read(struct replay *r, uint32_t at, uint64_t expected) {
     struct journal_fault fault = {.what = "first position of the segment", .expected = expected, .found = segment->first};
     if (segment->first != 0 && segment->first != expected)
         return journal_fault_text(r->dir, segment->index, &fault, r->error, r->error_size);
-    uint8_t *bytes;
-    size_t len;
+    uint8_t *bytes = NULL;
+    size_t len = 0;
     int result = journal_dir_read(r->dir, segment, &bytes, &len, r->error, r->error_size);
     if (result) return result;
     struct journal_cursor cursor = {.bytes = bytes, .len = len, .offset = JOURNAL_PAGE, .position = expected};
