@@ -33,6 +33,8 @@ void dealer_leave(struct market *market, uint32_t index) {
 /* --- what is heard */
 
 static void remember_trade(struct dealer *d, const struct march_trade *trade) {
+    for (unsigned i = 0; i < d->trade_count; i++)
+        if (d->trades[i].trade == trade->trade) return;
     d->trades[d->trade_next] = *trade;
     d->trade_next = (d->trade_next + 1) % DEALER_TRADES_MAX;
     if (d->trade_count < DEALER_TRADES_MAX) d->trade_count++;
@@ -91,6 +93,9 @@ void dealer_done(struct market *market, uint32_t index) {
         break;
     case MARCH_VERB_GUILD_LEAVE:
         if (ok) d->guild = 0;
+        break;
+    case MARCH_VERB_TRADE_OFFER:
+        if (ok) remember_trade(d, &(struct march_trade){.trade = o->object, .offerer = d->player});
         break;
     case MARCH_VERB_TRADE_ACCEPT:
     case MARCH_VERB_TRADE_CANCEL: forget_trade(d, o->command.object); break;
