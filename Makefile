@@ -42,7 +42,7 @@ LIBS_zonectl := -lcurl
 LIBS_persist := -lcurl
 
 # Sources by folder. Everything but main.c of a process is a library, so that tests can link it.
-PROCESSES := gateway zone $(patsubst %/main.c,%,$(wildcard persist/main.c))
+PROCESSES := gateway zone persist
 lib_src    = $(filter-out %/main.c %/example.c,$(wildcard $(1)/*.c))
 lib_obj    = $(patsubst %.c,$(OUT)/%.o,$(call lib_src,$(1)))
 FBS       := $(wildcard schemas/*.fbs)

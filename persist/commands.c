@@ -11,8 +11,10 @@
 #include "common/utf8.h"
 #include "persist/boards.h"
 #include "persist/peers.h"
-#include "persist/tell.h"
+#include "persist/reads.h"
+#include "persist/reads_wire.h"
 #include "persist/value.h"
+#include "persist/value_wire.h"
 
 #define BOARD_AROUND_MAX 15 /* before and after: together with the player they fit one message */
 
@@ -26,7 +28,6 @@ struct asked {
     uint64_t key, object;
     uint32_t count; /* of a read: its first member */
     uint8_t verb;
-    enum board board;
     char region[BOARDS_REGION_MAX + 1]; /* "": all */
 };
 
@@ -77,8 +78,7 @@ static void conclude(struct asked *asked, enum ledger_status status, uint64_t ob
     pool_give(&asked->commands->asked, asked->handle);
 }
 
-static void tell_client(void *ctx, const struct wire_server_message *message) {
-    const struct asked *asked = ctx;
+static void tell_client(const struct asked *asked, const struct wire_server_message *message) {
     clients_tell(asked->commands->config.clients, &asked->client, message);
 }
 
@@ -102,7 +102,7 @@ static void changed(void *ctx, const struct ledger_result *result) {
 
 static void change(struct asked *asked, const struct wire_command *in) {
     struct ledger_command command;
-    if (tell_command(asked->client.player, in, &command)) {
+    if (value_command_of_wire(in, asked->client.player, &command)) {
         conclude(asked, LEDGER_INVALID, 0);
         return;
     }
@@ -112,16 +112,27 @@ static void change(struct asked *asked, const struct wire_command *in) {
 
 /* --- reads: inventories and guilds */
 
+static void tell_inventory(const struct asked *asked, const struct ledger_holding *holding, uint64_t guild) {
+    struct ledger_difference difference;
+    struct wire_server_message message = {.kind = WIRE_SERVER_INVENTORY_DIFF, .inventory = {.more = true}};
+    ledger_difference_of(NULL, holding, &difference);
+    for (uint32_t part = 0; message.inventory.more; part++) {
+        value_diff_to_wire(&difference, holding, guild, true, part, &message.inventory);
+        tell_client(asked, &message);
+    }
+}
+
 static void bank_found(void *ctx, enum ledger_status status, const struct ledger_holding *bank) {
     struct asked *asked = ctx;
-    if (status == LEDGER_OK) tell_inventory(bank, asked->object, tell_client, asked);
+    if (status == LEDGER_OK) tell_inventory(asked, bank, asked->object);
     conclude(asked, status, 0);
 }
 
 static void guild_found(void *ctx, enum ledger_status status, const struct ledger_guild *guild) {
     struct asked *asked = ctx;
     if (status == LEDGER_OK) {
-        struct wire_server_message message = tell_guild(asked->object, guild, asked->client.player, asked->count);
+        struct wire_server_message message = {.kind = WIRE_SERVER_GUILD_STATE};
+        value_guild_to_wire(asked->object, guild, asked->client.player, asked->count, &message.guild);
         tell_client(asked, &message);
     }
     conclude(asked, status, 0);
@@ -134,7 +145,7 @@ static void account_found(void *ctx, enum ledger_status status, const struct led
     if (status != LEDGER_OK) {
         conclude(asked, status, 0);
     } else if (asked->verb == LEDGER_INVENTORY && asked->object == 0) {
-        tell_inventory(holding, 0, tell_client, asked);
+        tell_inventory(asked, holding, 0);
         conclude(asked, LEDGER_OK, 0);
     } else if (asked->verb == LEDGER_INVENTORY) {
         if (asked->object == guild) {
@@ -143,8 +154,7 @@ static void account_found(void *ctx, enum ledger_status status, const struct led
             conclude(asked, LEDGER_FORBIDDEN, 0);
         }
     } else if (guild == 0) {
-        struct wire_server_message none = tell_guild(0, NULL, asked->client.player, 0);
-        tell_client(asked, &none);
+        tell_client(asked, &(struct wire_server_message){.kind = WIRE_SERVER_GUILD_STATE});
         conclude(asked, LEDGER_OK, 0);
     } else {
         asked->object = guild;
@@ -152,51 +162,82 @@ static void account_found(void *ctx, enum ledger_status status, const struct led
     }
 }
 
-/* --- reads: boards */
+/* --- reads: boards and profiles */
 
-static void board_read(void *ctx, int error, const struct board_page *page) {
+static void board_read(void *ctx, int error, const struct reads_board *board, struct reads_meta meta) {
+    (void)meta;
     struct asked *asked = ctx;
     if (error == 0) {
-        const char *region = asked->region[0] ? asked->region : NULL;
-        struct wire_server_message message = tell_board(asked->board, region, asked->commands->config.season, page);
+        struct wire_server_message message;
+        reads_wire_board(board, asked->region[0] ? asked->region : NULL, &message);
         tell_client(asked, &message);
     }
     conclude(asked, status_of(error), 0);
 }
 
-static uint32_t at_most(uint32_t value, uint32_t most) {
-    return value < most ? value : most;
+static uint32_t at_most(uint64_t value, uint32_t most) {
+    return value < most ? (uint32_t)value : most;
 }
 
 /* The text is a board, or a board and a region: "kills/main". */
 static void read_board(struct asked *asked, const struct wire_command *in) {
-    struct boards *boards = asked->commands->config.boards;
+    struct reads *reads = asked->commands->config.reads;
     char name[WIRE_COMMAND_TEXT_MAX + 1];
     memcpy(name, in->text, sizeof name);
-    char *region = strchr(name, '/');
-    if (region) *region++ = '\0';
-    if (board_of(name, &asked->board) || (region && strlen(region) > BOARDS_REGION_MAX)) {
+    char *slash = strchr(name, '/');
+    if (slash) *slash++ = '\0';
+    enum board board;
+    if (board_of(name, &board) || (slash && strlen(slash) > BOARDS_REGION_MAX)) {
         conclude(asked, LEDGER_NOT_FOUND, 0);
         return;
     }
-    snprintf(asked->region, sizeof asked->region, "%s", region ? region : "");
-    if (region && !*region) region = NULL;
+    snprintf(asked->region, sizeof asked->region, "%s", slash ? slash : "");
+    const char *region = asked->region[0] ? asked->region : NULL;
     uint32_t count = in->count > 0 ? in->count : WIRE_BOARD_ROWS_MAX;
-    int error;
     if (in->player) {
-        error =
-            boards_around(boards, asked->board, 0, region, in->player, at_most(count, BOARD_AROUND_MAX), board_read, asked);
+        reads_board_around(reads, board, 0, region, in->player, at_most(count, BOARD_AROUND_MAX), board_read, asked);
     } else {
-        uint32_t from = in->object > 0 && in->object < UINT32_MAX ? (uint32_t)in->object : 1;
-        error = boards_top(boards, asked->board, 0, region, from, at_most(count, WIRE_BOARD_ROWS_MAX), board_read, asked);
+        uint32_t from = in->object > 0 ? at_most(in->object, UINT32_MAX) : 1;
+        reads_board(reads, board, 0, region, from, at_most(count, WIRE_BOARD_ROWS_MAX), false, board_read, asked);
     }
-    if (error) conclude(asked, status_of(error), 0);
+}
+
+static void profile_read(void *ctx, const struct reads_profile_result *results, uint32_t count) {
+    struct asked *asked = ctx;
+    CHECK(count == 1);
+    if (results->error == 0) {
+        struct wire_server_message message;
+        reads_wire_profile(&results->profile, &message);
+        tell_client(asked, &message);
+    }
+    conclude(asked, status_of(results->error), 0);
+}
+
+static void player_named(void *ctx, int error, uint64_t player) {
+    struct asked *asked = ctx;
+    if (error) {
+        conclude(asked, status_of(error), 0);
+    } else {
+        reads_profiles(asked->commands->config.reads, &player, 1, false, profile_read, asked);
+    }
+}
+
+/* By id, by name, or the player's own. */
+static void read_profile(struct asked *asked, const struct wire_command *in) {
+    struct reads *reads = asked->commands->config.reads;
+    uint64_t player = in->player ? in->player : asked->client.player;
+    if (!in->player && in->text[0]) {
+        reads_player_named(reads, in->text, false, player_named, asked);
+    } else {
+        reads_profiles(reads, &player, 1, false, profile_read, asked);
+    }
 }
 
 /* --- taking */
 
 static bool is_off(const struct commands *c, uint8_t verb) {
     const struct flags *flags = c->config.flags;
+    if (verb == LEDGER_PROFILE) return !flags_is_on(flags, FLAG_READS);
     if (verb == LEDGER_BOARD) return !flags_is_on(flags, FLAG_BOARDS);
     if (verb == LEDGER_GUILD_INFO) return !flags_is_on(flags, FLAG_GUILD);
     return verb == LEDGER_INVENTORY && !flags_is_on(flags, FLAG_ITEMS);
@@ -226,6 +267,7 @@ void commands_take(struct commands *c, const struct client *client, const struct
     case LEDGER_INVENTORY:
     case LEDGER_GUILD_INFO: value_account(c->config.value, LEDGER_OWNER_PLAYER, client->player, account_found, asked); break;
     case LEDGER_BOARD: read_board(asked, command); break;
+    case LEDGER_PROFILE: read_profile(asked, command); break;
     default: change(asked, command);
     }
 }
@@ -244,21 +286,16 @@ static void tell_player(struct commands *c, uint64_t player, const struct wire_s
     peers_notice(c->config.peers, player, bytes.data, bytes.len);
 }
 
-/* To whom a change is told. */
-struct audience {
-    struct commands *commands;
-    uint64_t player; /* 0: all members of `guild` */
-    const struct ledger_guild *guild;
-};
-
-static void tell_audience(void *ctx, const struct wire_server_message *message) {
-    const struct audience *audience = ctx;
-    if (audience->player) {
-        tell_player(audience->commands, audience->player, message);
-        return;
+/* Tells how an account changed to its owner, or with `members` to all of a guild. */
+static void tell_change(struct commands *c, const struct value_change *change, const struct ledger_guild *members) {
+    struct ledger_difference difference;
+    struct wire_server_message message = {.kind = WIRE_SERVER_INVENTORY_DIFF, .inventory = {.more = true}};
+    ledger_difference_of(change->before, change->after, &difference);
+    for (uint32_t part = 0; message.inventory.more; part++) {
+        value_diff_to_wire(&difference, change->after, members ? change->owner : 0, false, part, &message.inventory);
+        if (!members) tell_player(c, change->owner, &message);
+        for (uint32_t i = 0; members && i < members->member_count; i++) tell_player(c, members->members[i].player, &message);
     }
-    for (uint32_t i = 0; i < audience->guild->member_count; i++)
-        tell_player(audience->commands, audience->guild->members[i].player, message);
 }
 
 /* A change of a guild's bank, on its way to the members. It holds during the call of commands_changed only. */
@@ -275,9 +312,7 @@ static void bank_changed(void *ctx, enum ledger_status status, const struct ledg
         return;
     }
     bank->is_told = true;
-    struct audience members = {.commands = bank->commands, .guild = guild};
-    if (status == LEDGER_OK)
-        tell_change(bank->change->before, bank->change->after, bank->change->owner, tell_audience, &members);
+    if (status == LEDGER_OK) tell_change(bank->commands, bank->change, guild);
 }
 
 /* The guild is nearly always cached, as its bank has just changed; where it is not, members ask for the bank again. */
@@ -292,9 +327,7 @@ static void tell_members(struct commands *c, const struct value_change *change) 
 
 void commands_changed(struct commands *c, const struct value_change *change) {
     if (change->owner_kind == LEDGER_OWNER_PLAYER) {
-        struct audience one = {.commands = c, .player = change->owner};
-        if (shard_of_player(change->owner, c->config.shard_count) == c->config.shard_index)
-            tell_change(change->before, change->after, 0, tell_audience, &one);
+        tell_change(c, change, NULL);
     } else if (change->owner_kind == LEDGER_OWNER_GUILD) {
         tell_members(c, change);
     }
@@ -309,13 +342,16 @@ struct guild_notice {
 static void tell_guild_notice(void *ctx, enum ledger_status status, const struct ledger_guild *guild) {
     struct guild_notice *g = ctx;
     const struct ledger_notice *notice = &g->notice;
+    if (guild) reads_guild_created(g->commands->config.reads, notice->object, guild->name);
     if (status == LEDGER_OK && notice->type == LEDGER_NOTICE_GUILD_INVITED) {
         struct wire_server_message message = {.kind = WIRE_SERVER_GUILD_INVITED,
                                               .guild_invited = {.guild = notice->object, .by = notice->by}};
         memcpy(message.guild_invited.name, guild->name, sizeof message.guild_invited.name);
         tell_player(g->commands, notice->player, &message);
     } else if (notice->type == LEDGER_NOTICE_GUILD_CHANGED && (status == LEDGER_OK || status == LEDGER_NOT_FOUND)) {
-        struct wire_server_message message = tell_guild(notice->object, guild, notice->player, 0);
+        struct wire_server_message message = {.kind = WIRE_SERVER_GUILD_STATE};
+        if (guild && ledger_guild_member(guild, notice->player))
+            value_guild_to_wire(notice->object, guild, notice->player, 0, &message.guild);
         tell_player(g->commands, notice->player, &message);
     }
     free(g);
@@ -328,21 +364,28 @@ static void about_guild(struct commands *c, const struct ledger_notice *notice) 
     value_guild(c->config.value, notice->object, tell_guild_notice, g);
 }
 
+/* What became of the item is for the inventory to say, so only an auction that is open names it. */
 static void about_auction(struct commands *c, const struct ledger_notice *notice, enum wire_auction_phase phase) {
+    struct wire_server_message message = {.kind = WIRE_SERVER_AUCTION_STATE,
+                                          .auction = {.auction = notice->object, .phase = phase}};
     const struct ledger_auction *row = value_auction(c->config.value, notice->object);
-    struct wire_server_message message = tell_auction(notice->object, row, phase, now_ms());
+    struct ledger_item item = {0};
+    if (row) item = (struct ledger_item){.kind = row->item_kind, .count = row->item_count};
+    if (row) value_auction_to_wire(notice->object, row, &item, now_ms(), phase, &message.auction);
     tell_player(c, notice->player, &message);
 }
 
 static void about_trade(struct commands *c, const struct ledger_notice *notice, enum wire_trade_outcome outcome) {
-    struct wire_server_message message = tell_trade_closed(notice->object, outcome);
-    tell_player(c, notice->player, &message);
+    tell_player(c, notice->player,
+                &(struct wire_server_message){.kind = WIRE_SERVER_TRADE_CLOSED,
+                                              .trade_closed = {.trade = notice->object, .outcome = outcome}});
 }
 
 static void offered(struct commands *c, const struct ledger_notice *notice) {
     const struct ledger_trade *row = value_trade(c->config.value, notice->object);
     if (!row) return; /* closed in the same batch, which is told too */
-    struct wire_server_message message = tell_trade(notice->object, row, now_ms());
+    struct wire_server_message message = {.kind = WIRE_SERVER_TRADE_OFFERED};
+    value_trade_to_wire(notice->object, row, now_ms(), &message.trade_offered);
     tell_player(c, notice->player, &message);
 }
 

@@ -17,20 +17,16 @@
 
 #define COMMANDS_MAX 16384
 
-struct boards;
 struct commands;
 struct peers;
 struct reads;
 struct value;
 struct value_change;
 
-/* Everything that is given may be set after commands_create, before the first command. */
 struct commands_config {
     uint32_t shard_index, shard_count;
-    uint32_t season;
     const struct flags *flags;
     struct value *value;
-    struct boards *boards;
     struct reads *reads;
     struct peers *peers;
     struct clients *clients;
@@ -46,7 +42,7 @@ struct commands_stats {
     uint32_t asked;                          /* now */
 };
 
-/* commands_create returns NULL when memory is short. commands_destroy: after value and boards, which call back. */
+/* commands_create returns NULL when memory is short. commands_destroy: after value and reads, which call back. */
 struct commands *commands_create(const struct commands_config *config);
 void commands_destroy(struct commands *commands);
 

@@ -117,6 +117,10 @@ void roster_seen(struct roster *roster, uint64_t player, const char *region) {
     snprintf(seen->region, sizeof seen->region, "%s", region);
 }
 
+void roster_name(uint64_t player, char name[ROSTER_NAME_SIZE]) {
+    snprintf(name, ROSTER_NAME_SIZE, "player-%" PRIu64, player);
+}
+
 struct roster_stats roster_stats(const struct roster *roster) {
     struct roster_stats stats = roster->stats;
     stats.pending = roster->count;

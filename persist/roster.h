@@ -13,6 +13,7 @@
 #define ROSTER_FLUSH_MS    500
 #define ROSTER_PENDING_MAX 16384
 #define ROSTER_BATCH       1024
+#define ROSTER_NAME_SIZE   32
 
 struct ev_loop;
 struct pg;
@@ -32,6 +33,9 @@ void roster_destroy(struct roster *roster);
 
 /* roster_seen notes that a player has begun a session in a region. */
 void roster_seen(struct roster *roster, uint64_t player, const char *region);
+
+/* roster_name writes the name that a player has who was never given another. */
+void roster_name(uint64_t player, char name[ROSTER_NAME_SIZE]);
 
 struct roster_stats roster_stats(const struct roster *roster);
 

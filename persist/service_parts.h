@@ -1,0 +1,104 @@
+/* service_parts.h: inside of the service: everything that a shard consists of. service.c opens, runs and closes it, gauges.c
+ * tells of it. Nothing else includes it.
+ */
+#ifndef MARCH_PERSIST_SERVICE_PARTS_H
+#define MARCH_PERSIST_SERVICE_PARTS_H
+
+#include <signal.h>
+#include <stdbool.h>
+
+#include <ev.h>
+
+#include "common/config.h"
+#include "common/health.h"
+#include "common/http.h"
+#include "common/pool.h"
+#include "persist/abroad.h"
+#include "persist/audit.h"
+#include "persist/boards.h"
+#include "persist/clients.h"
+#include "persist/commands.h"
+#include "persist/flags.h"
+#include "persist/gauges.h"
+#include "persist/grants.h"
+#include "persist/hot.h"
+#include "persist/http_api.h"
+#include "persist/invalidate.h"
+#include "persist/journal.h"
+#include "persist/motion.h"
+#include "persist/peers.h"
+#include "persist/pg.h"
+#include "persist/pg_listen.h"
+#include "persist/reads.h"
+#include "persist/redis.h"
+#include "persist/roster.h"
+#include "persist/sessions.h"
+#include "persist/settings.h"
+#include "persist/stream.h"
+#include "persist/upkeep.h"
+#include "persist/value.h"
+#include "persist/zones.h"
+
+struct service;
+
+/* A grant that value has. */
+struct applying {
+    struct handle handle;
+    struct service *service;
+    uint64_t position;
+};
+
+struct service {
+    const struct settings *settings;
+    const struct config *config;
+    const struct config_persist *entry;
+    uint32_t index;
+    const volatile sig_atomic_t *stopping;
+    struct stores stores;
+    struct flags flags;
+    struct wire_hello hello;
+    uint8_t key[32]; /* of the cluster, with tcp */
+    bool has_key;
+    bool is_fenced;
+    uint64_t seed;
+
+    struct ev_loop *loop;
+    ev_timer turn;
+    ev_io journal_readable;
+    ev_prepare prepare;
+    uint64_t turns;
+    bool postgres_was_there, redis_was_there; /* when that was last said */
+    struct health health;
+    struct gauges *gauges;
+    struct http *waiting_room; /* NULL once there is a database */
+    struct http_api *http;
+
+    struct pg *pg, *read_pg, *upkeep_pg;
+    struct redis *redis;
+    struct journal *journal;
+    struct motion *motion;
+    struct grants *grants;
+    struct pool applying;
+    struct hot *hot;
+    struct sessions *sessions;
+    struct boards *boards;
+    struct stream *stream;
+    struct invalidate *invalidate;
+    struct value *value;
+    struct peers *peers;
+    struct roster *roster;
+    struct reads *reads;
+    struct audit *audit;
+    struct abroad *abroad;
+    struct upkeep *upkeep;
+    struct pg_listen *listen;
+    struct zones *zones;
+    struct clients *clients;
+    struct commands *commands;
+
+    uint64_t grants_lost;    /* loot that its player had no room for */
+    uint64_t scores_dropped; /* boards had no room for them now */
+    uint64_t transfers_forgotten;
+};
+
+#endif
