@@ -35,7 +35,9 @@ def stop(process):
 
 
 def ledger(path):
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    """The commands of a ledger, without what bots saw."""
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [line for line in lines if "verb" in line]
 
 
 def commands_in_database(cluster):
