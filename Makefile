@@ -138,7 +138,7 @@ $(OUT)/tests/%: $(OUT)/tests/unit/%.o $(FIXTURES) $(ALL_LIBS)
 	$(Q)echo "  $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -lcurl -lcmocka -o $@
 $(OUT)/bench/%: $(OUT)/tests/bench/%.o $(FIXTURES) $(ALL_LIBS)
 	@mkdir -p $(@D)
-	$(Q)echo "  $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
+	$(Q)echo "  $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -lcurl -o $@
 
 # The client library as it ships: one relocatable object with all it needs of common/, in which only march_* is global.
 PREFIX     ?= /usr/local

@@ -41,7 +41,8 @@ struct load {
     uint64_t hash;
     uint64_t id;
     uint32_t kind;
-    bool parted; /* invalidated: no longer its key's */
+    uint32_t next_in_bucket; /* of loads */
+    bool parted;             /* invalidated: no longer its key's */
     char text[CACHE_TEXT_MAX + 1];
     struct handle first, last; /* waiters */
 };
@@ -55,6 +56,8 @@ struct cache {
     struct entry *entries;
     uint32_t *buckets;
     uint32_t bucket_mask;
+    uint32_t *load_buckets;
+    uint32_t load_mask;
     uint32_t free_entries;
     uint32_t touched;  /* entries from here on were never used */
     struct ends order; /* first: the newest */
@@ -65,23 +68,30 @@ struct cache {
     struct cache_stats stats;
 };
 
+/* create_buckets returns as many empty ones as a power of two can have, at least 16. */
+static uint32_t *create_buckets(uint32_t least, uint32_t *mask) {
+    uint32_t count = 16;
+    while (count < least) count *= 2;
+    *mask = count - 1;
+    uint32_t *buckets = malloc(count * sizeof *buckets);
+    if (buckets) memset(buckets, 0xff, count * sizeof *buckets);
+    return buckets;
+}
+
 struct cache *cache_create(const struct cache_config *config) {
     CHECK(config->entries_max > 0 && config->entries_max <= 1u << 24 && config->loads_max > 0 && config->waiters_max > 0);
     struct cache *cache = calloc(1, sizeof *cache);
     if (!cache) return NULL;
     cache->config = *config;
-    uint32_t buckets = 16;
-    while (buckets < config->entries_max) buckets *= 2;
-    cache->bucket_mask = buckets - 1;
-    cache->buckets = malloc(buckets * sizeof *cache->buckets);
+    cache->buckets = create_buckets(config->entries_max, &cache->bucket_mask);
+    cache->load_buckets = create_buckets(config->loads_max, &cache->load_mask);
     cache->entries = malloc(config->entries_max * sizeof *cache->entries);
     int loads = pool_init(&cache->loads, config->loads_max, sizeof(struct load));
     int waiters = pool_init(&cache->waiters, config->waiters_max, sizeof(struct waiter));
-    if (!cache->buckets || !cache->entries || loads != 0 || waiters != 0) {
+    if (!cache->buckets || !cache->load_buckets || !cache->entries || loads != 0 || waiters != 0) {
         cache_destroy(cache);
         return NULL;
     }
-    memset(cache->buckets, 0xff, buckets * sizeof *cache->buckets);
     cache->free_entries = cache->hand = NONE;
     cache->order = (struct ends){NONE, NONE};
     for (uint32_t i = 0; i < CACHE_KINDS_MAX; i++) cache->kinds[i] = (struct ends){NONE, NONE};
@@ -94,6 +104,7 @@ void cache_destroy(struct cache *cache) {
         for (uint32_t i = 0; i < cache->touched; i++) free(cache->entries[i].block);
     free(cache->entries);
     free(cache->buckets);
+    free(cache->load_buckets);
     pool_deinit(&cache->loads);
     pool_deinit(&cache->waiters);
     free(cache);
@@ -132,16 +143,13 @@ static uint32_t find(const struct cache *cache, const struct cache_key *key, uin
     return at;
 }
 
-/* find_load looks for the load that is under way for a key; there are few. */
 static struct handle find_load(const struct cache *cache, const struct cache_key *key, uint64_t hash) {
-    uint32_t left = pool_count(&cache->loads);
-    for (uint32_t i = 0; left > 0 && i < cache->config.loads_max; i++) {
-        const struct load *load = pool_at(&cache->loads, i);
-        if (!load) continue;
-        left--;
+    for (uint32_t at = cache->load_buckets[hash & cache->load_mask]; at != NONE;) {
+        const struct load *load = pool_at(&cache->loads, at);
         if (!load->parted && load->hash == hash && load->kind == key->kind && load->id == key->id &&
             strcmp(load->text, text_of(key)) == 0)
-            return pool_handle(&cache->loads, i);
+            return pool_handle(&cache->loads, at);
+        at = load->next_in_bucket;
     }
     return (struct handle){0};
 }
@@ -295,6 +303,9 @@ static enum cache_result begin_load(struct cache *cache, const struct cache_key 
         pool_give(&cache->loads, *out);
         return CACHE_BUSY;
     }
+    uint32_t *bucket = &cache->load_buckets[hash & cache->load_mask];
+    load->next_in_bucket = *bucket;
+    *bucket = out->index;
     cache->stats.loads++;
     cache->stats.misses++;
     return CACHE_LOAD;
@@ -342,6 +353,9 @@ static struct load end_load(struct cache *cache, struct handle handle) {
     struct load *load = pool_get(&cache->loads, handle);
     CHECK(load != NULL);
     struct load ended = *load;
+    uint32_t *at = &cache->load_buckets[load->hash & cache->load_mask];
+    while (*at != handle.index) at = &((struct load *)pool_at(&cache->loads, *at))->next_in_bucket;
+    *at = load->next_in_bucket;
     pool_give(&cache->loads, handle);
     cache->stats.loads--;
     return ended;

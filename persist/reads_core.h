@@ -7,7 +7,7 @@
 #include "persist/pg.h"
 #include "persist/reads.h"
 
-#define READS_LOADS_MAX     1024 /* of the cache, at once */
+#define READS_LOADS_MAX     READS_ASKED_MAX /* of the cache, at once */
 #define READS_URL_MAX       4096
 #define READS_CHANGED_SLOTS 4096
 
