@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <netinet/in.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -64,8 +66,9 @@ static redisContext *try_connect(const struct redis_fixture *fixture) {
     return NULL;
 }
 
-void redis_fixture_start(struct redis_fixture *fixture) {
-    char socket_path[80], settings[sizeof fixture->settings], *rest = NULL;
+/* execute becomes the server. */
+static void execute(struct redis_fixture *fixture) {
+    char socket_path[80], config[80], settings[sizeof fixture->settings], *rest = NULL;
     snprintf(socket_path, sizeof socket_path, "%s/socket", fixture->path);
     memcpy(settings, fixture->settings, sizeof settings);
     const char *args[ARGS_MAX] = {"redis-server",
@@ -84,14 +87,20 @@ void redis_fixture_start(struct redis_fixture *fixture) {
     int count = 13;
     for (char *word = strtok_r(settings, " ", &rest); word && count < ARGS_MAX - 1; word = strtok_r(NULL, " ", &rest))
         args[count++] = word;
+    snprintf(config, sizeof config, "%s/sentinel.conf", fixture->path);
+    const char *sentinel[] = {"redis-server", config, "--sentinel", NULL};
+    execvp(args[0], (char *const *)(uintptr_t)(fixture->sentinel ? sentinel : args));
+    _exit(127);
+}
+
+void redis_fixture_start(struct redis_fixture *fixture) {
     const struct passwd *user = server_user();
     pid_t parent = getpid();
     fixture->server = fork();
     if (fixture->server < 0) fail("fork: %s", strerror(errno));
     if (fixture->server == 0) {
         become(fixture, user, parent);
-        execvp(args[0], (char *const *)(uintptr_t)args);
-        _exit(127);
+        execute(fixture);
     }
     struct mono limit = mono_add_ms(mono_now(), PATIENCE_MS);
     for (;;) {
@@ -106,15 +115,46 @@ void redis_fixture_start(struct redis_fixture *fixture) {
     }
 }
 
-void redis_fixture_open(struct redis_fixture *fixture, const char *settings) {
+static void make_folder(struct redis_fixture *fixture) {
     *fixture = (struct redis_fixture){.path = "/tmp/march-redis-XXXXXX"};
-    snprintf(fixture->settings, sizeof fixture->settings, "%s", settings ? settings : "");
     if (!mkdtemp(fixture->path)) fail("mkdtemp: %s", strerror(errno));
     const struct passwd *user = server_user();
     if (chmod(fixture->path, 0755) != 0 || (user && chown(fixture->path, user->pw_uid, user->pw_gid) != 0))
         fail("%s: %s", fixture->path, strerror(errno));
     snprintf(fixture->uri, sizeof fixture->uri, "unix://%s/socket", fixture->path);
+}
+
+void redis_fixture_open(struct redis_fixture *fixture, const char *settings) {
+    make_folder(fixture);
+    snprintf(fixture->settings, sizeof fixture->settings, "%s", settings ? settings : "");
     redis_fixture_start(fixture);
+}
+
+void redis_fixture_open_sentinel(struct redis_fixture *fixture, int port, int master_port) {
+    const struct passwd *user = server_user();
+    char path[80];
+    make_folder(fixture);
+    fixture->sentinel = true;
+    snprintf(path, sizeof path, "%s/sentinel.conf", fixture->path);
+    FILE *config = fopen(path, "we"); /* the Sentinel writes there, too */
+    if (!config) fail("%s: %s", path, strerror(errno));
+    fprintf(config,
+            "port %d\nunixsocket %s/socket\nunixsocketperm 777\nsentinel monitor main 127.0.0.1 %d 1\n"
+            "sentinel down-after-milliseconds main 300\nsentinel failover-timeout main 2000\n",
+            port, fixture->path, master_port);
+    fclose(config);
+    if (user && chown(path, user->pw_uid, user->pw_gid) != 0) fail("%s: %s", path, strerror(errno));
+    redis_fixture_start(fixture);
+}
+
+int redis_fixture_free_port(void) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, len) != 0 || getsockname(fd, (struct sockaddr *)&address, &len) != 0)
+        fail("no port: %s", strerror(errno));
+    close(fd);
+    return ntohs(address.sin_port);
 }
 
 void redis_fixture_kill(struct redis_fixture *fixture) {

@@ -6,6 +6,7 @@
 #ifndef MARCH_TESTS_UNIT_REDIS_FIXTURE_H
 #define MARCH_TESTS_UNIT_REDIS_FIXTURE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -13,11 +14,19 @@ struct redis_fixture {
     char path[64];      /* log and socket */
     char uri[96];       /* as of redis_address.h */
     char settings[256]; /* further arguments */
+    bool sentinel;
     pid_t server;
 };
 
 /* redis_fixture_open starts a server; `settings` are further arguments, as in "--maxmemory 10mb", or NULL. */
 void redis_fixture_open(struct redis_fixture *fixture, const char *settings);
+
+/* redis_fixture_open_sentinel starts a Sentinel on a port instead, which watches `master` ("main") with a quorum of one and
+ * replaces it when it is down for 300 ms. */
+void redis_fixture_open_sentinel(struct redis_fixture *fixture, int port, int master_port);
+
+/* redis_fixture_free_port returns a TCP port that was free a moment ago. */
+int redis_fixture_free_port(void);
 
 /* redis_fixture_close ends the server and removes its files; fine twice. */
 void redis_fixture_close(struct redis_fixture *fixture);
