@@ -7,40 +7,11 @@
 #include <string.h>
 
 #include "common/check.h"
+#include "persist/value_columns.h"
 
 /* EXPECTED closes a statement that changes rows: as many as were named, or the batch is refused. */
 #define EXPECTED(change, count)                                                                                             \
     "with done as (" change " returning 1) select march_expect((select count(*) from done), " count ")"
-
-enum call {
-    CALL_FENCE = 0,
-    CALL_NEXT_ID,
-    CALL_ITEMS_GONE,
-    CALL_ITEMS_CHANGED,
-    CALL_ITEMS_NEW,
-    CALL_ACCOUNTS_GONE,
-    CALL_ACCOUNTS_CHANGED,
-    CALL_ACCOUNTS_NEW,
-    CALL_TRADES_GONE,
-    CALL_TRADES_NEW,
-    CALL_AUCTIONS_GONE,
-    CALL_AUCTIONS_CHANGED,
-    CALL_AUCTIONS_NEW,
-    CALL_MEMBERS_GONE,
-    CALL_MEMBERS_CHANGED,
-    CALL_MEMBERS_NEW,
-    CALL_PLAYERS,
-    CALL_INVITES_GONE,
-    CALL_INVITES_NEW,
-    CALL_GUILDS_GONE,
-    CALL_GUILDS_CHANGED,
-    CALL_GUILDS_NEW,
-    CALL_TRANSFERS_GONE,
-    CALL_TRANSFERS_NEW,
-    CALL_COMMANDS,
-    CALL_EVENTS,
-    CALL_COUNT
-};
 
 static const struct pg_statement statements[CALL_COUNT] = {
     [CALL_FENCE] = {"value.fence", "select march_fence($1::bigint)"},
@@ -147,28 +118,6 @@ static const struct pg_statement statements[CALL_COUNT] = {
 
 _Static_assert(CALL_COUNT <= VALUE_STORE_CALLS_MAX && CALL_COUNT <= PG_CALLS_MAX, "a batch is one job");
 
-/* An item of the batch, where it was or where it is. */
-struct placed {
-    struct ledger_key owner;
-    struct ledger_item item;
-};
-
-struct placed_list {
-    struct placed *list;
-    uint32_t count, room;
-};
-
-struct value_store {
-    struct pg_params params[CALL_COUNT];
-    struct pg_call calls[CALL_COUNT];
-    const struct ledger *ledger;
-    const struct ledger_change **rows; /* of one type, pointing into `changes` */
-    struct ledger_change *changes;
-    uint32_t change_count, change_room;
-    struct placed_list before, after;
-    char detail[LEDGER_DETAIL_BYTES_MAX];
-};
-
 struct value_store *value_store_create(void) {
     struct value_store *store = calloc(1, sizeof(*store));
     if (!store) return NULL;
@@ -188,16 +137,13 @@ void value_store_destroy(struct value_store *store) {
 
 /* --- changes by kind */
 
-enum fate { GONE = 0, CHANGED = 1, NEW = 2 };
-
 static bool has_fate(const struct ledger_change *change, enum fate fate) {
     if (fate == GONE) return change->before && !change->after;
     if (fate == NEW) return !change->before && change->after;
     return change->before && change->after;
 }
 
-/* select_rows gathers the changed rows of a type and a fate; returns how many. */
-static uint32_t select_rows(struct value_store *store, enum ledger_row_type type, enum fate fate) {
+uint32_t store_select(struct value_store *store, enum ledger_row_type type, enum fate fate) {
     uint32_t count = 0;
     for (uint32_t i = 0; i < store->change_count; i++) {
         const struct ledger_change *change = &store->changes[i];
@@ -216,23 +162,6 @@ static void gather(struct value_store *store) {
     }
     for (uint32_t i = 0; i < store->change_count; i++) store->changes[i] = ledger_change_at(store->ledger, i);
 }
-
-/* --- columns */
-
-/* COLUMN writes an array parameter; `value` is an expression of `row`, one of `count` rows. */
-#define COLUMN(params, type, push, count, value)                                                                            \
-    do {                                                                                                                    \
-        pg_params_array((params), (type));                                                                                  \
-        for (uint32_t n_ = 0; n_ < (count); n_++) {                                                                         \
-            const __typeof__(*ROWS) row = ROWS[n_];                                                                         \
-            pg_params_push_##push((params), (value));                                                                       \
-        }                                                                                                                   \
-        pg_params_end(params);                                                                                              \
-    } while (0)
-#define INT8(params, count, value) COLUMN(params, PG_INT8, int8, count, (int64_t)(value))
-#define INT4(params, count, value) COLUMN(params, PG_INT4, int4, count, (int32_t)(value))
-#define INT2(params, count, value) COLUMN(params, PG_INT2, int2, count, (int16_t)(value))
-#define TIME(params, count, ms)    COLUMN(params, PG_TIMESTAMPTZ, timestamp, count, (int64_t)(ms)*1000)
 
 /* --- items: what left one account and came to another is one row that changed */
 
@@ -339,7 +268,7 @@ static void put_items(struct value_store *store) {
 
 static void put_accounts(struct value_store *store) {
     const struct ledger_change *const *ROWS = store->rows;
-    uint32_t count = select_rows(store, LEDGER_ROW_ACCOUNT, GONE);
+    uint32_t count = store_select(store, LEDGER_ROW_ACCOUNT, GONE);
     if (count > 0) {
         struct pg_params *params = &store->params[CALL_ACCOUNTS_GONE];
         pg_params_int8(params, count);
@@ -347,7 +276,7 @@ static void put_accounts(struct value_store *store) {
         INT8(params, count, row->key.id);
         INT8(params, count, row->before->account.version);
     }
-    count = select_rows(store, LEDGER_ROW_ACCOUNT, CHANGED);
+    count = store_select(store, LEDGER_ROW_ACCOUNT, CHANGED);
     if (count > 0) {
         struct pg_params *params = &store->params[CALL_ACCOUNTS_CHANGED];
         pg_params_int8(params, count);
@@ -357,7 +286,7 @@ static void put_accounts(struct value_store *store) {
         INT8(params, count, row->after->account.gold);
         INT8(params, count, row->after->account.version);
     }
-    count = select_rows(store, LEDGER_ROW_ACCOUNT, NEW);
+    count = store_select(store, LEDGER_ROW_ACCOUNT, NEW);
     if (count > 0) {
         struct pg_params *params = &store->params[CALL_ACCOUNTS_NEW];
         INT2(params, count, row->key.owner_kind);
@@ -380,14 +309,14 @@ static void push_side(struct pg_params *params, const struct ledger_trade_item *
 
 static void put_trades(struct value_store *store) {
     const struct ledger_change *const *ROWS = store->rows;
-    uint32_t count = select_rows(store, LEDGER_ROW_TRADE, GONE);
+    uint32_t count = store_select(store, LEDGER_ROW_TRADE, GONE);
     if (count > 0) {
         struct pg_params *params = &store->params[CALL_TRADES_GONE];
         pg_params_int8(params, count);
         INT8(params, count, row->key.id);
         INT8(params, count, row->before->trade.version);
     }
-    count = select_rows(store, LEDGER_ROW_TRADE, NEW);
+    count = store_select(store, LEDGER_ROW_TRADE, NEW);
     if (count == 0) return;
     struct pg_params *params = &store->params[CALL_TRADES_NEW];
     INT8(params, count, row->key.id);
@@ -422,14 +351,14 @@ static void put_new_auctions(struct value_store *store, uint32_t count) {
 
 static void put_auctions(struct value_store *store) {
     const struct ledger_change *const *ROWS = store->rows;
-    uint32_t count = select_rows(store, LEDGER_ROW_AUCTION, GONE);
+    uint32_t count = store_select(store, LEDGER_ROW_AUCTION, GONE);
     if (count > 0) {
         struct pg_params *params = &store->params[CALL_AUCTIONS_GONE];
         pg_params_int8(params, count);
         INT8(params, count, row->key.id);
         INT8(params, count, row->before->auction.version);
     }
-    count = select_rows(store, LEDGER_ROW_AUCTION, CHANGED);
+    count = store_select(store, LEDGER_ROW_AUCTION, CHANGED);
     if (count > 0) {
         struct pg_params *params = &store->params[CALL_AUCTIONS_CHANGED];
         pg_params_int8(params, count);
@@ -439,7 +368,7 @@ static void put_auctions(struct value_store *store) {
         INT8(params, count, row->after->auction.bidder);
         INT8(params, count, row->after->auction.version);
     }
-    count = select_rows(store, LEDGER_ROW_AUCTION, NEW);
+    count = store_select(store, LEDGER_ROW_AUCTION, NEW);
     if (count > 0) put_new_auctions(store, count);
 }
 
@@ -459,13 +388,13 @@ static void push_payload(struct pg_params *params, const struct ledger_transfer 
 
 static void put_transfers(struct value_store *store) {
     const struct ledger_change *const *ROWS = store->rows;
-    uint32_t count = select_rows(store, LEDGER_ROW_TRANSFER, GONE);
+    uint32_t count = store_select(store, LEDGER_ROW_TRANSFER, GONE);
     if (count > 0) {
         struct pg_params *params = &store->params[CALL_TRANSFERS_GONE];
         pg_params_int8(params, count);
         INT8(params, count, row->key.id);
     }
-    count = select_rows(store, LEDGER_ROW_TRANSFER, NEW);
+    count = store_select(store, LEDGER_ROW_TRANSFER, NEW);
     if (count == 0) return;
     struct pg_params *params = &store->params[CALL_TRANSFERS_NEW];
     INT8(params, count, row->key.id);
@@ -475,194 +404,6 @@ static void put_transfers(struct value_store *store) {
     for (uint32_t i = 0; i < count; i++) push_payload(params, &ROWS[i]->after->transfer);
     pg_params_end(params);
     TIME(params, count, row->after->transfer.created_ms);
-}
-
-/* --- guilds: their lists become rows */
-
-static void put_guild_rows(struct value_store *store) {
-    const struct ledger_change *const *ROWS = store->rows;
-    uint32_t count = select_rows(store, LEDGER_ROW_GUILD, GONE);
-    if (count > 0) {
-        struct pg_params *params = &store->params[CALL_GUILDS_GONE];
-        pg_params_int8(params, count);
-        INT8(params, count, row->key.id);
-        INT8(params, count, row->before->guild->version);
-    }
-    count = select_rows(store, LEDGER_ROW_GUILD, CHANGED);
-    if (count > 0) {
-        struct pg_params *params = &store->params[CALL_GUILDS_CHANGED];
-        pg_params_int8(params, count);
-        INT8(params, count, row->key.id);
-        INT8(params, count, row->before->guild->version);
-        INT8(params, count, row->after->guild->leader);
-        INT8(params, count, row->after->guild->version);
-    }
-    count = select_rows(store, LEDGER_ROW_GUILD, NEW);
-    if (count == 0) return;
-    struct pg_params *params = &store->params[CALL_GUILDS_NEW];
-    INT8(params, count, row->key.id);
-    pg_params_array(params, PG_TEXT);
-    for (uint32_t i = 0; i < count; i++)
-        pg_params_push_text(params, ROWS[i]->after->guild->name, strlen(ROWS[i]->after->guild->name));
-    pg_params_end(params);
-    INT8(params, count, row->after->guild->leader);
-    INT8(params, count, row->after->guild->version);
-}
-
-struct seat {
-    uint64_t player, guild, other; /* other: who invited, or the time of joining */
-    uint64_t expires_ms;
-    uint32_t rank;
-};
-
-struct seats {
-    struct seat *list;
-    const struct seat **rows;
-    uint32_t count, room;
-};
-
-static void seat_add(struct seats *seats, struct seat seat) {
-    if (seats->count == seats->room) {
-        seats->room = seats->room ? seats->room * 2 : 64;
-        seats->list = realloc(seats->list, seats->room * sizeof(*seats->list));
-        CHECK(seats->list);
-    }
-    seats->list[seats->count++] = seat;
-}
-
-/* seats_rows gives the list as rows for columns. */
-static const struct seat *const *seats_rows(struct seats *seats) {
-    seats->rows = realloc(seats->rows, (seats->count + 1) * sizeof(const struct seat *));
-    CHECK(seats->rows);
-    for (uint32_t i = 0; i < seats->count; i++) seats->rows[i] = &seats->list[i];
-    return seats->rows;
-}
-
-static void seats_free(struct seats *seats) {
-    free(seats->list);
-    free(seats->rows);
-}
-
-/* compare_members lists who left a guild, whose rank changed, and who joined. */
-static void compare_members(const struct ledger_change *change, struct seats *gone, struct seats *changed,
-                            struct seats *joined) {
-    const struct ledger_guild *before = change->before ? change->before->guild : NULL;
-    const struct ledger_guild *after = change->after ? change->after->guild : NULL;
-    for (uint32_t i = 0; before && i < before->member_count; i++) {
-        const struct ledger_member *was = &before->members[i];
-        const struct ledger_member *now = after ? ledger_guild_member(after, was->player) : NULL;
-        struct seat seat = {.player = was->player, .guild = change->key.id, .rank = now ? now->rank : 0};
-        if (!now)
-            seat_add(gone, seat);
-        else if (now->rank != was->rank)
-            seat_add(changed, seat);
-    }
-    for (uint32_t i = 0; after && i < after->member_count; i++) {
-        const struct ledger_member *now = &after->members[i];
-        if (before && ledger_guild_member(before, now->player)) continue;
-        seat_add(joined, (struct seat){.player = now->player, .guild = change->key.id, .rank = now->rank});
-    }
-}
-
-static const struct ledger_invite *invite_of(const struct ledger_guild *guild, uint64_t player) {
-    for (uint32_t i = 0; guild && i < guild->invite_count; i++)
-        if (guild->invites[i].player == player) return &guild->invites[i];
-    return NULL;
-}
-
-static void compare_invites(const struct ledger_change *change, struct seats *gone, struct seats *made) {
-    const struct ledger_guild *before = change->before ? change->before->guild : NULL;
-    const struct ledger_guild *after = change->after ? change->after->guild : NULL;
-    for (uint32_t i = 0; before && i < before->invite_count; i++) {
-        const struct ledger_invite *was = &before->invites[i];
-        const struct ledger_invite *now = invite_of(after, was->player);
-        if (!now || now->expires_ms != was->expires_ms || now->by != was->by)
-            seat_add(gone, (struct seat){.player = was->player, .guild = change->key.id});
-    }
-    for (uint32_t i = 0; after && i < after->invite_count; i++) {
-        const struct ledger_invite *now = &after->invites[i];
-        const struct ledger_invite *was = invite_of(before, now->player);
-        if (!was || now->expires_ms != was->expires_ms || now->by != was->by)
-            seat_add(made,
-                     (struct seat){
-                         .player = now->player, .guild = change->key.id, .other = now->by, .expires_ms = now->expires_ms});
-    }
-}
-
-static void put_members(struct value_store *store, struct seats *gone, struct seats *changed, struct seats *joined) {
-    const struct seat *const *ROWS = seats_rows(gone);
-    struct pg_params *params = &store->params[CALL_MEMBERS_GONE];
-    if (gone->count > 0) {
-        pg_params_int8(params, gone->count);
-        INT8(params, gone->count, row->player);
-        INT8(params, gone->count, row->guild);
-    }
-    ROWS = seats_rows(changed);
-    params = &store->params[CALL_MEMBERS_CHANGED];
-    if (changed->count > 0) {
-        pg_params_int8(params, changed->count);
-        INT8(params, changed->count, row->player);
-        INT8(params, changed->count, row->guild);
-        INT2(params, changed->count, row->rank);
-    }
-    /* whoever joins makes an event with an id of its own, so the counter rises from one batch to the next */
-    for (uint32_t i = 0; i < joined->count; i++) joined->list[i].other = ledger_next_id(store->ledger) << 8 | (i & 0xFF);
-    ROWS = seats_rows(joined);
-    params = &store->params[CALL_MEMBERS_NEW];
-    if (joined->count == 0) return;
-    INT8(params, joined->count, row->player);
-    INT8(params, joined->count, row->guild);
-    INT2(params, joined->count, row->rank);
-    INT8(params, joined->count, row->other);
-}
-
-/* put_memberships writes the guild of each player whose guild changed into its row. */
-static void put_memberships(struct value_store *store) {
-    const struct ledger_change **rows = store->rows;
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < store->change_count; i++) {
-        const struct ledger_change *change = &store->changes[i];
-        if (change->key.type != LEDGER_ROW_ACCOUNT || change->key.owner_kind != LEDGER_OWNER_PLAYER || !change->after)
-            continue;
-        uint64_t before = change->before ? change->before->account.guild : 0;
-        if (change->after->account.guild != before) rows[count++] = change;
-    }
-    if (count == 0) return;
-    const struct ledger_change *const *ROWS = store->rows;
-    INT8(&store->params[CALL_PLAYERS], count, row->key.id);
-    INT8(&store->params[CALL_PLAYERS], count, row->after->account.guild);
-}
-
-static void put_guilds(struct value_store *store) {
-    struct seats gone = {0}, changed = {0}, joined = {0}, uninvited = {0}, invited = {0};
-    put_guild_rows(store);
-    for (uint32_t i = 0; i < store->change_count; i++) {
-        if (store->changes[i].key.type != LEDGER_ROW_GUILD) continue;
-        compare_members(&store->changes[i], &gone, &changed, &joined);
-        compare_invites(&store->changes[i], &uninvited, &invited);
-    }
-    put_members(store, &gone, &changed, &joined);
-    const struct seat *const *ROWS = seats_rows(&uninvited);
-    struct pg_params *params = &store->params[CALL_INVITES_GONE];
-    if (uninvited.count > 0) {
-        pg_params_int8(params, uninvited.count);
-        INT8(params, uninvited.count, row->guild);
-        INT8(params, uninvited.count, row->player);
-    }
-    ROWS = seats_rows(&invited);
-    params = &store->params[CALL_INVITES_NEW];
-    if (invited.count > 0) {
-        INT8(params, invited.count, row->guild);
-        INT8(params, invited.count, row->player);
-        INT8(params, invited.count, row->other);
-        TIME(params, invited.count, row->expires_ms);
-    }
-    put_memberships(store);
-    seats_free(&gone);
-    seats_free(&changed);
-    seats_free(&joined);
-    seats_free(&uninvited);
-    seats_free(&invited);
 }
 
 /* --- answers and events */
@@ -715,7 +456,7 @@ unsigned value_store_build(struct value_store *store, const struct ledger *ledge
     put_accounts(store);
     put_trades(store);
     put_auctions(store);
-    put_guilds(store);
+    store_put_guilds(store);
     put_transfers(store);
     put_answers(store);
     put_events(store);
