@@ -13,9 +13,8 @@
 #include "common/shard.h"
 #include "persist/ledger.h"
 
-#define LEDGER_IMAGE_NONE  UINT32_MAX
-#define LEDGER_MINTED_MAX  (2 * LEDGER_TRADE_ITEMS_MAX + 2)
-#define LEDGER_NOTICES_MAX 4 /* of one command */
+#define LEDGER_IMAGE_NONE UINT32_MAX
+#define LEDGER_MINTED_MAX (2 * LEDGER_TRADE_ITEMS_MAX + 2)
 
 struct ledger_row {
     struct ledger_key key;

@@ -87,7 +87,8 @@ struct value_stats {
     uint64_t submitted, answered, repeated;
     uint64_t by_status[LEDGER_STATUS_COUNT];
     uint64_t batches, stored, events;
-    uint64_t loads, rows_loaded, rows_cached;                      /* rows that commands needed and that were there */
+    uint64_t loads, rows_loaded;
+    uint64_t cached;                                               /* commands that found all their rows in memory */
     uint64_t conflicts, key_conflicts, unknown_outcomes, failures; /* of stores */
     uint64_t refused_busy, refused_unavailable, expired;
     uint64_t evicted;

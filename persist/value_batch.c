@@ -342,7 +342,7 @@ static void plan(struct value *value) {
             value_load_add_answer(&value->load, command->domain, command->player, command->key);
         unsigned count = ledger_needs(value->ledger, command, needs);
         for (unsigned j = 0; j < count; j++) value_load_add(&value->load, &needs[j]);
-        if (count == 0) value->stats.rows_cached++;
+        if (count == 0 && value->rounds == 0) value->stats.cached++;
     }
     if (value_load_count(&value->load) == 0 || value->rounds == ROUNDS_MAX) {
         apply(value);
