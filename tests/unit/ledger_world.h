@@ -118,6 +118,10 @@ static inline void world_sum_account(void *ctx, const struct ledger_key *key, co
     const struct ledger_holding *holding = &body->account;
     CHECK(holding->gold >= 0 && holding->gold <= LEDGER_GOLD_MAX && holding->item_count <= LEDGER_ACCOUNT_ITEMS_MAX);
     CHECK(holding->gold == world_book_of(sum->world, sum->shard, key, 0));
+    struct ledger *ledger = sum->world->shards[sum->shard]; /* escrow lives as long as what it is for */
+    CHECK(key->owner_kind != LEDGER_OWNER_AUCTION || ledger_auction(ledger, key->id));
+    CHECK(key->owner_kind != LEDGER_OWNER_TRANSFER || ledger_transfer(ledger, key->id));
+    CHECK(key->owner_kind != LEDGER_OWNER_GUILD || ledger_guild(ledger, key->id, NULL));
     sum->kinds[0] += holding->gold;
     for (uint32_t i = 0; i < holding->item_count; i++) {
         const struct ledger_item *item = &holding->items[i];

@@ -203,8 +203,12 @@ static void test_ledger_guild_limits(void **state) {
     ASSERT_OK(.verb = LEDGER_GUILD_RANK, .player = ANNE, .other = 2001, .rank = LEDGER_RANK_LEADER);
     assert_int_equal(ledger_guild(ledger, guild, NULL)->leader, 2001);
     REFUSED(LEDGER_FORBIDDEN, .verb = LEDGER_GUILD_KICK, .player = ANNE, .other = 2001);
+    ASSERT_OK(.verb = LEDGER_GUILD_RANK, .player = 2001, .other = 2002, .rank = LEDGER_RANK_OFFICER);
+    REFUSED(LEDGER_FORBIDDEN, .verb = LEDGER_GUILD_KICK, .player = ANNE, .other = 2002); /* of the same rank */
+    ASSERT_OK(.verb = LEDGER_GUILD_KICK, .player = 2002, .other = 2003);
+    REFUSED(LEDGER_NOT_FOUND, .verb = LEDGER_GUILD_KICK, .player = 2002, .other = 2003);
     ASSERT_OK(.verb = LEDGER_GUILD_LEAVE, .player = 2001);
-    assert_int_equal(ledger_guild(ledger, guild, NULL)->leader, ANNE); /* the only officer */
+    assert_int_equal(ledger_guild(ledger, guild, NULL)->leader, ANNE); /* of two officers the older member */
 }
 
 static void test_ledger_key_in_one_batch_and_after_a_rollback(void **state) {

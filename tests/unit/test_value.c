@@ -29,10 +29,15 @@ static int teardown(void **state) {
     return 0;
 }
 
-static void open_value(void) {
-    value_harness_open(&harness, fixture.uri, (struct value_config){.epoch = epoch});
+static void open_value_with(uint32_t rows_max) {
+    value_harness_open(&harness, fixture.uri,
+                       (struct value_config){.epoch = epoch, .guild_window_ms = 10, .rows_max = rows_max});
     harness_until(&harness.pool, harness.started);
     harness.next_key = (uint64_t)pg_fixture_number(&fixture, "select coalesce(max(key), 0) + 1 from commands");
+}
+
+static void open_value(void) {
+    open_value_with(0);
 }
 
 static int each(void **state) {
@@ -304,6 +309,161 @@ static void test_value_event_and_outbox_row_for_each_change(void **state) {
     assert_int_equal(harness.committed, 2);
 }
 
+/* --- what is in memory is what is stored */
+
+enum { SOAK_PLAYERS = 8, SOAK_COMMANDS = 900, SOAK_GUILDS = 64, SOAK_SEEDS = 3 };
+
+struct soak {
+    uint64_t random;
+    uint64_t guilds[SOAK_GUILDS], trades[8], auctions[8];
+    uint32_t guild_count, trade_count, auction_count;
+    uint32_t done[LEDGER_VERB_COUNT];
+};
+
+/* What a shard holds, as value tells it. */
+struct picture {
+    struct value_harness_view players[SOAK_PLAYERS], banks[SOAK_GUILDS];
+    struct ledger_guild guilds[SOAK_GUILDS];
+};
+
+static uint64_t soak_next(struct soak *soak) {
+    uint64_t z = (soak->random += 0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+    return (z ^ (z >> 31)) >> 8;
+}
+
+static uint64_t soak_item(struct soak *soak, const struct value_harness_view *view) {
+    return view->item_count ? view->items[soak_next(soak) % view->item_count].id : 1;
+}
+
+static struct ledger_command soak_command(struct soak *soak) {
+    static const enum ledger_verb verbs[] = {
+        LEDGER_GRANT,        LEDGER_GRANT,        LEDGER_MOVE,        LEDGER_STACK,          LEDGER_SPLIT,
+        LEDGER_USE,          LEDGER_DROP,         LEDGER_TRADE_OFFER, LEDGER_TRADE_ACCEPT,   LEDGER_TRADE_CANCEL,
+        LEDGER_AUCTION_LIST, LEDGER_AUCTION_BID,  LEDGER_AUCTION_BUY, LEDGER_AUCTION_CANCEL, LEDGER_GUILD_CREATE,
+        LEDGER_GUILD_INVITE, LEDGER_GUILD_INVITE, LEDGER_GUILD_JOIN,  LEDGER_GUILD_JOIN,     LEDGER_GUILD_LEAVE,
+        LEDGER_GUILD_KICK,   LEDGER_GUILD_RANK,   LEDGER_GUILD_RANK,  LEDGER_GUILD_DEPOSIT,  LEDGER_GUILD_WITHDRAW};
+    struct ledger_command command = {.verb = verbs[soak_next(soak) % (sizeof(verbs) / sizeof(verbs[0]))],
+                                     .domain = LEDGER_DOMAIN_CLIENT,
+                                     .key = harness.next_key++,
+                                     .player = 1 + soak_next(soak) % SOAK_PLAYERS,
+                                     .other = 1 + soak_next(soak) % SOAK_PLAYERS,
+                                     .count = (uint32_t)(soak_next(soak) % 5),
+                                     .slot = (uint16_t)(soak_next(soak) % 30),
+                                     .kind = (uint32_t)(1 + soak_next(soak) % (ITEM_KIND_COUNT - 1)),
+                                     .rank = (uint8_t)(soak_next(soak) % 3),
+                                     .gold = (int64_t)(soak_next(soak) % 40),
+                                     .price = (int64_t)(soak_next(soak) % 60)};
+    struct value_harness_view own = value_harness_player(&harness, command.player);
+    struct value_harness_view other = value_harness_player(&harness, command.other);
+    command.item = soak_item(soak, &own);
+    if (command.verb == LEDGER_STACK || command.slot % 2) command.other_item = soak_item(soak, &own);
+    if (command.verb == LEDGER_TRADE_OFFER) {
+        command.give_count = command.want_count = 1;
+        command.give[0] = (struct ledger_ref){.id = soak_item(soak, &own), .count = command.count % 2};
+        command.want[0].id = soak_item(soak, &other);
+    }
+    if (command.verb <= LEDGER_TRADE_CANCEL)
+        command.object = soak->trades[soak_next(soak) % 8];
+    else if (command.verb <= LEDGER_AUCTION_CANCEL)
+        command.object = soak->auctions[soak_next(soak) % 8];
+    else
+        command.object = soak->guilds[soak->guild_count ? soak_next(soak) % soak->guild_count : 0];
+    const struct ledger_trade *trade = value_trade(harness.value, command.object);
+    if (command.verb == LEDGER_TRADE_ACCEPT && trade) command.player = trade->accepter;
+    const struct ledger_auction *auction = value_auction(harness.value, command.object);
+    if (command.verb == LEDGER_AUCTION_BUY && auction) command.gold = auction->buyout;
+    if (command.verb == LEDGER_GUILD_CREATE) snprintf(command.text, sizeof(command.text), "Guild %d", command.rank);
+    if (command.verb == LEDGER_GUILD_WITHDRAW || command.verb == LEDGER_GUILD_DEPOSIT) {
+        struct value_harness_view bank = value_harness_account(&harness, LEDGER_OWNER_GUILD, own.guild);
+        if (command.verb == LEDGER_GUILD_WITHDRAW) command.item = soak_item(soak, &bank);
+        if (command.slot % 2)
+            command.item = 0;
+        else
+            command.gold = 0;
+    }
+    return command;
+}
+
+static void keep_guild(void *ctx, enum ledger_status status, const struct ledger_guild *guild) {
+    struct ledger_guild *out = ctx;
+    out->version = UINT64_MAX; /* answered */
+    assert_true(status == LEDGER_OK || status == LEDGER_NOT_FOUND);
+    if (guild) *out = *guild;
+}
+
+/* soak_lead lets the leader of a guild speak, of its last member. */
+static void soak_lead(struct ledger_command *command) {
+    static struct ledger_guild guild;
+    guild.version = guild.member_count = 0;
+    value_guild(harness.value, command->object, keep_guild, &guild);
+    harness_until(&harness.pool, guild.version != 0);
+    if (guild.member_count < 2) return;
+    command->player = guild.leader;
+    command->other = guild.members[guild.member_count - 1].player;
+}
+
+static void soak_note(struct soak *soak, const struct ledger_command *command, struct ledger_result result) {
+    if (result.status != LEDGER_OK) return;
+    soak->done[command->verb]++;
+    if (command->verb == LEDGER_TRADE_OFFER) soak->trades[soak->trade_count++ % 8] = result.object;
+    if (command->verb == LEDGER_AUCTION_LIST) soak->auctions[soak->auction_count++ % 8] = result.object;
+    if (command->verb == LEDGER_GUILD_CREATE && soak->guild_count < SOAK_GUILDS)
+        soak->guilds[soak->guild_count++] = result.object;
+}
+
+static void take_picture(const struct soak *soak, struct picture *picture) {
+    memset(picture, 0, sizeof(*picture));
+    for (uint32_t i = 0; i < SOAK_PLAYERS; i++) picture->players[i] = value_harness_player(&harness, i + 1);
+    for (uint32_t i = 0; i < soak->guild_count; i++) {
+        value_guild(harness.value, soak->guilds[i], keep_guild, &picture->guilds[i]);
+        harness_until(&harness.pool, picture->guilds[i].version != 0);
+        picture->banks[i] = value_harness_account(&harness, LEDGER_OWNER_GUILD, soak->guilds[i]);
+        struct ledger_guild *guild = &picture->guilds[i]; /* behind the counts there may be anything */
+        memset(&guild->members[guild->member_count], 0,
+               (LEDGER_MEMBERS_MAX - guild->member_count) * sizeof(guild->members[0]));
+        memset(&guild->invites[guild->invite_count], 0,
+               (LEDGER_INVITES_MAX - guild->invite_count) * sizeof(guild->invites[0]));
+    }
+}
+
+static void test_value_random_commands_are_stored_as_they_are_in_memory(void **state) {
+    (void)state;
+    static struct picture before, after;
+    struct soak soak = {0};
+    for (uint64_t seed = 1; seed <= SOAK_SEEDS; seed++) {
+        print_message("seed %d\n", (int)seed);
+        soak.random = seed;
+        for (uint32_t i = 0; i < SOAK_COMMANDS / 4; i++) { /* four at a time, so that they share batches */
+            struct ledger_command commands[4];
+            struct value_answer answers[4];
+            for (uint32_t j = 0; j < 4; j++) {
+                commands[j] = soak_command(&soak);
+                if (commands[j].verb == LEDGER_GUILD_KICK || commands[j].verb == LEDGER_GUILD_RANK) soak_lead(&commands[j]);
+            }
+            for (uint32_t j = 0; j < 4; j++) value_harness_submit(&harness, &commands[j], &answers[j]);
+            for (uint32_t j = 0; j < 4; j++) {
+                harness_until(&harness.pool, answers[j].done);
+                soak_note(&soak, &commands[j], answers[j].result);
+            }
+        }
+        take_picture(&soak, &before);
+        value_harness_close(&harness);
+        open_value_with(seed + 1 == SOAK_SEEDS ? 1 : 0); /* the last without a cache: whatever a command needs is loaded */
+        take_picture(&soak, &after);
+        for (uint32_t i = 0; i < SOAK_PLAYERS; i++)
+            assert_memory_equal(&after.players[i], &before.players[i], sizeof(after.players[i]));
+        for (uint32_t i = 0; i < SOAK_GUILDS; i++) {
+            assert_memory_equal(&after.guilds[i], &before.guilds[i], sizeof(after.guilds[i]));
+            assert_memory_equal(&after.banks[i], &before.banks[i], sizeof(after.banks[i]));
+        }
+        assert_int_equal(value_harness_differences(&fixture), 0);
+    }
+    for (uint32_t verb = LEDGER_MOVE; verb <= LEDGER_GUILD_WITHDRAW; verb++)
+        if (soak.done[verb] == 0) fail_msg("verb %u never succeeded", verb);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, each, after_each)
 
 int main(void) {
@@ -317,6 +477,7 @@ int main(void) {
         TEST(test_value_switched_off_is_refused_at_once),
         TEST(test_value_cache_is_bounded_and_loads_again),
         TEST(test_value_event_and_outbox_row_for_each_change),
+        TEST(test_value_random_commands_are_stored_as_they_are_in_memory),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
