@@ -168,6 +168,7 @@ static void hot_update(struct motion *m) {
 static bool is_droppable(const struct motion *m, const struct motion_entry *entry) {
     if (!entry->used || entry->queued[MOTION_QUEUE_DIRTY] || entry->queued[MOTION_QUEUE_HOT] || entry->flushing)
         return false;
+    if (m->flush.busy && entry->flush_serial == m->flush.serial) return false; /* not known to be durable yet */
     if (entry->known && (entry->state.flags & WIRE_STATE_LEFT) && entry->epoch == entry->state.session_epoch) return true;
     return m->now.ns / NS_PER_S >= (uint64_t)entry->heard_s + MOTION_IDLE_S;
 }

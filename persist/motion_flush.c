@@ -16,6 +16,9 @@
 
 static const struct pg_statement FENCE = {.name = "motion_fence", .sql = "select march_fence($1::bigint)"};
 
+static const struct pg_statement FENCE_LAZY = {
+    .name = "motion_fence_lazy", .sql = "select march_fence($1::bigint), set_config('synchronous_commit', 'off', true)"};
+
 static const struct pg_statement UPSERT = {
     .name = "motion_upsert",
     .sql = "insert into player_state as old (player, session_epoch, tick, experience, x, y, yaw, level, hit_points, flags)"
@@ -83,11 +86,14 @@ static void batch_done(void *ctx, const struct pg_reply *reply);
 /* batch_take moves entries from the dirty queue into the batch. */
 static void batch_take(struct motion *m, struct motion_batch *batch) {
     batch->count = 0;
+    batch->lazy = !batch->last;
     while (batch->count < m->config.batch_rows && m->flush.left > 0) {
         struct motion_entry *entry = motion_table_pop(&m->table, MOTION_QUEUE_DIRTY);
         CHECK(entry != NULL);
         m->flush.left--;
         entry->flushing = true;
+        entry->flush_serial = m->flush.serial;
+        if (entry->unjournaled) batch->lazy = false;
         batch->sent[batch->count++] = (struct motion_sent){
             .index = motion_table_index(&m->table, entry), .epoch = entry->state.session_epoch, .tick = entry->state.tick};
     }
@@ -98,7 +104,7 @@ static int batch_send(struct motion *m, struct motion_batch *batch) {
     unsigned count = 0;
     pg_params_reset(&m->params[0]);
     pg_params_int8(&m->params[0], m->config.epoch);
-    calls[count++] = (struct pg_call){&FENCE, &m->params[0]};
+    calls[count++] = (struct pg_call){batch->lazy ? &FENCE_LAZY : &FENCE, &m->params[0]};
     if (batch->count > 0) {
         columns_build(batch, &m->params[1]);
         calls[count++] = (struct pg_call){&UPSERT, &m->params[1]};
@@ -139,10 +145,20 @@ static void batch_committed(struct motion *m, struct motion_batch *batch, const 
         m->stats.unjournaled -= entry->unjournaled;
         entry->unjournaled = false;
     }
+    m->flush.lazy_count += batch->lazy;
     if (!batch->last) return;
     m->claimed = true;
     m->stats.watermark = m->flush.reached;
     journal_release(m->config.journal, m->flush.reached);
+}
+
+/* flush_undo makes dirty again what a failed flush committed without waiting for the disk: the server may have lost it. */
+static void flush_undo(struct motion *m) {
+    for (uint32_t i = 0; i < m->table.fresh && m->flush.lazy_count > 0; i++) {
+        struct motion_entry *entry = &m->table.entries[i];
+        if (!entry->used || entry->flush_serial != m->flush.serial) continue;
+        motion_table_push(&m->table, MOTION_QUEUE_DIRTY, entry);
+    }
 }
 
 static void flush_end(struct motion *m) {
@@ -150,6 +166,7 @@ static void flush_end(struct motion *m) {
     flush->busy = false;
     flush->left = 0;
     if (flush->failed) {
+        flush_undo(m);
         m->stats.flush_failures++;
         return;
     }
@@ -226,6 +243,8 @@ void motion_flush(struct motion *m, struct mono now) {
     if (flush->left == 0 && flush->reached == m->stats.watermark) return;
     flush->busy = true;
     flush->failed = false;
+    flush->serial++;
+    flush->lazy_count = 0;
     flush->began = now;
     flush->batches[0].last = false;
     flush_go_on(m);

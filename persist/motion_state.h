@@ -25,13 +25,16 @@ struct motion_batch {
     uint32_t count;
     bool busy;
     bool last; /* carries the watermark */
+    bool lazy; /* its commit does not wait for the disk */
 };
 
 struct motion_flush {
     bool busy;
     bool failed;
-    uint32_t left;    /* of the dirty queue, still to be sent */
-    uint64_t reached; /* the watermark when all is committed */
+    uint32_t left;       /* of the dirty queue, still to be sent */
+    uint64_t reached;    /* the watermark when all is committed */
+    uint32_t serial;     /* of this flush */
+    uint32_t lazy_count; /* batches that were committed without waiting for the disk */
     unsigned busy_batches;
     struct mono began;
     struct mono next;

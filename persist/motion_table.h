@@ -25,6 +25,7 @@ struct motion_entry {
     uint64_t position;              /* of the newest journal record of it; 0 for none */
     uint32_t next[MOTION_QUEUES_COUNT];
     uint32_t heard_s;
+    uint32_t flush_serial; /* of the flush that took it last */
     bool queued[MOTION_QUEUES_COUNT];
     bool used;
     bool known;       /* there is a state */

@@ -321,6 +321,33 @@ static void test_motion_waits_while_the_database_is_away(void **state) {
     assert_int_equal(number("select position from watermark"), 3);
 }
 
+/* The last transaction of a flush waits for a lock when the server goes down: what the others committed may be lost. */
+static void test_motion_flush_that_fails_late_sends_everything_again(void **state) {
+    (void)state;
+    struct wire_player_state one = make_state(1, 5, 10);
+    for (one.player = 1; one.player <= 350; one.player++) {
+        one.flags = one.player % 2 ? WIRE_STATE_LEFT : 0;
+        assert_int_equal(motion_report(motion, &one, 1, stale, &receipt, now), 0);
+    }
+    PGconn *blocker = PQconnectdb(server.uri);
+    PQclear(PQexec(blocker, "begin; select from watermark for update"));
+    assert_int_equal(journal_wait(f.journal), 0);
+    motion_flush(motion, now);
+    harness_until(&harness, motion_stats_get(motion).rows == 300);
+    motion_update(motion, mono_add_ms(now, 1)); /* nobody who left is forgotten yet */
+    assert_int_equal(motion_stats_get(motion).players, 350);
+    pg_fixture_stop(&server);
+    harness_until(&harness, motion_stats_get(motion).flush_failures > 0);
+    PQfinish(blocker);
+    assert_int_equal(motion_stats_get(motion).dirty, 350);
+    assert_int_equal(motion_stats_get(motion).watermark, 0);
+    pg_fixture_start(&server);
+    harness_until(&harness, pg_is_available(harness.pg));
+    flush();
+    assert_int_equal(number("select count(*) from player_state where tick = 10"), 350);
+    assert_int_equal(number("select position from watermark"), 350);
+}
+
 static unsigned fenced;
 
 static void count_fenced(void *ctx) {
@@ -500,6 +527,7 @@ int main(void) {
         TEST(test_motion_flush_comes_every_flush_ms),
         TEST(test_motion_watermark_waits_for_unapplied_grants),
         TEST(test_motion_waits_while_the_database_is_away),
+        TEST(test_motion_flush_that_fails_late_sends_everything_again),
         TEST(test_motion_of_a_shard_that_was_taken_over_stops),
         TEST(test_motion_at_a_full_journal_is_kept_and_not_acknowledged),
         TEST(test_motion_hot_states_go_out_every_hot_ms),
