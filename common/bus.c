@@ -17,6 +17,7 @@
 #define NNG_RECEIVE_MESSAGES 16 /* a quarter second of a zone's batches; then the peer's queue fills */
 #define REDIAL_MIN_MS        10
 #define REDIAL_MAX_MS        500
+#define REDIAL_LOST_MS       2000 /* without a connection: the dialler is replaced, see dial_again */
 #define CLOSE_MAX_S          1
 #define DISCARD_MAX          1024 /* frames without a message that one bus_receive takes off */
 #define SILENCE_STEP_MAX_MS  200  /* a longer pause between two updates was ours, and is not held against the peer */
@@ -26,6 +27,9 @@ typedef _Atomic uint64_t pipe_word;
 
 struct bus_edge {
     nng_socket socket;
+    nng_dialer dialler;
+    char *url;        /* of the dialler; NULL: this end listens */
+    uint64_t away_ns; /* since the dialler was made or the connection was lost */
     int fd;
     pipe_word pipe;
     uint64_t pipe_seen; /* the word that the session stands on */
@@ -98,7 +102,7 @@ static int set_options(struct bus_edge *edge, const struct bus_edge_config *c) {
 }
 
 static int start(struct bus_edge *edge, const struct bus_edge_config *c) {
-    if (c->role == BUS_DIAL) return nng_dial(edge->socket, c->url, NULL, NNG_FLAG_NONBLOCK);
+    if (c->role == BUS_DIAL) return nng_dial(edge->socket, c->url, &edge->dialler, NNG_FLAG_NONBLOCK);
     nng_listener listener;
     int error = nng_listener_create(&listener, edge->socket, c->url);
     if (!error && starts_with(c->url, "ipc://")) error = nng_listener_set_int(listener, NNG_OPT_IPC_PERMISSIONS, 0600);
@@ -111,6 +115,11 @@ int bus_edge_open(struct bus_edge **out, const struct bus_edge_config *config, s
     if (sodium_init() < 0) return MARCH_ERR_UNSUPPORTED;
     struct bus_edge *edge = calloc(1, sizeof *edge);
     if (!edge) return MARCH_ERR_SYSTEM;
+    edge->url = config->role == BUS_DIAL ? strdup(config->url) : NULL;
+    if (config->role == BUS_DIAL && !edge->url) {
+        free(edge);
+        return MARCH_ERR_SYSTEM;
+    }
     edge->updated = now;
     edge->message_max_bytes = config->frame_max_bytes;
     edge->queue_max_bytes = config->queue_max_bytes;
@@ -134,6 +143,7 @@ deinit_codec:
     error = failure(nng_error);
     bus_frame_codec_deinit(&edge->codec);
 free_edge:
+    free(edge->url);
     free(edge);
     return error;
 }
@@ -172,6 +182,7 @@ void bus_edge_close(struct bus_edge *edge) {
         pthread_detach(thread);
         return;
     }
+    free(edge->url);
     free(edge);
 }
 
@@ -283,12 +294,28 @@ static void watch(struct bus_edge *edge, struct mono now) {
     }
 }
 
+/* dial_again replaces a dialler that has had no connection for long. One of nng 1.5.2 gives up for ever when the peer dies
+ * in the moment in which it connects (dialer.c takes the EPIPE of its greeting for its own end). A new one costs nothing
+ * where the peer is only away. */
+static void dial_again(struct bus_edge *edge, struct mono now) {
+    uint64_t step_ns = mono_since_ns(now, edge->updated);
+    edge->away_ns += step_ns < SILENCE_STEP_MAX_MS * NS_PER_MS ? step_ns : SILENCE_STEP_MAX_MS * NS_PER_MS;
+    if (!edge->url || edge->away_ns < REDIAL_LOST_MS * NS_PER_MS) return;
+    edge->away_ns = 0;
+    edge->statistics.redials++;
+    (void)nng_dialer_close(edge->dialler);
+    (void)nng_dial(edge->socket, edge->url, &edge->dialler, NNG_FLAG_NONBLOCK);
+}
+
 void bus_update(struct bus_edge *edge, struct mono now) {
     observe_pipe(edge);
     if (pipe_id(edge->pipe_seen) != 0) {
         queue_push(edge);
         greet(edge);
         watch(edge, now);
+        edge->away_ns = 0;
+    } else {
+        dial_again(edge, now);
     }
     edge->updated = now;
 }

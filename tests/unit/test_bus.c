@@ -15,6 +15,7 @@
 #include <nng/protocol/pair0/pair.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/bus.h"
@@ -22,6 +23,7 @@
 
 #define MESSAGE_MAX 65536
 #define PATIENCE_MS 10000
+#define DEATHS      12
 
 static const uint8_t KEY[32] = {1, 2, 3};
 static const uint8_t OTHER_KEY[32] = {3, 2, 1};
@@ -477,6 +479,62 @@ static void test_bus_idle_connection_is_kept_alive(void **state) {
     pair_deinit(&p);
 }
 
+/* listen_bare listens at the pair's ipc address, without nng. */
+static int listen_bare(const struct pair *p) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%.100s", p->listen_url + strlen("ipc://"));
+    unlink(address.sun_path);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    return fd;
+}
+
+/* A peer that dies in the moment in which it is dialled: nng's own dialler would sooner or later give up for ever. */
+static void test_bus_peer_that_dies_when_dialled_is_dialled_again(void **state) {
+    (void)state;
+    struct pair p;
+    pair_init(&p, false);
+    assert_int_equal(bus_edge_open(&p.gateway, &p.gateway_config, p.now), 0);
+    for (int i = 0; i < DEATHS; i++) {
+        struct pollfd wait = {.fd = listen_bare(&p), .events = POLLIN};
+        struct mono deadline = mono_add_ms(mono_now(), PATIENCE_MS);
+        while (poll(&wait, 1, i % 2 == 0 ? 0 : 20) == 0) {
+            assert_false(mono_reached(mono_now(), deadline));
+            bus_update(p.gateway, mono_now());
+        }
+        close(wait.fd);
+    }
+    p.now = mono_now();
+    assert_int_equal(bus_edge_open(&p.zone, &p.zone_config, p.now), 0);
+    struct mono deadline = mono_add_ms(p.now, PATIENCE_MS);
+    while (!bus_connected(p.gateway) || !bus_connected(p.zone)) {
+        assert_false(mono_reached(p.now, deadline));
+        poll(NULL, 0, 1);
+        p.now = mono_now();
+        update(&p);
+        drain_both(&p);
+    }
+    pair_deinit(&p);
+}
+
+static void test_bus_peer_that_is_away_is_dialled_anew(void **state) {
+    (void)state;
+    struct pair p;
+    pair_init(&p, false);
+    assert_int_equal(bus_edge_open(&p.gateway, &p.gateway_config, p.now), 0);
+    for (int ms = 0; ms < 9000; ms += 100) {
+        p.now = mono_add_ms(p.now, 100);
+        bus_update(p.gateway, p.now);
+    }
+    struct bus_statistics statistics;
+    bus_statistics_read(p.gateway, &statistics);
+    assert_int_equal(statistics.redials, 4);
+    assert_int_equal(bus_edge_open(&p.zone, &p.zone_config, p.now), 0);
+    connect_pair(&p, NULL);
+    pair_deinit(&p);
+}
+
 static void test_bus_bad_configuration_is_refused(void **state) {
     (void)state;
     struct bus_edge *edge;
@@ -523,6 +581,8 @@ int main(void) {
         cmocka_unit_test(test_bus_peer_with_another_key_never_connects),
         cmocka_unit_test(test_bus_silent_peer_is_given_up),
         cmocka_unit_test(test_bus_idle_connection_is_kept_alive),
+        cmocka_unit_test(test_bus_peer_that_dies_when_dialled_is_dialled_again),
+        cmocka_unit_test(test_bus_peer_that_is_away_is_dialled_anew),
         cmocka_unit_test(test_bus_bad_configuration_is_refused),
         cmocka_unit_test(test_bus_address_in_use_is_said),
     };
