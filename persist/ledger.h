@@ -7,7 +7,7 @@
  *     ledger_commit (stored) or ledger_rollback (not stored: the set is as before ledger_begin)
  *
  * The set holds rows of the database: what is there, and what is known not to be there. Trades, auctions, their escrow and
- * transfers are always all in the set (ledger_resident_max bounds them), so a trade that is not in it does not exist.
+ * transfers are always all in the set (LEDGER_RESIDENT_MAX bounds them), so a trade that is not in it does not exist.
  * Accounts and guilds come and go: the least recently used are dropped past a limit, by ledger_trim.
  *
  * A command is applied whole or not at all. What the rules refuse gets a status and leaves no trace but its answer. A
