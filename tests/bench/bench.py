@@ -19,6 +19,7 @@ import tempfile
 import time
 import urllib.request
 
+JOURNAL_ROUNDS = 3
 GATEWAY_ROUNDS = 3  # one round is off by up to 10 % either way: the median is the figure
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -163,6 +164,19 @@ def jitter(bench, rounds=5, seconds=10):
     return statistics.median(ours) / max(1, statistics.median(theirs))
 
 
+def kept_state(bench):
+    """The journal and what is behind it; the journal's ratio is of two tails, so the median of some runs."""
+    journals = [bench.program("bench_journal", "10") for _ in range(JOURNAL_ROUNDS)]
+    bench.raw["bench_journal"] = journals
+    yield Figure("motion journaled and durable", min(j["updates_per_s"] for j in journals), "updates/s", 200000, False)
+    ratio = statistics.median(j["p99_ratio"] for j in journals)
+    yield Figure("append to durable p99 at 200,000/s, against write+fdatasync", ratio, "x", 1.5, True)
+    motion = bench.program("bench_motion")
+    yield Figure("database writes avoided, 10,000 players at 4/s", motion["writes_avoided_percent"], "%", 95, False)
+    yield Figure("write-behind flush, against binary COPY", motion["flush_ratio"], "x", 0.5, False)
+    yield Figure("recovery of 100,000 players", motion["recovery_s"], "s", 2, True)
+
+
 def measure(bench):
     ratios = [bench.program("bench_gateway")["process_ratio"] for _ in range(GATEWAY_ROUNDS)]
     bench.raw["bench_gateway_ratios"] = ratios
@@ -174,6 +188,7 @@ def measure(bench):
     yield Figure("bytes down, 30 moving in view at 20 Hz", snapshot["wire_bytes_per_second"] / 1000, "KB/s", 2.5, True)
     yield Figure("less than the full state as FlatBuffers tables", snapshot["less_than_tables_percent"], "%", 95, False)
     yield Figure("tick wake-up jitter p99, against cyclictest", jitter(bench), "x", 1.5, True)
+    yield from kept_state(bench)
     report, kept = bench.played(5000, 20)
     yield Figure("clients at 20 Hz, none dropped", kept, "clients", 5000, False)
     yield Figure("memory of gateway and zones at 5,000 clients", report["servers_rss_mb"], "MB", 200, True)

@@ -259,6 +259,7 @@ static void bench_load(struct bench *b) {
     }
     struct mono begin = mono_now();
     load_all(b, SINGLE_LOADS + 1, SINGLE_LOADS + ACTIVE);
+    CHECK(motion_stats_get(b->motion).load_hits == 0);
     printf("\"load_one_p50_ms\":%.3f,\"load_one_p99_ms\":%.3f,\"load_10000_ms\":%.1f,", quantile(ms, SINGLE_LOADS, 0.5),
            quantile(ms, SINGLE_LOADS, 0.99), since_s(begin) * 1e3);
 }
