@@ -58,7 +58,8 @@ struct errand {
     struct handle handle;
     struct peer *peer;
     uint64_t transfer;
-    bool is_offer; /* TRANSFER_IN; else TRANSFER_DONE */
+    bool is_offer;  /* TRANSFER_IN; else TRANSFER_DONE */
+    bool is_credit; /* an offer that has no way back: it waits for room */
 };
 
 /* --- sending */
@@ -132,15 +133,17 @@ static void on_readable(struct ev_loop *loop, ev_io *io, int events) {
 
 /* --- receiving. Commands that get no answer now are not answered: the peer asks again. */
 
-static bool is_decided(enum ledger_status status) {
+/* is_decided tells whether a status ends the matter: for an end of ours only that it is done, now or before. */
+static bool is_decided(const struct errand *errand, enum ledger_status status) {
+    if (!errand->is_offer) return status == LEDGER_OK || status == LEDGER_NOT_FOUND;
     return status != LEDGER_UNAVAILABLE && status != LEDGER_BUSY && status != LEDGER_JOURNAL_FULL &&
-           status != LEDGER_DISABLED;
+           status != LEDGER_DISABLED && !(errand->is_credit && status == LEDGER_NO_ROOM);
 }
 
 static void answered(void *ctx, const struct ledger_result *result) {
     struct errand *errand = ctx;
     struct outbox *box = &errand->peer->outbox;
-    if (is_decided(result->status)) {
+    if (is_decided(errand, result->status)) {
         if (errand->is_offer && box->answer_count < ANSWERS_MAX)
             box->answers[box->answer_count++] = (struct wire_transfer_answer){errand->transfer, result->status, 0};
         if (!errand->is_offer && box->done_count < ANSWERS_MAX)
@@ -155,20 +158,25 @@ static void submit(struct peer *peer, const struct ledger_command *command, uint
     struct handle handle = pool_take(errands);
     struct errand *errand = pool_get(errands, handle);
     if (!errand) return;
-    *errand = (struct errand){handle, peer, transfer, is_offer};
+    *errand = (struct errand){.handle = handle,
+                              .peer = peer,
+                              .transfer = transfer,
+                              .is_offer = is_offer,
+                              .is_credit = command->transfer.purpose == LEDGER_PURPOSE_CREDIT};
     if (value_submit(peer->peers->config.value, command, answered, errand) != LEDGER_OK) pool_give(errands, handle);
 }
 
 static void take_offer(struct peer *peer, const struct wire_transfer *offer, const uint8_t *blob) {
     struct peers *peers = peer->peers;
-    struct ledger_command command = {.verb = LEDGER_TRANSFER_IN, .domain = LEDGER_DOMAIN_TRANSFER, .key = offer->id};
-    if (transfer_read(blob + offer->offset, offer->len, &command.transfer) != 0 || command.transfer.id != offer->id ||
-        shard_of_id(offer->id) != peer->shard || command.transfer.dest_shard != peers->config.shard_index) {
+    struct ledger_transfer transfer;
+    if (transfer_read(blob + offer->offset, offer->len, &transfer) != 0 || transfer.id != offer->id ||
+        shard_of_id(offer->id) != peer->shard || transfer.dest_shard != peers->config.shard_index) {
         peers->stats.bad++;
         return;
     }
     peers->stats.offers_received++;
-    command.player = command.transfer.player;
+    struct ledger_command command;
+    ledger_transfer_command(&transfer, &command);
     submit(peer, &command, offer->id, true);
 }
 
@@ -181,9 +189,13 @@ static void take_answer(struct peer *peer, const struct wire_transfer_answer *an
         return;
     }
     peers->stats.answers_received++;
-    struct ledger_command command = {
-        .verb = LEDGER_TRANSFER_DONE, .object = answer->id, .accepted = answer->result == LEDGER_OK};
-    if (transfer) command.player = transfer->player;
+    if (!transfer) { /* done before: the answer has crossed with our done, or that was lost; unless none is loaded yet */
+        if (value_is_started(peers->config.value) && peer->outbox.done_count < ANSWERS_MAX)
+            peer->outbox.dones[peer->outbox.done_count++] = (struct wire_transfer_done){answer->id};
+        return;
+    }
+    struct ledger_command command;
+    ledger_done_command(transfer, answer->result == LEDGER_OK, &command);
     submit(peer, &command, answer->id, false);
 }
 

@@ -16,15 +16,19 @@
 #include "common/file.h"
 #include "common/log.h"
 #include "persist/migrate.h"
+#include "persist/pg_uri.h"
 #include "persist/service_parts.h"
 
 #define TURN_S           0.02
-#define MIGRATE_MS       1500 /* one try; the loop beats in between */
+#define MIGRATE_MS       30000 /* once the database answers at all */
+#define PING_S           "1"   /* to find out whether it does; the loop beats in between */
 #define MIGRATE_SAY_MS   5000
 #define CLOSE_MS         5000 /* for what is to be flushed at the end */
 #define CONNECTIONS      4    /* of the pool that writes: batches of value, motion, sessions and boards side by side */
 #define READ_CONNECTIONS 2
 #define HOT_EXPIRY_S     86400
+
+_Static_assert(CONFIG_ADDRESS_SIZE >= ADDR_TEXT_MAX, "an address that was bound fits where one is configured");
 
 /* --- places */
 
@@ -63,11 +67,27 @@ static int open_waiting_room(struct service *s, char *error, size_t error_size) 
     return result ? result : publish_address(s, http_address(s->waiting_room), error, error_size);
 }
 
+static bool database_answers(const struct service *s) {
+    char uri[PG_URI_MAX];
+    bool prepared;
+    if (pg_uri_split(s->stores.postgres, uri, &prepared)) return true; /* shard_open says what is wrong with it */
+    const char *const keys[] = {"dbname", "connect_timeout", NULL};
+    const char *const values[] = {uri, PING_S, NULL};
+    return PQpingParams(keys, values, 1) == PQPING_OK;
+}
+
+static int open_shard(struct service *s, struct shard_state *shard, char *error, size_t error_size) {
+    if (!database_answers(s)) {
+        snprintf(error, error_size, "no answer");
+        return MARCH_ERR_UNAVAILABLE;
+    }
+    return shard_open(s->stores.postgres, s->index, s->config->persists_count, MIGRATE_MS, shard, error, error_size);
+}
+
 static int wait_for_database(struct service *s, struct shard_state *shard, char *error, size_t error_size) {
     struct mono said = {0};
     for (;;) {
-        int result =
-            shard_open(s->stores.postgres, s->index, s->config->persists_count, MIGRATE_MS, shard, error, error_size);
+        int result = open_shard(s, shard, error, error_size);
         if (result != MARCH_ERR_UNAVAILABLE) return result;
         if (*s->stopping) return result;
         struct mono now = mono_now();
@@ -536,12 +556,15 @@ static int open_reads(struct service *s, char *error, size_t error_size) {
 }
 
 static int open_http(struct service *s, char *error, size_t error_size) {
+    char listen[CONFIG_ADDRESS_SIZE];
+    snprintf(listen, sizeof listen, "%s", s->entry->http);
+    if (s->waiting_room) addr_format(http_address(s->waiting_room), listen); /* where it has been found already */
     http_close(s->waiting_room);
     s->waiting_room = NULL;
     const struct http_route status = {
         .path = "/status", .content_type = "application/json", .render = gauges_status, .context = s->gauges};
     const struct http_api_config config = {.loop = s->loop,
-                                           .listen = s->entry->http,
+                                           .listen = listen,
                                            .metrics = gauges_metrics(s->gauges),
                                            .health = &s->health,
                                            .routes = &status,

@@ -144,7 +144,7 @@ static void place(struct zones *zones, uint32_t zone, const struct wire_player_s
         free(w);
         return;
     }
-    bool is_new = !w;
+    bool is_new = w == NULL;
     if (is_new) {
         w = malloc(sizeof *w);
         CHECK(w);
@@ -159,8 +159,9 @@ static void place(struct zones *zones, uint32_t zone, const struct wire_player_s
 
 /* Forgets the players of a zone process that is gone. */
 static void displace(struct zones *zones, uint32_t zone) {
-    struct whereabouts *w, *next;
-    HASH_ITER(hh, zones->players, w, next) {
+    struct whereabouts *next = NULL;
+    for (struct whereabouts *w = zones->players; w; w = next) {
+        next = w->hh.next;
         if (w->zone != zone) continue;
         HASH_DEL(zones->players, w);
         free(w);

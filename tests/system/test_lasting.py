@@ -167,7 +167,7 @@ def test_persist_waits_for_a_database_that_is_away_and_says_so(make_lasting_clus
         wait_until(lambda: (run_dir / "persist-0.http").exists(), "it can be asked")
         assert get(cluster, "/health")[0] == 200
         assert get(cluster, "/ready")[0] == 503
-        assert persist.poll() is None
+        assert persist.poll() is None and get(cluster, "/status")[0] == 200
         persist.send_signal(signal.SIGTERM)
         assert persist.wait(timeout=10) == 1
     finally:

@@ -74,6 +74,11 @@ void value_each_transfer(struct value *value, void (*visit)(void *ctx, const str
     if (value->has_transfer) visit(ctx, &value->transfer);
 }
 
+bool value_is_started(const struct value *value) {
+    (void)value;
+    return true;
+}
+
 /* Does and answers what waits. */
 static void commit(struct shard *shard) {
     struct value *value = &shard->value;
@@ -170,10 +175,16 @@ static int teardown(void **state) {
         }                                                                                                                   \
     } while (0)
 
-static uint64_t begin_transfer(void) {
+/* A bid of player 3 in an auction of shard 1, or gold for player 3 who is at home there. */
+static uint64_t begin_transfer(enum ledger_purpose purpose) {
     struct shard *source = &w.shards[0];
-    source->value.transfer = (struct ledger_transfer){
-        .id = shard_id(0, 5), .player = 3, .gold = 10, .dest_shard = 1, .purpose = LEDGER_PURPOSE_CREDIT};
+    bool credit = purpose == LEDGER_PURPOSE_CREDIT;
+    source->value.transfer = (struct ledger_transfer){.id = shard_id(0, 5),
+                                                      .player = credit ? 0 : 3,
+                                                      .other = credit ? 3 : 0,
+                                                      .gold = 10,
+                                                      .dest_shard = 1,
+                                                      .purpose = purpose};
     source->value.has_transfer = true;
     peers_created(source->peers, &source->value.transfer);
     return source->value.transfer.id;
@@ -188,7 +199,7 @@ static void wait_both_up(void) {
 static void test_peers_accepted_transfer_is_done_once_and_forgotten(void **state) {
     (void)state;
     wait_both_up();
-    uint64_t id = begin_transfer();
+    uint64_t id = begin_transfer(LEDGER_PURPOSE_CREDIT);
     WAIT_FOR(w.shards[1].value.command_count == 1);
     const struct ledger_command *in = &w.shards[1].value.commands[0].command;
     assert_int_equal(in->domain, LEDGER_DOMAIN_TRANSFER);
@@ -207,20 +218,38 @@ static void test_peers_accepted_transfer_is_done_once_and_forgotten(void **state
 static void test_peers_refused_transfer_is_given_back(void **state) {
     (void)state;
     w.shards[1].value.verdict = LEDGER_NO_ROOM;
-    begin_transfer();
+    begin_transfer(LEDGER_PURPOSE_AUCTION_BID);
     WAIT_FOR(w.shards[1].value.command_count == 1);
     commit(&w.shards[1]);
     WAIT_FOR(w.shards[0].value.command_count == 1);
+    assert_int_equal(w.shards[0].value.commands[0].command.player, 3);
     commit(&w.shards[0]);
     assert_int_equal(w.shards[0].value.refused, 1);
     assert_int_equal(w.shards[1].value.taken, 0);
+}
+
+/* There is nobody at the source to give it back to. */
+static void test_peers_credit_without_room_is_offered_again(void **state) {
+    (void)state;
+    w.shards[1].value.verdict = LEDGER_NO_ROOM;
+    begin_transfer(LEDGER_PURPOSE_CREDIT);
+    WAIT_FOR(w.shards[1].value.command_count == 1);
+    commit(&w.shards[1]);
+    w.shards[1].value.has_verdict = false;
+    w.shards[1].value.verdict = LEDGER_OK;
+    WAIT_FOR(w.shards[1].value.command_count == 1);
+    assert_int_equal(peers_stats(w.shards[0].peers).answers_received, 0);
+    commit(&w.shards[1]);
+    WAIT_FOR(w.shards[0].value.command_count >= 1);
+    commit(&w.shards[0]);
+    assert_int_equal(w.shards[0].value.accepted, 1);
 }
 
 static void test_peers_undecided_offer_comes_again(void **state) {
     (void)state;
     w.shards[1].value.verdict = LEDGER_UNAVAILABLE;
     w.shards[1].value.is_busy = true;
-    begin_transfer();
+    begin_transfer(LEDGER_PURPOSE_AUCTION_BID);
     WAIT_FOR(peers_stats(w.shards[1].peers).offers_received == 1);
     w.shards[1].value.is_busy = false;
     WAIT_FOR(w.shards[1].value.command_count == 1);
@@ -243,7 +272,7 @@ static void test_peers_deaths_at_each_step_end_the_transfer_once(void **state) {
             memset(&w.shards[0].value, 0, sizeof w.shards[0].value);
             memset(&w.shards[1].value, 0, sizeof w.shards[1].value);
             wait_both_up();
-            begin_transfer();
+            begin_transfer(LEDGER_PURPOSE_AUCTION_BID);
             if (step >= 1) WAIT_FOR(w.shards[1].value.command_count > 0);
             if (step >= 2) commit(&w.shards[1]);
             if (step >= 3) WAIT_FOR(w.shards[0].value.command_count > 0);
@@ -289,6 +318,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_peers_accepted_transfer_is_done_once_and_forgotten, setup, teardown),
         cmocka_unit_test_setup_teardown(test_peers_refused_transfer_is_given_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_peers_credit_without_room_is_offered_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_peers_undecided_offer_comes_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_peers_deaths_at_each_step_end_the_transfer_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_peers_offer_that_is_not_the_peers_is_refused, setup, teardown),
