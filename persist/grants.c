@@ -11,7 +11,8 @@
 
 #define NONE UINT32_MAX
 
-_Static_assert((GRANTS_MAX & (GRANTS_MAX - 1)) == 0, "slots and buckets are masked");
+_Static_assert((GRANTS_MAX & (GRANTS_MAX - 1)) == 0, "the numbers' modulus may come round");
+_Static_assert(GRANTS_REPLAYED_MAX % GRANTS_MAX == 0, "reached by doubling");
 _Static_assert(sizeof(struct wire_loot_grant) == 32, "a journal record is these bytes");
 
 enum grant_state { GRANT_WAITING = 0, GRANT_APPLYING = 1, GRANT_APPLIED = 2, GRANT_STATE_COUNT = 3 };
@@ -23,28 +24,42 @@ struct entry {
     uint32_t next; /* slot in the same bucket */
 };
 
-/* Entries are numbered as they come; number n lies in slot n % GRANTS_MAX. */
+/* Entries are numbered as they come; number n lies in slot n % capacity. */
 struct grants {
     struct grants_config config;
     struct entry *entries;
     uint32_t *buckets;           /* slot, or NONE */
+    uint32_t capacity;           /* of both; a power of two, GRANTS_MAX unless a replay needed more */
     uint64_t oldest, newest_end; /* numbers: oldest that is not applied, one past the newest */
     uint64_t offer;              /* none before this one waits */
     uint32_t applying;
     struct grants_stats stats;
 };
 
+/* arrays_make takes memory for `capacity` entries, none of them in a bucket. */
+static int arrays_make(struct grants *g, uint32_t capacity) {
+    struct entry *entries = calloc(capacity, sizeof *entries);
+    uint32_t *buckets = malloc(capacity * sizeof *buckets);
+    if (!entries || !buckets) {
+        free(entries);
+        free(buckets);
+        return MARCH_ERR_SYSTEM;
+    }
+    memset(buckets, 0xff, capacity * sizeof *buckets);
+    g->entries = entries;
+    g->buckets = buckets;
+    g->capacity = capacity;
+    return 0;
+}
+
 int grants_create(const struct grants_config *config, struct grants **out) {
     struct grants *g = calloc(1, sizeof *g);
     if (!g) return MARCH_ERR_SYSTEM;
     g->config = *config;
-    g->entries = calloc(GRANTS_MAX, sizeof *g->entries);
-    g->buckets = malloc(GRANTS_MAX * sizeof *g->buckets);
-    if (!g->entries || !g->buckets) {
-        grants_destroy(g);
+    if (arrays_make(g, GRANTS_MAX) != 0) {
+        free(g);
         return MARCH_ERR_SYSTEM;
     }
-    memset(g->buckets, 0xff, GRANTS_MAX * sizeof *g->buckets);
     *out = g;
     return 0;
 }
@@ -59,12 +74,12 @@ void grants_destroy(struct grants *g) {
 /* --- the ring and its chains */
 
 static struct entry *entry_at(const struct grants *g, uint64_t number) {
-    return &g->entries[number % GRANTS_MAX];
+    return &g->entries[number % g->capacity];
 }
 
 static uint32_t *bucket_of(const struct grants *g, const struct wire_loot_grant *grant) {
     uint64_t z = (grant->player ^ (grant->key << 32 | grant->key >> 32)) * 0x9e3779b97f4a7c15;
-    return &g->buckets[(z ^ z >> 32) % GRANTS_MAX];
+    return &g->buckets[(z ^ z >> 32) % g->capacity];
 }
 
 static struct entry *find_key(const struct grants *g, const struct wire_loot_grant *grant) {
@@ -76,21 +91,21 @@ static struct entry *find_key(const struct grants *g, const struct wire_loot_gra
 }
 
 static void push(struct grants *g, const struct wire_loot_grant *grant, uint64_t position) {
-    uint32_t slot = (uint32_t)(g->newest_end++ % GRANTS_MAX);
+    uint32_t slot = (uint32_t)(g->newest_end++ % g->capacity);
     uint32_t *bucket = bucket_of(g, grant);
     g->entries[slot] = (struct entry){.grant = *grant, .position = position, .next = *bucket};
     *bucket = slot;
 }
 
 static void pop(struct grants *g) {
-    uint32_t slot = (uint32_t)(g->oldest++ % GRANTS_MAX);
+    uint32_t slot = (uint32_t)(g->oldest++ % g->capacity);
     uint32_t *link = bucket_of(g, &g->entries[slot].grant);
     while (*link != slot) link = &g->entries[*link].next;
     *link = g->entries[slot].next;
 }
 
 static bool is_full(const struct grants *g) {
-    return g->newest_end - g->oldest == GRANTS_MAX;
+    return g->newest_end - g->oldest >= GRANTS_MAX;
 }
 
 /* number_of finds the entry with a position by bisection; newest_end when there is none. */
@@ -107,6 +122,20 @@ static uint64_t number_of(const struct grants *g, uint64_t position) {
     return low < g->newest_end && entry_at(g, low)->position == position ? low : g->newest_end;
 }
 
+/* grow doubles the room, before anything was handed out. */
+static int grow(struct grants *g) {
+    if (g->capacity == GRANTS_REPLAYED_MAX) return MARCH_ERR_FULL;
+    struct grants old = *g;
+    int result = arrays_make(g, 2 * old.capacity);
+    if (result) return result;
+    g->newest_end = g->oldest;
+    for (uint64_t number = old.oldest; number < old.newest_end; number++)
+        push(g, &entry_at(&old, number)->grant, entry_at(&old, number)->position);
+    free(old.entries);
+    free(old.buckets);
+    return 0;
+}
+
 /* --- in */
 
 int grants_replay(struct grants *g, uint64_t position, const uint8_t *bytes, size_t len) {
@@ -114,7 +143,8 @@ int grants_replay(struct grants *g, uint64_t position, const uint8_t *bytes, siz
     if (len != sizeof grant) return MARCH_ERR_INVALID;
     memcpy(&grant, bytes, sizeof grant);
     if (!player_id_valid(grant.player)) return MARCH_ERR_INVALID;
-    if (is_full(g)) return MARCH_ERR_FULL;
+    int result = g->newest_end - g->oldest == g->capacity ? grow(g) : 0;
+    if (result) return result;
     push(g, &grant, position);
     g->stats.replayed++;
     return 0;

@@ -5,8 +5,9 @@
  * meanwhile. After a restart grants_replay takes back from the journal what was not applied, and what was and the watermark
  * does not show: `apply` must be idempotent by the grant's key.
  *
- * Limits: GRANTS_MAX not applied yet; past that MARCH_ERR_FULL, and the zone keeps what it has. APPLYING_MAX handed out.
- * One thread.
+ * Limits: GRANTS_MAX not applied yet; past that MARCH_ERR_FULL, and the zone keeps what it has. GRANTS_APPLYING_MAX handed
+ * out. A replay may find more than GRANTS_MAX, since it also meets those that were applied after the watermark: then the
+ * table grows. One thread.
  */
 #ifndef MARCH_PERSIST_GRANTS_H
 #define MARCH_PERSIST_GRANTS_H
@@ -20,6 +21,7 @@
 #define GRANTS_RECORD       2     /* type of a journal record that is a struct wire_loot_grant */
 #define GRANTS_MAX          65536 /* a minute's loot of a shard that is very busy; 3 MB */
 #define GRANTS_APPLYING_MAX 1024
+#define GRANTS_REPLAYED_MAX (GRANTS_MAX << 6) /* an hour's; 270 MB */
 
 struct journal;
 struct grants;
@@ -47,7 +49,7 @@ must_check int grants_create(const struct grants_config *config, struct grants *
 void grants_destroy(struct grants *grants);
 
 /* grants_replay takes a record of type GRANTS_RECORD at the start, in order. MARCH_ERR_INVALID when it is none,
- * MARCH_ERR_FULL past GRANTS_MAX. */
+ * MARCH_ERR_FULL past GRANTS_REPLAYED_MAX, MARCH_ERR_SYSTEM when memory is short. */
 must_check int grants_replay(struct grants *grants, uint64_t position, const uint8_t *bytes, size_t len);
 
 /* grants_add journals a grant; it may be acknowledged once journal_durable has reached `*position`. A grant that still waits

@@ -129,7 +129,12 @@ int motion_replay(struct motion *m, uint64_t position, const uint8_t *bytes, siz
     if (!is_valid(&state)) return MARCH_ERR_INVALID;
     m->stats.replayed++;
     struct motion_entry *entry = motion_table_take(&m->table, state.player);
-    if (!entry) return MARCH_ERR_FULL;
+    if (!entry) { /* more players than may be here at once: some had left before the end */
+        int result = motion_table_grow(&m->table);
+        if (result) return result;
+        entry = motion_table_take(&m->table, state.player);
+        CHECK(entry != NULL);
+    }
     if (!motion_is_newer(entry, state.session_epoch, state.tick)) return 0;
     entry_set(m, entry, &state);
     entry->position = position;

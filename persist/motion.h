@@ -101,8 +101,9 @@ must_check int motion_create(const struct motion_config *config, struct motion *
  * WIRE_LOAD_UNAVAILABLE. NULL is fine. */
 void motion_destroy(struct motion *motion);
 
-/* motion_replay takes a record of the journal at the start, in order; records of other types than MOTION_RECORD are a bug.
- * MARCH_ERR_INVALID for a record that is none, MARCH_ERR_FULL when the table is too small for the players in the journal. */
+/* motion_replay takes a record of the journal at the start, in order, of type MOTION_RECORD. MARCH_ERR_INVALID for one that
+ * is none. The table grows where the journal has more than `players_max` players; MARCH_ERR_FULL past 2^24, MARCH_ERR_SYSTEM
+ * when memory is short. */
 must_check int motion_replay(struct motion *motion, uint64_t position, const uint8_t *bytes, size_t len);
 
 /* What became of a report. */

@@ -2,6 +2,7 @@
 #include "persist/motion_table.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/check.h"
 
@@ -45,6 +46,23 @@ static uint32_t slot_of(const struct motion_table *table, uint64_t player) {
 struct motion_entry *motion_table_find(const struct motion_table *table, uint64_t player) {
     uint32_t slot = slot_of(table, player);
     return table->slots[slot] ? &table->entries[table->slots[slot] - 1] : NULL;
+}
+
+int motion_table_grow(struct motion_table *table) {
+    if (table->capacity > MOTION_PLAYERS_MAX / 2) return MARCH_ERR_FULL;
+    struct motion_table larger;
+    int result = motion_table_init(&larger, 2 * table->capacity, table->seed);
+    if (result) return result;
+    memcpy(larger.entries, table->entries, table->fresh * sizeof *table->entries);
+    for (uint32_t i = 0; i < table->fresh; i++) {
+        if (table->entries[i].used) larger.slots[slot_of(&larger, table->entries[i].state.player)] = i + 1;
+    }
+    motion_table_deinit(table);
+    table->entries = larger.entries;
+    table->slots = larger.slots;
+    table->slot_mask = larger.slot_mask;
+    table->capacity = larger.capacity;
+    return 0;
 }
 
 static struct motion_entry *entry_new(struct motion_table *table) {

@@ -55,6 +55,10 @@ struct motion_table {
 must_check int motion_table_init(struct motion_table *table, uint32_t capacity, uint64_t seed);
 void motion_table_deinit(struct motion_table *table);
 
+/* motion_table_grow doubles the capacity, up to MOTION_PLAYERS_MAX; entries keep their index but not their address.
+ * MARCH_ERR_FULL, MARCH_ERR_SYSTEM. */
+must_check int motion_table_grow(struct motion_table *table);
+
 /* motion_table_find returns the entry of a player, NULL when there is none. */
 struct motion_entry *motion_table_find(const struct motion_table *table, uint64_t player);
 

@@ -158,6 +158,32 @@ static void test_grants_at_their_limit_are_refused_and_flow_again(void **state) 
     add(1);
 }
 
+static void test_grants_replay_takes_more_than_may_wait(void **state) {
+    (void)state;
+    struct wire_loot_grant grant = {.player = 3};
+    uint64_t count = 2 * GRANTS_MAX + 5;
+    for (grant.key = 1; grant.key <= count; grant.key++) {
+        uint64_t position;
+        while (journal_append(f.journal, GRANTS_RECORD, &grant, sizeof grant, &position) != 0)
+            assert_int_equal(journal_wait(f.journal), 0);
+        assert_int_equal(grants_replay(grants, position, (const uint8_t *)&grant, sizeof grant), 0);
+    }
+    assert_int_equal(journal_wait(f.journal), 0);
+    assert_int_equal(grants_stats_get(grants).waiting, count);
+    assert_int_equal(grants_watermark(grants), 0);
+    uint64_t position;
+    assert_int_equal(grants_add(grants, &grant, &position), MARCH_ERR_FULL);
+    offered.at_once = true;
+    for (uint64_t applied = 0; applied < count; applied += offered.count) {
+        offered.count = 0;
+        grants_update(grants);
+        assert_true(offered.count > 0);
+        assert_int_equal(offered.keys[0], applied + 1);
+    }
+    assert_true(grants_watermark(grants) == UINT64_MAX);
+    assert_int_equal(grants_add(grants, &grant, &position), 0);
+}
+
 static void test_grants_bad_record_is_refused(void **state) {
     (void)state;
     struct wire_loot_grant grant = {.player = 0};
@@ -177,6 +203,7 @@ int main(void) {
         TEST(test_grants_refused_or_unknown_are_offered_again),
         TEST(test_grants_not_applied_come_back_from_the_journal),
         TEST(test_grants_at_their_limit_are_refused_and_flow_again),
+        TEST(test_grants_replay_takes_more_than_may_wait),
         TEST(test_grants_bad_record_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -84,7 +84,31 @@ static void test_motion_table_agrees_with_its_twin(void **state) {
     }
 }
 
+static void test_motion_table_grown_keeps_entries_and_queues(void **state) {
+    (void)state;
+    struct motion_table table;
+    assert_int_equal(motion_table_init(&table, 3, 7), 0);
+    for (uint64_t id = 1; id <= 1000; id++) {
+        struct motion_entry *entry = motion_table_take(&table, id);
+        if (!entry) {
+            assert_int_equal(motion_table_grow(&table), 0);
+            entry = motion_table_take(&table, id);
+        }
+        motion_table_push(&table, MOTION_QUEUE_DIRTY, entry);
+        if (id % 3 == 0) motion_table_push(&table, MOTION_QUEUE_HOT, entry);
+    }
+    assert_int_equal(table.count, 1000);
+    for (uint64_t id = 1; id <= 1000; id++) assert_int_equal(motion_table_find(&table, id)->state.player, id);
+    for (uint64_t id = 1; id <= 1000; id++) assert_int_equal(motion_table_pop(&table, MOTION_QUEUE_DIRTY)->state.player, id);
+    for (uint64_t id = 3; id <= 1000; id += 3)
+        assert_int_equal(motion_table_pop(&table, MOTION_QUEUE_HOT)->state.player, id);
+    motion_table_deinit(&table);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_motion_table_agrees_with_its_twin)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_motion_table_agrees_with_its_twin),
+        cmocka_unit_test(test_motion_table_grown_keeps_entries_and_queues),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
