@@ -445,9 +445,13 @@ static void on_found_redis(void *ctx, int error, const struct redisReply *reply)
 
 void sessions_find(struct sessions *sessions, uint64_t player, session_found done, void *ctx) {
     const struct session_entry *entry = sessions_lookup(sessions, player);
-    struct handle handle = entry ? (struct handle){0} : pool_take(&sessions->finds);
-    if (entry || handle_is_null(handle)) {
-        done(ctx, entry ? 0 : MARCH_ERR_UNAVAILABLE, entry);
+    if (entry != NULL) {
+        done(ctx, 0, entry);
+        return;
+    }
+    struct handle handle = pool_take(&sessions->finds);
+    if (handle_is_null(handle)) {
+        done(ctx, MARCH_ERR_UNAVAILABLE, NULL);
         return;
     }
     struct finding *finding = pool_get(&sessions->finds, handle);

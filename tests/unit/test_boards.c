@@ -315,6 +315,27 @@ static void test_boards_same_redis_is_not_rebuilt(void **state) {
     bed_close(&bed);
 }
 
+/* Scores that the database has not taken are in no page of a rebuild: memory brings them. A fence refuses writes only. */
+static void test_boards_rebuild_brings_what_the_database_lacks(void **state) {
+    (void)state;
+    struct bed bed = {0};
+    unsigned seed = 23;
+    store_fixture_open(&bed.stores, true);
+    bed.stores.shard_epoch += 1000;
+    start_boards(&bed);
+    raise_random(&bed, 300, &seed);
+    while (boards_stats_get(bed.boards).redis_scores < 100) store_fixture_run(&bed.stores, 5);
+    store_fixture_run(&bed.stores, 100);
+    check_all(&bed);
+    store_fixture_lose_redis(&bed.stores);
+    store_fixture_restore_redis(&bed.stores);
+    while (boards_stats_get(bed.boards).rebuilding) store_fixture_run(&bed.stores, 5);
+    store_fixture_run(&bed.stores, 100);
+    check_all(&bed);
+    assert_int_equal(pg_fixture_number(&bed.stores.pg_server, "select count(*) from scores"), 0);
+    bed_close(&bed);
+}
+
 static void test_boards_emptied_redis_is_noticed(void **state) {
     (void)state;
     struct bed bed;
@@ -359,6 +380,7 @@ int main(void) {
         cmocka_unit_test(test_boards_scores_only_rise_and_are_judged),
         cmocka_unit_test(test_boards_are_rebuilt_when_redis_was_lost),
         cmocka_unit_test(test_boards_same_redis_is_not_rebuilt),
+        cmocka_unit_test(test_boards_rebuild_brings_what_the_database_lacks),
         cmocka_unit_test(test_boards_emptied_redis_is_noticed),
         cmocka_unit_test(test_boards_wait_for_a_database_that_is_away),
     };

@@ -249,6 +249,35 @@ static void test_sessions_takeover_race_leaves_one_chain(void **state) {
     bed_close(&bed);
 }
 
+/* on_claimed_again claims once more from within the answer, a few times. */
+static void on_claimed_again(void *ctx, const struct session_claim *claim, const struct session_claimed *claimed) {
+    struct bed *bed = ctx;
+    on_claimed(bed, claim, claimed);
+    if (bed->answers > 20) return;
+    struct session_claim next = claim_of(7, A + bed->answers % 2, 1000 + bed->answers, 0);
+    assert_int_equal(sessions_claim(bed->sessions, &next, START_MS, on_claimed_again, bed), 0);
+}
+
+static void test_sessions_callbacks_may_claim(void **state) {
+    (void)state;
+    for (unsigned begun = 1; begun <= 3; begun++) {
+        struct bed bed;
+        bed_open(&bed, false);
+        for (unsigned i = 0; i < begun; i++) {
+            struct session_claim c = claim_of(7, A, 100 + i, 0);
+            assert_int_equal(sessions_claim(bed.sessions, &c, START_MS, on_claimed_again, &bed), 0);
+        }
+        unsigned all = 20 + begun;
+        assert_true(store_fixture_await(&bed.stores, &bed.answers, all));
+        for (unsigned i = 1; i < all; i++) {
+            assert_true(bed.answered[i].claimed.epoch > bed.answered[i - 1].claimed.epoch);
+            assert_int_equal(bed.answered[i].claimed.former.session, bed.answered[i - 1].claim.holder.session);
+        }
+        assert_int_equal(redis_stats_get(bed.stores.redis).commands, all + 3); /* each asked once; 3 scripts loaded */
+        bed_close(&bed);
+    }
+}
+
 /* Redis dies with claims under way, again and again: each is answered once, and the epochs of a player rise. */
 static void test_sessions_redis_killed_in_mid_claims(void **state) {
     (void)state;
@@ -398,6 +427,7 @@ int main(void) {
         cmocka_unit_test(test_sessions_epoch_rises_though_redis_was_lost),
         cmocka_unit_test(test_sessions_without_stores_need_a_ttl_of_memory),
         cmocka_unit_test(test_sessions_takeover_race_leaves_one_chain),
+        cmocka_unit_test(test_sessions_callbacks_may_claim),
         cmocka_unit_test(test_sessions_redis_killed_in_mid_claims),
         cmocka_unit_test(test_sessions_frozen_redis_falls_back),
         cmocka_unit_test(test_sessions_not_refreshed_expire),
