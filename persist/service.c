@@ -304,6 +304,7 @@ static void on_started(void *ctx) {
     struct service *s = ctx;
     log_info("value.started", " ");
     peers_started(s->peers);
+    invalidate_publish(s->invalidate, INVALIDATE_ALL, 0);
 }
 
 static void on_peer_message(void *ctx, uint64_t player, const uint8_t *bytes, size_t len) {

@@ -71,7 +71,9 @@ struct value_hooks {
     void (*transfer_created)(void *ctx, const struct ledger_transfer *transfer);
     void (*transfer_closed)(void *ctx, uint64_t transfer);
     void (*committed)(void *ctx, uint32_t events); /* there is something in the outbox */
-    void (*started)(void *ctx); /* first load done: commands are taken; outstanding transfers can be listed */
+    /* All that is resident is loaded: commands are taken, outstanding transfers can be listed. It comes again when what is
+     * cached was not to be trusted and was loaded anew; of what a batch of unknown outcome did there is no other word. */
+    void (*started)(void *ctx);
     void (*fenced)(void *ctx);
 };
 

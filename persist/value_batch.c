@@ -95,14 +95,13 @@ static void due_of_row(void *ctx, const struct ledger_key *key, const union ledg
 }
 
 static void started(struct value *value) {
-    bool first = !value->was_started;
     due_clear(&value->due);
     ledger_each(value->ledger, LEDGER_ROW_TRADE, due_of_row, value);
     ledger_each(value->ledger, LEDGER_ROW_AUCTION, due_of_row, value);
     backoff_reset(&value->backoff);
     value->was_started = true;
     set_state(value, VALUE_IDLE);
-    if (first && value->hooks.started) value->hooks.started(value->hooks.ctx);
+    if (value->hooks.started) value->hooks.started(value->hooks.ctx);
     value_pump(value);
 }
 
