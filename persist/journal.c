@@ -179,6 +179,7 @@ static uint64_t left_in_segment(const struct journal *j) {
 }
 
 static bool is_at_limit(const struct journal *j) {
+    if (j->dir.count + 1 >= JOURNAL_SEGMENTS_MAX) return true; /* thousands of starts without a release */
     uint64_t current = j->fd >= 0 ? j->config.segment_bytes : 0;
     if (j->fd < 0 && j->dir.count <= 1) return false; /* one of an earlier start, which can't go before it has a successor */
     return j->closed_bytes + current + j->config.segment_bytes > j->config.bytes_max;
