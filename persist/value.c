@@ -113,6 +113,7 @@ static struct value_pending *pending_create(struct value *value, const struct le
     pending->at = mono_now();
     if (is_from_client(command)) pending->deadline_ns = mono_add_ms(pending->at, value->config.deadline_ms).ns;
     pending->is_guild = subsystem_of(command->verb) == VALUE_GUILD;
+    pending->check_key = command->verb == LEDGER_TRANSFER_IN; /* done twice, items would be there twice, not only answered */
     return pending;
 }
 

@@ -230,6 +230,36 @@ static void test_value_shards_restart_goes_on_with_what_was_under_way(void **sta
     assert_int_equal(view_of(seller).gold, 60);
 }
 
+/* A destination that has died with its answer knows what it has done from the database alone; the items are there already.
+ */
+static void test_value_shards_transfer_offered_again_after_a_restart_is_done_once(void **state) {
+    (void)state;
+    uint64_t anne = players[0][0], bert = players[1][0];
+    uint64_t sword = grant(anne, ITEM_KIND_SWORD, 1, 10);
+    (void)grant(bert, 0, 0, 100);
+    uint64_t trade =
+        run(0,
+            (struct ledger_command){
+                .verb = LEDGER_TRADE_OFFER, .player = anne, .other = bert, .give_count = 1, .give = {{.id = sword}}})
+            .object;
+    assert_int_equal(run(1, (struct ledger_command){.verb = LEDGER_TRADE_ACCEPT, .player = bert, .object = trade}).status,
+                     LEDGER_OK);
+    assert_int_equal(carry(1), 1);
+    struct outstanding out = {0};
+    value_each_transfer(shards[0].value, keep, &out);
+    assert_int_equal(out.count, 1); /* the sword, on its way to bert */
+    struct ledger_command in;
+    ledger_transfer_command(&out.list[0], &in);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(value_harness_run(&shards[1], &in).status, LEDGER_OK);
+        value_harness_close(&shards[1]);
+        open_shard(1);
+    }
+    settle();
+    struct value_harness_view owner = view_of(bert);
+    assert_int_equal(value_harness_count(&owner, ITEM_KIND_SWORD), 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, each, after_each)
 
 int main(void) {
@@ -237,6 +267,7 @@ int main(void) {
         TEST(test_value_shards_trade_swaps_across),
         TEST(test_value_shards_auction_is_bid_for_outbid_and_won_across),
         TEST(test_value_shards_restart_goes_on_with_what_was_under_way),
+        TEST(test_value_shards_transfer_offered_again_after_a_restart_is_done_once),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
