@@ -216,11 +216,18 @@ test: deps ## install what is missing, build and run every test
 	@$(MAKE) --no-print-directory test-determinism
 	@$(MAKE) --no-print-directory test-fuzz
 	@$(MAKE) --no-print-directory test-system
-test-unit: ## build and run the unit tests (MODE=test)
-	@$(MAKE) --no-print-directory -j$(JOBS) MODE=test run-unit
 UNIT_TIMEOUT_S ?= 120
-run-unit: $(UNIT_BINS)
-	@failed=0; for t in $^; do echo "== $$t"; LSAN_OPTIONS=suppressions=tests/lsan.supp:print_suppressions=0 timeout $(UNIT_TIMEOUT_S) $$t || failed=1; done; exit $$failed
+UNIT_JOBS      ?= $(shell expr 1 + $$(nproc)) # more than cores: many wait for sockets and servers
+test-unit: ## build and run the unit tests (MODE=test)
+	@$(MAKE) --no-print-directory -j$(JOBS) MODE=test build-unit
+	@$(MAKE) --no-print-directory -j$(UNIT_JOBS) -k --output-sync=target MODE=test run-unit
+.PHONY: build-unit run-unit
+build-unit: $(UNIT_BINS)
+run-unit: $(UNIT_BINS:$(OUT)/tests/%=run-%)
+run-test_%: $(OUT)/tests/test_%
+	@start=$$(date +%s); LSAN_OPTIONS=suppressions=tests/lsan.supp:print_suppressions=0 timeout $(UNIT_TIMEOUT_S) $< >$<.log 2>&1; \
+		code=$$?; if [ $$code -eq 0 ]; then echo "ok      test_$* ($$(($$(date +%s) - start)) s)"; \
+		else echo "FAILED  test_$*: exit code $$code"; cat $<.log; fi; exit $$code
 $(OUT)/determinism: $(OUT)/tests/unit/test_determinism.o $(ZONE) $(SCHEMAS) $(COMMON)
 	@mkdir -p $(@D)
 	$(Q)echo "  $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -lcmocka -o $@
