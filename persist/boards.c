@@ -12,7 +12,7 @@
 
 #define PG_MS 5000
 
-static const char *const names[BOARD_COUNT] = {"experience", "gold", "kills"};
+static const char *const names[BOARD_COUNT] = {"experience", "gold"};
 
 static const struct pg_statement fence_statement = {"boards_fence", "select march_fence($1::bigint)"};
 static const struct pg_statement raise_statement = {

@@ -40,7 +40,7 @@
 #define BOARDS_DEADLINE_MS 500
 #define BOARDS_SCORE_MAX   ((1LL << 53) - 1) /* sorted sets keep doubles */
 
-enum board { BOARD_EXPERIENCE = 0, BOARD_GOLD = 1, BOARD_KILLS = 2, BOARD_COUNT = 3 };
+enum board { BOARD_EXPERIENCE = 0, BOARD_GOLD = 1, BOARD_COUNT = 2 };
 
 struct boards;
 

@@ -179,7 +179,7 @@ static uint32_t at_most(uint64_t value, uint32_t most) {
     return value < most ? (uint32_t)value : most;
 }
 
-/* The text is a board, or a board and a region: "kills/main". */
+/* The text is a board, or a board and a region: "gold/main". */
 static void read_board(struct asked *asked, const struct wire_command *in) {
     struct reads *reads = asked->commands->config.reads;
     char name[WIRE_COMMAND_TEXT_MAX + 1];

@@ -51,7 +51,7 @@ static void drain(struct bench *bench, uint32_t pending) {
 }
 
 static void raise_score(struct bench *bench, uint64_t player, int64_t score) {
-    CHECK(boards_raise(bench->boards, BOARD_KILLS, "main", player, score) == 0);
+    CHECK(boards_raise(bench->boards, BOARD_GOLD, "main", player, score) == 0);
 }
 
 /* fill puts every player on the board once. */
@@ -134,7 +134,7 @@ static void read_ranks(struct bench *bench, const char *name, unsigned updates) 
             for (unsigned k = 0; k < updates; k++)
                 raise_score(bench, 1 + next_random(bench) % bench->players, (int64_t)2e9 + i);
             bench->asked_at = mono_now();
-            CHECK(boards_around(bench->boards, BOARD_KILLS, 0, "main", 1 + next_random(bench) % bench->players, 5, on_rank,
+            CHECK(boards_around(bench->boards, BOARD_GOLD, 0, "main", 1 + next_random(bench) % bench->players, 5, on_rank,
                                 bench) == 0);
             while (bench->answers == before) ev_run(bench->stores.loop, EVRUN_ONCE);
         }
@@ -151,7 +151,7 @@ static void rebuild(struct bench *bench) {
     char sql[256];
     snprintf(sql, sizeof sql,
              "insert into scores (board, season, player, region, score) "
-             "select 'kills', 1, i, 'main', i %% 1000 from generate_series(1, %" PRIu64
+             "select 'gold', 1, i, 'main', i %% 1000 from generate_series(1, %" PRIu64
              ") i on conflict (board, season, player) do nothing",
              bench->players);
     pg_fixture_execute(&bench->stores.pg_server, sql);

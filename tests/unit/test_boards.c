@@ -73,7 +73,7 @@ static void settle(struct bed *bed) {
 
 static int read_top(struct bed *bed, const char *region, uint32_t from, uint32_t count) {
     unsigned before = bed->answers;
-    int error = boards_top(bed->boards, BOARD_KILLS, 0, region, from, count, on_page, bed);
+    int error = boards_top(bed->boards, BOARD_GOLD, 0, region, from, count, on_page, bed);
     if (error) return error;
     assert_true(store_fixture_await(&bed->stores, &bed->answers, before + 1));
     return bed->error;
@@ -81,7 +81,7 @@ static int read_top(struct bed *bed, const char *region, uint32_t from, uint32_t
 
 static int read_around(struct bed *bed, const char *region, uint64_t player, uint32_t around) {
     unsigned before = bed->answers;
-    int error = boards_around(bed->boards, BOARD_KILLS, 0, region, player, around, on_page, bed);
+    int error = boards_around(bed->boards, BOARD_GOLD, 0, region, player, around, on_page, bed);
     if (error) return error;
     assert_true(store_fixture_await(&bed->stores, &bed->answers, before + 1));
     return bed->error;
@@ -96,7 +96,7 @@ static void raise_random(struct bed *bed, unsigned rounds, unsigned *seed) {
     for (unsigned i = 0; i < rounds; i++) {
         uint64_t player = 1 + (uint64_t)rand_r(seed) % PLAYERS;
         int64_t score = rand_r(seed) % 500;
-        assert_int_equal(boards_raise(bed->boards, BOARD_KILLS, region_of(player), player, score), 0);
+        assert_int_equal(boards_raise(bed->boards, BOARD_GOLD, region_of(player), player, score), 0);
         struct board_entry *entry = &bed->twin[player - 1];
         if (entry->player == 0 || score > entry->score) *entry = (struct board_entry){.player = player, .score = score};
     }
@@ -207,7 +207,7 @@ static void test_boards_ranks_and_neighbours(void **state) {
     assert_int_equal(read_around(&bed, NULL, 100000, 3), MARCH_ERR_NOT_FOUND);
     assert_int_equal(read_around(&bed, "east", 3, 3), MARCH_ERR_NOT_FOUND); /* of another region */
     unsigned before = bed.answers;
-    assert_int_equal(boards_above(bed.boards, BOARD_KILLS, 0, NULL, all[10].score, on_page, &bed), 0);
+    assert_int_equal(boards_above(bed.boards, BOARD_GOLD, 0, NULL, all[10].score, on_page, &bed), 0);
     assert_true(store_fixture_await(&bed.stores, &bed.answers, before + 1));
     assert_true(bed.total <= 10);
     bed_close(&bed);
@@ -231,28 +231,28 @@ static void test_boards_scores_only_rise_and_are_judged(void **state) {
     (void)state;
     struct bed bed;
     bed_open(&bed, true);
-    assert_int_equal(boards_raise(bed.boards, BOARD_KILLS, "main", 3, 100), 0);
+    assert_int_equal(boards_raise(bed.boards, BOARD_GOLD, "main", 3, 100), 0);
     settle(&bed);
-    assert_int_equal(boards_raise(bed.boards, BOARD_KILLS, "main", 3, 50), 0);
+    assert_int_equal(boards_raise(bed.boards, BOARD_GOLD, "main", 3, 50), 0);
     settle(&bed);
     assert_int_equal(read_around(&bed, "main", 3, 0), 0);
     assert_int_equal(bed.self.score, 100);
     assert_int_equal(
-        pg_fixture_number(&bed.stores.pg_server, "select score from scores where board = 'kills' and season = 3"), 100);
-    assert_int_equal(boards_raise(bed.boards, BOARD_KILLS, "main", 3, BOARDS_SCORE_MAX), 0);
+        pg_fixture_number(&bed.stores.pg_server, "select score from scores where board = 'gold' and season = 3"), 100);
+    assert_int_equal(boards_raise(bed.boards, BOARD_GOLD, "main", 3, BOARDS_SCORE_MAX), 0);
     settle(&bed);
     assert_int_equal(read_around(&bed, "main", 3, 0), 0);
     assert_true(bed.self.score == BOARDS_SCORE_MAX);
-    assert_int_equal(boards_raise(bed.boards, BOARD_KILLS, "main", 3, BOARDS_SCORE_MAX + 1), MARCH_ERR_INVALID);
-    assert_int_equal(boards_raise(bed.boards, BOARD_KILLS, "main", 3, -1), MARCH_ERR_INVALID);
-    assert_int_equal(boards_raise(bed.boards, BOARD_KILLS, "main", 0, 1), MARCH_ERR_INVALID);
-    assert_int_equal(boards_raise(bed.boards, BOARD_KILLS, "a region", 3, 1), MARCH_ERR_INVALID);
-    assert_int_equal(boards_raise(bed.boards, BOARD_KILLS, "", 3, 1), MARCH_ERR_INVALID);
+    assert_int_equal(boards_raise(bed.boards, BOARD_GOLD, "main", 3, BOARDS_SCORE_MAX + 1), MARCH_ERR_INVALID);
+    assert_int_equal(boards_raise(bed.boards, BOARD_GOLD, "main", 3, -1), MARCH_ERR_INVALID);
+    assert_int_equal(boards_raise(bed.boards, BOARD_GOLD, "main", 0, 1), MARCH_ERR_INVALID);
+    assert_int_equal(boards_raise(bed.boards, BOARD_GOLD, "a region", 3, 1), MARCH_ERR_INVALID);
+    assert_int_equal(boards_raise(bed.boards, BOARD_GOLD, "", 3, 1), MARCH_ERR_INVALID);
     char region[24];
     int error = 0;
     for (int i = 0; i < BOARDS_REGIONS_MAX && error == 0; i++) {
         snprintf(region, sizeof region, "region-%d", i);
-        error = boards_raise(bed.boards, BOARD_KILLS, region, 4, i);
+        error = boards_raise(bed.boards, BOARD_GOLD, region, 4, i);
     }
     assert_int_equal(error, MARCH_ERR_FULL);
     bed_close(&bed);
@@ -281,7 +281,7 @@ static void test_boards_are_rebuilt_when_redis_was_lost(void **state) {
         check_all(&bed);
     }
     assert_true(boards_stats_get(bed.boards).rebuilds >= 5);
-    assert_int_equal(redis_fixture_number(&bed.stores.redis_server, "EXISTS march:board:kills:3:main:0:new"), 0);
+    assert_int_equal(redis_fixture_number(&bed.stores.redis_server, "EXISTS march:board:gold:3:main:0:new"), 0);
     bed_close(&bed);
 }
 

@@ -489,7 +489,7 @@ static void test_api_board_around_a_player(void **state) {
     assert_int_equal(number(self, "player"), player);
     assert_int_equal(number(self, "score"), 10 * player);
     assert_int_equal(count_of(c->json, "entries"), 3);
-    assert_int_equal(get(c, 0, "/v1/boards/kills/players/%d", player), 404);
+    assert_int_equal(get(c, 0, "/v1/boards/experience/players/%d", player), 404);
     uint64_t reads = boards_stats_get(c->shards[0].boards).reads;
     for (int i = 0; i < 5; i++) assert_int_equal(get(c, 0, "/v1/boards/gold/players/%d?around=1", player), 200);
     assert_int_equal(boards_stats_get(c->shards[0].boards).reads, reads); /* within a second */

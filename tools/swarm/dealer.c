@@ -301,14 +301,14 @@ static bool guild(const struct market *market, const struct dealer *d, struct mi
 }
 
 static bool look(const struct market *market, const struct dealer *d, struct mind *mind, struct march_command *c) {
-    static const char *const boards[] = {"experience", "gold", "kills"};
+    static const char *const boards[] = {"experience", "gold"};
     const struct dealer *other = another(market, d, mind);
     c->verb = mind_draw(mind, 2) == 0 ? MARCH_VERB_BOARD : MARCH_VERB_PROFILE;
     if (c->verb == MARCH_VERB_PROFILE) {
         if (other != NULL) c->player = other->player;
         return true;
     }
-    snprintf(c->text, sizeof(c->text), "%s", boards[mind_draw(mind, 3)]);
+    snprintf(c->text, sizeof(c->text), "%s", boards[mind_draw(mind, 2)]);
     c->count = 10;
     c->player = mind_draw(mind, 2) == 0 ? d->player : 0;
     return true;
