@@ -1,0 +1,24 @@
+"""What players own survives everything: a short list of seeds of chaos.py, whose long run is `make chaos`."""
+
+import pathlib
+
+import chaos
+import pytest
+from conftest import BIN_DIR, need
+
+SEEDS = [2]
+SECONDS = 60
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_nothing_of_value_is_lost_or_doubled(tmp_path, postgres_template, seed):
+    need("zonectl", "gateway", "zone", "persist", "swarm")
+    print(chaos.run_seed(pathlib.Path(tmp_path) / "chaos", seed, SECONDS, BIN_DIR))
+
+
+def test_schedule_is_a_function_of_its_seed():
+    assert chaos.schedule(5, 60, 2, True) == chaos.schedule(5, 60, 2, True)
+    assert chaos.schedule(5, 60, 2, True) != chaos.schedule(6, 60, 2, True)
+    kinds = {(f.action, f.target.rstrip("0123456789")) for seed in range(50) for f in chaos.schedule(seed, 60, 2, True)}
+    assert {("kill", "persist-"), ("stop", "postgres"), ("shut", "postgres"), ("fill", "persist-"), ("stop", "zone-"),
+            ("kill", "gateway-"), ("kill", "redis"), ("end", "persist-")} <= kinds
