@@ -394,6 +394,7 @@ void commands_notice(struct commands *c, const struct ledger_notice *notice) {
     case LEDGER_NOTICE_TRADE_OFFERED: offered(c, notice); break;
     case LEDGER_NOTICE_TRADE_DONE: about_trade(c, notice, WIRE_TRADE_DONE); break;
     case LEDGER_NOTICE_TRADE_CANCELLED: about_trade(c, notice, WIRE_TRADE_CANCELLED); break;
+    case LEDGER_NOTICE_TRADE_FAILED: about_trade(c, notice, WIRE_TRADE_FAILED); break;
     case LEDGER_NOTICE_TRADE_EXPIRED: about_trade(c, notice, WIRE_TRADE_EXPIRED); break;
     case LEDGER_NOTICE_GUILD_INVITED:
     case LEDGER_NOTICE_GUILD_CHANGED: about_guild(c, notice); break;

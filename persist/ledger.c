@@ -54,6 +54,11 @@ bool ledger_is_local(const struct ledger *ledger, uint64_t player) {
     return shard_of_player(player, ledger->config.shard_count) == ledger->config.shard_index;
 }
 
+bool ledger_is_abroad(const struct ledger *ledger, uint64_t id) {
+    uint32_t shard = shard_of_id(id);
+    return shard < ledger->config.shard_count && shard != ledger->config.shard_index;
+}
+
 /* --- rows */
 
 static bool is_resident(const struct ledger_key *key) {

@@ -113,7 +113,7 @@ enum ledger_domain {
  *   DROP            item, version, count
  *   TRADE_OFFER     other, give[], gold (given), want[], price (gold wanted), duration_ms  -> object: the trade
  *   TRADE_ACCEPT    object; for a trade of another shard also give[] and gold, as the offer wants them
- *   TRADE_CANCEL    object; by either side
+ *   TRADE_CANCEL    object; by either side, on the shard of the trade
  *   AUCTION_LIST    item, version, count, gold (least bid), price (buyout or 0), duration_ms -> object: the auction
  *   AUCTION_BID     object, gold
  *   AUCTION_BUY     object, gold: the buyout, or CONFLICT
@@ -187,14 +187,15 @@ enum ledger_notice_type {
     LEDGER_NOTICE_TRADE_DONE = 2,    /* to both, as the next three */
     LEDGER_NOTICE_TRADE_CANCELLED = 3,
     LEDGER_NOTICE_TRADE_EXPIRED = 4,
-    LEDGER_NOTICE_GUILD_INVITED = 5,
-    LEDGER_NOTICE_GUILD_CHANGED = 6, /* to a player whose own membership or rank changed */
-    LEDGER_NOTICE_AUCTION_OUTBID = 7,
-    LEDGER_NOTICE_AUCTION_OPEN = 8, /* to the seller and the bidder: listed, or a new bid */
-    LEDGER_NOTICE_AUCTION_SOLD = 9, /* to the seller and to who got it */
-    LEDGER_NOTICE_AUCTION_EXPIRED = 10,
-    LEDGER_NOTICE_AUCTION_CANCELLED = 11,
-    LEDGER_NOTICE_COUNT = 12
+    LEDGER_NOTICE_TRADE_FAILED = 5, /* to the accepter: the trade, of another shard, did not take its side, which is back */
+    LEDGER_NOTICE_GUILD_INVITED = 6,
+    LEDGER_NOTICE_GUILD_CHANGED = 7, /* to a player whose own membership or rank changed */
+    LEDGER_NOTICE_AUCTION_OUTBID = 8,
+    LEDGER_NOTICE_AUCTION_OPEN = 9,  /* to the seller and the bidder: listed, or a new bid */
+    LEDGER_NOTICE_AUCTION_SOLD = 10, /* to the seller and to who got it */
+    LEDGER_NOTICE_AUCTION_EXPIRED = 11,
+    LEDGER_NOTICE_AUCTION_CANCELLED = 12,
+    LEDGER_NOTICE_COUNT = 13
 };
 
 struct ledger_notice {

@@ -88,6 +88,7 @@ enum ledger_status account_put(struct ledger *ledger, struct ledger_row *account
     for (uint32_t i = 0; i < count; i++) {
         uint32_t slot = account_free_slot(account);
         if (slot == LEDGER_SLOT_ANY) return LEDGER_NO_ROOM;
+        if (ledger_holding_find(&account->body.account, parcels[i].item.id)) return LEDGER_CONFLICT; /* sent twice */
         struct ledger_item item = parcels[i].item;
         item.slot = (uint16_t)slot;
         item.version++;

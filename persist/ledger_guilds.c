@@ -109,6 +109,7 @@ enum ledger_status ledger_do_guild_invite(struct ledger *ledger, const struct le
 enum ledger_status ledger_do_guild_join(struct ledger *ledger, const struct ledger_command *command) {
     if (own_account(ledger, command->player)->body.account.guild != 0) return LEDGER_EXISTS;
     struct ledger_row *row = row_present(ledger, LEDGER_ROW_GUILD, command->object);
+    if (ledger_is_abroad(ledger, command->object)) return LEDGER_FORBIDDEN;
     if (!row) return LEDGER_NOT_FOUND;
     if (!is_invited(row->body.guild, command->player, ledger->now_ms)) return LEDGER_FORBIDDEN;
     if (row->body.guild->member_count >= LEDGER_MEMBERS_MAX) return LEDGER_NO_ROOM;

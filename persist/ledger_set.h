@@ -124,6 +124,7 @@ void row_used(struct ledger *ledger, struct ledger_row *row);
 uint64_t ledger_make_id(struct ledger *ledger);
 struct ledger_tally ledger_tally_of(struct ledger *ledger, uint64_t player);
 bool ledger_is_local(const struct ledger *ledger, uint64_t player);
+bool ledger_is_abroad(const struct ledger *ledger, uint64_t id); /* of a trade, a guild ...: made on another shard */
 void ledger_notify(struct ledger *ledger, enum ledger_notice_type type, uint64_t player, uint64_t object, uint64_t by);
 
 /* ledger_mint notes a line of source (delta below 0: creates), sink or abroad for the event of this command. */

@@ -167,6 +167,7 @@ enum ledger_status trade_accept_from_abroad(struct ledger *ledger, const struct 
 }
 
 enum ledger_status ledger_do_trade_cancel(struct ledger *ledger, const struct ledger_command *command) {
+    if (ledger_is_abroad(ledger, command->object)) return LEDGER_FORBIDDEN;
     struct ledger_row *row = row_present(ledger, LEDGER_ROW_TRADE, command->object);
     if (!row) return LEDGER_NOT_FOUND;
     if (row->body.trade.offerer != command->player && row->body.trade.accepter != command->player) return LEDGER_FORBIDDEN;

@@ -127,6 +127,8 @@ enum ledger_status ledger_do_transfer_done(struct ledger *ledger, const struct l
         enum ledger_status status = deliver(ledger, transfer.player, parcels, count, gold);
         ledger->transient = status != LEDGER_OK; /* until there is room again */
         if (status != LEDGER_OK) return status;
+        if (transfer.purpose == LEDGER_PURPOSE_TRADE_ACCEPT)
+            ledger_notify(ledger, LEDGER_NOTICE_TRADE_FAILED, transfer.player, transfer.object, 0);
     }
     row_delete(ledger, escrow);
     row_delete(ledger, row);

@@ -247,7 +247,7 @@ void value_each_transfer(struct value *value, void (*visit)(void *ctx, const str
 }
 
 bool value_is_started(const struct value *value) {
-    return value->was_started && value->state != VALUE_FENCED;
+    return value->was_started && value->state != VALUE_STARTING && value->state != VALUE_FENCED;
 }
 
 /* --- clocks */

@@ -9,6 +9,8 @@
  * so that the more there is to do the larger the batches are. Guild commands are held back to windows of guild_window_ms and
  * then go together; commands of one player may overtake each other by that, and in no other way.
  *
+ * What other shards send comes again and again, with items that may be here by now, so whether it has been done is read first.
+ *
  * This is the only writer of its database, so what is cached is what is stored. Where that proves wrong (somebody else
  * wrote: versions differ) everything is forgotten, loaded anew and tried again, 3 times at most, then answered CONFLICT. A
  * key that the database knows already takes the batch back, its answers are loaded, and it is done again without that
@@ -134,7 +136,7 @@ const struct ledger_transfer *value_transfer(struct value *value, uint64_t trans
 /* value_each_transfer lists the transfers that no destination has answered yet. */
 void value_each_transfer(struct value *value, void (*visit)(void *ctx, const struct ledger_transfer *transfer), void *ctx);
 
-/* value_is_started tells whether the first load is done. */
+/* value_is_started tells whether all that is resident is loaded: a transfer that is not there is over. */
 bool value_is_started(const struct value *value);
 
 /* value_stats returns the counts; they live as long as `value`. */
