@@ -10,6 +10,7 @@
 #include "common/shard.h"
 #include "common/utf8.h"
 #include "persist/boards.h"
+#include "persist/journal.h"
 #include "persist/peers.h"
 #include "persist/reads.h"
 #include "persist/reads_wire.h"
@@ -104,6 +105,10 @@ static void change(struct asked *asked, const struct wire_command *in) {
     struct ledger_command command;
     if (value_command_of_wire(in, asked->client.player, &command)) {
         conclude(asked, LEDGER_INVALID, 0);
+        return;
+    }
+    if (journal_is_full(asked->commands->config.journal)) {
+        conclude(asked, LEDGER_JOURNAL_FULL, 0);
         return;
     }
     enum ledger_status status = value_submit(asked->commands->config.value, &command, changed, asked);

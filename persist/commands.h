@@ -2,7 +2,8 @@
  * CommandResult. What commands changed is told to whoever it touches and is there; to players of other shards through
  * peers.h.
  *
- * Limits: COMMANDS_MAX asked and not answered; past that BUSY. What is switched off (flags.h) is DISABLED. One thread.
+ * Limits: COMMANDS_MAX asked and not answered; past that BUSY. What is switched off (flags.h) is DISABLED. While the journal
+ * is full changes are JOURNAL_FULL, reads go on. One thread.
  */
 #ifndef MARCH_PERSIST_COMMANDS_H
 #define MARCH_PERSIST_COMMANDS_H
@@ -18,6 +19,7 @@
 #define COMMANDS_MAX 16384
 
 struct commands;
+struct journal;
 struct peers;
 struct reads;
 struct value;
@@ -26,6 +28,7 @@ struct value_change;
 struct commands_config {
     uint32_t shard_index, shard_count;
     const struct flags *flags;
+    const struct journal *journal;
     struct value *value;
     struct reads *reads;
     struct peers *peers;

@@ -61,7 +61,8 @@ static const struct row rows[] = {
     {GAUGE, "march_persist_journal_segments", NULL, "Segments of the journal", AT(journal.segments)},
     {GAUGE, "march_persist_journal_used_bytes", NULL, "Bytes of segments in use", AT(journal.used_bytes)},
     {GAUGE, "march_persist_journal_fill_permille", NULL, "How much of journal_bytes_max is used", AT(journal_fill_permille)},
-    {GAUGE, "march_persist_journal_alarm", NULL, "1 while more than half of journal_bytes_max is used", AT(journal_alarm)},
+    {GAUGE, "march_persist_journal_alarm", NULL,
+     "1 while more than half of journal_bytes_max is used, or the disk has no room for a segment", AT(journal_alarm)},
     {GAUGE, "march_persist_journal_full", NULL, "1 while the journal takes no records", AT(journal_full)},
     {COUNTER, "march_persist_motion_reported_total", NULL, "States that zones reported", AT(motion.reported)},
     {COUNTER, "march_persist_motion_journaled_total", NULL, "States journaled", AT(motion.journaled)},
@@ -417,7 +418,8 @@ struct histogram *gauges_histogram(const struct gauges *g, enum gauges_histogram
 
 static void read_all(const struct service *s, struct shown *shown) {
     double fill = journal_fill(s->journal);
-    *shown = (struct shown){.journal = journal_stats_get(s->journal),
+    struct journal_stats journal = journal_stats_get(s->journal);
+    *shown = (struct shown){.journal = journal,
                             .motion = motion_stats_get(s->motion),
                             .grants = grants_stats_get(s->grants),
                             .pg = pg_stats_get(s->pg),
@@ -441,7 +443,7 @@ static void read_all(const struct service *s, struct shown *shown) {
                             .grants_lost = s->grants_lost,
                             .scores_dropped = s->scores_dropped,
                             .journal_fill_permille = (uint32_t)(fill * 1000),
-                            .journal_alarm = fill > GAUGES_ALARM_FILL,
+                            .journal_alarm = fill > GAUGES_ALARM_FILL || journal.is_short,
                             .journal_full = journal_is_full(s->journal)};
 }
 
@@ -453,7 +455,8 @@ static uint64_t value_of(const struct shown *shown, const struct row *row) {
 
 static void warn_of_journal(const struct shown *before, const struct shown *now) {
     if (now->journal_alarm && !before->journal_alarm)
-        log_error("journal.filling", "fill_permille=%u full=%d", now->journal_fill_permille, now->journal_full);
+        log_error("journal.filling", "fill_permille=%u no_room_on_disk=%d full=%d", now->journal_fill_permille,
+                  now->journal.is_short, now->journal_full);
     if (now->journal_full && !before->journal_full)
         log_error("journal.full", "used_bytes=%" PRIu64, now->journal.used_bytes);
     if (!now->journal_alarm && before->journal_alarm)

@@ -1,7 +1,8 @@
 /* gauges.h: what a persist tells of itself: metrics, and /status as JSON.
  *
  * The loop mirrors the modules' counts into the metrics a few times a second; the HTTP thread reads atomics alone. The
- * journal's fill has an alarm, logged and a metric, long before the journal is full.
+ * journal's fill has an alarm, logged and a metric, long before the journal is full: past GAUGES_ALARM_FILL, or when the
+ * disk has no room for the segment after the current one.
  */
 #ifndef MARCH_PERSIST_GAUGES_H
 #define MARCH_PERSIST_GAUGES_H

@@ -425,5 +425,6 @@ struct journal_stats journal_stats_get(const struct journal *j) {
     stats.no_space += j->space.shortages;
     stats.segments = j->dir.count;
     stats.used_bytes = used_bytes(j);
+    stats.is_short = j->space.is_short;
     return stats;
 }

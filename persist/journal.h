@@ -67,6 +67,7 @@ struct journal_stats {
     uint64_t no_space;     /* attempts to get a segment that met bytes_max or a full disk */
     uint32_t segments;     /* files now, the one made ahead left out */
     uint64_t used_bytes;   /* in these */
+    bool is_short;         /* there was no room for the next segment: what the current one has left is all there is */
 };
 
 struct journal;

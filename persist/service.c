@@ -492,6 +492,7 @@ static int open_edges(struct service *s, const struct shard_state *shard, char *
     const struct commands_config commands = {.shard_index = s->index,
                                              .shard_count = s->config->persists_count,
                                              .flags = &s->flags,
+                                             .journal = s->journal,
                                              .value = s->value,
                                              .reads = s->reads,
                                              .peers = s->peers,

@@ -159,6 +159,7 @@ static void test_journal_at_its_limit_refuses_and_goes_on_after_release(void **s
     assert_int_equal(journal_wait(f.journal), 0); /* what was taken found room */
     assert_true(journal_fill(f.journal) > 0.9);
     assert_true(journal_stats_get(f.journal).refused > 0);
+    assert_false(journal_stats_get(f.journal).is_short); /* the limit is our own */
     uint64_t last = journal_durable(f.journal);
     assert_int_equal(journal_appended(f.journal), last);
     restart(0); /* it is full still: the database was away all the time */

@@ -297,7 +297,7 @@ static int fill_disk(void) {
     eat_disk(true);
     while (journal_fixture_commit(&f, 10, 4000) == 0) continue;
     spin(is_full);
-    CHECK(journal_stats_get(f.journal).no_space > 0);
+    CHECK(journal_stats_get(f.journal).no_space > 0 && journal_stats_get(f.journal).is_short);
     uint64_t last = journal_durable(f.journal);
     journal_fixture_stop(&f);
     CHECK(journal_fixture_start(&f, 0) == 0); /* a start on a full disk: everything is there, nothing can be added */
@@ -307,6 +307,7 @@ static int fill_disk(void) {
     CHECK(journal_fixture_append(&f, 100) == MARCH_ERR_FULL);
     eat_disk(false);
     spin(is_not_full);
+    CHECK(!journal_stats_get(f.journal).is_short);
     CHECK(journal_fixture_commit(&f, 10, 100) == 0);
     journal_fixture_stop(&f);
     CHECK(journal_fixture_start(&f, 0) == 0);
