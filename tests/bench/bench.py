@@ -1,8 +1,9 @@
 """Runs every benchmark, prints a table of figures against their targets, writes JSON and a plot.
 
-Socket-free benchmarks are C programs in this folder that print JSON lines. Cluster benchmarks start a private cluster in a
-temporary run directory, load it with swarm over loopback, and end it. Exit code: 0 when every figure was measured, 1 when a
-benchmark failed to run, 3 with --check when a target was missed.
+Most benchmarks are C programs in this folder, which start the PostgreSQL and Redis that they need. They print one JSON object,
+or a line `name value unit` for each figure. Cluster benchmarks start a private cluster in a temporary run directory, load it
+with swarm over loopback, and end it; those of gateway and zones alone have no persist. Exit code: 0 when every figure was
+measured, 1 when a benchmark failed to run, 3 with --check when a target was missed.
 """
 
 import argparse
@@ -21,6 +22,8 @@ import urllib.request
 
 JOURNAL_ROUNDS = 3
 GATEWAY_ROUNDS = 3  # one round is off by up to 10 % either way: the median is the figure
+LIVE_CLIENTS = 2000
+LIVE_P99_MS = 250
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -53,19 +56,21 @@ class Bench:
         self.raw = {}
 
     def program(self, name, *args):
-        """Runs a C benchmark and returns the JSON object that it prints."""
+        """Runs a C benchmark and returns what it prints. They look for PostgreSQL's template in ROOT/build."""
         say(f"{name} ...")
-        out = subprocess.run([self.programs / name, *args], check=True, capture_output=True, text=True, timeout=300).stdout
-        self.raw[name] = json.loads(out)
+        command = [self.programs / name, *args]
+        out = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=300, cwd=ROOT).stdout
+        self.raw[name] = json.loads(out) if out.startswith("{") else parse_lines(out)
         return self.raw[name]
 
     @contextlib.contextmanager
-    def cluster(self, snapshot_hz):
-        """A private cluster of one gateway and 2 x 2 zones; yields its run directory."""
+    def cluster(self, snapshot_hz, persists=False):
+        """A private cluster of one gateway and 2 x 2 zones, and a persist if wished; yields its run directory."""
         with tempfile.TemporaryDirectory(prefix="marchland-bench-") as folder:
             config = pathlib.Path(folder, "cluster.yaml")
             text = (ROOT / "deploy/config/cluster.yaml").read_text()
-            config.write_text(re.sub(r"snapshot_hz: *\d+", f"snapshot_hz: {snapshot_hz}", text))
+            text = re.sub(r"snapshot_hz: *\d+", f"snapshot_hz: {snapshot_hz}", text)
+            config.write_text(text if persists else without(text, "persists", "persist"))
             run_dir = os.path.join(folder, "run")
             zonectl = self.bin / "zonectl"
             subprocess.run([zonectl, "up", "--detach", "--config", config, "--run-dir", run_dir], check=True, timeout=60)
@@ -74,11 +79,11 @@ class Bench:
             finally:
                 subprocess.run([zonectl, "down", "--run-dir", run_dir], check=True, timeout=60)
 
-    def swarm(self, run_dir, clients, rate):
+    def swarm(self, run_dir, clients, rate, behaviour="roam"):
         """Plays `clients` for the configured time; returns swarm's report with the servers' memory and CPU beside it."""
         say(f"{clients} clients at {rate} Hz for {self.seconds} s ...")
         command = [self.bin / "swarm", "--run-dir", run_dir, "--clients", str(clients), "--rate", str(rate)]
-        command += ["--duration", str(self.seconds), "--json"]
+        command += ["--duration", str(self.seconds), "--behaviour", behaviour, "--json"]
         pids = server_pids(run_dir)
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as swarm:
             peak = 0.0
@@ -101,9 +106,31 @@ class Bench:
         kept = report["connected"] - report["disconnected"]
         return report, kept if report["snapshot_hz"]["p1"] > 0.95 * rate else 0
 
+    def lived(self, clients, rate):
+        """How many of `clients` stayed to the end of a life that lasts; and swarm's report."""
+        with self.cluster(snapshot_hz=rate, persists=True) as run_dir:
+            report = self.swarm(run_dir, clients, rate, "live")
+        self.raw[f"swarm_live_{clients}"] = report
+        return report, report["connected"] - report["disconnected"]
+
 
 def say(text):
     print(text, file=sys.stderr, flush=True)
+
+
+def parse_lines(text):
+    """The figures of lines `name value unit`."""
+    return {name: float(value) for name, value, *_ in (line.split() for line in text.splitlines())}
+
+
+def without(text, *sections):
+    """The text of a YAML file without some of its top-level sections."""
+    return re.sub(rf"^({'|'.join(sections)}):.*\n(?:[ #].*\n|\n)*", "", text, flags=re.MULTILINE)
+
+
+def slowest_p99_ms(report):
+    """The 99th percentile of the slowest kind of command, of those that came a hundred times or more."""
+    return max(verb["p99"] for verb in report["commands"]["verbs_ms"].values() if verb["count"] >= 100)
 
 
 def named_pids(run_dir):
@@ -177,7 +204,7 @@ def kept_state(bench):
     yield Figure("recovery of 100,000 players", motion["recovery_s"], "s", 2, True)
 
 
-def measure(bench):
+def simulation(bench):
     ratios = [bench.program("bench_gateway")["process_ratio"] for _ in range(GATEWAY_ROUNDS)]
     bench.raw["bench_gateway_ratios"] = ratios
     yield Figure("gateway CPU per datagram pair, against the floor", statistics.median(ratios), "x", 1.3, True)
@@ -188,12 +215,51 @@ def measure(bench):
     yield Figure("bytes down, 30 moving in view at 20 Hz", snapshot["wire_bytes_per_second"] / 1000, "KB/s", 2.5, True)
     yield Figure("less than the full state as FlatBuffers tables", snapshot["less_than_tables_percent"], "%", 95, False)
     yield Figure("tick wake-up jitter p99, against cyclictest", jitter(bench), "x", 1.5, True)
-    yield from kept_state(bench)
+
+
+def value(bench):
+    """What is owned. A cached inventory is asked for beside trades, in the loop, and over HTTP: the slower one counts."""
+    value = bench.program("bench_value")
+    yield Figure("trades and grants, against pgbench one by one", value["value_commands_ratio"], "x", 5, False)
+    yield Figure("guild action p99, its window of 100 ms in it", value["value_guild_p99"], "ms", 120, True)
+    inventory_ms = max(value["value_inventory_p99"], bench.program("bench_reads")["reads_inventory_http_p99"] / 1000)
+    yield Figure("cached inventory load p99", inventory_ms, "ms", 5, True)
+
+
+def sessions_and_boards(bench):
+    sessions = bench.program("bench_sessions")
+    yield Figure("session lookup p99, in Redis beside claims", sessions["lookup_redis_under_claims_p99"] / 1000, "ms", 1, True)
+    boards = bench.program("bench_boards")
+    rank_us = max(boards["rank_p99"], boards["rank_under_updates_p99"])
+    yield Figure("rank on a board of 1,000,000, p99, beside updates", rank_us / 1000, "ms", 1, True)
+    yield Figure("board updates, against redis-benchmark ZADD", boards["updates_ratio"], "x", 0.7, False)
+
+
+def crowds(bench):
     report, kept = bench.played(5000, 20)
     yield Figure("clients at 20 Hz, none dropped", kept, "clients", 5000, False)
     yield Figure("memory of gateway and zones at 5,000 clients", report["servers_rss_mb"], "MB", 200, True)
     _, kept = bench.played(10000, 10)
     yield Figure("clients at 10 Hz, none dropped", kept, "clients", 10000, False)
+
+
+def lives(bench):
+    report, kept = bench.lived(LIVE_CLIENTS, 20)
+    yield Figure("clients that loot, trade and are in guilds, none dropped", kept, "clients", LIVE_CLIENTS, False)
+    yield Figure("their commands' p99, of the slowest kind", slowest_p99_ms(report), "ms", LIVE_P99_MS, True)
+
+
+def measure(bench):
+    """All figures that could be measured, and the names of what failed."""
+    figures, failed = [], []
+    for part in (simulation, kept_state, value, sessions_and_boards, crowds, lives):
+        try:
+            for figure in part(bench):
+                figures.append(figure)
+        except (OSError, subprocess.SubprocessError, KeyError, ValueError) as error:
+            say(f"{part.__name__}: {error!r}")
+            failed.append(part.__name__)
+    return figures, failed
 
 
 def table(figures):
@@ -232,13 +298,17 @@ def main():
 
     bench = Bench(args.mode, args.seconds)
     started = time.time()
-    figures = list(measure(bench))
+    figures, failed = measure(bench)
     args.out.mkdir(parents=True, exist_ok=True)
-    result = {"figures": [dataclasses.asdict(f) | {"met": f.met} for f in figures], "raw": bench.raw, "took_s": time.time() - started}
+    result = {"figures": [dataclasses.asdict(f) | {"met": f.met} for f in figures], "failed": failed}
+    result |= {"raw": bench.raw, "took_s": time.time() - started}
     (args.out / "results.json").write_text(json.dumps(result, indent=1) + "\n")
     plot(figures, args.out / "results.svg")
     print(table(figures))
     print(f"\nwritten: {args.out}/results.json and results.svg")
+    if failed:
+        print(f"failed: {', '.join(failed)}")
+        return 1
     return 3 if args.check and not all(f.met for f in figures) else 0
 
 

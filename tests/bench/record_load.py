@@ -12,8 +12,8 @@ def main():
     parser.add_argument("--seconds", type=int, required=True)
     args = parser.parse_args()
     bench = Bench("release", args.seconds)
-    with bench.cluster(snapshot_hz=20) as run_dir:
-        report = bench.swarm(run_dir, args.clients, 20)
+    with bench.cluster(snapshot_hz=20, persists=True) as run_dir:
+        report = bench.swarm(run_dir, args.clients, 20, "live")
     say(f"recorded {report['connected']} clients")
     return 0 if report["connected"] == args.clients else 1
 
