@@ -48,7 +48,7 @@ allowed() {
     common) echo 'common/' ;;
     schemas) echo '(schemas|common)/|[a-z_]+_generated\.h' ;;
     tools/client) echo '(tools/client|schemas|common)/' ;;
-    tools/zonectl) echo '(tools/zonectl|schemas|common)/|persist/journal_format\.h' ;; # the journal's own reader
+    tools/zonectl) echo '(tools/zonectl|schemas|common)/|persist/(journal_format|pg_uri)\.h' ;; # what they read is persist's
     tools/swarm) echo '(tools/swarm|tools/client|schemas|common)/' ;;
     *) echo "($1|schemas|common)/" ;;
     esac

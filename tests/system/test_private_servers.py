@@ -152,12 +152,13 @@ def test_own_servers_are_used_and_none_is_started(lasting, tmp_path):
     (tmp_path / "second").mkdir()
     other = fake_programs(tmp_path / "second", config=SHIPPED_CONFIG)
     secret = tmp_path / "postgres.uri"
-    secret.write_text(f"{postgres}&password=hunter2\n", encoding="utf-8")
+    own = f"{postgres}&password=hunter2&march_prepared=off"  # as for a pooler
+    secret.write_text(f"{own}\n", encoding="utf-8")
     try:
         result = other.zonectl("up", "--detach", "--config", other.config, "--postgres", f"@{secret}",
                                env=os.environ | {"MARCH_REDIS": redis})
         assert result.returncode == 0, result.stderr
-        assert other.uris() == [f"{postgres}&password=hunter2", redis]
+        assert other.uris() == [own, redis]
         assert other.process("postgres") is None and other.process("redis") is None
         for pid in other.pids():
             for file in ("cmdline", "environ"):

@@ -10,6 +10,7 @@
 
 #include "common/file.h"
 #include "common/text.h"
+#include "persist/pg_uri.h"
 #include "tools/zonectl/private_server.h"
 
 #define HOST_SIZE 256
@@ -100,8 +101,10 @@ static bool uri_is_whole(const char *uri) {
     return whole;
 }
 
-static int check_postgres(const struct place *place, const char *uri, char error[RUN_DIR_ERROR_SIZE]) {
-    if (!uri_is_whole(uri))
+static int check_postgres(const struct place *place, const char *entry, char error[RUN_DIR_ERROR_SIZE]) {
+    char uri[PG_URI_MAX];
+    bool prepared; /* which is for persist to know */
+    if (pg_uri_split(entry, uri, &prepared) != 0 || !uri_is_whole(uri))
         return fail(place, MARCH_ERR_INVALID, "expected a URI like postgresql://user:password@host:port/database", error);
     static const char *const keywords[] = {"dbname", "connect_timeout", "application_name", NULL};
     char timeout[16];
