@@ -63,8 +63,3 @@ void id_map_remove(struct id_map *map, uint64_t id) {
     map->entries[hole] = (struct id_map_entry){0};
     map->count--;
 }
-
-void id_map_clear(struct id_map *map) {
-    memset(map->entries, 0, (map->mask + (size_t)1) * sizeof *map->entries);
-    map->count = 0;
-}

@@ -37,7 +37,4 @@ must_check int id_map_put(struct id_map *map, uint64_t id, uint32_t value);
 /* id_map_remove forgets an id; one that is not there is fine. */
 void id_map_remove(struct id_map *map, uint64_t id);
 
-/* id_map_clear forgets all. */
-void id_map_clear(struct id_map *map);
-
 #endif

@@ -41,21 +41,3 @@ void reads_wire_board(const struct reads_board *board, const char *region, struc
                                               .rank = from->rank < UINT32_MAX ? (uint32_t)from->rank : UINT32_MAX};
     }
 }
-
-void reads_wire_guild(const struct reads_guild *guild, uint64_t player, uint32_t first, struct wire_server_message *out) {
-    *out = (struct wire_server_message){.kind = WIRE_SERVER_GUILD_STATE};
-    struct wire_guild_state *to = &out->guild;
-    const struct ledger_member *self = NULL;
-    for (uint32_t i = 0; guild && i < guild->member_count; i++)
-        if (guild->members[i].player == player) self = &guild->members[i];
-    if (!self) return;
-    to->guild = guild->guild;
-    to->version = guild->version;
-    to->rank = (uint8_t)self->rank;
-    copy_name(to->name, guild->name);
-    to->members_total = guild->member_count;
-    to->member_first = first < guild->member_count ? first : guild->member_count;
-    for (uint32_t i = to->member_first; i < guild->member_count && to->member_count < WIRE_GUILD_MEMBERS_MAX; i++)
-        to->members[to->member_count++] =
-            (struct wire_guild_member){.player = guild->members[i].player, .rank = guild->members[i].rank};
-}

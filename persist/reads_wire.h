@@ -11,7 +11,4 @@ void reads_wire_profile(const struct reads_profile *profile, struct wire_server_
 /* The first WIRE_BOARD_ROWS_MAX entries. `region` as asked for, NULL: all. */
 void reads_wire_board(const struct reads_board *board, const char *region, struct wire_server_message *out);
 
-/* The guild of a player, with members from number `first` on; a guild of NULL, or that the player is not in, is none. */
-void reads_wire_guild(const struct reads_guild *guild, uint64_t player, uint32_t first, struct wire_server_message *out);
-
 #endif

@@ -11,11 +11,6 @@
  * INVALID. */
 must_check int value_command_of_wire(const struct wire_command *wire, uint64_t player, struct ledger_command *command);
 
-/* value_status_to_wire gives a status its number for clients. */
-static inline enum wire_command_status value_status_to_wire(enum ledger_status status) {
-    return (enum wire_command_status)status;
-}
-
 void value_item_to_wire(const struct ledger_item *item, struct wire_item *wire);
 
 /* value_trade_to_wire, value_auction_to_wire and value_guild_to_wire fill messages. Slots of a trade's items are not told.

@@ -56,8 +56,8 @@ static int open_server(void **state) {
                                  "insert into auctions select n, 7, 1 + n % 2, 1, 10, 0, 0, 0, '2030-01-01T00:00:00Z', 1 "
                                  "from generate_series(1, 5) n;"
                                  "insert into accounts select 3, n, 0, 1 from generate_series(1, 5) n;"
-        "insert into items select 2000 + n, 3, n, 0, 1 + n % 2, 1, 1 from generate_series(1, 5) n;"
-        "insert into event_history values ((now() at time zone 'UTC')::date, 2, 10, 3, 100, 5);"
+                                 "insert into items select 2000 + n, 3, n, 0, 1 + n % 2, 1, 1 from generate_series(1, 5) n;"
+                                 "insert into event_history values ((now() at time zone 'UTC')::date, 2, 10, 3, 100, 5);"
                                  "refresh materialized view daily_stats");
     return 0;
 }
@@ -536,18 +536,6 @@ static void test_reads_as_messages_fit_and_are_cut_between_characters(void **sta
     assert_string_equal(message.board.region, "main");
     assert_int_equal(wire_server_message_pack(builder, &message, &bytes), 0);
     free(board);
-    struct reads_guild guild = {.guild = 100, .name = "The Guild", .member_count = 40};
-    for (uint64_t i = 0; i < 40; i++) guild.members[i] = (struct ledger_member){.player = i + 1, .rank = i == 0 ? 2 : 0};
-    reads_wire_guild(&guild, 1, 10, &message);
-    assert_int_equal(message.guild.rank, LEDGER_RANK_LEADER);
-    assert_int_equal(message.guild.member_first, 10);
-    assert_int_equal(message.guild.member_count, 30);
-    assert_int_equal(message.guild.members[0].player, 11);
-    assert_int_equal(wire_server_message_pack(builder, &message, &bytes), 0);
-    reads_wire_guild(&guild, 99, 0, &message); /* is no member */
-    assert_int_equal(message.guild.guild, 0);
-    reads_wire_guild(NULL, 1, 0, &message);
-    assert_int_equal(message.guild.members_total, 0);
     wire_builder_destroy(builder);
 }
 
