@@ -2,6 +2,7 @@
  *
  * Exit codes: 0 stopped by a signal; 1 could not start, or was taken over by a newer process; 64 usage; 78 configuration. */
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
 
@@ -53,8 +54,9 @@ int main(int argc, char **argv) {
     if (!entry) {
         log_error("config.invalid", "file=%s error=\"no persist of that name\"", LOG_QUOTE(settings.config));
     } else if (settings.shard && !settings_shard_is(settings.shard, index, config->persists_count)) {
-        log_error("config.invalid", "file=%s error=\"that is shard %u of %u\"", LOG_QUOTE(settings.config), index,
-                  config->persists_count);
+        snprintf(error, sizeof error, "--shard %s: %s is shard %u/%u", settings.shard, settings.name, index,
+                 config->persists_count);
+        log_error("config.invalid", "file=%s error=%s", LOG_QUOTE(settings.config), LOG_QUOTE(error));
     } else {
         code = serve(&settings, config, index);
     }
