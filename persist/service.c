@@ -178,7 +178,10 @@ static void grant_done(void *ctx, const struct ledger_result *result) {
         grants_retry(s->grants, position);
         return;
     }
-    if (result->status != LEDGER_OK) s->grants_lost++; /* no room in the inventory, or past the limit of gold */
+    if (result->status != LEDGER_OK) { /* no room in the inventory, past the limit of gold, or no such item */
+        s->grants_lost++;
+        log_warn("loot.lost", "position=%" PRIu64 " status=%d", position, (int)result->status);
+    }
     grants_applied(s->grants, position);
 }
 
@@ -198,7 +201,12 @@ static int apply_grant(void *ctx, uint64_t position, const struct wire_loot_gran
                                            .kind = grant->item_kind,
                                            .count = grant->item_count,
                                            .gold = (int64_t)grant->gold};
-    if (value_submit(s->value, &command, grant_done, applying) == LEDGER_OK) return 0;
+    enum ledger_status status = value_submit(s->value, &command, grant_done, applying);
+    if (status == LEDGER_OK) return 0;
+    if (status == LEDGER_INVALID) { /* it never will be taken, and must not hold up those after it */
+        grant_done(applying, &(struct ledger_result){.status = status});
+        return 0;
+    }
     pool_give(&s->applying, handle);
     return MARCH_ERR_FULL;
 }

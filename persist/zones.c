@@ -16,6 +16,7 @@
 #include "common/shard.h"
 #include "persist/grants.h"
 #include "persist/journal.h"
+#include "persist/ledger_rows.h"
 #include "persist/motion.h"
 #include "schemas/link.h"
 
@@ -318,7 +319,7 @@ static void take_grant(struct zone *zone, const struct wire_loot_grant *grant) {
     zones->stats.grants++;
     if (!player_id_valid(grant->player) ||
         shard_of_player(grant->player, zones->config.config->persists_count) != zones->config.shard_index ||
-        !flags_is_on(zones->config.flags, FLAG_LOOT)) {
+        grant->gold > LEDGER_GOLD_MAX || !flags_is_on(zones->config.flags, FLAG_LOOT)) {
         zones->stats.grants_refused++;
         say_granted(zone, grant->player, grant->key, WIRE_GRANT_REFUSED);
         return;

@@ -331,6 +331,11 @@ static void test_zones_loot_is_answered_when_durable_and_applied_once(void **sta
 static void test_zones_loot_is_refused_while_switched_off_and_of_nobody(void **state) {
     struct world *w = *state;
     struct wire_loot_grant grants[2] = {{.player = 0, .key = 71, .gold = 5}, {.player = PLAYER, .key = 72, .gold = 5}};
+    struct wire_loot_grant too_much = {.player = PLAYER, .key = 70, .gold = UINT64_MAX};
+    say(w, (struct wire_zone_report){.grants = &too_much, .grant_count = 1});
+    WAIT_FOR(w, w->granted_count == 1);
+    assert_int_equal(w->granted[0].result, WIRE_GRANT_REFUSED);
+    w->granted_count = 0;
     say(w, (struct wire_zone_report){.grants = grants, .grant_count = 1});
     WAIT_FOR(w, w->granted_count == 1);
     assert_int_equal(w->granted[0].result, WIRE_GRANT_REFUSED);
