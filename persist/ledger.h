@@ -33,15 +33,16 @@
 #include "common/error.h"
 #include "persist/ledger_rows.h"
 
-#define LEDGER_BATCH_MAX      256   /* commands between begin and commit */
-#define LEDGER_NEEDS_MAX      8     /* rows that one command can lack at a time */
-#define LEDGER_ANSWERS_MAX    65536 /* remembered; 4 MB */
-#define LEDGER_RESIDENT_MAX   65536 /* trades, auctions and transfers each; past it new ones get NO_ROOM */
-#define LEDGER_TEXT_MAX       63    /* bytes of a command's text */
-#define LEDGER_TRADE_MS_MAX   (24u * 3600u * 1000u)
-#define LEDGER_AUCTION_MS_MAX (7u * 24u * 3600u * 1000u)
-#define LEDGER_INVITE_MS      (24u * 3600u * 1000u)
-#define LEDGER_SLOT_ANY       0xFFFFu
+#define LEDGER_BATCH_MAX       256   /* commands between begin and commit */
+#define LEDGER_NEEDS_MAX       8     /* rows that one command can lack at a time */
+#define LEDGER_ANSWERS_MAX     65536 /* remembered; 4 MB */
+#define LEDGER_RESIDENT_MAX    65536 /* trades, auctions and transfers each; past it new ones get NO_ROOM */
+#define LEDGER_TEXT_MAX        63    /* bytes of a command's text */
+#define LEDGER_TRADE_MS_MAX    (24u * 3600u * 1000u)
+#define LEDGER_AUCTION_MS_MAX  (7u * 24u * 3600u * 1000u)
+#define LEDGER_TRANSFER_MS_MAX (60ull * 24u * 3600u * 1000u) /* an older one may have been done, and its answer be gone */
+#define LEDGER_INVITE_MS       (24u * 3600u * 1000u)
+#define LEDGER_SLOT_ANY        0xFFFFu
 
 /* The first are those of clients, by the numbers of their protocol. */
 enum ledger_verb {
@@ -288,7 +289,8 @@ bool ledger_command_valid(const struct ledger *ledger, const struct ledger_comma
 
 /* ledger_transfer_command makes the command by which a destination takes a transfer, ledger_done_command the one by which
  * its source ends it. A destination that answers NO_ROOM to a credit is to be asked again later, and so is a source that
- * answers anything but OK or NOT_FOUND; every other status of a destination is final, and OK means accepted. */
+ * answers anything but OK or NOT_FOUND; every other status of a destination is final, and OK means accepted. One
+ * older than LEDGER_TRANSFER_MS_MAX whose answer is not known is UNAVAILABLE for good: better in escrow than done twice. */
 void ledger_transfer_command(const struct ledger_transfer *transfer, struct ledger_command *command);
 void ledger_done_command(const struct ledger_transfer *transfer, bool accepted, struct ledger_command *command);
 

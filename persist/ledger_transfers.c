@@ -90,6 +90,10 @@ enum ledger_status ledger_do_transfer_in(struct ledger *ledger, const struct led
     if (source >= ledger->config.shard_count || source == ledger->config.shard_index || command->key != transfer->id ||
         transfer->dest_shard != ledger->config.shard_index)
         return LEDGER_INVALID;
+    if (ledger->now_ms > transfer->created_ms + LEDGER_TRANSFER_MS_MAX) {
+        ledger->transient = true;
+        return LEDGER_UNAVAILABLE;
+    }
     struct ledger_parcel parcels[LEDGER_TRADE_ITEMS_MAX];
     for (uint32_t i = 0; i < transfer->item_count; i++) {
         const struct ledger_transfer_item *item = &transfer->items[i];

@@ -14,8 +14,8 @@
  * answered is offered again (courier.h), and what was answered is answered the same. So a transfer happens once or not at
  * all, and nothing is in two places or none.
  *
- * An offer that can't be decided now (queue full, database away) gets no answer. Offers of transfers that are not the
- * peer's to make, or not for us, are refused to be read, and counted.
+ * An offer that can't be decided now (queue full, database away, no room for a credit) gets no answer. Offers of transfers
+ * that are not the peer's to make, or not for us, are refused to be read, and counted.
  *
  * Notices are best effort: one lost is one that a player does not see until he asks.
  */

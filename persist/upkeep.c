@@ -5,9 +5,13 @@
 #include "common/check.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "persist/ledger.h"
 
 #define EVENTS_KEEP_DAYS   30
 #define IDEMPOTENCY_KEEP_H 24
+
+_Static_assert(LEDGER_TRANSFER_MS_MAX < UPKEEP_TRANSFER_KEEP_DAYS * 24ull * 3600 * 1000,
+               "the answer to a transfer is kept for as long as it can come again");
 
 static const struct pg_statement CREATE = {"events_create",
                                            "select events_create((now() at time zone 'UTC')::date, $1::integer)::bigint"};

@@ -39,6 +39,31 @@ static void test_ledger_random_commands_keep_every_rule(void **state) {
     }
 }
 
+static void test_ledger_transfer_too_old_to_be_known_is_left_undecided(void **state) {
+    (void)state;
+    struct ledger *there = ledger_create(&(struct ledger_config){1, 2, 1000});
+    struct ledger_transfer transfer = {
+        .id = shard_id(0, 5), .other = 1, .gold = 3, .created_ms = 7, .dest_shard = 1, .purpose = LEDGER_PURPOSE_CREDIT};
+    while (shard_of_player(transfer.other, 2) != 1) transfer.other++;
+    struct ledger_key account = {.type = LEDGER_ROW_ACCOUNT, .owner_kind = LEDGER_OWNER_PLAYER, .id = transfer.other};
+    assert_int_equal(ledger_know(there, &account, NULL), 0);
+    struct ledger_command command;
+    struct ledger_result result;
+    uint32_t answers;
+    ledger_transfer_command(&transfer, &command);
+    ledger_begin(there);
+    assert_int_equal(ledger_apply(there, &command, 7 + LEDGER_TRANSFER_MS_MAX + 1, &result), LEDGER_UNAVAILABLE);
+    (void)ledger_new_answers(there, &answers);
+    assert_int_equal(answers, 0);
+    assert_int_equal(ledger_apply(there, &command, 7 + LEDGER_TRANSFER_MS_MAX, &result), LEDGER_OK);
+    ledger_commit(there);
+    ledger_begin(there);
+    ledger_apply(there, &command, 7 + LEDGER_TRANSFER_MS_MAX + 1, &result); /* known: the same again */
+    assert_int_equal(result.status, LEDGER_OK);
+    assert_true(result.repeated);
+    ledger_destroy(there);
+}
+
 /* --- one shard, commands by hand */
 
 enum { ANNE = 1, BERT = 2, CARL = 3 };
@@ -276,6 +301,7 @@ static void test_ledger_rows_that_make_no_sense_are_not_entered(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ledger_random_commands_keep_every_rule),
+        cmocka_unit_test(test_ledger_transfer_too_old_to_be_known_is_left_undecided),
         TEST(test_ledger_full_account_takes_nothing_of_a_grant),
         TEST(test_ledger_grant_out_of_bounds_is_refused),
         TEST(test_ledger_trade_limits),
