@@ -9,7 +9,8 @@
  * so that the more there is to do the larger the batches are. Guild commands are held back to windows of guild_window_ms and
  * then go together; commands of one player may overtake each other by that, and in no other way.
  *
- * What other shards send comes again and again, with items that may be here by now, so whether it has been done is read first.
+ * What other shards send comes again and again, with items that may be here by now, so whether it has been done is read
+ * first.
  *
  * This is the only writer of its database, so what is cached is what is stored. Where that proves wrong (somebody else
  * wrote: versions differ) everything is forgotten, loaded anew and tried again, 3 times at most, then answered CONFLICT. A

@@ -89,7 +89,8 @@ static void forget(void *ctx, uint64_t transfer) {
 }
 
 static void open_shard(uint32_t index) {
-    static uint64_t incarnation = 1;
+    static uint64_t incarnation;
+    incarnation++;
     struct shard *shard = &w.shards[index];
     struct shard_state state;
     char error[256];
@@ -111,7 +112,7 @@ static void open_shard(uint32_t index) {
         .config = &w.config,
         .shard_index = index,
         .run_dir = w.folder,
-        .hello = {.role = WIRE_ROLE_PERSIST, .index = index, .shard_count = SHARDS, .incarnation = incarnation++},
+        .hello = {.role = WIRE_ROLE_PERSIST, .index = index, .shard_count = SHARDS, .incarnation = incarnation},
         .value = shard->value,
         .ctx = shard,
         .message = message,
