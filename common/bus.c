@@ -9,15 +9,19 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "common/bus_probe.h"
 #include "common/bus_session.h"
 #include "common/check.h"
+#include "common/log.h"
 
 #define NNG_SEND_MESSAGES    8  /* in nng beyond the one on its way: keeps the pipe busy between two updates */
 #define NNG_RECEIVE_MESSAGES 16 /* a quarter second of a zone's batches; then the peer's queue fills */
 #define REDIAL_MIN_MS        10
 #define REDIAL_MAX_MS        500
 #define REDIAL_LOST_MS       2000 /* without a connection: the dialler is replaced, see dial_again */
+#define TROUBLE_MS           6000 /* without a session: is it nng? longer than silence is borne */
 #define CLOSE_MAX_S          1
 #define DISCARD_MAX          1024 /* frames without a message that one bus_receive takes off */
 #define SILENCE_STEP_MAX_MS  200  /* a longer pause between two updates was ours, and is not held against the peer */
@@ -28,8 +32,11 @@ typedef _Atomic uint64_t pipe_word;
 struct bus_edge {
     nng_socket socket;
     nng_dialer dialler;
-    char *url;        /* of the dialler; NULL: this end listens */
-    uint64_t away_ns; /* since the dialler was made or the connection was lost */
+    char *url;           /* of the dialler; NULL: this end listens */
+    uint64_t away_ns;    /* since the dialler was made or the connection was lost */
+    uint64_t trouble_ns; /* without a session, or with one that was given up and does not end */
+    bool given_up;       /* the pipe of now was closed for silence */
+    struct bus_probe probe;
     int fd;
     pipe_word pipe;
     uint64_t pipe_seen; /* the word that the session stands on */
@@ -163,6 +170,7 @@ static uint32_t queue_clear(struct bus_edge *edge) {
 static void *close_socket(void *arg) {
     struct bus_edge *edge = arg;
     nng_close(edge->socket); /* waits for the callbacks */
+    bus_probe_close(&edge->probe);
     return NULL;
 }
 
@@ -268,6 +276,7 @@ static void observe_pipe(struct bus_edge *edge) {
     uint64_t word = atomic_load_explicit(&edge->pipe, memory_order_acquire);
     if (word == edge->pipe_seen) return;
     edge->pipe_seen = word;
+    edge->given_up = false;
     edge->silent_ns = edge->unsent_ns = 0;
     bus_session_restart(&edge->session, pipe_id(word) != 0);
     edge->statistics.dropped_closed += queue_clear(edge);
@@ -286,6 +295,7 @@ static void watch(struct bus_edge *edge, struct mono now) {
     if (edge->silent_ns >= limit_ms * NS_PER_MS) {
         nng_pipe_close((nng_pipe){pipe_id(edge->pipe_seen)});
         edge->statistics.timeouts++;
+        edge->given_up = true;
         edge->silent_ns = 0; /* once more only after another such time, if nng has not ended the pipe by then */
     }
     if (edge->session.open && edge->queue_count == 0 && edge->unsent_ns >= BUS_KEEP_ALIVE_MS * NS_PER_MS) {
@@ -307,8 +317,26 @@ static void dial_again(struct bus_edge *edge, struct mono now) {
     (void)nng_dial(edge->socket, edge->url, &edge->dialler, NNG_FLAG_NONBLOCK);
 }
 
+/* check_nng ends the process when nng can't end connections any more (bus_probe.h): it would go on for ever without the
+ * peers that it has lost. Who starts it again finds it whole. */
+static void check_nng(struct bus_edge *edge, struct mono now) {
+    uint64_t step_ns = mono_since_ns(now, edge->updated);
+    if (edge->session.open && !edge->given_up) {
+        edge->trouble_ns = 0;
+        if (edge->probe.state == BUS_PROBE_IDLE) return;
+    }
+    edge->trouble_ns += step_ns < SILENCE_STEP_MAX_MS * NS_PER_MS ? step_ns : SILENCE_STEP_MAX_MS * NS_PER_MS;
+    if (edge->probe.state == BUS_PROBE_IDLE && edge->trouble_ns < TROUBLE_MS * NS_PER_MS) return;
+    enum bus_probe_answer answer = bus_probe_step(&edge->probe);
+    if (answer == BUS_PROBE_HEALTHY) edge->trouble_ns = 0;
+    if (answer != BUS_PROBE_STUCK) return;
+    log_error("bus.stuck", "effect=%s", LOG_QUOTE("nng can't end connections any more; this process ends"));
+    _exit(BUS_STUCK_EXIT);
+}
+
 void bus_update(struct bus_edge *edge, struct mono now) {
     observe_pipe(edge);
+    check_nng(edge, now);
     if (pipe_id(edge->pipe_seen) != 0) {
         queue_push(edge);
         greet(edge);

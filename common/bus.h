@@ -15,7 +15,8 @@
  *
  * bus_update must be called at least every 100 ms, and bus_receive until it is empty (each tick or flush): the first greets
  * a new peer, moves what is queued, keeps the connection alive, and gives up one in which nothing was received for
- * BUS_SILENCE_MAX_MS, or that does not greet in BUS_GREETING_MAX_MS. Pauses of our own are not held against the peer.
+ * BUS_SILENCE_MAX_MS, or that does not greet in BUS_GREETING_MAX_MS. Pauses of our own are not held against the peer. Where
+ * nng itself is found unable to end connections, the process ends with BUS_STUCK_EXIT (bus_probe.h).
  */
 #ifndef MARCH_COMMON_BUS_H
 #define MARCH_COMMON_BUS_H
@@ -34,6 +35,7 @@
 #define BUS_SILENCE_MAX_MS     5000
 #define BUS_GREETING_MAX_MS    2000
 #define BUS_KEEP_ALIVE_MS      1000
+#define BUS_STUCK_EXIT         70
 
 enum bus_role { BUS_LISTEN = 1, BUS_DIAL = 2 };
 
