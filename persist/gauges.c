@@ -81,6 +81,8 @@ static const struct row rows[] = {
     {COUNTER, "march_persist_motion_hot_total", NULL, "States given to Redis", AT(motion.hot)},
     {COUNTER, "march_persist_motion_loads_total", NULL, "Players asked for", AT(motion.loads)},
     {COUNTER, "march_persist_motion_load_hits_total", NULL, "Of these, answered from memory", AT(motion.load_hits)},
+    {COUNTER, "march_persist_motion_load_hot_total", NULL, "Of these, answered by what Redis had, PostgreSQL being away",
+     AT(motion.load_hot)},
     {COUNTER, "march_persist_motion_load_failures_total", NULL, "Of these, not answered", AT(motion.load_failures)},
     {COUNTER, "march_persist_motion_evicted_total", NULL, "Players dropped from memory", AT(motion.evicted)},
     {GAUGE, "march_persist_motion_players", NULL, "Players in memory", AT(motion.players)},

@@ -154,12 +154,6 @@ int hot_read(struct hot *hot, const uint64_t *players, uint32_t count, hot_done 
     return 0;
 }
 
-void hot_forget(struct hot *hot, uint64_t player) {
-    struct redis_request *request = begin(hot, "DEL");
-    add_key(request, player);
-    if (redis_send(hot->redis, request, HOT_DEADLINE_MS, NULL, NULL) != 0) return; /* it expires */
-}
-
 struct hot_stats hot_stats_get(const struct hot *hot) {
     return hot->stats;
 }

@@ -1,4 +1,5 @@
-/* hot.h: the newest state of players in Redis: the first place to look when a player is loaded and not in memory.
+/* hot.h: the newest state of players in Redis: where a player who is loaded is looked for while PostgreSQL is away
+ * (motion.h: memory, then PostgreSQL, then this).
  *
  * `march:hot:{player}` is one value with an expiry:
  *
@@ -32,7 +33,7 @@
 #include "schemas/wire_persist.h"
 
 #define HOT_STATE_BYTES 48
-#define HOT_READ_MAX    1024 /* players of one hot_read */
+#define HOT_READ_MAX    2048 /* players of one hot_read */
 #define HOT_READS_MAX   1024 /* reads under way */
 #define HOT_DEADLINE_MS 500
 
@@ -58,9 +59,6 @@ uint32_t hot_write(struct hot *hot, const struct wire_player_state *states, uint
 /* hot_read reads the states of `count` players, 1 to HOT_READ_MAX. Returns MARCH_ERR_UNAVAILABLE or MARCH_ERR_FULL without
  * a call of `done`. */
 must_check int hot_read(struct hot *hot, const uint64_t *players, uint32_t count, hot_done done, void *ctx);
-
-/* hot_forget removes a player's state. */
-void hot_forget(struct hot *hot, uint64_t player);
 
 struct hot_stats hot_stats_get(const struct hot *hot);
 

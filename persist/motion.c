@@ -54,7 +54,7 @@ void motion_stop(struct motion *m) {
 
 /* --- reports */
 
-static bool is_valid(const struct wire_player_state *state) {
+bool motion_is_valid(const struct wire_player_state *state) {
     return player_id_valid(state->player) && state->session_epoch <= INT64_MAX && state->tick <= INT64_MAX &&
            state->experience <= INT64_MAX;
 }
@@ -82,7 +82,7 @@ static int journal_entry(struct motion *m, struct motion_entry *entry) {
 /* take_state returns 0, MARCH_ERR_FULL when the state is not in the journal, or MARCH_ERR_EXPIRED when its session is over.
  */
 static int take_state(struct motion *m, const struct wire_player_state *state, uint64_t *position) {
-    if (!is_valid(state)) {
+    if (!motion_is_valid(state)) {
         m->stats.invalid++;
         return 0;
     }
@@ -126,7 +126,7 @@ int motion_replay(struct motion *m, uint64_t position, const uint8_t *bytes, siz
     struct wire_player_state state;
     if (len != sizeof state) return MARCH_ERR_INVALID;
     memcpy(&state, bytes, sizeof state);
-    if (!is_valid(&state)) return MARCH_ERR_INVALID;
+    if (!motion_is_valid(&state)) return MARCH_ERR_INVALID;
     m->stats.replayed++;
     struct motion_entry *entry = motion_table_take(&m->table, state.player);
     if (!entry) { /* more players than may be here at once: some had left before the end */

@@ -12,6 +12,10 @@
  * flush reaches: the last transaction of it says so, after the others have committed. It stays below the oldest grant that
  * PostgreSQL does not have yet (grants.h). After the commit the journal is released up to it.
  *
+ * A load looks into memory, then into PostgreSQL, and where that is away into what Redis was given (hot.h). What comes from
+ * there is the newest that can be known then, and is not written anywhere: when PostgreSQL is back the next load looks
+ * there, and the newer of the two stays.
+ *
  * While PostgreSQL is away dirty players wait, one entry each. While the journal is full, states are kept here, coalesced,
  * and counted, and the report is not acknowledged: the zone sends what it has again, and it is journaled then, or found
  * durable because PostgreSQL got it first.
@@ -30,6 +34,7 @@
 #include "common/clock.h"
 #include "common/error.h"
 #include "common/histogram.h"
+#include "persist/hot.h"
 #include "schemas/wire_persist.h"
 
 #define MOTION_RECORD           1 /* type of a journal record that is a struct wire_player_state */
@@ -62,6 +67,8 @@ struct motion_config {
     /* `hot` takes at most MOTION_HOT_STATES states for Redis and returns how many it took, from the first on; the others
      * are offered again after hot_ms, as they are then. NULL for none. */
     uint32_t (*hot)(void *ctx, const struct wire_player_state *states, uint32_t count);
+    /* `hot_read` asks Redis for players, as of hot.h; where it returns 0 `done` is called once, later. NULL for none. */
+    int (*hot_read)(void *ctx, const uint64_t *players, uint32_t count, hot_done done, void *done_ctx);
     /* `fenced` says that a newer persist has taken the shard over: nothing is written any more. NULL for none. */
     void (*fenced)(void *ctx);
     void *ctx;
@@ -85,6 +92,7 @@ struct motion_stats {
     uint64_t hot;        /* states given to Redis */
     uint64_t loads;      /* asked */
     uint64_t load_hits;  /* answered from memory */
+    uint64_t load_hot;   /* answered by what Redis had, PostgreSQL being away */
     uint64_t load_failures;
     uint64_t evicted;
     uint32_t players; /* in the table */
@@ -97,8 +105,8 @@ struct motion_stats {
  * is used. MARCH_ERR_SYSTEM when it is short, MARCH_ERR_INVALID for a configuration out of range. */
 must_check int motion_create(const struct motion_config *config, struct motion **out);
 
-/* motion_destroy frees everything; no job of it may be under way: destroy the pool first. Loads that wait are answered
- * WIRE_LOAD_UNAVAILABLE. NULL is fine. */
+/* motion_destroy frees everything; no job of it may be under way: close redis and destroy the pool first. Loads that wait
+ * are answered WIRE_LOAD_UNAVAILABLE. NULL is fine. */
 void motion_destroy(struct motion *motion);
 
 /* motion_replay takes a record of the journal at the start, in order, of type MOTION_RECORD. MARCH_ERR_INVALID for one that
@@ -120,7 +128,8 @@ must_check int motion_report(struct motion *motion, const struct wire_player_sta
 
 /* motion_load finds a player for the session `session_epoch`; older sessions' reports are refused from then on. `done` is
  * called once: from within when the player is in memory, else later. Loads that wait are sent as one query by the next
- * motion_update. While PostgreSQL is away a player who is only known from the journal is answered from there.
+ * motion_update. While PostgreSQL is away a player is answered from the journal, or by what Redis has, else
+ * WIRE_LOAD_UNAVAILABLE.
  * MARCH_ERR_FULL when MOTION_LOADS_MAX loads wait; `done` is not called then. */
 must_check int motion_load(struct motion *motion, uint64_t player, uint64_t session_epoch, motion_loaded done, void *ctx,
                            struct mono now);

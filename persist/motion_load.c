@@ -1,8 +1,11 @@
-/* motion_load.c: players out of PostgreSQL.
+/* motion_load.c: players out of PostgreSQL, or out of Redis while that is away.
+ *
+ *     waiting --query--> answered
+ *                '-- failed, or refused --> in memory: answered; else asked of Redis --> answered, or UNAVAILABLE
  *
  * Loads gather until the next update and go as one query. What comes back is merged with what is in memory, which is newer
  * where it came from the journal or a zone. An entry is `verified` once PostgreSQL was looked at: from then on memory
- * answers.
+ * answers. What Redis had does not make it so.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -24,7 +27,8 @@ int motion_loads_init(struct motion *m) {
     for (unsigned i = 0; i < MOTION_LOAD_JOBS_MAX; i++) {
         loads->jobs[i].motion = m;
         loads->jobs[i].waiting = calloc(MOTION_LOAD_ROWS, sizeof *loads->jobs[i].waiting);
-        if (!loads->jobs[i].waiting) return MARCH_ERR_SYSTEM;
+        loads->jobs[i].players = calloc(MOTION_LOAD_ROWS, sizeof *loads->jobs[i].players);
+        if (!loads->jobs[i].waiting || !loads->jobs[i].players) return MARCH_ERR_SYSTEM;
     }
     return 0;
 }
@@ -50,13 +54,16 @@ static void begin_session(struct motion *m, const struct motion_waiting *waiting
     answer(waiting, entry->known ? WIRE_LOAD_KNOWN : WIRE_LOAD_NEW, entry);
 }
 
-/* fail answers when PostgreSQL could not be asked: what the journal knows is better than nothing. */
-static void fail(struct motion *m, const struct motion_waiting *waiting) {
+/* answer_known answers by what is in memory: better than nothing when PostgreSQL could not be asked. */
+static bool answer_known(struct motion *m, const struct motion_waiting *waiting) {
     struct motion_entry *entry = motion_table_find(&m->table, waiting->player);
-    if (entry && entry->known) {
-        begin_session(m, waiting, entry);
-        return;
-    }
+    if (!entry || !entry->known) return false;
+    begin_session(m, waiting, entry);
+    return true;
+}
+
+static void fail(struct motion *m, const struct motion_waiting *waiting) {
+    if (answer_known(m, waiting)) return;
     m->stats.load_failures++;
     answer(waiting, WIRE_LOAD_UNAVAILABLE, NULL);
 }
@@ -69,7 +76,69 @@ void motion_loads_deinit(struct motion *m) {
         loads->head = (loads->head + 1) % MOTION_LOADS_MAX;
     }
     free(loads->ring);
-    for (unsigned i = 0; i < MOTION_LOAD_JOBS_MAX; i++) free(loads->jobs[i].waiting);
+    for (unsigned i = 0; i < MOTION_LOAD_JOBS_MAX; i++) {
+        free(loads->jobs[i].waiting);
+        free(loads->jobs[i].players);
+    }
+}
+
+static void job_begin(struct motion_load_job *job) {
+    job->busy = true;
+    job->motion->loads.busy_jobs++;
+}
+
+static void job_end(struct motion_load_job *job) {
+    job->busy = false;
+    job->motion->loads.busy_jobs--;
+}
+
+/* merge takes a state into an entry, where it is newer than what is there. */
+static bool merge(struct motion_entry *entry, const struct wire_player_state *state) {
+    if (!motion_is_newer(entry, state->session_epoch, state->tick)) return false;
+    entry->state = *state;
+    entry->known = true;
+    if (entry->epoch < state->session_epoch) entry->epoch = state->session_epoch;
+    return true;
+}
+
+/* --- Redis, while PostgreSQL is away */
+
+static void hot_merge(struct motion *m, const struct wire_player_state *state) {
+    if (!motion_is_valid(state)) {
+        m->stats.invalid++;
+        return;
+    }
+    struct motion_entry *entry = motion_table_take(&m->table, state->player);
+    m->stats.refused += !entry;
+    if (entry && merge(entry, state)) m->stats.load_hot++;
+}
+
+static void hot_loaded(void *ctx, int error, const struct wire_player_state *states, uint32_t count) {
+    struct motion_load_job *job = ctx;
+    struct motion *m = job->motion;
+    job_end(job);
+    if (error) log_warn("motion.hot_failed", "players=%" PRIu32 " error=\"%s\"", job->count, march_error_text(error));
+    for (uint32_t i = 0; i < count; i++) hot_merge(m, &states[i]);
+    for (uint32_t i = 0; i < job->count; i++) fail(m, &job->waiting[i]);
+}
+
+/* job_fail answers from memory whom it can, and asks Redis for the others. */
+static void job_fail(struct motion_load_job *job) {
+    struct motion *m = job->motion;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < job->count; i++) {
+        struct motion_waiting waiting = job->waiting[i];
+        if (answer_known(m, &waiting)) continue;
+        job->players[count] = waiting.player;
+        job->waiting[count++] = waiting;
+    }
+    job->count = count;
+    if (count == 0) return;
+    if (m->config.hot_read && m->config.hot_read(m->config.ctx, job->players, count, hot_loaded, job) == 0) {
+        job_begin(job);
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) fail(m, &job->waiting[i]);
 }
 
 /* --- a query's result */
@@ -98,29 +167,28 @@ static void rows_merge(struct motion *m, const PGresult *result) {
             continue;
         }
         struct motion_entry *entry = motion_table_find(&m->table, state.player);
-        if (!entry || !motion_is_newer(entry, state.session_epoch, state.tick)) continue;
-        entry->state = state;
-        entry->known = true;
-        if (entry->epoch < state.session_epoch) entry->epoch = state.session_epoch;
+        if (entry) (void)merge(entry, &state);
     }
 }
 
 static void load_done(void *ctx, const struct pg_reply *reply) {
     struct motion_load_job *job = ctx;
     struct motion *m = job->motion;
-    job->busy = false;
-    m->loads.busy_jobs--;
-    bool bad = reply->error != 0;
-    if (bad) log_warn("motion.load_failed", "players=%" PRIu32 " message=%s", job->count, LOG_QUOTE(reply->message));
-    for (uint32_t i = 0; i < job->count && !bad; i++) (void)motion_table_take(&m->table, job->waiting[i].player);
-    if (!bad) rows_merge(m, reply->results[0]);
+    job_end(job);
+    if (reply->error) {
+        log_warn("motion.load_failed", "players=%" PRIu32 " message=%s", job->count, LOG_QUOTE(reply->message));
+        job_fail(job);
+        return;
+    }
+    for (uint32_t i = 0; i < job->count; i++) (void)motion_table_take(&m->table, job->waiting[i].player);
+    rows_merge(m, reply->results[0]);
     for (uint32_t i = 0; i < job->count; i++) {
-        struct motion_entry *entry = bad ? NULL : motion_table_find(&m->table, job->waiting[i].player);
+        struct motion_entry *entry = motion_table_find(&m->table, job->waiting[i].player);
         if (entry) {
             entry->verified = true;
             begin_session(m, &job->waiting[i], entry);
         } else {
-            m->stats.refused += !bad;
+            m->stats.refused++;
             fail(m, &job->waiting[i]);
         }
     }
@@ -162,11 +230,10 @@ static void job_start(struct motion *m, struct motion_load_job *job) {
     pg_params_end(params);
     struct pg_call call = {&LOAD, params};
     if (pg_run(m->config.pg, &call, 1, PG_READ, MOTION_LOAD_DEADLINE_MS, load_done, job) == 0) {
-        job->busy = true;
-        loads->busy_jobs++;
+        job_begin(job);
         return;
     }
-    for (uint32_t i = 0; i < job->count; i++) fail(m, &job->waiting[i]);
+    job_fail(job);
 }
 
 void motion_loads_update(struct motion *m) {

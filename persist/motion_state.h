@@ -41,6 +41,8 @@ struct motion_flush {
     struct motion_batch batches[MOTION_BATCHES_MAX];
 };
 
+_Static_assert(MOTION_LOAD_ROWS <= HOT_READ_MAX, "who PostgreSQL did not answer for is one read of Redis");
+
 struct motion_waiting {
     uint64_t player, epoch;
     motion_loaded done;
@@ -50,6 +52,7 @@ struct motion_waiting {
 struct motion_load_job {
     struct motion *motion;
     struct motion_waiting *waiting; /* room for MOTION_LOAD_ROWS */
+    uint64_t *players;              /* of these, what Redis is asked for */
     uint32_t count;
     bool busy;
 };
@@ -80,6 +83,9 @@ static inline bool motion_is_newer(const struct motion_entry *entry, uint64_t ep
     if (!entry->known) return true;
     return epoch != entry->state.session_epoch ? epoch > entry->state.session_epoch : tick > entry->state.tick;
 }
+
+/* motion_is_valid tells whether a state can be stored. */
+bool motion_is_valid(const struct wire_player_state *state);
 
 /* motion_stop is told that the fence refused us. */
 void motion_stop(struct motion *motion);

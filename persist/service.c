@@ -226,6 +226,11 @@ static uint32_t write_hot(void *ctx, const struct wire_player_state *states, uin
     return hot_write(s->hot, states, count);
 }
 
+static int read_hot(void *ctx, const uint64_t *players, uint32_t count, hot_done done, void *done_ctx) {
+    struct service *s = ctx;
+    return hot_read(s->hot, players, count, done, done_ctx);
+}
+
 static void session_ended(void *ctx, const struct session_entry *entry, enum session_ended_reason reason) {
     struct service *s = ctx;
     if (s->clients) clients_ended(s->clients, entry, reason == SESSION_EXPIRED ? WIRE_ENDED_EXPIRED : WIRE_ENDED_TAKEN_OVER);
@@ -409,6 +414,7 @@ static int open_motion(struct service *s, const struct shard_state *shard, char 
                                          .hot_ms = s->config->persist.hot_ms,
                                          .seed = s->seed,
                                          .hot = write_hot,
+                                         .hot_read = read_hot,
                                          .fenced = fenced,
                                          .ctx = s,
                                          .flush_ns = gauges_histogram(s->gauges, GAUGES_FLUSH)};
@@ -739,15 +745,17 @@ void service_close(struct service *s) {
     if (ev_is_active(&s->prepare)) ev_prepare_stop(s->loop, &s->prepare);
     if (ev_is_active(&s->journal_readable)) ev_io_stop(s->loop, &s->journal_readable);
     pg_listen_close(s->listen);
+    redis_close(s->redis); /* each request and job gets its end while whoever asked is still there */
+    value_destroy(s->value);
+    pg_destroy(s->upkeep_pg);
+    pg_destroy(s->read_pg);
+    pg_destroy(s->pg);
+    motion_destroy(s->motion);
     invalidate_close(s->invalidate);
     stream_close(s->stream);
     boards_close(s->boards);
     sessions_close(s->sessions);
     hot_close(s->hot);
-    value_destroy(s->value);
-    pg_destroy(s->upkeep_pg); /* each job gets its end while whoever asked is still there */
-    pg_destroy(s->read_pg);
-    pg_destroy(s->pg);
     peers_close(s->peers);
     zones_close(s->zones);
     clients_close(s->clients);
@@ -759,8 +767,6 @@ void service_close(struct service *s) {
     reads_destroy(s->reads);
     http_api_close(s->http);
     http_close(s->waiting_room);
-    redis_close(s->redis);
-    motion_destroy(s->motion);
     grants_destroy(s->grants);
     journal_close(s->journal);
     pool_deinit(&s->applying);

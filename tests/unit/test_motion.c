@@ -1,4 +1,5 @@
-/* Motion against a real PostgreSQL: what is newer, what is durable, write-behind and its watermark, loads, recovery. */
+/* Motion against a real PostgreSQL and Redis: what is newer, what is durable, write-behind and its watermark, loads,
+ * recovery. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +11,7 @@
 #include "tests/unit/journal_fixture.h"
 #include "tests/unit/pg_fixture.h"
 #include "tests/unit/pg_harness.h"
+#include "tests/unit/redis_fixture.h"
 
 static struct pg_fixture server;
 static struct journal_fixture f;
@@ -18,6 +20,7 @@ static struct motion *motion;
 static struct grants *grants;
 static int64_t epoch;
 static struct mono now;
+static struct hot *hot_store; /* NULL where there is no Redis */
 static struct {
     uint32_t count, players, refuse;
     struct wire_player_state last;
@@ -47,6 +50,11 @@ static uint32_t take_hot(void *ctx, const struct wire_player_state *states, uint
     return count;
 }
 
+static int read_hot(void *ctx, const uint64_t *players, uint32_t count, hot_done done, void *done_ctx) {
+    (void)ctx;
+    return hot_store ? hot_read(hot_store, players, count, done, done_ctx) : MARCH_ERR_UNAVAILABLE;
+}
+
 static int apply_later(void *ctx, uint64_t position, const struct wire_loot_grant *grant) {
     (void)ctx, (void)position, (void)grant;
     return 0;
@@ -73,7 +81,8 @@ static void open_motion(uint64_t applied, uint32_t batch_rows) {
                                    .hot_ms = 1000,
                                    .batch_rows = batch_rows,
                                    .seed = 42,
-                                   .hot = take_hot};
+                                   .hot = take_hot,
+                                   .hot_read = read_hot};
     assert_int_equal(motion_create(&config, &motion), 0);
     assert_int_equal(journal_recover(f.journal, applied, replay, NULL, f.error, sizeof f.error), 0);
     now = mono_now();
@@ -479,6 +488,52 @@ static void test_motion_load_without_database_answers_from_the_journal(void **st
     harness_until(&harness, pg_is_available(harness.pg));
 }
 
+/* What Redis has stands in for rows that can't be asked for, and gives way to them when they can. */
+static void test_motion_load_without_database_answers_from_redis(void **state) {
+    (void)state;
+    struct redis_fixture redis_server;
+    struct redis *redis;
+    redis_fixture_open(&redis_server, NULL);
+    struct redis_config config = {.address = redis_server.uri, .seed = 1};
+    assert_int_equal(redis_open(&redis, harness.loop, &config), 0);
+    assert_int_equal(redis_ready_within(redis, HARNESS_PATIENCE_MS), 0);
+    assert_int_equal(hot_open(&hot_store, redis, 60), 0);
+    const struct wire_player_state states[] = {make_state(1, 5, 10), make_state(2, 5, 20), make_state(3, 5, 29),
+                                               make_state(5, UINT64_MAX, 1)};
+    assert_int_equal(hot_write(hot_store, states, 4), 4);
+    harness_until(&harness, hot_stats_get(hot_store).written == 4);
+    pg_fixture_execute(&server, "insert into player_state values (2, 7, 1, 0, 4242, 0, 0, 1, 1)");
+    assert_int_equal(report(3, 5, 30), 0);
+    pg_fixture_stop(&server);
+
+    struct answer answer = load(1, 6);
+    assert_int_equal(answer.result, WIRE_LOAD_KNOWN);
+    assert_int_equal(answer.state.x, 1000);
+    assert_int_equal(answer.state.session_epoch, 6);
+    assert_int_equal(report(1, 5, 11), 0); /* of the session before */
+    assert_int_equal(receipt.stale_count, 1);
+    assert_int_equal(load(3, 6).state.tick, 30); /* memory is newer */
+    assert_int_equal(load(2, 6).state.tick, 20);
+    assert_int_equal(load(4, 6).result, WIRE_LOAD_UNAVAILABLE);
+    assert_int_equal(load(5, 6).result, WIRE_LOAD_UNAVAILABLE);
+    assert_int_equal(motion_stats_get(motion).load_hot, 2);
+    assert_int_equal(motion_stats_get(motion).load_failures, 2);
+    redis_fixture_kill(&redis_server);
+    harness_until(&harness, !redis_is_available(redis));
+    assert_int_equal(load(6, 6).result, WIRE_LOAD_UNAVAILABLE);
+
+    pg_fixture_start(&server);
+    harness_until(&harness, pg_is_available(harness.pg));
+    assert_int_equal(load(2, 8).state.x, 4242); /* the row is newer */
+    flush();
+    assert_int_equal(number("select count(*) from player_state where player = 2 and session_epoch = 7"), 1);
+    assert_int_equal(number("select count(*) from player_state where player = 1"), 0); /* nobody has reported that */
+    redis_close(redis);
+    hot_close(hot_store);
+    hot_store = NULL;
+    redis_fixture_close(&redis_server);
+}
+
 static void test_motion_after_a_crash_is_what_rows_and_journal_say(void **state) {
     (void)state;
     for (uint64_t player = 1; player <= 300; player++) assert_int_equal(report(player, 5, 1), 0);
@@ -535,6 +590,7 @@ int main(void) {
         TEST(test_motion_load_ends_older_sessions),
         TEST(test_motion_load_of_many_comes_in_few_queries),
         TEST(test_motion_load_without_database_answers_from_the_journal),
+        TEST(test_motion_load_without_database_answers_from_redis),
         TEST(test_motion_after_a_crash_is_what_rows_and_journal_say),
         TEST(test_motion_replayed_from_the_beginning_does_no_harm),
     };
