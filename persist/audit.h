@@ -28,7 +28,7 @@
 #include "common/error.h"
 #include "persist/pg.h"
 
-#define AUDITS_MAX            4
+#define AUDITS_MAX            2 /* each has a connection to itself */
 #define AUDIT_DIFFERENCES_MAX 100
 #define AUDIT_TRANSFERS_MAX   1000
 #define AUDIT_APPLIED_H       1

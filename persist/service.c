@@ -385,7 +385,8 @@ static int open_pools(struct service *s, char *error, size_t error_size) {
     if (!result) result = pg_create(s->loop, &config, &s->read_pg);
     config.name = "upkeep";
     config.uri = s->stores.postgres;
-    config.connections = 1;
+    config.connections = UPKEEP_LANES + AUDITS_MAX; /* none waits behind another */
+    config.in_flight_max = 1;
     config.statement_ms = UPKEEP_DEADLINE_MS;
     if (!result) result = pg_create(s->loop, &config, &s->upkeep_pg);
     const struct redis_config redis = {

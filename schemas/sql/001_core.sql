@@ -180,7 +180,7 @@ create table event_baseline (
     primary key (owner_kind, owner, item, item_kind)
 );
 
--- Days that were folded away, with their row of daily_stats for each type.
+-- Days that are over, with their row of daily_stats for each type: summed once, by events_close, and again when they are folded away.
 create table event_history (
     day            date     not null,
     type           smallint not null,
@@ -190,6 +190,12 @@ create table event_history (
     gold_destroyed numeric  not null,
     primary key (day, type)
 );
+
+-- Up to which day, itself included, event_history has all that there is. One row.
+create table event_closed (
+    day date not null
+);
+insert into event_closed values ('-infinity');
 
 -- Events that are not in the stream yet. Removed once they are, so it is nearly always empty: cleaned often.
 create table outbox (
@@ -313,6 +319,25 @@ language sql stable as $$
     group by 1, 2
 $$;
 
+-- events_close sums the oldest day that is not in event_history yet, if it is of before `before`, and returns it, or null when there was
+-- none. Transactions that began on that day must have ended; one that had not is counted when the day is folded.
+create function events_close(before date) returns date
+language plpgsql set lock_timeout = '500ms' as $$
+declare
+    reached date;
+    closed  date;
+begin
+    select day into strict reached from event_closed for update;
+    select min(d) into closed from events_days() d where d > reached and d < before;
+    if closed is null then
+        return null;
+    end if;
+    insert into event_history
+        select * from event_stats(closed::timestamp at time zone 'UTC', (closed + 1)::timestamp at time zone 'UTC');
+    update event_closed set day = closed;
+    return closed;
+end $$;
+
 -- events_fold takes the oldest partition away if it is of before `keep`: its entries are added to event_baseline, its sums to
 -- event_history, and the table is dropped, all in the caller's transaction. Returns its day, or null when there was none to
 -- fold, or when events of it still wait in the outbox. Rather fails than waits behind a reader.
@@ -324,6 +349,7 @@ declare
     until  timestamptz;
     waits  boolean;
 begin
+    perform from event_closed for update;
     select min(d) into folded from events_days() d where d < keep;
     if folded is null then
         return null;
@@ -334,7 +360,9 @@ begin
     end if;
     since := folded::timestamp at time zone 'UTC';
     until := (folded + 1)::timestamp at time zone 'UTC';
+    delete from event_history where day = folded;
     insert into event_history select * from event_stats(since, until);
+    update event_closed set day = greatest(day, folded);
     insert into event_baseline as b (owner_kind, owner, item, item_kind, amount)
         select owner_kind, owner, case when owner_kind in (8, 9) then 0 else item end, item_kind, sum(delta)
         from event_entries where at >= since and at < until
@@ -345,9 +373,10 @@ begin
     return folded;
 end $$;
 
--- Each day's events by type, of all time. Refreshed now and then without hindering readers, for which it needs its unique index.
+-- Each day's events by type, of all time. Refreshed now and then without hindering readers, for which it needs its unique index. Of the
+-- events themselves it reads those of days that are not closed: the bound leaves the other partitions out when it is run.
 create materialized view daily_stats as
     select day, type, events, players, gold_created, gold_destroyed from event_history
     union all
-    select day, type, events, players, gold_created, gold_destroyed from event_stats('-infinity', 'infinity');
+    select day, type, events, players, gold_created, gold_destroyed from event_stats((select (day + 1)::timestamp at time zone 'UTC' from event_closed), 'infinity');
 create unique index daily_stats_key on daily_stats (day, type);

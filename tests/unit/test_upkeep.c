@@ -28,8 +28,10 @@ static int teardown(void **state) {
 
 static struct harness open_pool(void) {
     struct harness harness;
-    harness_open(&harness,
-                 &(struct pg_config){.name = "upkeep", .uri = fixture.uri, .connections = 1, .statement_ms = 60000});
+    harness_open(
+        &harness,
+        &(struct pg_config){
+            .name = "upkeep", .uri = fixture.uri, .connections = UPKEEP_LANES, .in_flight_max = 1, .statement_ms = 60000});
     return harness;
 }
 
@@ -119,13 +121,60 @@ static void test_upkeep_refreshes_while_it_is_read(void **state) {
     PQfinish(reader);
 }
 
+/* An event is taken from under a closed day and one from today: only the second is missed, for only today is read. */
+static void test_upkeep_closed_days_are_not_read_again(void **state) {
+    (void)state;
+    static const char old_events[] =
+        "select coalesce(sum(events), 0)::bigint from daily_stats where type = 50 and day < current_date - 1";
+    static const char new_events[] = "select coalesce(sum(events), 0)::bigint from daily_stats where type = 51";
+    pg_fixture_execute(&fixture,
+                       "update event_closed set day = '-infinity'; delete from event_history;"
+                       "select events_create((now() at time zone 'UTC')::date - 3, 3);"
+                       "insert into events (id, at, player, type, detail) values"
+                       " (801, now() - interval '3 days', 5, 50, '{}'), (802, now() - interval '2 days', 5, 50, '{}'),"
+                       " (803, now(), 5, 51, '{}')");
+    struct harness harness = open_pool();
+    struct upkeep_config config = {.every_ms = {[UPKEEP_CLOSE] = 20, [UPKEEP_STATS] = 20}};
+    struct upkeep *upkeep = upkeep_create(harness.loop, harness.pg, &config);
+    harness_until(&harness, number(old_events) == 2 && number(new_events) == 1 && upkeep_stats_get(upkeep).days_closed >= 2);
+    assert_int_equal(number("select count(*) from event_history where type = 50"), 2);
+    assert_int_equal(number("select count(*) from event_history where type = 51"), 0); /* today is open */
+    pg_fixture_execute(&fixture, "delete from events where id in (801, 803)");
+    harness_until(&harness, number(new_events) == 0);
+    assert_int_equal(number(old_events), 2);
+    assert_int_equal(number("select count(*) from event_closed where day between current_date - 3 and current_date"), 1);
+    harness_until(&harness, !upkeep_stats_get(upkeep).running);
+    close_all(&harness, upkeep);
+}
+
+/* A refresh that hangs, behind somebody's lock, holds up neither cleaning nor new partitions. */
+static void test_upkeep_slow_statistics_delay_no_other(void **state) {
+    (void)state;
+    PGconn *blocker = PQconnectdb(fixture.uri);
+    PQclear(PQexec(blocker, "begin; lock table event_closed in access exclusive mode"));
+    struct harness harness = open_pool();
+    struct upkeep_config config = {
+        .every_ms = {[UPKEEP_CREATE] = 20, [UPKEEP_FOLD] = NEVER_MS, [UPKEEP_CLEAN] = 20, [UPKEEP_STATS] = 20}};
+    struct upkeep *upkeep = upkeep_create(harness.loop, harness.pg, &config);
+    harness_until(&harness, number("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and "
+                                   "query like 'refresh%'") == 1);
+    uint64_t cleaned = upkeep_stats_get(upkeep).runs[UPKEEP_CLEAN], created = upkeep_stats_get(upkeep).runs[UPKEEP_CREATE];
+    harness_until(&harness, upkeep_stats_get(upkeep).runs[UPKEEP_CLEAN] > cleaned + 2);
+    harness_until(&harness, upkeep_stats_get(upkeep).runs[UPKEEP_CREATE] > created + 2);
+    assert_int_equal(upkeep_stats_get(upkeep).runs[UPKEEP_STATS], 0);
+    PQfinish(blocker);
+    harness_until(&harness, upkeep_stats_get(upkeep).runs[UPKEEP_STATS] > 0);
+    harness_until(&harness, !upkeep_stats_get(upkeep).running);
+    close_all(&harness, upkeep);
+}
+
 static void test_upkeep_fold_does_not_wait_behind_a_reader(void **state) {
     (void)state;
     pg_fixture_execute(&fixture, "select events_create((now() at time zone 'UTC')::date - 50, 1)");
     PGconn *reader = PQconnectdb(fixture.uri);
     PQclear(PQexec(reader, "begin; select count(*) from events"));
     struct harness harness = open_pool();
-    struct upkeep_config config = {.every_ms = {NEVER_MS, 20, NEVER_MS, NEVER_MS}};
+    struct upkeep_config config = {.every_ms = {NEVER_MS, 20, NEVER_MS, NEVER_MS, NEVER_MS}};
     struct upkeep *upkeep = upkeep_create(harness.loop, harness.pg, &config);
     harness_until(&harness, upkeep_stats_get(upkeep).failures[UPKEEP_FOLD] >= 1);
     pg_fixture_execute(&fixture, "insert into events (id, player, type, detail) values (900, 1, 1, '{}')");
@@ -161,6 +210,8 @@ int main(void) {
         cmocka_unit_test(test_upkeep_creates_partitions_ahead),
         cmocka_unit_test(test_upkeep_folds_old_days_into_the_baseline),
         cmocka_unit_test(test_upkeep_refreshes_while_it_is_read),
+        cmocka_unit_test(test_upkeep_closed_days_are_not_read_again),
+        cmocka_unit_test(test_upkeep_slow_statistics_delay_no_other),
         cmocka_unit_test(test_upkeep_fold_does_not_wait_behind_a_reader),
         cmocka_unit_test(test_upkeep_cleans_old_keys_in_helpings),
     };
