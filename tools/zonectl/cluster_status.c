@@ -51,6 +51,9 @@ static const struct figure_key FIGURE_KEYS[] = {
     {"drops", offsetof(struct figures, drops), true},
     {"bytes_down_per_s", offsetof(struct figures, down_bytes_per_s), false},
     {"bytes_up_per_s", offsetof(struct figures, up_bytes_per_s), false},
+    {"commands_per_s", offsetof(struct figures, commands_per_s), false},
+    {"queued", offsetof(struct figures, queued), true},
+    {"journal_fill", offsetof(struct figures, journal_fill), false},
     {"cpu", offsetof(struct figures, cpu), false},
     {"resident_bytes", offsetof(struct figures, resident_bytes), true},
 };
@@ -152,16 +155,18 @@ static const char *uptime_cell(char buf[CELL_SIZE], double seconds) {
 static void print_process(const struct process_status *p, FILE *out, uint64_t now_ms) {
     const struct figures *f = &p->figures;
     double load = isnan(f->players) ? f->sessions : f->players;
-    fprintf(out, "%-14.14s %7d %-8s %9s %4u %8s %8s %9s %8s %9s %9s %5s %7s\n", p->name, (int)p->pid,
+    fprintf(out, "%-14.14s %7d %-8s %9s %4u %8s %8s %9s %8s %9s %9s %7s %6s %7s %5s %7s\n", p->name, (int)p->pid,
             lifecycle_state_text(p->state), uptime_cell((char[CELL_SIZE]){0}, uptime_s(p, now_ms)), p->restarts,
             CELL("%.0f", load), CELL("%.0f", f->entities), CELL("%.2f ms", f->tick_p99_s * 1e3), CELL("%.0f", f->drops),
             CELL("%.1f KB", f->down_bytes_per_s / 1e3), CELL("%.1f KB", f->up_bytes_per_s / 1e3),
+            CELL("%.0f", f->commands_per_s), CELL("%.0f", f->queued), CELL("%.1f%%", f->journal_fill * 100),
             CELL("%.0f%%", f->cpu * 100), CELL("%.1f MB", f->resident_bytes / 1e6));
 }
 
 unsigned cluster_status_print(const struct cluster_status *status, FILE *out, uint64_t now_ms) {
-    fprintf(out, "%-14s %7s %-8s %9s %4s %8s %8s %9s %8s %9s %9s %5s %7s\n", "process", "pid", "state", "up", "rest",
-            "players", "entities", "tick p99", "drops", "down/s", "up/s", "cpu", "memory");
+    fprintf(out, "%-14s %7s %-8s %9s %4s %8s %8s %9s %8s %9s %9s %7s %6s %7s %5s %7s\n", "process", "pid", "state", "up",
+            "rest", "players", "entities", "tick p99", "drops", "down/s", "up/s", "cmds/s", "queued", "journal", "cpu",
+            "memory");
     for (uint32_t i = 0; i < status->count; i++) print_process(&status->processes[i], out, now_ms);
     cluster_status_print_short(status, out);
     return status->count + 2;

@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 void figures_none(struct figures *out) {
-    *out = (struct figures){NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
+    *out = (struct figures){NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
 }
 
 /* sum2 adds two figures of which either may be unknown. */
@@ -42,6 +42,10 @@ void figures_read(struct figures *out, struct figures_past *past, const char *te
     out->resident_bytes = prom_sum(text, "process_resident_memory_bytes", NULL);
     double down_bytes = prom_sum(text, "march_gateway_out_bytes_total", NULL);
     double up_bytes = prom_sum(text, "march_gateway_in_bytes_total", NULL);
+    double commands = prom_sum(text, "march_persist_clients_commands_total", NULL);
+    out->queued =
+        sum2(prom_sum(text, "march_persist_value_queued", NULL), prom_sum(text, "march_persist_value_queued_guild", NULL));
+    out->journal_fill = prom_sum(text, "march_persist_journal_fill_permille", NULL) / 1000;
     double cpu_s = prom_sum(text, "process_cpu_seconds_total", NULL);
     struct prom_histogram tick;
     prom_histogram_read(&tick, text, "march_zone_tick_seconds");
@@ -49,11 +53,13 @@ void figures_read(struct figures *out, struct figures_past *past, const char *te
     double elapsed_s = past->known ? (double)mono_since_ns(now, past->at) / (double)NS_PER_S : 0;
     out->down_bytes_per_s = rate(down_bytes, past->down_bytes, elapsed_s);
     out->up_bytes_per_s = rate(up_bytes, past->up_bytes, elapsed_s);
+    out->commands_per_s = rate(commands, past->commands, elapsed_s);
     out->cpu = rate(cpu_s, past->cpu_s, elapsed_s);
     past->known = true;
     past->at = now;
     past->down_bytes = down_bytes;
     past->up_bytes = up_bytes;
+    past->commands = commands;
     past->cpu_s = cpu_s;
     past->tick = tick;
 }

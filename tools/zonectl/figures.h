@@ -19,6 +19,9 @@ struct figures {
     double drops;            /* packets, batches or ticks lost, since the start */
     double down_bytes_per_s; /* to clients, of a gateway */
     double up_bytes_per_s;   /* from clients */
+    double commands_per_s;   /* of clients, to a persist */
+    double queued;           /* commands that wait in a persist */
+    double journal_fill;     /* of a persist: share of what its journal may take */
     double cpu;              /* share of a core */
     double resident_bytes;
 };
@@ -27,7 +30,7 @@ struct figures {
 struct figures_past {
     bool known;
     struct mono at;
-    double down_bytes, up_bytes, cpu_s;
+    double down_bytes, up_bytes, commands, cpu_s;
     struct prom_histogram tick;
 };
 
