@@ -1,6 +1,5 @@
 #include "persist/clients.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -254,13 +253,10 @@ static void take_command(struct gate *gate, const struct wire_session_command *i
     clients->config.command(clients->config.ctx, &client, &message.command);
 }
 
-static void take(void *context, const struct wire_bus_view *view) {
+static void take(void *context, const struct wire_bus_view *view, struct mono now) {
+    (void)now;
     struct gate *gate = context;
     struct clients *clients = gate->clients;
-    if (view->kind != WIRE_BUS_GATEWAY_CLAIMS) {
-        clients->stats.bad++;
-        return;
-    }
     const struct wire_gateway_claims *in = &view->gateway_claims;
     for (uint32_t i = 0; i < in->claim_count; i++) take_claim(gate, &in->claims[i]);
     for (uint32_t i = 0; i < in->refresh_count; i++) take_refresh(gate, &in->refreshes[i]);
@@ -272,14 +268,11 @@ static void take(void *context, const struct wire_bus_view *view) {
     }
 }
 
-static void up(void *context, bool is_same) {
+static void up(void *context, bool is_same, struct mono now) {
+    (void)now;
     struct gate *gate = context;
     gate->outbox.claimed_count = gate->outbox.message_count = gate->outbox.ended_count = gate->outbox.blob_len = 0;
     if (!is_same) sessions_gateway_started(gate->clients->config.sessions, gate->index, gate->link.peer.incarnation);
-}
-
-static void lost(void *context) {
-    (void)context; /* its sessions expire unless it comes back */
 }
 
 static void on_readable(struct ev_loop *loop, ev_io *io, int events) {
@@ -325,25 +318,17 @@ static int open_gate(struct clients *clients, uint32_t index, char *error, size_
     clients->count = index + 1;
     gate->clients = clients;
     gate->index = index;
-    size_t queue_bytes = config->config->bus.queue_bytes_max;
-    struct link_config link = {
-        .hello = config->hello,
-        .peer_role = WIRE_ROLE_GATEWAY,
-        .bus = {.url = url,
-                .role = BUS_LISTEN,
-                .local_name = config->hello.name,
-                .peer_name = name,
-                .key = config->key,
-                .frame_max_bytes = WIRE_BUS_BYTES_MAX,
-                .queue_max_bytes = queue_bytes > WIRE_BUS_BYTES_MAX ? queue_bytes : WIRE_BUS_BYTES_MAX},
-        .builder = clients->builder,
-        .handlers = {.context = gate, .up = up, .lost = lost, .message = take}};
-    result = link_open(&gate->link, &link, mono_now());
-    if (result) {
-        snprintf(error, error_size, "%s: can't listen: %s", url,
-                 result == MARCH_ERR_SYSTEM ? strerror(errno) : march_error_text(result));
-        return result;
-    }
+    struct link_config link = {.hello = config->hello,
+                               .peer = {.role = WIRE_ROLE_GATEWAY, .kind = WIRE_BUS_GATEWAY_CLAIMS},
+                               .bus = {.url = url,
+                                       .role = BUS_LISTEN,
+                                       .peer_name = name,
+                                       .key = config->key,
+                                       .queue_max_bytes = config->config->bus.queue_bytes_max},
+                               .builder = clients->builder,
+                               .handlers = {.context = gate, .up = up, .message = take}};
+    result = link_open(&gate->link, &link, mono_now(), error, error_size);
+    if (result) return result;
     ev_io_init(&gate->readable, on_readable, bus_edge_fd(gate->link.edge), EV_READ);
     gate->readable.data = gate;
     ev_io_start(clients->loop, &gate->readable);

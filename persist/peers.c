@@ -1,6 +1,5 @@
 #include "persist/peers.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -199,13 +198,10 @@ static void take_answer(struct peer *peer, const struct wire_transfer_answer *an
     submit(peer, &command, answer->id, false);
 }
 
-static void take(void *context, const struct wire_bus_view *view) {
+static void take(void *context, const struct wire_bus_view *view, struct mono now) {
+    (void)now;
     struct peer *peer = context;
     struct peers *peers = peer->peers;
-    if (view->kind != WIRE_BUS_SHARD_TRANSFERS) {
-        peers->stats.bad++;
-        return;
-    }
     const struct wire_shard_transfers *in = &view->shard_transfers;
     for (uint32_t i = 0; i < in->offer_count; i++) take_offer(peer, &in->offers[i], in->blob);
     for (uint32_t i = 0; i < in->answer_count; i++) take_answer(peer, &in->answers[i]);
@@ -219,14 +215,15 @@ static void take(void *context, const struct wire_bus_view *view) {
     }
 }
 
-static void up(void *context, bool is_same) {
+static void up(void *context, bool is_same, struct mono now) {
     (void)is_same;
     struct peer *peer = context;
-    courier_hurry(peer->courier, mono_now());
+    courier_hurry(peer->courier, now);
 }
 
 /* What waited for the peer is answered again when it asks again. */
-static void lost(void *context) {
+static void lost(void *context, struct mono now) {
+    (void)now;
     struct peer *peer = context;
     struct outbox *box = &peer->outbox;
     peer->peers->stats.notices_dropped += box->notice_count;
@@ -255,24 +252,18 @@ static int open_peer(struct peers *peers, uint32_t shard, char *error, size_t er
     peers->peers[shard] = peer;
     peer->peers = peers;
     peer->shard = shard;
-    struct link_config link = {.hello = config->hello,
-                               .peer_role = WIRE_ROLE_PERSIST,
-                               .bus = {.url = url,
-                                       .role = dials ? BUS_DIAL : BUS_LISTEN,
-                                       .local_name = config->config->persists[config->shard_index].name,
-                                       .peer_name = config->config->persists[shard].name,
-                                       .key = config->key,
-                                       .frame_max_bytes = WIRE_BUS_BYTES_MAX,
-                                       .queue_max_bytes = config->config->bus.queue_bytes_max},
-                               .builder = peers->builder,
-                               .handlers = {.context = peer, .up = up, .lost = lost, .message = take}};
-    if (link.bus.queue_max_bytes < WIRE_BUS_BYTES_MAX) link.bus.queue_max_bytes = WIRE_BUS_BYTES_MAX;
-    result = link_open(&peer->link, &link, mono_now());
-    if (result) {
-        snprintf(error, error_size, "%s: can't %s: %s", url, dials ? "dial" : "listen",
-                 result == MARCH_ERR_SYSTEM ? strerror(errno) : march_error_text(result));
-        return result;
-    }
+    struct link_config link = {
+        .hello = config->hello,
+        .peer = {.role = WIRE_ROLE_PERSIST, .kind = WIRE_BUS_SHARD_TRANSFERS, .shard = shard, .shard_count = peers->count},
+        .bus = {.url = url,
+                .role = dials ? BUS_DIAL : BUS_LISTEN,
+                .peer_name = config->config->persists[shard].name,
+                .key = config->key,
+                .queue_max_bytes = config->config->bus.queue_bytes_max},
+        .builder = peers->builder,
+        .handlers = {.context = peer, .up = up, .lost = lost, .message = take}};
+    result = link_open(&peer->link, &link, mono_now(), error, error_size);
+    if (result) return result;
     ev_io_init(&peer->readable, on_readable, bus_edge_fd(peer->link.edge), EV_READ);
     peer->readable.data = peer;
     ev_io_start(peers->loop, &peer->readable);

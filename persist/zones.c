@@ -1,6 +1,5 @@
 #include "persist/zones.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -382,27 +381,20 @@ static void take_report(struct zone *zone, const struct wire_zone_report *report
     for (uint32_t i = 0; i < report->grant_count; i++) take_grant(zone, &report->grants[i]);
 }
 
-static void take(void *context, const struct wire_bus_view *view) {
-    struct zone *zone = context;
-    if (view->kind == WIRE_BUS_ZONE_REPORT) {
-        take_report(zone, &view->zone_report);
-    } else {
-        zone->zones->stats.bad++;
-    }
+static void take(void *context, const struct wire_bus_view *view, struct mono now) {
+    (void)now;
+    take_report(context, &view->zone_report);
 }
 
 /* The zone begins with all that was not acknowledged, so what waited for it is nothing now. */
-static void up(void *context, bool is_same) {
+static void up(void *context, bool is_same, struct mono now) {
+    (void)now;
     struct zone *zone = context;
     empty(&zone->outbox);
     zone->ack_count = 0;
     zone->is_behind = false;
     zone->durable_seq = 0;
     if (!is_same) displace(zone->zones, zone->index);
-}
-
-static void lost(void *context) {
-    (void)context; /* `up` begins anew */
 }
 
 static void on_readable(struct ev_loop *loop, ev_io *io, int events) {
@@ -449,25 +441,17 @@ static int open_zone(struct zones *zones, uint32_t index, char *error, size_t er
     zones->count = index + 1;
     zone->zones = zones;
     zone->index = index;
-    size_t queue_bytes = config->config->bus.queue_bytes_max;
-    struct link_config link = {
-        .hello = config->hello,
-        .peer_role = WIRE_ROLE_ZONE,
-        .bus = {.url = url,
-                .role = BUS_LISTEN,
-                .local_name = config->hello.name,
-                .peer_name = config->config->zones[index].name,
-                .key = config->key,
-                .frame_max_bytes = WIRE_BUS_BYTES_MAX,
-                .queue_max_bytes = queue_bytes > WIRE_BUS_BYTES_MAX ? queue_bytes : WIRE_BUS_BYTES_MAX},
-        .builder = zones->builder,
-        .handlers = {.context = zone, .up = up, .lost = lost, .message = take}};
-    result = link_open(&zone->link, &link, mono_now());
-    if (result) {
-        snprintf(error, error_size, "%s: can't listen: %s", url,
-                 result == MARCH_ERR_SYSTEM ? strerror(errno) : march_error_text(result));
-        return result;
-    }
+    struct link_config link = {.hello = config->hello,
+                               .peer = {.role = WIRE_ROLE_ZONE, .kind = WIRE_BUS_ZONE_REPORT},
+                               .bus = {.url = url,
+                                       .role = BUS_LISTEN,
+                                       .peer_name = config->config->zones[index].name,
+                                       .key = config->key,
+                                       .queue_max_bytes = config->config->bus.queue_bytes_max},
+                               .builder = zones->builder,
+                               .handlers = {.context = zone, .up = up, .message = take}};
+    result = link_open(&zone->link, &link, mono_now(), error, error_size);
+    if (result) return result;
     ev_io_init(&zone->readable, on_readable, bus_edge_fd(zone->link.edge), EV_READ);
     zone->readable.data = zone;
     ev_io_start(zones->loop, &zone->readable);
