@@ -233,35 +233,36 @@ static void mirror_sim(struct telemetry *t, struct sim *sim) {
 }
 
 static void mirror_edges(struct telemetry *t, const struct edges *edges) {
-    struct edge_stats sum = {0};
-    uint64_t bus_lost = 0, bus_timeouts = 0;
+    struct link_stats sum = {0};
+    uint64_t bytes_sent = 0, bus_lost = 0, bus_timeouts = 0, expired = 0;
     int64_t up = 0;
     for (uint32_t g = 0; g < edges_count(edges); g++) {
-        const struct edge_stats *s = edges_stats(edges, g);
-        sum.batches_received += s->batches_received;
-        sum.batches_sent += s->batches_sent;
-        sum.bytes_sent += s->bytes_sent;
-        sum.sends_refused += s->sends_refused;
+        const struct link *link = edges_link(edges, g);
+        const struct link_stats *s = &link->stats;
         struct bus_statistics bus;
-        edges_bus_statistics(edges, g, &bus);
-        sum.messages_bad += s->messages_bad + bus.bad_frames + bus.stale_frames;
+        bus_statistics_read(link->edge, &bus);
+        sum.received += s->received;
+        sum.sent += s->sent;
+        sum.refused += s->refused;
+        sum.bad += s->bad + bus.bad_frames + bus.stale_frames;
+        sum.losses += s->losses;
+        sum.restarts += s->restarts;
+        bytes_sent += bus.sent_bytes;
         bus_lost += bus.dropped_closed + bus.gaps;
         bus_timeouts += bus.timeouts;
-        sum.losses += s->losses;
-        sum.incarnations += s->incarnations;
-        sum.expired += s->expired;
-        up += edges_state(edges, g) == EDGE_UP;
+        expired += edges_expired(edges, g);
+        up += link->state == LINK_UP;
     }
-    counter_set(t->counters[BATCHES_RECEIVED], sum.batches_received);
-    counter_set(t->counters[BATCHES_SENT], sum.batches_sent);
-    counter_set(t->counters[BATCH_BYTES], sum.bytes_sent);
-    counter_set(t->counters[SENDS_REFUSED], sum.sends_refused);
-    counter_set(t->counters[BUS_BAD], sum.messages_bad);
+    counter_set(t->counters[BATCHES_RECEIVED], sum.received);
+    counter_set(t->counters[BATCHES_SENT], sum.sent);
+    counter_set(t->counters[BATCH_BYTES], bytes_sent);
+    counter_set(t->counters[SENDS_REFUSED], sum.refused);
+    counter_set(t->counters[BUS_BAD], sum.bad);
     counter_set(t->counters[BUS_LOST], bus_lost);
     counter_set(t->counters[BUS_TIMEOUTS], bus_timeouts);
     counter_set(t->counters[GATEWAY_LOSSES], sum.losses);
-    counter_set(t->counters[GATEWAY_RESTARTS], sum.incarnations);
-    counter_set(t->counters[GATEWAYS_EXPIRED], sum.expired);
+    counter_set(t->counters[GATEWAY_RESTARTS], sum.restarts);
+    counter_set(t->counters[GATEWAYS_EXPIRED], expired);
     gauge_set(t->gateways, up);
 }
 

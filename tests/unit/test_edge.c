@@ -140,7 +140,7 @@ static void gateway_greet(struct fixture *f, uint64_t incarnation) {
     struct wire_bytes bytes;
     assert_int_equal(wire_hello_pack(f->builder, &hello, &bytes), 0);
     gateway_send(f, &bytes);
-    WAIT_FOR(f, edges_state(f->edges, 0) == EDGE_UP);
+    WAIT_FOR(f, edges_link(f->edges, 0)->state == LINK_UP);
 }
 
 static void gateway_attach(struct fixture *f, uint64_t session) {
@@ -160,13 +160,13 @@ static void test_edge_greets_attaches_and_sends_snapshots(void **state) {
     assert_true(f->attached.session == SESSION && f->attached.entity != 0);
     assert_true(f->messages >= 1);
     assert_int_equal(sim_players(f->sim), 1);
-    assert_int_equal(edges_stats(f->edges, 0)->messages_bad, 0);
+    assert_int_equal(edges_link(f->edges, 0)->stats.bad, 0);
 }
 
 static void test_edge_batch_before_hello_is_refused(void **state) {
     struct fixture *f = *state;
     gateway_attach(f, SESSION);
-    WAIT_FOR(f, edges_stats(f->edges, 0)->messages_bad == 1);
+    WAIT_FOR(f, edges_link(f->edges, 0)->stats.bad == 1);
     assert_int_equal(sim_players(f->sim), 0);
 }
 
@@ -175,7 +175,7 @@ static void test_edge_malformed_message_is_counted(void **state) {
     gateway_greet(f, 1);
     uint8_t junk[64] = {1, 2, 3};
     gateway_send(f, &(struct wire_bytes){junk, sizeof junk});
-    WAIT_FOR(f, edges_stats(f->edges, 0)->messages_bad == 1);
+    WAIT_FOR(f, edges_link(f->edges, 0)->stats.bad == 1);
     gateway_attach(f, SESSION);
     WAIT_FOR(f, sim_players(f->sim) == 1); /* the edge lives on */
 }
@@ -183,7 +183,7 @@ static void test_edge_malformed_message_is_counted(void **state) {
 static void lose_gateway(struct fixture *f) {
     bus_edge_close(f->gateway);
     f->gateway = NULL;
-    WAIT_FOR(f, edges_state(f->edges, 0) == EDGE_AWAY);
+    WAIT_FOR(f, edges_link(f->edges, 0)->state == LINK_AWAY);
 }
 
 static void test_edge_gateway_of_another_incarnation_has_no_sessions(void **state) {
@@ -196,7 +196,7 @@ static void test_edge_gateway_of_another_incarnation_has_no_sessions(void **stat
     gateway_dial(f);
     gateway_greet(f, 2);
     assert_int_equal(sim_players(f->sim), 0);
-    assert_int_equal(edges_stats(f->edges, 0)->incarnations, 1);
+    assert_int_equal(edges_link(f->edges, 0)->stats.restarts, 1);
 }
 
 static void test_edge_gateway_of_the_same_incarnation_keeps_its_players(void **state) {
@@ -226,7 +226,7 @@ static void test_edge_players_of_a_lost_gateway_leave_after_a_while(void **state
     f->ahead_ns += 5000 * NS_PER_MS;
     turn(f);
     assert_int_equal(sim_players(f->sim), 0);
-    assert_int_equal(edges_stats(f->edges, 0)->expired, 1);
+    assert_int_equal(edges_expired(f->edges, 0), 1);
 }
 
 static void expect_counter(const json_t *status, const char *name, json_int_t expected) {
@@ -244,7 +244,7 @@ static void test_edge_what_is_refused_and_lost_is_in_the_metrics(void **state) {
     sim_ack(f->sim, 0, SESSION, 0xf000);
     uint8_t junk[64] = {1, 2, 3};
     gateway_send(f, &(struct wire_bytes){junk, sizeof junk});
-    WAIT_FOR(f, edges_stats(f->edges, 0)->messages_bad == 1);
+    WAIT_FOR(f, edges_link(f->edges, 0)->stats.bad == 1);
     lose_gateway(f);
     gateway_dial(f);
     gateway_greet(f, 2);
