@@ -1,9 +1,5 @@
-/* reporter.h: the zone's ends of its edges to persist, one for each shard. What is told stands in book.h; here is how it
- * goes.
- *
- *   AWAY ──new connection: our Hello sent──► GREETING ──its Hello──► UP
- *     ▲                                          │                   │
- *     └──────────── connection ended or another began ───────────────┘
+/* reporter.h: the zone's ends of its edges to persist, one link (link.h) for each shard. What is told stands in book.h; here
+ * is how it goes.
  *
  * The zone dials. Once UP it claims the lease of its partition (its name), then reports: what players are every report_ms,
  * what can't wait (attaches, players that left) with the tick. Each connection begins with everything that was not answered,
@@ -16,7 +12,7 @@
  * Nothing blocks. While a persist is away play goes on and everything is kept as book.h says; attaches of its players wait.
  * Without persists in the configuration there are no edges, and players begin anew each time.
  *
- * Limits: REPORTER_RECEIVES_MAX messages of each persist are taken in a tick, the rest waits in the bus. A report that the
+ * Limits: LINK_RECEIVES_MAX messages of each persist are taken in a tick, the rest waits in the bus. A report that the
  * bus refuses is counted and made again at the next tick.
  */
 #ifndef MARCH_ZONE_REPORTER_H
@@ -25,19 +21,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/bus.h"
 #include "common/clock.h"
 #include "common/config.h"
 #include "common/error.h"
+#include "schemas/link.h"
 #include "schemas/wire.h"
 #include "zone/book.h"
 #include "zone/sim.h"
 
-#define REPORTER_SHARDS_MAX   16
-#define REPORTER_RECEIVES_MAX 64
-#define REPORTER_CLAIM_MS     1000
-
-enum reporter_state { REPORTER_AWAY = 0, REPORTER_GREETING = 1, REPORTER_UP = 2, REPORTER_STATE_COUNT = 3 };
+#define REPORTER_SHARDS_MAX 16
+#define REPORTER_CLAIM_MS   1000
 
 enum reporter_lease {
     REPORTER_LEASE_NONE = 0,
@@ -45,15 +38,6 @@ enum reporter_lease {
     REPORTER_LEASE_HELD = 2,
     REPORTER_LEASE_STALE = 3,
     REPORTER_LEASE_COUNT = 4
-};
-
-struct reporter_stats {
-    uint64_t reports_sent;
-    uint64_t reports_received;
-    uint64_t sends_refused; /* the bus's queue was full */
-    uint64_t messages_bad;  /* not of wire.h, or not now */
-    uint64_t losses;
-    uint64_t incarnations; /* times that a persist came back as another */
 };
 
 struct reporter;
@@ -76,10 +60,10 @@ void reporter_send(struct reporter *reporter, uint64_t tick, struct mono now);
 struct book *reporter_book(const struct reporter *reporter);
 
 uint32_t reporter_count(const struct reporter *reporter);
-enum reporter_state reporter_state(const struct reporter *reporter, uint32_t shard);
+const struct link *reporter_link(const struct reporter *reporter, uint32_t shard);
 enum reporter_lease reporter_lease(const struct reporter *reporter, uint32_t shard);
 
-/* reporter_stats returns the sums over all shards. */
-struct reporter_stats reporter_stats(const struct reporter *reporter);
+/* reporter_stats returns the sums over all shards; bad ones include the bus's. */
+struct link_stats reporter_stats(const struct reporter *reporter);
 
 #endif

@@ -287,12 +287,12 @@ static void mirror_book(struct telemetry *t, const struct book *book) {
 }
 
 static void mirror_reporter(struct telemetry *t, const struct reporter *reporter) {
-    struct reporter_stats s = reporter_stats(reporter);
-    counter_set(t->counters[REPORTS], s.reports_sent);
-    counter_set(t->counters[REPORTS_REFUSED], s.sends_refused);
-    counter_set(t->counters[PERSIST_BAD], s.messages_bad);
+    struct link_stats s = reporter_stats(reporter);
+    counter_set(t->counters[REPORTS], s.sent);
+    counter_set(t->counters[REPORTS_REFUSED], s.refused);
+    counter_set(t->counters[PERSIST_BAD], s.bad);
     counter_set(t->counters[PERSIST_LOSSES], s.losses);
-    counter_set(t->counters[PERSIST_RESTARTS], s.incarnations);
+    counter_set(t->counters[PERSIST_RESTARTS], s.restarts);
     int64_t held = 0, stale = 0;
     for (uint32_t i = 0; i < reporter_count(reporter); i++) {
         held += reporter_lease(reporter, i) == REPORTER_LEASE_HELD;

@@ -150,10 +150,10 @@ static void turns(struct fixture *f, unsigned count) {
 
 static void persist_say(struct fixture *f, const struct wire_persist_report *report) {
     struct wire_bytes bytes;
-    uint64_t before = reporter_stats(f->reporter).reports_received;
+    uint64_t before = reporter_stats(f->reporter).received;
     assert_int_equal(wire_persist_report_pack(f->builder, report, &bytes), 0);
     assert_int_equal(bus_send(f->persist, bytes.data, bytes.len), 0);
-    WAIT_FOR(f, reporter_stats(f->reporter).reports_received > before);
+    WAIT_FOR(f, reporter_stats(f->reporter).received > before);
 }
 
 static void persist_greet(struct fixture *f, uint64_t incarnation) {
@@ -162,7 +162,7 @@ static void persist_greet(struct fixture *f, uint64_t incarnation) {
     assert_int_equal(wire_hello_pack(f->builder, &hello, &bytes), 0);
     WAIT_FOR(f, bus_connected(f->persist));
     assert_int_equal(bus_send(f->persist, bytes.data, bytes.len), 0);
-    WAIT_FOR(f, reporter_state(f->reporter, 0) == REPORTER_UP);
+    WAIT_FOR(f, reporter_link(f->reporter, 0)->state == LINK_UP);
 }
 
 /* Persist comes up as an incarnation and gives the lease. */
@@ -179,7 +179,7 @@ static void persist_up(struct fixture *f, uint64_t incarnation, uint64_t epoch) 
 static void persist_restart(struct fixture *f, uint64_t incarnation, uint64_t epoch) {
     bus_edge_close(f->persist);
     f->persist = NULL;
-    WAIT_FOR(f, reporter_state(f->reporter, 0) == REPORTER_AWAY);
+    WAIT_FOR(f, reporter_link(f->reporter, 0)->state == LINK_AWAY);
     persist_listen(f);
     persist_up(f, incarnation, epoch);
 }
@@ -363,7 +363,7 @@ static void test_reporter_everything_unanswered_goes_to_a_new_incarnation(void *
     WAIT_FOR(f, f->load_count == 1 && f->state_count >= 1 && f->grant_count == 1);
     assert_true(f->loads[0].player == PLAYER + 1 && f->states[0].player == PLAYER);
     assert_memory_equal(&f->grants[0], &first, sizeof first); /* the same key */
-    assert_int_equal(reporter_stats(f->reporter).incarnations, 1);
+    assert_int_equal(reporter_stats(f->reporter).restarts, 1);
 }
 
 static void test_reporter_states_go_again_when_persist_asks(void **state) {
@@ -466,8 +466,8 @@ static void test_reporter_persist_of_another_shard_is_refused(void **state) {
     assert_int_equal(wire_hello_pack(f->builder, &hello, &bytes), 0);
     WAIT_FOR(f, bus_connected(f->persist));
     assert_int_equal(bus_send(f->persist, bytes.data, bytes.len), 0);
-    WAIT_FOR(f, reporter_stats(f->reporter).messages_bad == 1);
-    assert_int_not_equal(reporter_state(f->reporter, 0), REPORTER_UP);
+    WAIT_FOR(f, reporter_stats(f->reporter).bad == 1);
+    assert_int_not_equal(reporter_link(f->reporter, 0)->state, LINK_UP);
 }
 
 int main(void) {
