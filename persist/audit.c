@@ -129,14 +129,16 @@ struct request {
 
 struct audit {
     struct pg *pg;
+    const struct pg *primary;
     struct pg_params params;
     struct request requests[AUDITS_MAX];
 };
 
-struct audit *audit_create(struct pg *pg) {
+struct audit *audit_create(struct pg *pg, const struct pg *primary) {
     struct audit *audit = calloc(1, sizeof(*audit));
     if (audit == NULL) return NULL;
     audit->pg = pg;
+    audit->primary = primary;
     pg_params_init(&audit->params);
     return audit;
 }
@@ -163,6 +165,7 @@ static void take_reply(void *ctx, const struct pg_reply *reply) {
 }
 
 static int begin(struct audit *audit, const struct pg_call *call, audit_done done, void *ctx) {
+    if (pg_is_away(audit->primary) || pg_stats_get(audit->pg).ready == 0) return MARCH_ERR_UNAVAILABLE;
     struct request *request = audit->requests;
     struct request *end = request + AUDITS_MAX;
     while (request < end && request->busy) request++;

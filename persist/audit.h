@@ -16,6 +16,9 @@
  * at their destination (of the last AUDIT_APPLIED_H hours) count once, as applied. Who has the answers of all shards adds
  * them up.
  *
+ * An audit is refused with MARCH_ERR_UNAVAILABLE at once while there is no connection to begin it on, or the pool that play
+ * uses knows that the server is away: the pool of audits is asked too seldom to find out by itself.
+ *
  * Limits: AUDIT_DIFFERENCES_MAX differences and AUDIT_TRANSFERS_MAX transfers are listed; AUDITS_MAX at a time, then
  * MARCH_ERR_FULL. One thread, that of the loop.
  */
@@ -39,13 +42,14 @@ struct audit;
 /* audit_done gets the answer: `error` 0 and the JSON, which is valid during the call, or the error of pg_run's reply. */
 typedef void (*audit_done)(void *ctx, int error, const char *json, size_t len);
 
-/* audit_create makes an auditor over a pool, which must live longer. NULL when memory is short. */
-struct audit *audit_create(struct pg *pg);
+/* audit_create makes an auditor over a pool; `primary` is that of play. Both must live longer. NULL when memory is short. */
+struct audit *audit_create(struct pg *pg, const struct pg *primary);
 
 /* audit_destroy frees it; none of its audits may be under way, so destroy the pool first. NULL is fine. */
 void audit_destroy(struct audit *audit);
 
-/* audit_player and audit_world begin an audit; `done` is called once, later. MARCH_ERR_FULL, or what pg_run says. */
+/* audit_player and audit_world begin an audit; `done` is called once, later. MARCH_ERR_FULL, MARCH_ERR_UNAVAILABLE, or what
+ * pg_run says. */
 must_check int audit_player(struct audit *audit, uint64_t player, audit_done done, void *ctx);
 must_check int audit_world(struct audit *audit, audit_done done, void *ctx);
 

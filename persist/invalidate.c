@@ -15,8 +15,7 @@
 #define DEADLINE_MS 1000
 #define CONNECT_MS  2000
 
-static const char *const names[INVALIDATE_KIND_COUNT] = {"all",     "player", "inventory", "guild",
-                                                         "auction", "board",  "name",      "flag"};
+static const char *const names[INVALIDATE_KIND_COUNT] = {"all", "player", "inventory", "guild", "auction", "name"};
 
 struct subscriber {
     invalidate_fn fn;

@@ -30,10 +30,8 @@ enum invalidate_kind {
     INVALIDATE_INVENTORY = 2, /* id is the player */
     INVALIDATE_GUILD = 3,     /* members, bank; id is the guild */
     INVALIDATE_AUCTION = 4,
-    INVALIDATE_BOARD = 5,
-    INVALIDATE_NAME = 6, /* a name was taken or given up; id is who has it */
-    INVALIDATE_FLAG = 7, /* a feature flag */
-    INVALIDATE_KIND_COUNT = 8
+    INVALIDATE_NAME = 5, /* a name was taken or given up; id is who has it */
+    INVALIDATE_KIND_COUNT = 6
 };
 
 struct invalidate;

@@ -140,6 +140,17 @@ static const char *field(const struct session *session, int row, int column) {
     return PQgetvalue(session->result, row, column);
 }
 
+/* A pooler has process ids of its own for the sessions of its clients, so the one that it told at login is not that of the
+ * process which answers. Whether it keeps prepared statements it does not say, so the URI must. */
+static int check_pooler(struct session *session, const char *uri) {
+    if (pg_uri_tells_prepared(uri)) return 0;
+    if (execute(session, "pooler", "select pg_backend_pid()", 0, NULL) != 0) return session->error;
+    if (strtol(field(session, 0, 0), NULL, 10) == PQbackendPID(session->conn)) return 0;
+    return refuse(session, MARCH_ERR_UNSUPPORTED,
+                  "there is a pooler before the database: add march_prepared=off to the parameters of its URI (or "
+                  "march_prepared=on if it gives each client a server's session of its own)");
+}
+
 /* --- migrations */
 
 static void checksum_of(const char *sql, char out[CHECKSUM_CHARS]) {
@@ -277,7 +288,8 @@ int shard_open(const char *uri, uint32_t shard_index, uint32_t shard_count, uint
     snprintf(days, sizeof days, "select events_create((now() at time zone 'UTC')::date - 1, %d)", DAYS_AHEAD);
     *out = (struct shard_state){0};
     error[0] = '\0';
-    if (open_session(&session, uri) == 0 && migrate(&session, MIGRATIONS, MIGRATION_COUNT, &out->applied) == 0 &&
+    if (open_session(&session, uri) == 0 && check_pooler(&session, uri) == 0 &&
+        migrate(&session, MIGRATIONS, MIGRATION_COUNT, &out->applied) == 0 &&
         check_shard(&session, shard_index, shard_count) == 0 && raise_epoch(&session, &out->epoch) == 0 &&
         read_state(&session, out) == 0)
         (void)insist(&session, "events", days, NULL);

@@ -42,8 +42,8 @@ must_check int migrate_run(const char *uri, const struct migration *migrations, 
 
 /* shard_open migrates, makes the shard's row where there is none (with a new journal id), checks that the database is that
  * of shard `shard_index` of `shard_count` (MARCH_ERR_CONFLICT otherwise), raises its epoch, and makes partitions of events
- * from today on. Transactions of an earlier epoch that are still under way are waited for, and ended when they take longer
- * than a second. */
+ * from today on. A pooler of which the URI says nothing (pg_uri.h) is refused: MARCH_ERR_UNSUPPORTED. Transactions of an
+ * earlier epoch that are still under way are waited for, and ended when they take longer than a second. */
 must_check int shard_open(const char *uri, uint32_t shard_index, uint32_t shard_count, uint32_t deadline_ms,
                           struct shard_state *out, char *error, size_t error_size);
 

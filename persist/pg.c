@@ -330,6 +330,10 @@ bool pg_is_available(const struct pg *pg) {
     return count_ready(pg) > 0;
 }
 
+bool pg_is_away(const struct pg *pg) {
+    return pg->breaker.state != BREAKER_CLOSED && count_ready(pg) == 0;
+}
+
 /* Whether there is room for a job, and a server that may be asked. */
 static int admit(struct pg *pg, const struct pg_call *calls, unsigned count, struct mono now) {
     size_t bytes = 0;
@@ -340,8 +344,7 @@ static int admit(struct pg *pg, const struct pg_call *calls, unsigned count, str
     }
     if (pg->queue.count >= pg->config.queue_max || pg->stats.held_bytes + bytes > pg->config.queue_bytes_max)
         return MARCH_ERR_FULL;
-    bool hopeless = pg->closing || (pg->breaker.state != BREAKER_CLOSED && count_ready(pg) == 0);
-    return !hopeless && breaker_admit(&pg->breaker, now) ? 0 : MARCH_ERR_UNAVAILABLE;
+    return !pg->closing && !pg_is_away(pg) && breaker_admit(&pg->breaker, now) ? 0 : MARCH_ERR_UNAVAILABLE;
 }
 
 int pg_run(struct pg *pg, const struct pg_call *calls, unsigned count, enum pg_mode mode, uint32_t deadline_ms, pg_done done,

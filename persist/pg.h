@@ -142,6 +142,9 @@ must_check int pg_run(struct pg *pg, const struct pg_call *calls, unsigned count
 /* pg_is_available tells whether a job would be accepted and a connection is ready for it now. */
 bool pg_is_available(const struct pg *pg);
 
+/* pg_is_away tells whether the server is known not to answer: pg_run would refuse at once. */
+bool pg_is_away(const struct pg *pg);
+
 /* pg_stats_get returns the counts. */
 struct pg_stats pg_stats_get(const struct pg *pg);
 

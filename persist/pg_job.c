@@ -35,7 +35,7 @@ struct pg_job *pg_job_create(const struct pg_call *calls, unsigned count) {
         job->calls[i] = (struct pg_job_call){calls[i].statement, params_count, value, length, NULL};
         for (unsigned k = 0; k < params_count; k++) {
             *length++ = params->lengths[k];
-            *value++ = params->lengths[k] < 0 ? NULL : (const char *)bytes + params->offsets[k];
+            *value++ = (const char *)bytes + params->offsets[k];
         }
         if (params && params->len > 0) memcpy(bytes, params->bytes, params->len);
         bytes += params ? params->len : 0;

@@ -6,12 +6,10 @@
 
 #include "common/check.h"
 
-#define FIRST_BYTES       256
-#define UNIX_TO_PG_US     (946684800ll * 1000000) /* PostgreSQL counts from 2000-01-01 */
-#define ARRAY_COUNT_AT    12                      /* of the length of an array's only dimension, in its header */
-#define JSONB_VERSION     1
-#define ELEMENT_NULL      (-1)
-#define ARRAY_HAS_NULL_AT 4
+#define FIRST_BYTES    256
+#define UNIX_TO_PG_US  (946684800ll * 1000000) /* PostgreSQL counts from 2000-01-01 */
+#define ARRAY_COUNT_AT 12                      /* of the length of an array's only dimension, in its header */
+#define JSONB_VERSION  1
 
 void pg_params_init(struct pg_params *params) {
     *params = (struct pg_params){0};
@@ -97,12 +95,6 @@ void pg_params_int4(struct pg_params *params, int32_t value) {
     end_value(params);
 }
 
-void pg_params_int2(struct pg_params *params, int16_t value) {
-    begin_value(params);
-    put_u16(params, (uint16_t)value);
-    end_value(params);
-}
-
 void pg_params_bool(struct pg_params *params, bool value) {
     begin_value(params);
     put(params, &(uint8_t){value}, 1);
@@ -123,31 +115,17 @@ void pg_params_uuid(struct pg_params *params, const uint8_t uuid[PG_UUID_BYTES])
     pg_params_bytea(params, uuid, PG_UUID_BYTES);
 }
 
-void pg_params_jsonb(struct pg_params *params, const char *text, size_t len) {
-    begin_value(params);
-    put(params, &(uint8_t){JSONB_VERSION}, 1);
-    put(params, text, len);
-    end_value(params);
-}
-
 void pg_params_timestamp(struct pg_params *params, int64_t unix_us) {
     pg_params_int8(params, unix_us - UNIX_TO_PG_US);
 }
 
-void pg_params_null(struct pg_params *params) {
-    begin_value(params);
-    if (params->error != 0) return;
-    params->lengths[params->count++] = -1;
-}
-
-/* --- arrays: dimensions (1), whether there are NULLs, type of the elements, their count, lower bound; then length and bytes
+/* --- arrays: dimensions (1), that there are no NULLs, type of the elements, their count, lower bound; then length and bytes
  * of each element (array_recv in PostgreSQL's arrayfuncs.c). An empty one has no dimension. */
 
 void pg_params_array(struct pg_params *params, enum pg_type type) {
     begin_value(params);
     params->element_type = type;
     params->element_count = 0;
-    params->element_nulls = false;
     put_u32(params, 1);
     put_u32(params, 0);
     put_u32(params, type);
@@ -176,26 +154,13 @@ void pg_params_push_int2(struct pg_params *params, int16_t value) {
     put_u16(params, (uint16_t)value);
 }
 
-void pg_params_push_bool(struct pg_params *params, bool value) {
-    push(params, PG_BOOL, 1);
-    put(params, &(uint8_t){value}, 1);
-}
-
-static void push_bytes(struct pg_params *params, enum pg_type type, const void *bytes, size_t len) {
+void pg_params_push_text(struct pg_params *params, const char *text, size_t len) {
     if (len > PG_PARAMS_BYTES_MAX) {
         params->error = MARCH_ERR_FULL;
         return;
     }
-    push(params, type, (uint32_t)len);
-    put(params, bytes, len);
-}
-
-void pg_params_push_text(struct pg_params *params, const char *text, size_t len) {
-    push_bytes(params, PG_TEXT, text, len);
-}
-
-void pg_params_push_bytea(struct pg_params *params, const void *bytes, size_t len) {
-    push_bytes(params, PG_BYTEA, bytes, len);
+    push(params, PG_TEXT, (uint32_t)len);
+    put(params, text, len);
 }
 
 void pg_params_push_jsonb(struct pg_params *params, const char *text, size_t len) {
@@ -213,13 +178,6 @@ void pg_params_push_timestamp(struct pg_params *params, int64_t unix_us) {
     put_u64(params, (uint64_t)(unix_us - UNIX_TO_PG_US));
 }
 
-void pg_params_push_null(struct pg_params *params) {
-    CHECK(params->element_type != 0);
-    put_u32(params, (uint32_t)ELEMENT_NULL);
-    params->element_count++;
-    params->element_nulls = true;
-}
-
 static void patch_u32(struct pg_params *params, size_t at, uint32_t value) {
     value = htobe32(value);
     memcpy(params->bytes + at, &value, sizeof value);
@@ -234,7 +192,6 @@ void pg_params_end(struct pg_params *params) {
         patch_u32(params, header, 0);
         params->len = header + ARRAY_COUNT_AT;
     } else {
-        patch_u32(params, header + ARRAY_HAS_NULL_AT, params->element_nulls);
         patch_u32(params, header + ARRAY_COUNT_AT, params->element_count);
     }
     end_value(params);
@@ -250,16 +207,4 @@ void pg_params_u64_array(struct pg_params *params, const uint64_t *values, size_
     pg_params_array(params, PG_INT8);
     for (size_t i = 0; i < count; i++) pg_params_push_int8(params, (int64_t)values[i]);
     pg_params_end(params);
-}
-
-void pg_params_int4_array(struct pg_params *params, const int32_t *values, size_t count) {
-    pg_params_array(params, PG_INT4);
-    for (size_t i = 0; i < count; i++) pg_params_push_int4(params, values[i]);
-    pg_params_end(params);
-}
-
-const char *pg_params_value(const struct pg_params *params, unsigned index) {
-    CHECK(index < params->count);
-    if (params->lengths[index] < 0) return NULL;
-    return params->bytes ? (const char *)params->bytes + params->offsets[index] : "";
 }

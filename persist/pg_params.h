@@ -4,7 +4,7 @@
  * Errors stick: once something did not fit (PG_PARAMS_MAX values, PG_PARAMS_BYTES_MAX bytes, memory), `error` is set,
  * further calls do nothing and pg_run refuses it. Arrays are built a column at a time, as unnest wants them:
  *
- *     pg_params_array(&p, PG_INT8, count);
+ *     pg_params_array(&p, PG_INT8);
  *     for (...) pg_params_push_int8(&p, row->id);
  *     pg_params_end(&p);
  *
@@ -49,13 +49,12 @@ struct pg_params {
     uint8_t *bytes;
     size_t len, capacity;
     size_t offsets[PG_PARAMS_MAX];
-    int32_t lengths[PG_PARAMS_MAX]; /* -1: NULL */
+    int32_t lengths[PG_PARAMS_MAX];
     unsigned count;
     int error;
     /* the array that is open */
     uint32_t element_type; /* 0: none */
     uint32_t element_count;
-    bool element_nulls;
 };
 
 /* pg_params_init makes an empty set; pg_params_reset empties it and keeps its memory; pg_params_deinit frees it. */
@@ -66,14 +65,11 @@ void pg_params_deinit(struct pg_params *params);
 /* Each adds the next value, $1 first. */
 void pg_params_int8(struct pg_params *params, int64_t value);
 void pg_params_int4(struct pg_params *params, int32_t value);
-void pg_params_int2(struct pg_params *params, int16_t value);
 void pg_params_bool(struct pg_params *params, bool value);
 void pg_params_text(struct pg_params *params, const char *text, size_t len);
 void pg_params_bytea(struct pg_params *params, const void *bytes, size_t len);
 void pg_params_uuid(struct pg_params *params, const uint8_t uuid[PG_UUID_BYTES]);
-void pg_params_jsonb(struct pg_params *params, const char *text, size_t len);
 void pg_params_timestamp(struct pg_params *params, int64_t unix_us); /* timestamptz, from microseconds since 1970 */
-void pg_params_null(struct pg_params *params);
 
 /* pg_params_array opens a one-dimensional array as the next value; push its elements, then pg_params_end. An element of
  * another type than the array's is a bug and aborts. */
@@ -81,21 +77,14 @@ void pg_params_array(struct pg_params *params, enum pg_type type);
 void pg_params_push_int8(struct pg_params *params, int64_t value);
 void pg_params_push_int4(struct pg_params *params, int32_t value);
 void pg_params_push_int2(struct pg_params *params, int16_t value);
-void pg_params_push_bool(struct pg_params *params, bool value);
 void pg_params_push_text(struct pg_params *params, const char *text, size_t len);
-void pg_params_push_bytea(struct pg_params *params, const void *bytes, size_t len);
 void pg_params_push_jsonb(struct pg_params *params, const char *text, size_t len);
 void pg_params_push_timestamp(struct pg_params *params, int64_t unix_us);
-void pg_params_push_null(struct pg_params *params);
 void pg_params_end(struct pg_params *params);
 
 /* Whole arrays at once. */
 void pg_params_int8_array(struct pg_params *params, const int64_t *values, size_t count);
 void pg_params_u64_array(struct pg_params *params, const uint64_t *values, size_t count); /* as bigint[] */
-void pg_params_int4_array(struct pg_params *params, const int32_t *values, size_t count);
-
-/* pg_params_value returns where a value's bytes begin, NULL for a NULL. Valid until the next one is added. */
-const char *pg_params_value(const struct pg_params *params, unsigned index);
 
 struct pg_row {
     const PGresult *result;

@@ -6,15 +6,16 @@
 static const char KEY[] = "march_prepared=";
 
 /* Our parameter as a whole word of `uri`, after '?', '&' or a space. */
-static char *find_parameter(char *uri) {
-    for (char *at = strstr(uri, KEY); at; at = strstr(at + 1, KEY))
+static const char *find_parameter(const char *uri) {
+    for (const char *at = strstr(uri, KEY); at; at = strstr(at + 1, KEY))
         if (at == uri || strchr("?& ", at[-1])) return at;
     return NULL;
 }
 
 static int take_parameter(char *uri, bool *prepared) {
-    char *at = find_parameter(uri);
-    if (!at) return 0;
+    const char *found = find_parameter(uri);
+    if (!found) return 0;
+    char *at = uri + (found - uri);
     const char *value = at + sizeof KEY - 1;
     size_t len = strcspn(value, "& ");
     bool on = len == 2 && memcmp(value, "on", 2) == 0;
@@ -27,6 +28,10 @@ static int take_parameter(char *uri, bool *prepared) {
         at--;
     memmove(at, rest, strlen(rest) + 1);
     return 0;
+}
+
+bool pg_uri_tells_prepared(const char *uri) {
+    return find_parameter(uri) != NULL;
 }
 
 int pg_uri_split(const char *uri, char out[PG_URI_MAX], bool *prepared) {

@@ -18,4 +18,7 @@
  * URI that libpq does not understand. */
 must_check int pg_uri_split(const char *uri, char out[PG_URI_MAX], bool *prepared);
 
+/* pg_uri_tells_prepared tells whether our parameter is in `uri`. */
+bool pg_uri_tells_prepared(const char *uri);
+
 #endif

@@ -343,8 +343,6 @@ static void on_stale(void *ctx, enum invalidate_kind kind, uint64_t id) {
     case INVALIDATE_INVENTORY: reads_account_changed(s->reads, LEDGER_OWNER_PLAYER, id); break;
     case INVALIDATE_GUILD: reads_guild_changed(s->reads, id); break;
     case INVALIDATE_AUCTION: reads_auctions_changed(s->reads); break;
-    case INVALIDATE_BOARD:
-    case INVALIDATE_FLAG:
     case INVALIDATE_KIND_COUNT: break;
     }
 }
@@ -538,7 +536,7 @@ static bool find_shard(void *ctx, uint32_t shard, char url[ABROAD_URL_SIZE]) {
 static int open_reads(struct service *s, char *error, size_t error_size) {
     const struct config_persistence *p = &s->config->persist;
     if (s->config->persists_count > 1) s->abroad = abroad_create(s->loop, find_shard, s);
-    s->audit = audit_create(s->upkeep_pg);
+    s->audit = audit_create(s->upkeep_pg, s->pg);
     const struct reads_config reads = {.loop = s->loop,
                                        .pg = s->read_pg,
                                        .primary = s->stores.replica[0] ? s->pg : NULL,

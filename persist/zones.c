@@ -168,10 +168,6 @@ static void displace(struct zones *zones, uint32_t zone) {
     }
 }
 
-bool zones_has(const struct zones *zones, uint64_t player) {
-    return find(zones, player) != NULL;
-}
-
 void zones_effect(struct zones *zones, uint64_t player, uint32_t kind, uint32_t amount) {
     const struct whereabouts *w = find(zones, player);
     struct zone_outbox *box = w ? &zones->zones[w->zone]->outbox : NULL;

@@ -81,9 +81,6 @@ void zones_durable(struct zones *zones);
 /* zones_effect tells the zone of a player what an item does to it. */
 void zones_effect(struct zones *zones, uint64_t player, uint32_t kind, uint32_t amount);
 
-/* zones_has tells whether a player is in a zone. */
-bool zones_has(const struct zones *zones, uint64_t player);
-
 struct zones_stats zones_stats(const struct zones *zones);
 
 #endif

@@ -15,7 +15,7 @@
 struct fixture {
     struct pg_fixture server;
     struct ev_loop *loop;
-    struct pg *pg;
+    struct pg *pg, *primary;
     struct audit *audit;
     json_t *answer;
     unsigned answers;
@@ -45,7 +45,9 @@ static int set_up(void **state) {
     pg_fixture_execute(&f.server, BOOKS);
     struct pg_config config = {.name = "test", .uri = f.server.uri, .connections = 1};
     assert_int_equal(pg_create(f.loop, &config, &f.pg), 0);
-    f.audit = audit_create(f.pg);
+    config.name = "primary";
+    assert_int_equal(pg_create(f.loop, &config, &f.primary), 0);
+    f.audit = audit_create(f.pg, f.primary);
     *state = &f;
     return 0;
 }
@@ -53,6 +55,7 @@ static int set_up(void **state) {
 static int tear_down(void **state) {
     struct fixture *f = *state;
     pg_destroy(f->pg);
+    pg_destroy(f->primary);
     audit_destroy(f->audit);
     ev_loop_destroy(f->loop);
     pg_fixture_close(&f->server);
@@ -156,11 +159,28 @@ static void test_audit_more_than_the_limit_at_a_time_is_refused(void **state) {
     assert_holds(f, 5, true);
 }
 
+/* Refused at once, however long an audit may take, and done again when the server is back. */
+static void test_audit_without_a_database_is_refused_at_once(void **state) {
+    struct fixture *f = *state;
+    json_decref(audit(f, 0));
+    while (!pg_is_available(f->primary)) ev_run(f->loop, EVRUN_ONCE);
+    pg_fixture_crash(&f->server);
+    while (!pg_is_away(f->primary)) ev_run(f->loop, EVRUN_ONCE);
+    f->answers = 0;
+    assert_int_equal(audit_world(f->audit, take, f), MARCH_ERR_UNAVAILABLE);
+    assert_int_equal(audit_player(f->audit, 5, take, f), MARCH_ERR_UNAVAILABLE);
+    pg_fixture_start(&f->server);
+    while (!pg_is_available(f->primary)) ev_run(f->loop, EVRUN_ONCE);
+    assert_int_equal(f->answers, 0);
+    assert_holds(f, 5, true);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_audit_books_that_hold_are_told),
         cmocka_unit_test(test_audit_books_that_differ_are_told),
         cmocka_unit_test(test_audit_more_than_the_limit_at_a_time_is_refused),
+        cmocka_unit_test(test_audit_without_a_database_is_refused_at_once),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

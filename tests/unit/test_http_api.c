@@ -167,7 +167,7 @@ static void open_shard(struct cluster *c, uint32_t index) {
                                        .season = 1,
                                        .ttl_ms = TTL_MS};
     s->reads = reads_create(&reads);
-    s->audit = audit_create(s->pg);
+    s->audit = audit_create(s->pg, s->pg);
     snprintf(name, sizeof name, "persist-%u", index);
     if (flags_open(&s->flags, run_dir, name, error, sizeof error) != 0) fail_msg("%s", error);
     const struct http_api_config api = {.loop = c->loop,

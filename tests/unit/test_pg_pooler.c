@@ -136,6 +136,16 @@ static void test_pooler_migrates_and_opens_a_shard(void **state) {
     assert_int_equal(shard.epoch, 2);
 }
 
+static void test_pooler_that_the_uri_does_not_tell_of_is_refused(void **state) {
+    (void)state;
+    struct shard_state shard;
+    char error[256], uri[256];
+    snprintf(uri, sizeof uri, "postgresql://march@:%d/%s?host=%s", POOLER_PORT, PG_FIXTURE_DATABASE, fixture.fixture_path);
+    assert_int_equal(shard_open(uri, 0, 1, HARNESS_PATIENCE_MS, &shard, error, sizeof error), MARCH_ERR_UNSUPPORTED);
+    assert_non_null(strstr(error, "march_prepared=off"));
+    assert_int_equal(shard_open(fixture.uri, 0, 1, HARNESS_PATIENCE_MS, &shard, error, sizeof error), 0);
+}
+
 static void test_uri_parameter_is_taken_out(void **state) {
     (void)state;
     static const struct {
@@ -174,6 +184,7 @@ int main(void) {
         cmocka_unit_test(test_pooler_carries_pipelined_transactions_of_several_clients),
         cmocka_unit_test(test_pooler_whose_server_dies_leaves_the_outcome_unknown),
         cmocka_unit_test(test_pooler_migrates_and_opens_a_shard),
+        cmocka_unit_test(test_pooler_that_the_uri_does_not_tell_of_is_refused),
         cmocka_unit_test(test_uri_parameter_is_taken_out),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
