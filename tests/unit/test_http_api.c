@@ -199,12 +199,10 @@ static int open_cluster(void **state) {
 
 static int close_cluster(void **state) {
     struct cluster *c = *state;
+    for (uint32_t i = 0; i < SHARDS; i++) pg_destroy(c->shards[i].pg);
+    redis_close(c->redis); /* while those who asked it are there */
     for (uint32_t i = 0; i < SHARDS; i++) {
         boards_close(c->shards[i].boards);
-        pg_destroy(c->shards[i].pg);
-    }
-    redis_close(c->redis);
-    for (uint32_t i = 0; i < SHARDS; i++) {
         reads_destroy(c->shards[i].reads);
         abroad_destroy(c->shards[i].abroad);
         audit_destroy(c->shards[i].audit);
