@@ -346,6 +346,13 @@ uint32_t ledger_trim(struct ledger *ledger) {
     return dropped;
 }
 
+void ledger_forget(struct ledger *ledger, const struct ledger_key *key) {
+    CHECK(!is_resident(key));
+    lists_drop(ledger);
+    struct ledger_row *row = row_find(ledger, key->type, key->owner_kind, key->id);
+    if (row) row_drop(ledger, row);
+}
+
 uint32_t ledger_change_count(const struct ledger *ledger) {
     return ledger->change_count;
 }

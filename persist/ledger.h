@@ -327,6 +327,9 @@ void ledger_rollback(struct ledger *ledger);
 /* ledger_trim drops the least recently used accounts and guilds beyond the limit; between batches. Returns how many. */
 uint32_t ledger_trim(struct ledger *ledger);
 
+/* ledger_forget drops an account of a player or guild, or a guild: what is stored is not what is here. Between batches. */
+void ledger_forget(struct ledger *ledger, const struct ledger_key *key);
+
 /* --- reading. What is returned holds until the next call that changes the set; it is what was last committed, without what
  * an open batch has changed. `known` tells a row that does not exist from one that was never loaded. */
 

@@ -543,9 +543,11 @@ bool reads_heard(struct reads *reads, const char *payload) {
     } else if (len == 7 && strncmp(payload, "auction", len) == 0) {
         reads_auctions_changed(reads);
     } else if (id && len == 6 && strncmp(payload, "player", len) == 0) {
+        if (reads->config.value) value_forget(reads->config.value, LEDGER_OWNER_PLAYER, id);
         reads_account_changed(reads, LEDGER_OWNER_PLAYER, id);
         reads_player_changed(reads, id);
     } else if (id && len == 5 && strncmp(payload, "guild", len) == 0) {
+        if (reads->config.value) value_forget(reads->config.value, LEDGER_OWNER_GUILD, id);
         reads_guild_changed(reads, id);
     } else {
         return false;

@@ -202,8 +202,9 @@ void reads_guild_changed(struct reads *reads, uint64_t guild);
 void reads_auctions_changed(struct reads *reads);
 void reads_all_changed(struct reads *reads); /* or: changes may have been missed */
 
-/* reads_heard takes what was said on the database's channel READS_CHANNEL by whoever has changed rows by hand, as in `notify
- * march_changed, 'player 7'`: "player ID", "guild ID", "auction" or "all". False for anything else. */
+/* reads_heard takes what was said on the database's channel READS_CHANNEL, by the triggers of 002_changes.sql when rows were
+ * changed by somebody else than persist, or by hand, as in `notify march_changed, 'all'`: "player ID", "guild ID", "auction"
+ * or "all". `value` forgets what it has of that, too. False for anything else. */
 bool reads_heard(struct reads *reads, const char *payload);
 
 /* A name is now taken. */

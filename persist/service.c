@@ -298,6 +298,13 @@ static void on_guild_changed(void *ctx, uint64_t guild) {
     invalidate_publish(s->invalidate, INVALIDATE_GUILD, guild);
 }
 
+static void on_forgotten(void *ctx, enum ledger_owner_kind owner_kind, uint64_t owner) {
+    struct service *s = ctx;
+    if (!s->reads) return;
+    if (owner_kind == LEDGER_OWNER_PLAYER) reads_account_changed(s->reads, owner_kind, owner);
+    if (owner_kind == LEDGER_OWNER_GUILD) reads_guild_changed(s->reads, owner);
+}
+
 static void on_transfer_created(void *ctx, const struct ledger_transfer *transfer) {
     struct service *s = ctx;
     peers_created(s->peers, transfer);
@@ -347,7 +354,7 @@ static void on_stale(void *ctx, enum invalidate_kind kind, uint64_t id) {
     }
 }
 
-/* Somebody has changed rows by hand, and says so on a channel of the database. */
+/* Somebody else has changed rows, as a channel of the database says. */
 static void on_heard(void *ctx, const char *payload) {
     struct service *s = ctx;
     if (!reads_heard(s->reads, payload)) log_warn("postgres.notification_bad", "payload=%s", LOG_QUOTE(payload));
@@ -460,7 +467,8 @@ static int open_value(struct service *s, const struct shard_state *shard, char *
                                       .transfer_closed = on_transfer_closed,
                                       .committed = on_committed,
                                       .started = on_started,
-                                      .fenced = fenced};
+                                      .fenced = fenced,
+                                      .forgotten = on_forgotten};
     s->value = value_create(s->loop, s->pg, &config, &hooks);
     s->roster = roster_create(s->loop, s->pg, shard->epoch);
     const struct peers_config peers = {.config = s->config,

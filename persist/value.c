@@ -134,6 +134,20 @@ enum ledger_status value_submit(struct value *value, const struct ledger_command
     return LEDGER_OK;
 }
 
+/* --- forgetting */
+
+static void forget_later(struct value *value, struct ledger_key key) {
+    if (value->forget_count < VALUE_FORGET_MAX) value->forget[value->forget_count] = key;
+    if (value->forget_count <= VALUE_FORGET_MAX) value->forget_count++;
+}
+
+void value_forget(struct value *value, enum ledger_owner_kind owner_kind, uint64_t owner) {
+    CHECK(owner_kind == LEDGER_OWNER_PLAYER || owner_kind == LEDGER_OWNER_GUILD);
+    if (owner_kind == LEDGER_OWNER_GUILD) forget_later(value, (struct ledger_key){.type = LEDGER_ROW_GUILD, .id = owner});
+    forget_later(value, (struct ledger_key){.type = LEDGER_ROW_ACCOUNT, .owner_kind = owner_kind, .id = owner});
+    value_forget_now(value);
+}
+
 /* --- reads */
 
 static void read_answer(struct value_read *read, enum ledger_status status, const struct ledger_holding *holding,

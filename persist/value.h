@@ -13,11 +13,11 @@
  * first.
  *
  * This is the only writer of its database, so what is cached is what is stored. Where that proves wrong (somebody else
- * wrote: versions differ) everything is forgotten, loaded anew and tried again, 3 times at most, then answered CONFLICT. A
- * key that the database knows already takes the batch back, its answers are loaded, and it is done again without that
- * command. When the connection is lost with a transaction under way nobody knows whether it happened: everything is
- * forgotten, and before anything else is stored the answers of that batch are read back; what is there is answered as it
- * was, the rest is done.
+ * wrote, and value_forget did not come in time: versions differ) everything is forgotten, loaded anew and tried again, 3
+ * times at most, then answered CONFLICT. A key that the database knows already takes the batch back, its answers are loaded,
+ * and it is done again without that command. When the connection is lost with a transaction under way nobody knows whether
+ * it happened: everything is forgotten, and before anything else is stored the answers of that batch are read back; what is
+ * there is answered as it was, the rest is done.
  *
  * How it fails: at once with BUSY (queue full), UNAVAILABLE (the breaker is open, or not started), DISABLED (switched off),
  * INVALID. Later with UNAVAILABLE past the command's deadline: whether it happened is not said, but repeating it with its
@@ -38,6 +38,7 @@
 
 #define VALUE_QUEUE_MAX       8192 /* commands that wait; one second of what a shard does */
 #define VALUE_READS_MAX       4096 /* reads that wait for rows */
+#define VALUE_FORGET_MAX      256  /* owners that wait to be forgotten while a batch is under way */
 #define VALUE_TRIES_MAX       3
 #define VALUE_DEADLINE_MS     3000 /* of a client's command, from submission to answer */
 #define VALUE_GUILD_WINDOW_MS 100
@@ -78,6 +79,8 @@ struct value_hooks {
      * cached was not to be trusted and was loaded anew; of what a batch of unknown outcome did there is no other word. */
     void (*started)(void *ctx);
     void (*fenced)(void *ctx);
+    /* What value_forget was told has been dropped from memory, now or once the batch under way had ended. */
+    void (*forgotten)(void *ctx, enum ledger_owner_kind owner_kind, uint64_t owner);
 };
 
 struct value_config {
@@ -113,6 +116,10 @@ struct value *value_create(struct ev_loop *loop, struct pg *pg, const struct val
 /* value_destroy drops what waits without an answer. A transaction under way completes or not; what it comes back to is freed
  * then, at the latest by pg_destroy. NULL is fine. */
 void value_destroy(struct value *value);
+
+/* value_forget drops what is cached of a player's account, or of a guild and its bank: somebody else has changed their rows.
+ * What a batch under way has read of it is found by its version. More than VALUE_FORGET_MAX at once: all is loaded anew. */
+void value_forget(struct value *value, enum ledger_owner_kind owner_kind, uint64_t owner);
 
 /* value_submit takes a command; it is copied. LEDGER_OK: taken, `done` will be called exactly once. Any other status is the
  * answer, and `done` won't be called. INVENTORY and other reads are INVALID here. */

@@ -355,7 +355,25 @@ static void plan(struct value *value) {
     if (run(value, value->load.calls, value->load.call_count, PG_READ, LOAD_DEADLINE_MS, load_done) != 0) give_up(value);
 }
 
+void value_forget_now(struct value *value) {
+    if (value->state != VALUE_IDLE && value->state != VALUE_WAITING) return;
+    bool all = value->forget_count > VALUE_FORGET_MAX;
+    uint32_t count = all ? 0 : value->forget_count;
+    value->forget_count = 0;
+    if (all) {
+        start_over(value);
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct ledger_key key = value->forget[i];
+        ledger_forget(value->ledger, &key);
+        if (key.type == LEDGER_ROW_ACCOUNT && value->hooks.forgotten)
+            value->hooks.forgotten(value->hooks.ctx, (enum ledger_owner_kind)key.owner_kind, key.id);
+    }
+}
+
 void value_pump(struct value *value) {
+    if (value->forget_count > 0) value_forget_now(value);
     if (value->state != VALUE_IDLE) return;
     uint32_t limit = value->singles > 0 ? 1 : LEDGER_BATCH_MAX;
     value->rounds = value->batch_count = 0;

@@ -76,6 +76,9 @@ struct value {
 
     struct value_pending *batch[LEDGER_BATCH_MAX];
     uint32_t batch_count, applied_count;
+    struct ledger_key forget[VALUE_FORGET_MAX];
+    uint32_t forget_count; /* past VALUE_FORGET_MAX: everything */
+
     uint32_t rounds;  /* loads of this batch */
     uint32_t tries;   /* stores of this batch and of what follows it, that were refused */
     uint32_t singles; /* so many batches of one: a statement was refused for what one of the commands says */
@@ -117,6 +120,9 @@ void value_refuse_reads(struct value *value);
 void value_kick(struct value *value);
 
 /* --- value_batch.c */
+
+/* value_forget_now drops what is to be forgotten, unless a batch is under way. */
+void value_forget_now(struct value *value);
 
 /* value_start begins the first load; value_pump the next batch, when nothing is under way. */
 void value_start(struct value *value);

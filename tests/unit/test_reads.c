@@ -13,6 +13,7 @@
 
 #include "common/clock.h"
 #include "persist/pg.h"
+#include "persist/pg_listen.h"
 #include "persist/reads.h"
 #include "persist/reads_wire.h"
 #include "persist/value.h"
@@ -355,6 +356,70 @@ static void test_reads_changes_are_seen_once_they_are_said(void **state) {
     close_bench(b);
 }
 
+struct ear {
+    struct bench *bench;
+    unsigned heard, bad;
+};
+
+static void on_heard(void *ctx, const char *payload) {
+    struct ear *ear = ctx;
+    ear->heard++;
+    ear->bad += !reads_heard(ear->bench->reads, payload);
+}
+
+static void on_missed(void *ctx) {
+    (void)ctx;
+}
+
+static struct pg_listen *open_ear(struct bench *b, struct ear *ear) {
+    *ear = (struct ear){.bench = b};
+    const struct pg_listen_config config = {
+        .uri = fixture.uri, .channel = READS_CHANNEL, .heard = on_heard, .missed = on_missed, .ctx = ear};
+    struct pg_listen *listen;
+    assert_int_equal(pg_listen_open(b->loop, &config, &listen), 0);
+    AWAIT(b, pg_listen_stats_get(listen).listening);
+    return listen;
+}
+
+/* Rows are changed on a connection of its own, as with psql: what value and the cache have of them is forgotten, and the
+ * next command counts from what is there now. */
+static void test_reads_changes_by_others_are_heard(void **state) {
+    (void)state;
+    struct bench *b = open_bench_with(true);
+    struct ear ear;
+    struct pg_listen *listen = open_ear(b, &ear);
+    assert_int_equal(inventory(b, 7), 0);
+    assert_int_equal(b->inventory.gold, 250);
+    uint64_t version = b->inventory.version;
+    assert_int_equal(guild(b, 100), 0);
+    assert_int_equal(profile(b, 7), 0);
+    pg_fixture_execute(&fixture, "update accounts set gold = 77 where owner_kind = 1 and owner = 7");
+    AWAIT(b, ear.heard == 1);
+    assert_int_equal(inventory(b, 7), 0);
+    assert_int_equal(b->inventory.gold, 77);
+    assert_int_equal(b->inventory.version, version + 1);
+    pg_fixture_execute(&fixture, "update items set count = 14 where id = 1000");
+    AWAIT(b, ear.heard == 2);
+    assert_int_equal(inventory(b, 7), 0);
+    assert_int_equal(b->inventory.items[1].count, 14);
+    pg_fixture_execute(&fixture, "update guild_members set rank = 1 where player = 8");
+    AWAIT(b, ear.heard == 4);
+    assert_int_equal(guild(b, 100), 0);
+    assert_int_equal(b->guild.members[1].rank, LEDGER_RANK_OFFICER);
+    pg_fixture_execute(&fixture, "update players set region = 'other' where player = 7");
+    AWAIT(b, ear.heard == 5);
+    assert_int_equal(profile(b, 7), 0);
+    assert_string_equal(b->results[0].profile.region, "other");
+    pg_fixture_execute(&fixture, "update players set region = 'main' where player = 7;"
+                                 "update guild_members set rank = 0 where player = 8;"
+                                 "update items set count = 15 where id = 1000;"
+                                 "update accounts set gold = 250 where owner = 7;");
+    AWAIT(b, ear.heard == 8); /* one transaction: once for each player and the guild */
+    assert_int_equal(ear.bad, 0);
+    pg_listen_close(listen);
+    close_bench(b);
+}
+
 static void on_command(void *ctx, const struct ledger_result *result) {
     struct bench *b = ctx;
     b->id = result->object;
@@ -366,6 +431,8 @@ static void on_command(void *ctx, const struct ledger_result *result) {
 static void test_reads_own_writes_are_read(void **state) {
     (void)state;
     struct bench *b = open_bench_with(true);
+    struct ear ear;
+    struct pg_listen *listen = open_ear(b, &ear);
     assert_int_equal(inventory(b, 50), 0);
     assert_int_equal(b->inventory.gold, 0);
     for (int i = 1; i <= 20; i++) {
@@ -383,6 +450,9 @@ static void test_reads_own_writes_are_read(void **state) {
     assert_int_equal(guild(b, 12345), MARCH_ERR_NOT_FOUND);
     assert_int_equal(stats_of(b).queries, 0);
     pg_fixture_execute(&fixture, "delete from accounts where owner = 50");
+    AWAIT(b, ear.heard > 0);
+    assert_int_equal(ear.heard, 1); /* this one alone: none of ours */
+    pg_listen_close(listen);
     close_bench(b);
 }
 
@@ -545,6 +615,7 @@ int main(void) {
         cmocka_unit_test(test_reads_many_who_ask_at_once_cost_one_query),
         cmocka_unit_test(test_reads_what_is_not_there_is_remembered_too),
         cmocka_unit_test(test_reads_changes_are_seen_once_they_are_said),
+        cmocka_unit_test(test_reads_changes_by_others_are_heard),
         cmocka_unit_test(test_reads_own_writes_are_read),
         cmocka_unit_test(test_reads_names_are_filtered_once_the_filter_is_full),
         cmocka_unit_test(test_reads_warm_up_makes_the_first_ask_cheap),

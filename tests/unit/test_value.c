@@ -464,6 +464,17 @@ static void test_value_random_commands_are_stored_as_they_are_in_memory(void **s
         if (soak.done[verb] == 0) fail_msg("verb %u never succeeded", verb);
 }
 
+/* Nobody has told of the change yet: its version does. */
+static void test_value_change_by_hand_is_not_stored_over(void **state) {
+    (void)state;
+    (void)grant(ANNE, 0, 0, 100);
+    pg_fixture_execute(&fixture, "update accounts set gold = 500 where owner_kind = 1 and owner = 1");
+    (void)grant(ANNE, 0, 0, 5);
+    assert_int_equal(pg_fixture_number(&fixture, "select gold from accounts where owner_kind = 1 and owner = 1"), 505);
+    assert_int_equal(value_stats(harness.value)->conflicts, 1);
+    pg_fixture_execute(&fixture, "update accounts set gold = 105 where owner_kind = 1 and owner = 1");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, each, after_each)
 
 int main(void) {
@@ -476,6 +487,7 @@ int main(void) {
         TEST(test_value_repeated_key_gives_the_same_answer_once),
         TEST(test_value_switched_off_is_refused_at_once),
         TEST(test_value_cache_is_bounded_and_loads_again),
+        TEST(test_value_change_by_hand_is_not_stored_over),
         TEST(test_value_event_and_outbox_row_for_each_change),
         TEST(test_value_random_commands_are_stored_as_they_are_in_memory),
     };
