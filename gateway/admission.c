@@ -75,8 +75,8 @@ static void look_at_claims(struct gateway *g) {
 static bool route_at(const struct gateway *g, int32_t x, int32_t y, uint8_t *route) {
     int32_t x_m = x >> 16, y_m = y >> 16;
     for (unsigned i = 0; i < g->route_count; i++) {
-        const struct wire_rect *rect = &g->routes[i]->zone.rect;
-        if (g->routes[i]->zone_incarnation == 0 || x_m < rect->min_x || x_m >= rect->max_x || y_m < rect->min_y ||
+        const struct wire_rect *rect = &g->routes[i]->link.peer.rect;
+        if (g->routes[i]->link.peer.incarnation == 0 || x_m < rect->min_x || x_m >= rect->max_x || y_m < rect->min_y ||
             y_m >= rect->max_y) {
             continue;
         }

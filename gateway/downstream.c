@@ -272,6 +272,6 @@ static void attach_some(struct gateway *g, unsigned route) {
 
 void downstream_attach(struct gateway *g) {
     for (unsigned i = 0; i < g->route_count; i++) {
-        if (g->routes[i]->state == ROUTE_UP && g->sessions.waiting_counts[i] > 0) attach_some(g, i);
+        if (g->routes[i]->link.state == LINK_UP && g->sessions.waiting_counts[i] > 0) attach_some(g, i);
     }
 }

@@ -28,7 +28,7 @@ static void on_woken(void *context) {
 static void on_readable(void *context, unsigned tag) {
     struct gateway *g = context;
     if (tag < SESSION_ROUTES_MAX) {
-        route_receive(g->routes[tag], g->now);
+        link_receive(&g->routes[tag]->link, g->now);
     } else {
         keeper_receive(g->keepers[tag - SESSION_ROUTES_MAX], g->now);
     }
@@ -59,7 +59,7 @@ static int receive(struct gateway *g) {
 
 static void update(struct gateway *g) {
     netcode_server_update(g->netcode, g->now, g->wall_ns / NS_PER_S, &g->sink);
-    for (unsigned i = 0; i < g->route_count; i++) route_update(g->routes[i], g->now);
+    for (unsigned i = 0; i < g->route_count; i++) link_update(&g->routes[i]->link, g->now);
 }
 
 /* next_flush returns the next moment that is flush_lead_ns before a tick. */
@@ -149,7 +149,14 @@ static int open_io(struct gateway *g, const struct gateway_config *config) {
     return io_open(&g->io, &io);
 }
 
-static int open_route(struct gateway *g, const struct gateway_config *config, unsigned index) {
+static int explain(int result, const char *what, char *error, size_t error_size) {
+    if (result != 0)
+        snprintf(error, error_size, "%s: %s", what, result == MARCH_ERR_SYSTEM ? strerror(errno) : march_error_text(result));
+    return result;
+}
+
+static int open_route(struct gateway *g, const struct gateway_config *config, unsigned index, char *error,
+                      size_t error_size) {
     struct route_config route = {
         .index = index,
         .hello = config->hello,
@@ -157,14 +164,14 @@ static int open_route(struct gateway *g, const struct gateway_config *config, un
         .builder = g->builder,
         .handlers = {.context = g, .up = downstream_zone_up, .lost = downstream_zone_lost, .batch = downstream_zone_batch}};
     struct route *opened = malloc(sizeof *opened);
-    if (!opened) return MARCH_ERR_SYSTEM;
-    int result = route_open(opened, &route, g->now);
+    if (!opened) return explain(MARCH_ERR_SYSTEM, "routes", error, error_size);
+    int result = route_open(opened, &route, g->now, error, error_size);
     if (result != 0) {
         free(opened);
         return result;
     }
     g->routes[g->route_count++] = opened;
-    return io_watch(g->io, route_fd(opened), index);
+    return explain(io_watch(g->io, bus_edge_fd(opened->link.edge), index), opened->link.name, error, error_size);
 }
 
 static int open_keeper(struct gateway *g, const struct gateway_config *config, unsigned shard) {
@@ -210,19 +217,17 @@ int gateway_create(struct gateway **out, const struct gateway_config *config, st
         what = "receiving from the sockets";
         result = open_io(g, config);
     }
+    (void)explain(result, what, error, error_size);
     for (unsigned i = 0; result == 0 && i < config->route_count; i++) {
-        what = config->buses[i].url;
-        result = open_route(g, config, i);
+        result = open_route(g, config, i, error, error_size);
     }
     for (unsigned i = 0; result == 0 && i < config->keeper_count; i++) {
-        what = config->keeper_buses[i].url;
-        result = open_keeper(g, config, i);
+        result = explain(open_keeper(g, config, i), config->keeper_buses[i].url, error, error_size);
     }
     if (result == 0) {
         *out = g;
         return 0;
     }
-    snprintf(error, error_size, "%s: %s", what, result == MARCH_ERR_SYSTEM ? strerror(errno) : march_error_text(result));
     gateway_destroy(g);
     return result;
 }
@@ -265,7 +270,7 @@ void gateway_destroy(struct gateway *g) {
 
 unsigned gateway_routes_up(const struct gateway *g) {
     unsigned up = 0;
-    for (unsigned i = 0; i < g->route_count; i++) up += g->routes[i]->state == ROUTE_UP;
+    for (unsigned i = 0; i < g->route_count; i++) up += g->routes[i]->link.state == LINK_UP;
     return up;
 }
 

@@ -86,15 +86,11 @@ static int configure_netcode(struct host *h, struct netcode_server_config *netco
 /* configure_bus fills the edge to a zone or persist of an index and a name. */
 static int configure_bus(struct host *h, enum edge_kind kind, unsigned index, const char *peer_name, char *url,
                          struct bus_edge_config *bus, char *error, size_t error_size) {
-    size_t queue_bytes = h->config->bus.queue_bytes_max;
-    *bus =
-        (struct bus_edge_config){.url = url,
-                                 .role = BUS_DIAL,
-                                 .local_name = h->entry->name,
-                                 .peer_name = peer_name,
-                                 .key = h->config->bus.transport == CONFIG_TRANSPORT_TCP ? h->cluster_key : NULL,
-                                 .frame_max_bytes = BUS_FRAME_BYTES_MAX,
-                                 .queue_max_bytes = queue_bytes > BUS_FRAME_BYTES_MAX ? queue_bytes : BUS_FRAME_BYTES_MAX};
+    *bus = (struct bus_edge_config){.url = url,
+                                    .role = BUS_DIAL,
+                                    .peer_name = peer_name,
+                                    .key = h->config->bus.transport == CONFIG_TRANSPORT_TCP ? h->cluster_key : NULL,
+                                    .queue_max_bytes = h->config->bus.queue_bytes_max};
     int result = edge_url(h->config, h->arguments->run_dir, kind, index, h->index, url, EDGE_URL_SIZE);
     if (result)
         snprintf(error, error_size, "no address for the edge to %s: the run directory's path is too long", peer_name);

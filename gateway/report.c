@@ -192,7 +192,7 @@ static void register_gauges(struct report *r) {
                                        label(labels, "state", session_state_name((enum session_state)i)));
     }
     for (unsigned i = 0; i < r->gateway->route_count; i++) {
-        (void)label(labels, "zone", r->gateway->routes[i]->name);
+        (void)label(labels, "zone", r->gateway->routes[i]->link.name);
         r->zone_states[i] = metrics_gauge(r->metrics, "march_gateway_zone_state", "0 away, 1 greeting, 2 up", labels);
         r->zone_queues[i] = metrics_gauge(r->metrics, "march_gateway_bus_queue_bytes", "Bytes that wait for a zone", labels);
     }
@@ -280,22 +280,22 @@ static void sum_routes(const struct report *r, uint64_t sums[SUM_COUNT]) {
     for (unsigned i = 0; i < r->gateway->route_count; i++) {
         const struct route *route = r->gateway->routes[i];
         struct bus_statistics bus;
-        bus_statistics_read(route->edge, &bus);
-        sums[BUS_SENT] += route->stats.batches_sent;
-        sums[BUS_RECEIVED] += route->stats.batches_received;
+        bus_statistics_read(route->link.edge, &bus);
+        sums[BUS_SENT] += route->link.stats.sent;
+        sums[BUS_RECEIVED] += route->link.stats.received;
         sums[BUS_SENT_BYTES] += bus.sent_bytes;
         sums[BUS_RECEIVED_BYTES] += bus.received_bytes;
-        sums[BUS_BAD] += route->stats.messages_bad + bus.bad_frames + bus.stale_frames;
+        sums[BUS_BAD] += route->link.stats.bad + bus.bad_frames + bus.stale_frames;
         sums[BUS_LOST] += bus.dropped_closed + bus.gaps;
         sums[BUS_TIMEOUTS] += bus.timeouts;
-        sums[BUS_FLUSHES_REFUSED] += route->stats.flushes_refused;
+        sums[BUS_FLUSHES_REFUSED] += route->link.stats.refused;
         sums[INPUTS] += route->stats.inputs_sent;
         sums[INPUTS_MERGED] += route->batch.inputs_merged;
         sums[INPUTS_DROPPED] += route->stats.inputs_dropped;
         sums[ACKS] += route->stats.acks_sent;
         sums[ACKS_DROPPED] += route->stats.acks_dropped;
-        sums[ZONE_LOSSES] += route->stats.losses;
-        gauge_set(r->zone_states[i], route->state);
+        sums[ZONE_LOSSES] += route->link.stats.losses;
+        gauge_set(r->zone_states[i], route->link.state);
         gauge_set(r->zone_queues[i], (int64_t)bus.queue_bytes);
     }
 }
@@ -347,7 +347,7 @@ static void append_zones(struct text *text, const struct report *r) {
     text_append(text, "\"zones\":[");
     for (unsigned i = 0; i < r->gateway->route_count; i++) {
         text_append(text, "%s{\"name\":\"%s\",\"state\":\"%s\",\"queue_bytes\":%" PRId64 "}", i > 0 ? "," : "",
-                    r->gateway->routes[i]->name, route_state_name((enum route_state)gauge_value(r->zone_states[i])),
+                    r->gateway->routes[i]->link.name, link_state_name((enum link_state)gauge_value(r->zone_states[i])),
                     gauge_value(r->zone_queues[i]));
     }
     text_append(text, "],");

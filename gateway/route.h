@@ -1,8 +1,4 @@
-/* route.h: the way to one zone: the edge of the bus, what waits to be flushed to it, and whether the zone is there.
- *
- *   AWAY ──new connection: our Hello sent──► GREETING ──its Hello──► UP
- *     ▲                                          │                   │
- *     └──────────── connection ended or another began ───────────────┘
+/* route.h: the way to one zone: the link (link.h), and what waits to be flushed to it.
  *
  * A zone that is UP may be another incarnation, or the old one after a lost connection. Either way the owner attaches all of
  * its sessions again, which the zone answers with the entity it still has or with a new one. So that the old incarnation
@@ -23,12 +19,11 @@
 #include "common/clock.h"
 #include "common/error.h"
 #include "gateway/batch.h"
+#include "schemas/link.h"
 #include "schemas/wire.h"
 
 #define ROUTE_LEFT_MAX          1024
 #define ROUTE_RECEIVES_PER_POLL 16 /* batches taken from a zone at once: four ticks late is a quarter of this */
-
-enum route_state { ROUTE_AWAY = 0, ROUTE_GREETING, ROUTE_UP, ROUTE_STATE_COUNT };
 
 struct route_handlers {
     void *context;
@@ -46,23 +41,14 @@ struct route_config {
 };
 
 struct route_stats {
-    uint64_t batches_sent, batches_received;
-    uint64_t flushes_refused; /* the bus's queue was full: tried again */
     uint64_t inputs_sent, acks_sent, messages_sent, snapshots_received;
     uint64_t inputs_dropped, acks_dropped; /* no room in the batch, or the zone away */
-    uint64_t messages_bad;                 /* from the zone: not of wire.h, or not now */
-    uint64_t losses;
 };
 
 struct route {
     struct route_config config;
-    char name[WIRE_NAME_MAX + 1]; /* of the zone */
-    struct bus_edge *edge;
-    uint8_t state;     /* enum route_state */
+    struct link link;
     bool is_backed_up; /* the bus refused the last flush */
-    uint32_t bus_generation;
-    uint64_t zone_incarnation; /* the last that said Hello; 0: none yet */
-    struct wire_hello zone;    /* its Hello */
     struct route_stats stats;
     uint64_t left_total;    /* detaches so far; the newest are left[] */
     uint64_t left_told;     /* of these, how many were put into a batch */
@@ -71,18 +57,11 @@ struct route {
     struct batch batch;
 };
 
-/* route_open opens the edge; errors as of bus_edge_open. The route must not move in memory afterwards. */
-must_check int route_open(struct route *route, const struct route_config *config, struct mono now);
+/* route_open opens the link; errors as of link_open. The route must not move in memory afterwards. The
+ * owner runs the link: link_update each time round the loop, link_receive after it and when its edge can be read. */
+must_check int route_open(struct route *route, const struct route_config *config, struct mono now, char *error,
+                          size_t error_size);
 void route_close(struct route *route);
-
-int route_fd(const struct route *route);
-
-/* route_update runs the edge and notices connections that began or ended: call it each time round the loop. */
-void route_update(struct route *route, struct mono now);
-
-/* route_receive takes what the zone sent and calls the handlers: call it when route_fd can be read, and after route_update.
- */
-void route_receive(struct route *route, struct mono now);
 
 /* route_flush sends what is in the batch, if there is anything. */
 void route_flush(struct route *route);
@@ -101,7 +80,5 @@ void route_ack(struct route *route, uint64_t session, uint16_t snapshot_seq);
 /* route_message_room and route_message_commit are those of batch.h; room is NULL also while the zone is not UP. */
 uint8_t *route_message_room(struct route *route);
 void route_message_commit(struct route *route, uint64_t session, size_t len);
-
-const char *route_state_name(enum route_state state);
 
 #endif

@@ -17,7 +17,7 @@ uint8_t upstream_spawn_route(const struct gateway *g, uint64_t player) {
 }
 
 void upstream_enter(struct gateway *g, struct session *session) {
-    if (route_of(g, session)->state != ROUTE_UP) {
+    if (route_of(g, session)->link.state != LINK_UP) {
         downstream_zone_status(g, session, WIRE_ZONE_LOST);
     } else {
         (void)downstream_attach_one(g, session);

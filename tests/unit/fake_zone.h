@@ -23,6 +23,7 @@ struct fake_zone {
     uint32_t greeted;
     bool attaches_all; /* answers each attach */
     uint32_t attach_result;
+    char name[WIRE_NAME_MAX + 1];
     struct wire_hello hello; /* the gateway's newest */
     unsigned hellos, batches;
     struct wire_attach attaches[FAKE_KEPT_MAX];
@@ -45,6 +46,7 @@ static inline void fake_zone_open(struct fake_zone *z, const char *dir, const ch
                                      .queue_max_bytes = 4 * BUS_FRAME_BYTES_MAX};
     if (!z->builder) z->builder = wire_builder_create(WIRE_BUS_BYTES_MAX);
     z->incarnation = incarnation;
+    snprintf(z->name, sizeof z->name, "%s", name);
     z->greeted = 0;
     CHECK(z->builder && bus_edge_open(&z->edge, &config, mono_now()) == 0);
 }
@@ -67,8 +69,9 @@ static inline void fake_zone_send(struct fake_zone *z, const struct wire_zone_ba
 }
 
 static inline void fake_zone_greet(struct fake_zone *z) {
-    struct wire_hello hello = {.name = "zone-0", .role = WIRE_ROLE_ZONE, .incarnation = z->incarnation, .tick_hz = 60};
+    struct wire_hello hello = {.role = WIRE_ROLE_ZONE, .incarnation = z->incarnation, .tick_hz = 60};
     struct wire_bytes bytes;
+    snprintf(hello.name, sizeof hello.name, "%s", z->name);
     CHECK(wire_hello_pack(z->builder, &hello, &bytes) == 0);
     if (bus_send(z->edge, bytes.data, bytes.len) == 0) z->greeted = bus_generation(z->edge);
 }

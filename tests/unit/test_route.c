@@ -44,8 +44,8 @@ static void on_batch(void *context, unsigned route, const struct wire_zone_batch
 
 static void pump_route(struct fixture *f) {
     struct mono now = mono_now();
-    route_update(f->route, now);
-    route_receive(f->route, now);
+    link_update(&f->route->link, now);
+    link_receive(&f->route->link, now);
     route_flush(f->route);
 }
 
@@ -71,16 +71,12 @@ static int setup(void **state) {
     struct route_config config = {
         .index = 5,
         .hello = {.name = "gateway-0", .role = WIRE_ROLE_GATEWAY, .incarnation = 42},
-        .bus = {.url = f->zone.url,
-                .role = BUS_DIAL,
-                .local_name = "gateway-0",
-                .peer_name = "zone-0",
-                .frame_max_bytes = BUS_FRAME_BYTES_MAX,
-                .queue_max_bytes = BUS_FRAME_BYTES_MAX},
+        .bus = {.url = f->zone.url, .role = BUS_DIAL, .peer_name = "zone-0"},
         .builder = f->builder,
         .handlers = {.context = f, .up = on_up, .lost = on_lost, .batch = on_batch},
     };
-    assert_int_equal(route_open(f->route, &config, mono_now()), 0);
+    char error[200];
+    assert_int_equal(route_open(f->route, &config, mono_now(), error, sizeof error), 0);
     *state = f;
     return 0;
 }
@@ -100,17 +96,17 @@ static void lose_zone(struct fixture *f) {
     unsigned losses = f->losses;
     fake_zone_close(&f->zone);
     PUMP_UNTIL(f, f->losses == losses + 1);
-    assert_int_equal(f->route->state, ROUTE_AWAY);
+    assert_int_equal(f->route->link.state, LINK_AWAY);
 }
 
 static void test_route_hello_both_ways_makes_it_up(void **state) {
     struct fixture *f = *state;
     assert_int_equal(route_attach(f->route, &(struct wire_attach){1, 1, 0, 1, 0}), MARCH_ERR_NOT_FOUND);
     PUMP_UNTIL(f, f->ups == 1 && f->zone.hellos == 1);
-    assert_int_equal(f->route->state, ROUTE_UP);
+    assert_int_equal(f->route->link.state, LINK_UP);
     assert_int_equal(f->zone.hello.incarnation, 42);
     assert_string_equal(f->zone.hello.name, "gateway-0");
-    assert_int_equal(f->route->zone.incarnation, 77);
+    assert_int_equal(f->route->link.peer.incarnation, 77);
 }
 
 static void test_route_what_is_told_arrives_in_one_batch(void **state) {
@@ -144,11 +140,11 @@ static void test_route_flush_waits_for_owner_or_size(void **state) {
     assert_false(route_waits(f->route));
     route_ack(f->route, 1, 1);
     assert_true(route_waits(f->route));
-    assert_int_equal(f->route->stats.batches_sent, 0);
+    assert_int_equal(f->route->link.stats.sent, 0);
     route_flush(f->route);
-    assert_int_equal(f->route->stats.batches_sent, 1);
+    assert_int_equal(f->route->link.stats.sent, 1);
     assert_false(route_waits(f->route));
-    for (uint64_t session = 0; f->route->stats.batches_sent == 1; session++) {
+    for (uint64_t session = 0; f->route->link.stats.sent == 1; session++) {
         struct wire_input input = {.session = session, .newest_seq = 1, .count = 1};
         assert_true(session <= BATCH_FLUSH_BYTES / sizeof input);
         route_input(f->route, &(struct batch_place){0}, &input);
@@ -174,7 +170,7 @@ static void test_route_garbage_is_counted_and_harmless(void **state) {
     fake_zone_greet(&f->zone); /* a second Hello on one connection */
     fake_zone_send(&f->zone, &(struct wire_zone_batch){.tick = 1});
     PUMP_UNTIL(f, f->batches == 1);
-    assert_int_equal(f->route->stats.messages_bad, 2);
+    assert_int_equal(f->route->link.stats.bad, 2);
     assert_int_equal(f->ups, 1);
 }
 
@@ -231,10 +227,10 @@ static void test_route_full_bus_keeps_batch_and_drops_inputs_counted(void **stat
             continue;
         }
         nanosleep(&(struct timespec){.tv_nsec = 5 * NS_PER_MS}, NULL);
-        route_update(f->route, now);
+        link_update(&f->route->link, now);
         route_flush(f->route);
     }
-    assert_true(f->route->stats.flushes_refused > 0);
+    assert_true(f->route->link.stats.refused > 0);
     for (uint64_t session = 0; session < BATCH_INPUTS_MAX + 3; session++) {
         struct wire_input input = {.session = session, .newest_seq = 1, .count = 1};
         route_input(f->route, &(struct batch_place){0}, &input);
