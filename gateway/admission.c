@@ -251,7 +251,7 @@ void admission_update(struct gateway *g) {
     if (g->keeper_count == 0) return;
     for (unsigned i = 0; i < g->keeper_count; i++) {
         keeper_update(g->keepers[i], g->now);
-        if (g->keepers[i]->state == KEEPER_UP) tell_all(g, i);
+        if (g->keepers[i]->link.state == LINK_UP) tell_all(g, i);
     }
     look_at_claims(g);
     refresh_some(g);

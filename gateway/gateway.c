@@ -30,7 +30,7 @@ static void on_readable(void *context, unsigned tag) {
     if (tag < SESSION_ROUTES_MAX) {
         link_receive(&g->routes[tag]->link, g->now);
     } else {
-        keeper_receive(g->keepers[tag - SESSION_ROUTES_MAX], g->now);
+        link_receive(&g->keepers[tag - SESSION_ROUTES_MAX]->link, g->now);
     }
 }
 
@@ -174,7 +174,8 @@ static int open_route(struct gateway *g, const struct gateway_config *config, un
     return explain(io_watch(g->io, bus_edge_fd(opened->link.edge), index), opened->link.name, error, error_size);
 }
 
-static int open_keeper(struct gateway *g, const struct gateway_config *config, unsigned shard) {
+static int open_keeper(struct gateway *g, const struct gateway_config *config, unsigned shard, char *error,
+                       size_t error_size) {
     struct keeper_config keeper = {.shard = shard,
                                    .shard_count = config->keeper_count,
                                    .hello = config->hello,
@@ -187,14 +188,15 @@ static int open_keeper(struct gateway *g, const struct gateway_config *config, u
                                                 .unanswered = admission_unanswered}};
     memcpy(keeper.region, config->region, sizeof keeper.region);
     struct keeper *opened = malloc(sizeof *opened);
-    if (!opened) return MARCH_ERR_SYSTEM;
-    int result = keeper_open(opened, &keeper, g->now);
+    if (!opened) return explain(MARCH_ERR_SYSTEM, "keepers", error, error_size);
+    int result = keeper_open(opened, &keeper, g->now, error, error_size);
     if (result != 0) {
         free(opened);
         return result;
     }
     g->keepers[g->keeper_count++] = opened;
-    return io_watch(g->io, keeper_fd(opened), SESSION_ROUTES_MAX + shard);
+    result = io_watch(g->io, bus_edge_fd(opened->link.edge), SESSION_ROUTES_MAX + shard);
+    return explain(result, opened->link.name, error, error_size);
 }
 
 int gateway_create(struct gateway **out, const struct gateway_config *config, struct mono now, uint64_t wall_ns, char *error,
@@ -222,7 +224,7 @@ int gateway_create(struct gateway **out, const struct gateway_config *config, st
         result = open_route(g, config, i, error, error_size);
     }
     for (unsigned i = 0; result == 0 && i < config->keeper_count; i++) {
-        result = explain(open_keeper(g, config, i), config->keeper_buses[i].url, error, error_size);
+        result = open_keeper(g, config, i, error, error_size);
     }
     if (result == 0) {
         *out = g;
@@ -276,7 +278,7 @@ unsigned gateway_routes_up(const struct gateway *g) {
 
 unsigned gateway_keepers_up(const struct gateway *g) {
     unsigned up = 0;
-    for (unsigned i = 0; i < g->keeper_count; i++) up += g->keepers[i]->state == KEEPER_UP;
+    for (unsigned i = 0; i < g->keeper_count; i++) up += g->keepers[i]->link.state == LINK_UP;
     return up;
 }
 

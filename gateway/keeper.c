@@ -1,37 +1,8 @@
 #include "gateway/keeper.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "common/check.h"
-#include "common/log.h"
-
-int keeper_open(struct keeper *keeper, const struct keeper_config *config, struct mono now) {
-    memset(keeper, 0, sizeof *keeper);
-    keeper->config = *config;
-    snprintf(keeper->name, sizeof keeper->name, "%s", config->bus.peer_name);
-    return bus_edge_open(&keeper->edge, &config->bus, now);
-}
-
-void keeper_close(struct keeper *keeper) {
-    bus_edge_close(keeper->edge);
-    keeper->edge = NULL;
-}
-
-int keeper_fd(const struct keeper *keeper) {
-    return bus_edge_fd(keeper->edge);
-}
-
-/* keeper_move is the one place where the state changes. */
-static void keeper_move(struct keeper *keeper, enum keeper_state state) {
-    static const bool allowed[KEEPER_STATE_COUNT][KEEPER_STATE_COUNT] = {
-        [KEEPER_AWAY] = {[KEEPER_GREETING] = true},
-        [KEEPER_GREETING] = {[KEEPER_UP] = true, [KEEPER_AWAY] = true},
-        [KEEPER_UP] = {[KEEPER_AWAY] = true},
-    };
-    CHECK(allowed[keeper->state][state]);
-    keeper->state = (uint8_t)state;
-}
 
 /* --- commands under way: a ring in the order of asking, which is nearly that of the answers */
 
@@ -65,86 +36,50 @@ static void give_up_oldest(struct keeper *keeper) {
     keeper->config.handlers.unanswered(keeper->config.handlers.context, oldest.session, oldest.key);
 }
 
-/* --- connections */
+/* --- the link */
 
-static void leave(struct keeper *keeper) {
-    if (keeper->state == KEEPER_AWAY) return;
-    bool was_up = keeper->state == KEEPER_UP;
-    keeper_move(keeper, KEEPER_AWAY);
-    keeper->claim_count = keeper->refresh_count = keeper->command_count = keeper->blob_len = 0;
-    while (keeper->waiting_count > 0) give_up_oldest(keeper);
-    if (!was_up) return;
-    keeper->stats.losses++;
-    log_warn("persist.lost", "persist=%s", keeper->name);
-    keeper->config.handlers.lost(keeper->config.handlers.context, keeper->config.shard);
-}
-
-/* greet says Hello on a new connection; it is tried again at the next update when the bus refuses. */
-static void greet(struct keeper *keeper) {
-    struct wire_bytes bytes;
-    CHECK(wire_hello_pack(keeper->config.builder, &keeper->config.hello, &bytes) == 0);
-    if (bus_send(keeper->edge, bytes.data, bytes.len) != 0) return;
-    keeper->bus_generation = bus_generation(keeper->edge);
-    keeper_move(keeper, KEEPER_GREETING);
-}
-
-static void look_at_connection(struct keeper *keeper, struct mono now) {
-    bus_update(keeper->edge, now);
-    bool connected = bus_connected(keeper->edge);
-    if (!connected || bus_generation(keeper->edge) != keeper->bus_generation) leave(keeper);
-    if (connected && keeper->state == KEEPER_AWAY) greet(keeper);
-}
-
-void keeper_update(struct keeper *keeper, struct mono now) {
-    look_at_connection(keeper, now);
-    while (keeper->waiting_count > 0 && waiting_at(keeper, 0)->until_ns <= now.ns) give_up_oldest(keeper);
-}
-
-static bool is_ours(const struct keeper *keeper, const struct wire_hello *hello) {
-    return hello->role == WIRE_ROLE_PERSIST && hello->index == keeper->config.shard &&
-           hello->shard_count == keeper->config.shard_count;
-}
-
-static void take_hello(struct keeper *keeper, const struct wire_hello *hello) {
-    if (keeper->state != KEEPER_GREETING || !is_ours(keeper, hello)) {
-        keeper->stats.messages_bad++;
-        log_warn("persist.hello_bad", "persist=%s shard=%u of %u expected=%u of %u", keeper->name, hello->index,
-                 hello->shard_count, keeper->config.shard, keeper->config.shard_count);
-        return;
-    }
-    log_info("persist.up", "persist=%s same=%d", keeper->name, hello->incarnation == keeper->incarnation);
-    keeper->incarnation = hello->incarnation;
-    keeper_move(keeper, KEEPER_UP);
+static void up(void *context, bool is_same, struct mono now) {
+    (void)is_same, (void)now;
+    struct keeper *keeper = context;
     keeper->config.handlers.up(keeper->config.handlers.context, keeper->config.shard);
 }
 
-/* --- receiving */
-
-static void take_message(struct keeper *keeper, const uint8_t *bytes, size_t len) {
-    struct wire_bus_view view;
-    if (wire_bus_open(bytes, len, &view) != 0) {
-        keeper->stats.messages_bad++;
-        log_warn("persist.message_bad", "persist=%s bytes=%zu", keeper->name, len);
-    } else if (view.kind == WIRE_BUS_HELLO) {
-        take_hello(keeper, &view.hello);
-    } else if (view.kind == WIRE_BUS_PERSIST_SESSIONS && keeper->state == KEEPER_UP) {
-        keeper->stats.batches_received++;
-        keeper->config.handlers.sessions(keeper->config.handlers.context, keeper->config.shard, &view.persist_sessions);
-    } else {
-        keeper->stats.messages_bad++;
-    }
+static void lost(void *context, struct mono now) {
+    (void)now;
+    struct keeper *keeper = context;
+    keeper->claim_count = keeper->refresh_count = keeper->command_count = keeper->blob_len = 0;
+    while (keeper->waiting_count > 0) give_up_oldest(keeper);
+    keeper->config.handlers.lost(keeper->config.handlers.context, keeper->config.shard);
 }
 
-void keeper_receive(struct keeper *keeper, struct mono now) {
-    for (unsigned i = 0; i < KEEPER_RECEIVES_PER_POLL; i++) {
-        const uint8_t *bytes;
-        size_t len;
-        if (bus_receive(keeper->edge, &bytes, &len) != 0) return;
-        /* A message may be the first of a new connection. */
-        if (bus_generation(keeper->edge) != keeper->bus_generation) look_at_connection(keeper, now);
-        take_message(keeper, bytes, len);
-        bus_release(keeper->edge);
-    }
+static void take_sessions(void *context, const struct wire_bus_view *view, struct mono now) {
+    (void)now;
+    struct keeper *keeper = context;
+    keeper->config.handlers.sessions(keeper->config.handlers.context, keeper->config.shard, &view->persist_sessions);
+}
+
+int keeper_open(struct keeper *keeper, const struct keeper_config *config, struct mono now, char *error, size_t error_size) {
+    memset(keeper, 0, sizeof *keeper);
+    keeper->config = *config;
+    struct link_config link = {.hello = config->hello,
+                               .peer = {.role = WIRE_ROLE_PERSIST,
+                                        .kind = WIRE_BUS_PERSIST_SESSIONS,
+                                        .shard = config->shard,
+                                        .shard_count = config->shard_count},
+                               .bus = config->bus,
+                               .builder = config->builder,
+                               .receives_max = KEEPER_RECEIVES_PER_POLL,
+                               .handlers = {.context = keeper, .up = up, .lost = lost, .message = take_sessions}};
+    return link_open(&keeper->link, &link, now, error, error_size);
+}
+
+void keeper_close(struct keeper *keeper) {
+    link_close(&keeper->link);
+}
+
+void keeper_update(struct keeper *keeper, struct mono now) {
+    link_update(&keeper->link, now);
+    while (keeper->waiting_count > 0 && waiting_at(keeper, 0)->until_ns <= now.ns) give_up_oldest(keeper);
 }
 
 /* --- sending */
@@ -175,11 +110,7 @@ void keeper_flush(struct keeper *keeper) {
     memcpy(view.region, keeper->config.region, sizeof view.region);
     struct wire_bytes bytes;
     CHECK(wire_gateway_claims_pack(keeper->config.builder, &view, &bytes) == 0);
-    if (bus_send(keeper->edge, bytes.data, bytes.len) != 0) {
-        keeper->stats.flushes_refused++;
-        return;
-    }
-    keeper->stats.batches_sent++;
+    if (link_send(&keeper->link, bytes) != 0) return;
     keeper->stats.commands_sent += keeper->command_count;
     keeper->claim_count = keeper->refresh_count = keeper->command_count = keeper->blob_len = 0;
     keeper->ends_told += view.end_count;
@@ -187,18 +118,18 @@ void keeper_flush(struct keeper *keeper) {
 
 bool keeper_waits(const struct keeper *keeper) {
     bool has_something = keeper->claim_count > 0 || keeper->refresh_count > 0 || keeper->command_count > 0;
-    return keeper->state == KEEPER_UP && (has_something || keeper->ends_told < keeper->ends_total);
+    return keeper->link.state == LINK_UP && (has_something || keeper->ends_told < keeper->ends_total);
 }
 
 int keeper_claim(struct keeper *keeper, const struct wire_session_claim *claim) {
-    if (keeper->state != KEEPER_UP) return MARCH_ERR_NOT_FOUND;
+    if (keeper->link.state != LINK_UP) return MARCH_ERR_NOT_FOUND;
     if (keeper->claim_count == KEEPER_CLAIMS_MAX) return MARCH_ERR_FULL;
     keeper->claims[keeper->claim_count++] = *claim;
     return 0;
 }
 
 int keeper_refresh(struct keeper *keeper, const struct wire_session_ref *ref) {
-    if (keeper->state != KEEPER_UP) return MARCH_ERR_NOT_FOUND;
+    if (keeper->link.state != LINK_UP) return MARCH_ERR_NOT_FOUND;
     if (keeper->refresh_count == KEEPER_REFRESHES_MAX) return MARCH_ERR_FULL;
     keeper->refreshes[keeper->refresh_count++] = *ref;
     return 0;
@@ -207,7 +138,7 @@ int keeper_refresh(struct keeper *keeper, const struct wire_session_ref *ref) {
 int keeper_command(struct keeper *keeper, struct mono now, const struct wire_session_ref *ref, uint64_t key,
                    const uint8_t *bytes, size_t len) {
     CHECK(len <= WIRE_CLIENT_BYTES_MAX && key != 0);
-    if (keeper->state != KEEPER_UP) return MARCH_ERR_NOT_FOUND;
+    if (keeper->link.state != LINK_UP) return MARCH_ERR_NOT_FOUND;
     if (keeper->command_count == KEEPER_COMMANDS_MAX || keeper->waiting_count == KEEPER_WAITING_MAX ||
         len > KEEPER_BLOB_BYTES - keeper->blob_len) {
         return MARCH_ERR_FULL;
@@ -226,9 +157,4 @@ int keeper_command(struct keeper *keeper, struct mono now, const struct wire_ses
 
 void keeper_end(struct keeper *keeper, const struct wire_session_ref *ref) {
     keeper->ends[keeper->ends_total++ % KEEPER_ENDS_MAX] = *ref;
-}
-
-const char *keeper_state_name(enum keeper_state state) {
-    static const char *const names[KEEPER_STATE_COUNT] = {"away", "greeting", "up"};
-    return names[state];
 }

@@ -1,9 +1,5 @@
-/* keeper.h: the way to one persist, which keeps the players of one shard: the edge of the bus, what waits to be told, and
+/* keeper.h: the way to one persist, which keeps the players of one shard: the link (link.h), what waits to be told, and
  * which commands it has not answered yet.
- *
- *   AWAY ──new connection: our Hello sent──► GREETING ──its Hello──► UP
- *     ▲                                          │                   │
- *     └──────────── connection ended or another began ───────────────┘
  *
  * Whoever owns it tells a persist that is UP, again, of each session and each claim: it may be another incarnation.
  *
@@ -24,6 +20,7 @@
 #include "common/bus.h"
 #include "common/clock.h"
 #include "common/error.h"
+#include "schemas/link.h"
 #include "schemas/wire.h"
 
 #define KEEPER_CLAIMS_MAX        256 /* a flush; a gateway that is back does not ask for all at once */
@@ -41,8 +38,6 @@
      KEEPER_COMMANDS_MAX * sizeof(struct wire_session_command) + KEEPER_BLOB_BYTES)
 _Static_assert(KEEPER_BYTES_MAX <= WIRE_BUS_BYTES_MAX, "a full batch fits one bus message");
 _Static_assert(KEEPER_COMMANDS_MAX <= KEEPER_WAITING_MAX, "a full batch may wait for its answers");
-
-enum keeper_state { KEEPER_AWAY = 0, KEEPER_GREETING, KEEPER_UP, KEEPER_STATE_COUNT };
 
 struct keeper_handlers {
     void *context;
@@ -65,10 +60,6 @@ struct keeper_config {
 };
 
 struct keeper_stats {
-    uint64_t batches_sent, batches_received;
-    uint64_t flushes_refused; /* the bus's queue was full: tried again */
-    uint64_t messages_bad;    /* not of wire.h, not now, or of another shard */
-    uint64_t losses;
     uint64_t ends_lost;
     uint64_t commands_sent;
     uint64_t commands_unanswered; /* when the connection ended, or in time */
@@ -82,11 +73,7 @@ struct keeper_waiting {
 
 struct keeper {
     struct keeper_config config;
-    char name[WIRE_NAME_MAX + 1]; /* of the persist */
-    struct bus_edge *edge;
-    uint8_t state; /* enum keeper_state */
-    uint32_t bus_generation;
-    uint64_t incarnation; /* of the persist that last said Hello; 0: none yet */
+    struct link link;
     struct keeper_stats stats;
     uint32_t claim_count, refresh_count, command_count, blob_len;
     uint64_t ends_total, ends_told; /* the newest are ends[] */
@@ -99,18 +86,14 @@ struct keeper {
     uint8_t blob[KEEPER_BLOB_BYTES];
 };
 
-/* keeper_open opens the edge; errors as of bus_edge_open. The keeper must not move in memory afterwards. */
-must_check int keeper_open(struct keeper *keeper, const struct keeper_config *config, struct mono now);
+/* keeper_open opens the link; errors as of link_open. The keeper must not move in memory afterwards. The owner takes what
+ * came with link_receive: when the link's edge can be read. */
+must_check int keeper_open(struct keeper *keeper, const struct keeper_config *config, struct mono now, char *error,
+                           size_t error_size);
 void keeper_close(struct keeper *keeper);
 
-int keeper_fd(const struct keeper *keeper);
-
-/* keeper_update runs the edge, notices connections that began or ended, and gives up commands that were not answered in
- * time: call it each time round the loop. */
+/* keeper_update runs the link and gives up commands that were not answered in time: call it each time round the loop. */
 void keeper_update(struct keeper *keeper, struct mono now);
-
-/* keeper_receive takes what the persist sent and calls the handlers: when keeper_fd can be read, and after keeper_update. */
-void keeper_receive(struct keeper *keeper, struct mono now);
 
 /* keeper_flush sends what waits, if there is anything; keeper_waits tells whether there is. */
 void keeper_flush(struct keeper *keeper);
@@ -129,7 +112,5 @@ void keeper_end(struct keeper *keeper, const struct wire_session_ref *ref);
 
 /* keeper_answered notes that persist has answered a command; no effect when it was given up before. */
 void keeper_answered(struct keeper *keeper, uint64_t session, uint64_t key);
-
-const char *keeper_state_name(enum keeper_state state);
 
 #endif

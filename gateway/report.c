@@ -197,7 +197,7 @@ static void register_gauges(struct report *r) {
         r->zone_queues[i] = metrics_gauge(r->metrics, "march_gateway_bus_queue_bytes", "Bytes that wait for a zone", labels);
     }
     for (unsigned i = 0; i < r->gateway->keeper_count; i++) {
-        (void)label(labels, "persist", r->gateway->keepers[i]->name);
+        (void)label(labels, "persist", r->gateway->keepers[i]->link.name);
         r->persist_states[i] = metrics_gauge(r->metrics, "march_gateway_persist_state", "0 away, 1 greeting, 2 up", labels);
         r->commands_waiting[i] =
             metrics_gauge(r->metrics, "march_gateway_commands_waiting", "Commands not answered yet", labels);
@@ -304,16 +304,16 @@ static void sum_keepers(const struct report *r, uint64_t sums[SUM_COUNT]) {
     for (unsigned i = 0; i < r->gateway->keeper_count; i++) {
         const struct keeper *keeper = r->gateway->keepers[i];
         struct bus_statistics bus;
-        bus_statistics_read(keeper->edge, &bus);
-        sums[PERSIST_SENT] += keeper->stats.batches_sent;
-        sums[PERSIST_RECEIVED] += keeper->stats.batches_received;
-        sums[PERSIST_BAD] += keeper->stats.messages_bad + bus.bad_frames + bus.stale_frames;
-        sums[PERSIST_FLUSHES_REFUSED] += keeper->stats.flushes_refused;
-        sums[PERSIST_LOSSES] += keeper->stats.losses;
+        bus_statistics_read(keeper->link.edge, &bus);
+        sums[PERSIST_SENT] += keeper->link.stats.sent;
+        sums[PERSIST_RECEIVED] += keeper->link.stats.received;
+        sums[PERSIST_BAD] += keeper->link.stats.bad + bus.bad_frames + bus.stale_frames;
+        sums[PERSIST_FLUSHES_REFUSED] += keeper->link.stats.refused;
+        sums[PERSIST_LOSSES] += keeper->link.stats.losses;
         sums[PERSIST_ENDS_LOST] += keeper->stats.ends_lost;
         sums[COMMANDS_SENT] += keeper->stats.commands_sent;
         sums[COMMANDS_UNANSWERED] += keeper->stats.commands_unanswered;
-        gauge_set(r->persist_states[i], keeper->state);
+        gauge_set(r->persist_states[i], keeper->link.state);
         gauge_set(r->commands_waiting[i], keeper->waiting_count);
     }
     for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
@@ -357,7 +357,7 @@ static void append_persists(struct text *text, const struct report *r) {
     text_append(text, "\"persists\":[");
     for (unsigned i = 0; i < r->gateway->keeper_count; i++) {
         text_append(text, "%s{\"name\":\"%s\",\"state\":\"%s\",\"commands_waiting\":%" PRId64 "}", i > 0 ? "," : "",
-                    r->gateway->keepers[i]->name, keeper_state_name((enum keeper_state)gauge_value(r->persist_states[i])),
+                    r->gateway->keepers[i]->link.name, link_state_name((enum link_state)gauge_value(r->persist_states[i])),
                     gauge_value(r->commands_waiting[i]));
     }
     text_append(text, "],");

@@ -274,7 +274,7 @@ static void test_admission_too_many_commands_are_busy(void **state) {
 static void test_admission_other_shard_is_not_believed(void **state) {
     struct fixture *f = *state;
     f->persist.shard = 1;
-    PUMP_UNTIL(f, f->gateway->keepers[0]->stats.messages_bad == 1);
+    PUMP_UNTIL(f, f->gateway->keepers[0]->link.stats.bad == 1);
     assert_false(keeper_is_up(f));
 }
 
