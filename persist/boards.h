@@ -15,7 +15,8 @@
  * Limits: BOARDS_REGIONS_MAX regions, BOARDS_PENDING_MAX updates in memory (past that a new one is refused and counted;
  * while Redis is away those that wait for it alone are let go first, and it is rebuilt when it is back), BOARDS_PAGE_MAX
  * entries a page, BOARDS_READS_MAX reads under way. A player who changes region keeps a line in the old one until the next
- * rebuild. Without Redis, and while the boards are rebuilt, reads end with MARCH_ERR_UNAVAILABLE.
+ * rebuild. Without Redis, and while the boards are rebuilt, reads end with MARCH_ERR_UNAVAILABLE; reads.h then
+ * makes them of the rows of `scores`.
  */
 #ifndef MARCH_PERSIST_BOARDS_H
 #define MARCH_PERSIST_BOARDS_H

@@ -357,7 +357,7 @@ static const char *region_of(const struct call *call) {
 static void on_board(void *ctx, int error, const struct reads_board *board, struct reads_meta meta) {
     struct call *call = ctx;
     if (error == MARCH_ERR_INVALID) {
-        answer_error(call, 400, "bad_request", "no such region, or too far down the board");
+        answer_error(call, 400, "bad_request", "too far down the board: it is told as far as rank 1000");
     } else if (error) {
         answer_failed(call, error);
     } else {
@@ -373,6 +373,12 @@ static bool board_parameters(struct call *call, enum board *board, uint32_t *sea
     uint64_t number;
     if (board_of(call->request->parameters[0], board) != 0) {
         answer_error(call, 404, "not_found", "there is no such board");
+        return false;
+    }
+    const struct http_api_config *config = &call->api->config;
+    const char *region = region_of(call);
+    if (region && (strlen(region) > BOARDS_REGION_MAX || (config->is_region && !config->is_region(config->ctx, region)))) {
+        answer_error(call, 404, "not_found", "there is no such region");
         return false;
     }
     if (!number_argument(call, "season", 0, INT32_MAX, 0, &number)) return false;

@@ -41,6 +41,8 @@ struct http_api_config {
     struct audit *audit;   /* NULL: no audits */
     struct abroad *abroad; /* NULL: the only shard */
     uint32_t shard_index;
+    bool (*is_region)(void *ctx, const char *region); /* NULL: any may be */
+    void *ctx;
 };
 
 struct http_api_stats {

@@ -179,13 +179,15 @@ struct reads_board {
     uint32_t season;
     uint64_t total;          /* players on the board */
     struct board_entry self; /* of reads_board_around; player 0: none */
+    bool from_rows;          /* of a database, Redis being away: told as stale */
     uint32_t count;
     struct board_entry entries[READS_BOARD_MAX];
 };
 
 /* reads_board: `count` (up to READS_BOARD_MAX) entries of a board from rank `from` on, of one region or of all (NULL), of
  * season 0: the present one. All shards are merged unless `local`; then from + count is at most READS_BOARD_MAX + 1, as it
- * is for all regions. MARCH_ERR_INVALID past that. An answer that lacks a shard is an error. */
+ * is for all regions. MARCH_ERR_INVALID past that. An answer that lacks a shard is an error. Without Redis a board is made
+ * of the rows of `scores`, which is slower, as far as rank READS_BOARD_MAX, and marked stale. */
 typedef void (*reads_board_done)(void *ctx, int error, const struct reads_board *board, struct reads_meta meta);
 void reads_board(struct reads *reads, enum board board, uint32_t season, const char *region, uint32_t from, uint32_t count,
                  bool local, reads_board_done done, void *ctx);

@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "persist/reads_core.h"
 #include "persist/reads_json.h"
+#include "persist/reads_rows.h"
 
 #define SEASON_SHIFT 8
 
@@ -19,6 +20,8 @@ struct board_load {
     struct reads *reads;
     struct handle load;
     uint32_t from, count; /* asked for */
+    uint64_t player;      /* whose neighbours: 0: none */
+    char region[BOARDS_REGION_MAX + 1];
     uint32_t left;
     int error;
     uint32_t part_count;
@@ -63,6 +66,7 @@ static void merge(struct board_load *b) {
             lists[i] = b->parts[i].entries;
             counts[i] = b->parts[i].count;
             total += b->parts[i].total;
+            b->parts[0].from_rows |= b->parts[i].from_rows;
         }
         uint32_t merged = boards_merge(lists, counts, b->part_count, all, b->from + b->count - 1), skip = b->from - 1;
         struct reads_board *out = &b->parts[0];
@@ -92,8 +96,45 @@ static void finish_part(struct board_load *b, int error) {
     free(b);
 }
 
+static void on_rows(void *ctx, const struct pg_reply *reply) {
+    struct board_load *b = ctx;
+    int error = reads_query_failed(b->reads, reply);
+    if (!error) error = reads_row_board(reply->results[0], b->player, &b->parts[0]);
+    finish_part(b, error);
+}
+
+/* ask_rows asks the database for what Redis could not tell: `error`. */
+static void ask_rows(struct board_load *b, int error) {
+    struct reads_board *part = &b->parts[0];
+    struct pg_params *params = &b->reads->params;
+    uint32_t from = b->merge ? 1 : b->from, count = b->merge ? b->from + b->count - 1 : b->count;
+    if (!b->player && (uint64_t)from + count > READS_BOARD_MAX + 1) {
+        finish_part(b, error);
+        return;
+    }
+    const char *name = board_name(part->board);
+    pg_params_reset(params);
+    pg_params_text(params, name, strlen(name));
+    pg_params_int4(params, (int32_t)part->season);
+    pg_params_text(params, b->region, strlen(b->region));
+    if (b->player) {
+        pg_params_int8(params, (int64_t)b->player);
+    } else {
+        pg_params_int4(params, (int32_t)from);
+    }
+    pg_params_int4(params, (int32_t)count);
+    part->from_rows = true;
+    const struct pg_call call = {b->player ? &READS_BOARD_AROUND : &READS_BOARD_TOP, params};
+    error = reads_query(b->reads, &call, 1, false, on_rows, b);
+    if (error) finish_part(b, error);
+}
+
 static void on_board(void *ctx, int error, const struct board_page *page) {
     struct board_load *b = ctx;
+    if (error == MARCH_ERR_UNAVAILABLE || error == MARCH_ERR_EXPIRED) {
+        ask_rows(b, error);
+        return;
+    }
     if (!error) {
         struct reads_board *part = &b->parts[0];
         CHECK(page->count <= READS_BOARD_MAX);
@@ -150,7 +191,16 @@ void reads_fetch_board(struct reads *reads, struct handle load, const struct cac
         reads_failed(reads, load, MARCH_ERR_FULL);
         return;
     }
-    *b = (struct board_load){reads, load, w.from, w.count, 1, 0, 1, all, parts};
+    *b = (struct board_load){.reads = reads,
+                             .load = load,
+                             .from = w.from,
+                             .count = w.count,
+                             .player = w.player,
+                             .left = 1,
+                             .part_count = 1,
+                             .merge = all,
+                             .parts = parts};
+    snprintf(b->region, sizeof b->region, "%s", w.region ? w.region : "");
     parts[0].board = board;
     parts[0].season = season;
     if (all) ask_others(b, key->id, &w);
@@ -158,7 +208,7 @@ void reads_fetch_board(struct reads *reads, struct handle load, const struct cac
     int error = w.around ? boards_around(boards, board, season, w.region, w.player, w.count, on_board, b)
                 : all    ? boards_top(boards, board, season, w.region, 1, w.from + w.count - 1, on_board, b)
                          : boards_top(boards, board, season, w.region, w.from, w.count, on_board, b);
-    if (error) finish_part(b, error);
+    if (error) on_board(b, error, NULL);
 }
 
 /* --- public */
@@ -169,6 +219,7 @@ static void end_board(struct reads_ask *ask, int error, const struct cache_value
     if (board) {
         memcpy(board, value->bytes, value->len);
         meta = reads_meta_of(value);
+        meta.stale = meta.stale || board->from_rows;
     } else if (!error) {
         error = MARCH_ERR_FULL;
     }

@@ -206,6 +206,7 @@ int reads_json_read_board(const char *body, size_t len, struct reads_board *boar
     size_t index, count = json_array_size(entries);
     bool good = json_is_array(entries) && count <= READS_BOARD_MAX && read_u64(json, "total", &board->total);
     board->count = good ? (uint32_t)count : 0;
+    board->from_rows = json_is_true(json_object_get(json, "stale"));
     json_array_foreach(entries, index, one) {
         uint64_t score = 0;
         if (!good) break;

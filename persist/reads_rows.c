@@ -28,6 +28,45 @@ const struct pg_statement READS_ITEMS = {
     "reads_items",
     "select id, kind, count, version, slot from items where owner_kind = 1 and owner = $1::bigint order by slot"};
 
+/* Boards. Their order is that of boards.h. An index has each region in order of score; which regions there are is found by
+ * going from one to the next in it. Region '' is all of them. */
+#define BOARD_REGIONS                                                                                                       \
+    "with recursive regions(region) as (select case when $3 = '' then "                                                     \
+    "(select min(region) from scores where board = $1::text and season = $2::integer) else $3::text end union all "         \
+    "select (select min(s.region) from scores s where s.board = $1 and s.season = $2 and s.region > r.region) "             \
+    "from regions r where $3 = '' and r.region is not null) "
+#define BOARD_OF_REGION    "s.board = $1 and s.season = $2 and s.region = r.region"
+#define BOARD_ORDER(table) " order by " table ".score desc, " table ".player::text collate \"C\" desc "
+#define BOARD_REVERSED     " order by s.score, s.player::text collate \"C\" "
+#define BOARD_TOTAL        "(select count(*) from regions r join scores s on " BOARD_OF_REGION ")"
+#define BOARD_BESIDE(compare)                                                                                               \
+    "(s.score " compare "= o.score and (s.score " compare " o.score or s.player::text collate \"C\" " compare               \
+    " o.player::text collate \"C\"))"
+
+const struct pg_statement READS_BOARD_TOP = {
+    "reads_board_top",
+    BOARD_REGIONS "select t.player, t.score, $4::integer - 1 + row_number() over (" BOARD_ORDER(
+        "t") "), " BOARD_TOTAL " from "
+             "(select s.player, s.score from regions r cross join lateral (select s.player, s.score from scores s "
+             "where " BOARD_OF_REGION BOARD_ORDER("s") "limit $4 + $5::integer - 1) s" BOARD_ORDER(
+                 "s") "offset $4 - 1 limit $5) t "
+                      "order by 3"};
+const struct pg_statement READS_BOARD_AROUND = {
+    "reads_board_around", BOARD_REGIONS
+    ", own as (select player, score from scores where board = $1 and season = $2 and player = $4::bigint "
+    "and ($3 = '' or region = $3)), "
+    "above as (select s.* from own o cross join regions r cross join lateral (select s.player, s.score from scores s "
+    "where " BOARD_OF_REGION " and " BOARD_BESIDE(">") BOARD_REVERSED
+    "limit $5::integer) s" BOARD_REVERSED "limit $5), "
+    "below as (select s.* from own o cross join regions r cross join lateral (select s.player, s.score from scores s "
+    "where " BOARD_OF_REGION " and " BOARD_BESIDE("<") BOARD_ORDER("s") "limit $5) s" BOARD_ORDER(
+        "s") "limit $5), "
+             "higher as (select count(*) as n from own o cross join regions r join scores s on " BOARD_OF_REGION
+             " and " BOARD_BESIDE(
+                 ">") "), near as (select * from above union all select * from own union all select * from below) "
+                      "select t.player, t.score, (select n from higher) - (select count(*) from above) "
+                      "+ row_number() over (" BOARD_ORDER("t") "), " BOARD_TOTAL " from near t order by 3"};
+
 #define AUCTION_COLUMNS                                                                                                     \
     "select id, seller, bidder, min_bid, buyout, bid, ends_at, item_kind, item_count from auctions where id > $1::bigint "
 
@@ -167,4 +206,20 @@ char *reads_row_auctions(const PGresult *result, size_t *len) {
 
 char *reads_row_daily(const PGresult *result, size_t *len) {
     return rows_json(result, daily_json, len);
+}
+
+int reads_row_board(const PGresult *result, uint64_t player, struct reads_board *out) {
+    int count = pg_rows(result);
+    if (count > READS_BOARD_MAX) return MARCH_ERR_INVALID;
+    out->count = (uint32_t)count;
+    for (int i = 0; i < count; i++) {
+        struct pg_row row = pg_row_at(result, i);
+        struct board_entry *entry = &out->entries[i];
+        *entry =
+            (struct board_entry){.player = pg_row_u64(&row, 0), .score = pg_row_int8(&row, 1), .rank = pg_row_u64(&row, 2)};
+        out->total = pg_row_u64(&row, 3);
+        if (row.error) return MARCH_ERR_INVALID;
+        if (entry->player == player) out->self = *entry;
+    }
+    return player && !out->self.player ? MARCH_ERR_NOT_FOUND : 0;
 }

@@ -578,6 +578,13 @@ static int open_reads(struct service *s, char *error, size_t error_size) {
     return MARCH_ERR_SYSTEM;
 }
 
+static bool is_region(void *ctx, const char *region) {
+    const struct service *s = ctx;
+    for (uint32_t i = 0; i < s->config->gateways_count; i++)
+        if (strcmp(s->config->gateways[i].region, region) == 0) return true;
+    return false;
+}
+
 static int open_http(struct service *s, char *error, size_t error_size) {
     char listen[CONFIG_ADDRESS_SIZE];
     snprintf(listen, sizeof listen, "%s", s->entry->http);
@@ -596,7 +603,9 @@ static int open_http(struct service *s, char *error, size_t error_size) {
                                            .flags = &s->flags,
                                            .audit = s->audit,
                                            .abroad = s->abroad,
-                                           .shard_index = s->index};
+                                           .shard_index = s->index,
+                                           .is_region = is_region,
+                                           .ctx = s};
     int result = http_api_open(&s->http, &config, error, error_size);
     return result ? result : publish_address(s, http_api_address(s->http), error, error_size);
 }

@@ -24,13 +24,22 @@ static const struct argp_option table[] = {
     {0},
 };
 
+static bool is_shard(const char *text) {
+    uint32_t index, count;
+    int len = -1;
+    return sscanf(text, "%" SCNu32 "/%" SCNu32 "%n", &index, &count, &len) == 2 && text[len] == '\0' && index < count;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state) {
     struct settings *s = state->input;
     switch (key) {
     case 'c': s->config = arg; break;
     case 'n': s->name = arg; break;
     case 'd': s->run_dir = arg; break;
-    case KEY_SHARD: s->shard = arg; break;
+    case KEY_SHARD:
+        if (!is_shard(arg)) argp_error(state, "--shard: expected I/N, as in 0/2, found %s", arg);
+        s->shard = arg;
+        break;
     case 'p':
         s->has_cpu = true;
         s->cpu = strcmp(arg, "-1") == 0 ? CONFIG_CPU_NONE : (int32_t)option_number(state, "--cpu", arg, 0, 1023);

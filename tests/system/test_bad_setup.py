@@ -117,3 +117,10 @@ def test_bus_port_in_use_is_told_and_nothing_runs(make_cluster, tmp_path):
     assert result.returncode == 1
     assert "zone-0" in result.stderr and str(port) in result.stderr and "in use" in result.stderr.lower()
     assert cluster.left_running() == []
+
+
+def test_shard_that_is_none_is_a_usage_error():
+    need("persist")
+    for shard in ("x", "1", "2/2", "0/1x"):
+        result = run(BIN_DIR / "persist", "--config", CONFIG, "--name", "persist-0", "--shard", shard)
+        assert result.returncode == 64 and "expected I/N" in result.stderr, shard

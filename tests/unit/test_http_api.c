@@ -148,6 +148,11 @@ static bool find_shard(void *ctx, uint32_t shard, char url[ABROAD_URL_SIZE]) {
     return true;
 }
 
+static bool is_region(void *ctx, const char *region) {
+    (void)ctx;
+    return strcmp(region, "nowhere") != 0;
+}
+
 static void open_shard(struct cluster *c, uint32_t index) {
     struct shard *s = &c->shards[index];
     char name[16], error[256];
@@ -178,7 +183,8 @@ static void open_shard(struct cluster *c, uint32_t index) {
                                         .flags = &s->flags,
                                         .audit = s->audit,
                                         .abroad = s->abroad,
-                                        .shard_index = index};
+                                        .shard_index = index,
+                                        .is_region = is_region};
     if (http_api_open(&s->api, &api, error, sizeof error) != 0) fail_msg("%s", error);
     AWAIT(c, pg_is_available(s->pg));
 }
@@ -471,6 +477,7 @@ static void test_api_board_is_merged_over_shards_and_paged(void **state) {
     assert_int_equal(get(c, 0, "/v1/boards/gold?local=1&count=1000"), 200);
     assert_in_range(number(c->json, "total"), 1, PLAYERS - 1);
     assert_int_equal(get(c, 0, "/v1/boards/gold?from=1000&count=2"), 400);
+    assert_int_equal(get(c, 0, "/v1/boards/gold?region=nowhere"), 404);
     assert_int_equal(get(c, 0, "/v1/boards/gold?season=9"), 200);
     assert_int_equal(count_of(c->json, "entries"), 0);
     c->hidden = true;

@@ -37,6 +37,9 @@ struct bench {
     uint64_t id;
     struct reads_inventory inventory;
     struct reads_guild guild;
+    struct reads_board board;
+    struct redis *redis; /* NULL but where boards are asked for */
+    struct boards *boards;
     struct reads_meta meta;
     char json[65536];
     bool live;
@@ -115,16 +118,27 @@ static struct value *open_value(struct bench *b) {
     return value_create(b->loop, b->pg, &config, &hooks);
 }
 
-static struct bench *open_bench_with(bool with_value) {
+static const char unused_redis[] = "unix:///nowhere/redis";
+
+static void open_boards(struct bench *b, const char *address) {
+    const struct redis_config redis = {.address = address, .seed = 1};
+    assert_int_equal(redis_open(&b->redis, b->loop, &redis), 0);
+    const struct boards_config boards = {.redis = b->redis, .season = 1};
+    assert_int_equal(boards_open(&b->boards, b->loop, &boards), 0);
+}
+
+static struct bench *open_bench_full(bool with_value, const char *redis) {
     struct bench *b = calloc(1, sizeof *b);
     assert_non_null(b);
     b->loop = ev_loop_new(EVFLAG_AUTO);
     const struct pg_config pg = {.name = "reads", .uri = fixture.uri, .connections = 2, .connect_ms = 5000, .seed = 1};
     assert_int_equal(pg_create(b->loop, &pg, &b->pg), 0);
     if (with_value) b->value = open_value(b);
+    if (redis) open_boards(b, redis);
     const struct reads_config config = {.loop = b->loop,
                                         .pg = b->pg,
                                         .value = b->value,
+                                        .boards = b->boards,
                                         .shard_count = 1,
                                         .season = 1,
                                         .ttl_ms = TTL_MS,
@@ -137,13 +151,23 @@ static struct bench *open_bench_with(bool with_value) {
     return b;
 }
 
+static struct bench *open_bench_with(bool with_value) {
+    return open_bench_full(with_value, NULL);
+}
+
+static struct bench *open_bench_on(const char *redis) {
+    return open_bench_full(false, redis);
+}
+
 static struct bench *open_bench(void) {
     return open_bench_with(false);
 }
 
 static void close_bench(struct bench *b) {
+    redis_close(b->redis);
     value_destroy(b->value);
     pg_destroy(b->pg);
+    boards_close(b->boards);
     reads_destroy(b->reads);
     ev_loop_destroy(b->loop);
     free(b);
@@ -427,6 +451,62 @@ static void on_command(void *ctx, const struct ledger_result *result) {
     reads_inventory(b->reads, 50, on_inventory, b); /* as soon as he may know */
 }
 
+static void on_board(void *ctx, int error, const struct reads_board *board, struct reads_meta meta) {
+    struct bench *b = ctx;
+    b->error = error;
+    b->meta = meta;
+    if (board) b->board = *board;
+    b->told++;
+}
+
+static int board_of_rows(struct bench *b, const char *region, uint32_t from, uint32_t count) {
+    b->told = 0;
+    reads_board(b->reads, BOARD_GOLD, 0, region, from, count, false, on_board, b);
+    AWAIT(b, b->told > 0);
+    return b->error;
+}
+
+static int board_around_rows(struct bench *b, const char *region, uint64_t player) {
+    b->told = 0;
+    reads_board_around(b->reads, BOARD_GOLD, 0, region, player, 2, on_board, b);
+    AWAIT(b, b->told > 0);
+    return b->error;
+}
+
+/* There is no Redis: boards come out of the table, in the order that Redis has. Every third player has the same score as the
+ * two before. */
+static void test_reads_boards_without_redis_come_from_rows(void **state) {
+    (void)state;
+    pg_fixture_execute(&fixture,
+                       "insert into scores select 'gold', 1, n, case when n % 2 = 0 then 'north' else 'south' end, "
+                       "n / 3 from generate_series(1, 50) n");
+    struct bench *b = open_bench_on(unused_redis);
+    assert_int_equal(board_of_rows(b, NULL, 1, 4), 0);
+    assert_int_equal(b->board.total, 50);
+    assert_true(b->meta.stale);
+    static const uint64_t first[] = {50, 49, 48, 47}; /* scores 16, 16, 16, 15 */
+    for (uint32_t i = 0; i < 4; i++) {
+        assert_int_equal(b->board.entries[i].player, first[i]);
+        assert_int_equal(b->board.entries[i].rank, i + 1);
+    }
+    assert_int_equal(board_of_rows(b, "north", 3, 2), 0);
+    assert_int_equal(b->board.total, 25);
+    assert_int_equal(b->board.entries[0].player, 46);
+    assert_int_equal(b->board.entries[0].rank, 3);
+    assert_int_equal(board_around_rows(b, NULL, 9), 0); /* 11, 10, 9 have 3 and stand as text: 9, 11, 10 */
+    assert_int_equal(b->board.self.rank, 40);
+    assert_int_equal(b->board.count, 5);
+    static const uint64_t around[] = {13, 12, 9, 11, 10};
+    for (uint32_t i = 0; i < 5; i++) assert_int_equal(b->board.entries[i].player, around[i]);
+    assert_int_equal(board_around_rows(b, "north", 50), 0);
+    assert_int_equal(b->board.self.rank, 1);
+    assert_int_equal(b->board.count, 3);
+    assert_int_equal(board_around_rows(b, "south", 50), MARCH_ERR_NOT_FOUND);
+    assert_int_equal(board_of_rows(b, "north", 1000, 2), MARCH_ERR_UNAVAILABLE); /* too far for a query */
+    close_bench(b);
+    pg_fixture_execute(&fixture, "truncate scores");
+}
+
 /* Each command is followed at once by a read, which must know of it, and which costs no query. */
 static void test_reads_own_writes_are_read(void **state) {
     (void)state;
@@ -616,6 +696,7 @@ int main(void) {
         cmocka_unit_test(test_reads_what_is_not_there_is_remembered_too),
         cmocka_unit_test(test_reads_changes_are_seen_once_they_are_said),
         cmocka_unit_test(test_reads_changes_by_others_are_heard),
+        cmocka_unit_test(test_reads_boards_without_redis_come_from_rows),
         cmocka_unit_test(test_reads_own_writes_are_read),
         cmocka_unit_test(test_reads_names_are_filtered_once_the_filter_is_full),
         cmocka_unit_test(test_reads_warm_up_makes_the_first_ask_cheap),

@@ -28,7 +28,7 @@ struct arguments {
 };
 
 static const struct argp_option OPTIONS[] = {
-    {"player", 'p', "N", 0, "The player's number, 1 to 2^64 - 1 (required)", 0},
+    {"player", 'p', "N", 0, "The player's number, 1 to 2^63 - 1 (required)", 0},
     {"ttl", 't', "S", 0,
      "Lifetime in seconds [the configuration's limits.connect_token_max_s]. Gateways count on exactly that lifetime: a "
      "token "
@@ -43,7 +43,7 @@ static const struct argp_option OPTIONS[] = {
 static error_t parse(int key, char *arg, struct argp_state *state) {
     struct arguments *a = state->input;
     switch (key) {
-    case 'p': a->player = option_number(state, "--player", arg, 1, UINT64_MAX); return 0;
+    case 'p': a->player = option_number(state, "--player", arg, 1, INT64_MAX); return 0;
     case 't': a->ttl_s = option_number(state, "--ttl", arg, 1, 3600); return 0;
     case 'g': a->gateway = arg; return 0;
     case 'r': a->run_dir = arg; return 0;
