@@ -94,7 +94,8 @@ static bool is_from_client(const struct ledger_command *command) {
 
 static enum ledger_status admit(struct value *value, const struct ledger_command *command) {
     if (command->domain == LEDGER_DOMAIN_NONE || !ledger_command_valid(value->ledger, command)) return LEDGER_INVALID;
-    if (command->verb < LEDGER_TRADE_EXPIRE && value->hooks.enabled &&
+    bool is_durable = command->domain == LEDGER_DOMAIN_LOOT; /* acknowledged to its zone, whatever is off by now */
+    if (command->verb < LEDGER_TRADE_EXPIRE && !is_durable && value->hooks.enabled &&
         !value->hooks.enabled(value->hooks.ctx, subsystem_of(command->verb)))
         return LEDGER_DISABLED;
     if (value->state == VALUE_FENCED) return LEDGER_UNAVAILABLE;

@@ -274,7 +274,8 @@ static void test_value_switched_off_is_refused_at_once(void **state) {
     (void)state;
     harness.off[VALUE_GUILD] = harness.off[VALUE_LOOT] = true;
     REFUSED(LEDGER_DISABLED, .verb = LEDGER_GUILD_CREATE, .player = ANNE, .text = "Bakers");
-    REFUSED(LEDGER_DISABLED, .verb = LEDGER_GRANT, .domain = LEDGER_DOMAIN_LOOT, .player = ANNE, .gold = 1);
+    struct ledger_command loot = {.verb = LEDGER_GRANT, .domain = LEDGER_DOMAIN_LOOT, .player = ANNE, .key = 901, .gold = 1};
+    assert_int_equal(value_harness_run(&harness, &loot).status, LEDGER_OK); /* its zone was told that it is durable */
     REFUSED(LEDGER_NOT_FOUND, .verb = LEDGER_USE, .player = ANNE, .item = 1);
     REFUSED(LEDGER_INVALID, .verb = LEDGER_INVENTORY, .player = ANNE);
 }
