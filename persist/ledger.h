@@ -122,9 +122,9 @@ enum ledger_domain {
  *   GUILD_CREATE    text                                                                     -> object: the guild
  *   GUILD_INVITE, GUILD_KICK  other;  GUILD_RANK  other, rank;  GUILD_JOIN  object;  GUILD_LEAVE
  *   GUILD_DEPOSIT, GUILD_WITHDRAW  item, version, count, or with item 0: gold
- *   GRANT           kind, count (0: no item), gold                                           -> object: the item
- *   TRADE_EXPIRE, AUCTION_EXPIRE  object
- *   TRANSFER_IN     transfer (as the source made it);  TRANSFER_DONE  object, accepted
+ *   GRANT           kind, count (0: no item), gold                                           -> object: the item; what fits
+ * is granted, `is_part` tells of a rest TRADE_EXPIRE, AUCTION_EXPIRE  object TRANSFER_IN     transfer (as the source made
+ * it);  TRANSFER_DONE  object, accepted
  */
 struct ledger_ref {
     uint64_t id;
@@ -154,6 +154,7 @@ struct ledger_result {
     enum ledger_status status;
     uint64_t object;
     bool repeated;          /* the answer of an earlier time */
+    bool is_part;           /* GRANT: some of it found no room, and was not created */
     uint32_t effect, power; /* USE: enum item_effect */
 };
 

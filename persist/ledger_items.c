@@ -112,9 +112,9 @@ enum ledger_status ledger_do_drop(struct ledger *ledger, const struct ledger_com
     return LEDGER_OK;
 }
 
-/* grant_items fills stacks of the kind, then opens new ones. */
-static enum ledger_status grant_items(struct ledger *ledger, struct ledger_row *account, const struct item_kind_info *kind,
-                                      uint32_t count) {
+/* grant_items fills stacks of the kind, then opens new ones. Returns how many found no room. */
+static uint32_t grant_items(struct ledger *ledger, struct ledger_row *account, const struct item_kind_info *kind,
+                            uint32_t count) {
     for (uint32_t i = 0; i < account->body.account.item_count && count > 0; i++) {
         struct ledger_item item = account->body.account.items[i];
         if (item.kind != kind->kind || item.count >= kind->stack_max) continue;
@@ -126,7 +126,7 @@ static enum ledger_status grant_items(struct ledger *ledger, struct ledger_row *
     }
     while (count > 0) {
         uint32_t slot = account_free_slot(account);
-        if (slot == LEDGER_SLOT_ANY) return LEDGER_NO_ROOM;
+        if (slot == LEDGER_SLOT_ANY) break;
         struct ledger_item item = {.id = ledger_make_id(ledger),
                                    .kind = kind->kind,
                                    .count = count < kind->stack_max ? count : kind->stack_max,
@@ -136,17 +136,22 @@ static enum ledger_status grant_items(struct ledger *ledger, struct ledger_row *
         ledger->result->object = item.id;
         count -= item.count;
     }
-    return LEDGER_OK;
+    return count;
 }
 
 enum ledger_status ledger_do_grant(struct ledger *ledger, const struct ledger_command *command) {
     struct ledger_row *account = own_account(ledger, command);
     const struct item_kind_info *kind = item_kind_find(command->kind);
     if ((command->count > 0 && !kind) || (command->count == 0 && command->gold == 0)) return LEDGER_INVALID;
-    enum ledger_status status = account_put_gold(ledger, account, command->gold);
-    if (status == LEDGER_OK && command->count > 0) status = grant_items(ledger, account, kind, command->count);
+    int64_t room = LEDGER_GOLD_MAX - account->body.account.gold;
+    int64_t gold = command->gold < room ? command->gold : room;
+    enum ledger_status status = account_put_gold(ledger, account, gold);
     if (status != LEDGER_OK) return status;
-    ledger_mint(ledger, LEDGER_OWNER_SOURCE, 0, ITEM_KIND_GOLD, -command->gold);
-    if (command->count > 0) ledger_mint(ledger, LEDGER_OWNER_SOURCE, 0, command->kind, -(int64_t)command->count);
+    uint32_t left = command->count > 0 ? grant_items(ledger, account, kind, command->count) : 0,
+             taken = command->count - left;
+    if (gold == 0 && taken == 0) return LEDGER_NO_ROOM;
+    ledger->result->is_part = left > 0 || gold < command->gold;
+    ledger_mint(ledger, LEDGER_OWNER_SOURCE, 0, ITEM_KIND_GOLD, -gold);
+    if (taken > 0) ledger_mint(ledger, LEDGER_OWNER_SOURCE, 0, command->kind, -(int64_t)taken);
     return LEDGER_OK;
 }

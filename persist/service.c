@@ -167,10 +167,17 @@ static int recover(struct service *s, const struct shard_state *shard, char *err
 
 /* --- loot into value */
 
+/* Tells a player that is here of loot that was not all created. */
+static void tell_no_room(struct service *s, uint64_t player, uint64_t key, uint64_t object) {
+    const struct wire_server_message message = {.kind = WIRE_SERVER_COMMAND_RESULT,
+                                                .result = {.key = key, .status = WIRE_STATUS_NO_ROOM, .object = object}};
+    clients_tell_player(s->clients, player, &message);
+}
+
 static void grant_done(void *ctx, const struct ledger_result *result) {
     struct applying *applying = ctx;
     struct service *s = applying->service;
-    uint64_t position = applying->position;
+    uint64_t position = applying->position, player = applying->player, key = applying->key;
     pool_give(&s->applying, applying->handle);
     bool again = result->status == LEDGER_UNAVAILABLE || result->status == LEDGER_BUSY ||
                  result->status == LEDGER_CONFLICT || result->status == LEDGER_DISABLED;
@@ -178,10 +185,12 @@ static void grant_done(void *ctx, const struct ledger_result *result) {
         grants_retry(s->grants, position);
         return;
     }
-    if (result->status != LEDGER_OK) { /* no room in the inventory, past the limit of gold, or no such item */
+    if (result->status != LEDGER_OK || result->is_part) { /* no room for all of it, or no such item */
         s->grants_lost++;
-        log_warn("loot.lost", "position=%" PRIu64 " status=%d", position, (int)result->status);
+        log_warn("loot.lost", "position=%" PRIu64 " player=%" PRIu64 " status=%d part=%d", position, player,
+                 (int)result->status, result->is_part);
     }
+    if (result->status == LEDGER_NO_ROOM || result->is_part) tell_no_room(s, player, key, result->object);
     grants_applied(s->grants, position);
 }
 
@@ -193,7 +202,7 @@ static int apply_grant(void *ctx, uint64_t position, const struct wire_loot_gran
         if (applying) pool_give(&s->applying, handle);
         return MARCH_ERR_FULL;
     }
-    *applying = (struct applying){handle, s, position};
+    *applying = (struct applying){handle, s, position, grant->player, grant->key};
     const struct ledger_command command = {.verb = LEDGER_GRANT,
                                            .domain = LEDGER_DOMAIN_LOOT,
                                            .player = grant->player,

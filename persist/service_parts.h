@@ -46,6 +46,7 @@ struct applying {
     struct handle handle;
     struct service *service;
     uint64_t position;
+    uint64_t player, key;
 };
 
 struct service {
@@ -96,7 +97,7 @@ struct service {
     struct clients *clients;
     struct commands *commands;
 
-    uint64_t grants_lost;    /* loot that its player had no room for */
+    uint64_t grants_lost;    /* loot that its player had no room for, all of it or a part */
     uint64_t scores_dropped; /* boards had no room for them now */
     uint64_t transfers_forgotten;
 };

@@ -110,14 +110,20 @@ static const struct ledger_holding *holding_of(uint64_t player) {
     return ledger_account(ledger, LEDGER_OWNER_PLAYER, player, NULL);
 }
 
-static void test_ledger_full_account_takes_nothing_of_a_grant(void **state) {
+static void test_ledger_full_account_takes_the_part_of_a_grant_that_fits(void **state) {
     (void)state;
     ASSERT_OK(.verb = LEDGER_GRANT, .player = ANNE, .kind = ITEM_KIND_SWORD, .count = 127);
     ASSERT_OK(.verb = LEDGER_GRANT, .player = ANNE, .kind = ITEM_KIND_HERB, .count = 98);
-    REFUSED(LEDGER_NO_ROOM, .verb = LEDGER_GRANT, .player = ANNE, .kind = ITEM_KIND_HERB, .count = 2, .gold = 5);
-    assert_int_equal(holding_of(ANNE)->gold, 0);
-    assert_int_equal(holding_of(ANNE)->version, 2);
-    ASSERT_OK(.verb = LEDGER_GRANT, .player = ANNE, .kind = ITEM_KIND_HERB, .count = 1, .gold = 5);
+    struct ledger_result part = DO(.verb = LEDGER_GRANT, .player = ANNE, .kind = ITEM_KIND_HERB, .count = 2, .gold = 5);
+    assert_true(part.status == LEDGER_OK && part.is_part);
+    assert_int_equal(holding_of(ANNE)->gold, 5);
+    assert_int_equal(holding_of(ANNE)->items[127].count, 99);
+    part = DO(.verb = LEDGER_GRANT, .player = ANNE, .kind = ITEM_KIND_HERB, .count = 2, .gold = 5);
+    assert_true(part.status == LEDGER_OK && part.is_part);
+    assert_int_equal(holding_of(ANNE)->gold, 10);
+    REFUSED(LEDGER_NO_ROOM, .verb = LEDGER_GRANT, .player = ANNE, .kind = ITEM_KIND_HERB, .count = 2);
+    part = DO(.verb = LEDGER_GRANT, .player = ANNE, .gold = 5);
+    assert_true(part.status == LEDGER_OK && !part.is_part);
     uint64_t herb = holding_of(ANNE)->items[127].id;
     REFUSED(LEDGER_NO_ROOM, .verb = LEDGER_SPLIT, .player = ANNE, .item = herb, .count = 1, .slot = LEDGER_SLOT_ANY);
     /* a swap needs no free slot */
@@ -138,8 +144,9 @@ static void test_ledger_grant_out_of_bounds_is_refused(void **state) {
     REFUSED(LEDGER_INVALID, .verb = LEDGER_GRANT, .player = ANNE, .gold = -1);
     REFUSED(LEDGER_INVALID, .verb = LEDGER_GRANT, .player = ANNE, .gold = LEDGER_GOLD_MAX + 1);
     REFUSED(LEDGER_INVALID, .verb = LEDGER_GRANT, .player = 0, .gold = 1);
-    REFUSED(LEDGER_NO_ROOM, .verb = LEDGER_GRANT, .player = ANNE, .kind = ITEM_KIND_GEM, .count = UINT32_MAX);
-    ASSERT_OK(.verb = LEDGER_GRANT, .player = ANNE, .gold = LEDGER_GOLD_MAX);
+    ASSERT_OK(.verb = LEDGER_GRANT, .player = ANNE, .gold = 2);
+    assert_true(DO(.verb = LEDGER_GRANT, .player = ANNE, .gold = LEDGER_GOLD_MAX).is_part);
+    assert_int_equal(holding_of(ANNE)->gold, LEDGER_GOLD_MAX);
     REFUSED(LEDGER_NO_ROOM, .verb = LEDGER_GRANT, .player = ANNE, .gold = 1);
 }
 
@@ -302,7 +309,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ledger_random_commands_keep_every_rule),
         cmocka_unit_test(test_ledger_transfer_too_old_to_be_known_is_left_undecided),
-        TEST(test_ledger_full_account_takes_nothing_of_a_grant),
+        TEST(test_ledger_full_account_takes_the_part_of_a_grant_that_fits),
         TEST(test_ledger_grant_out_of_bounds_is_refused),
         TEST(test_ledger_trade_limits),
         TEST(test_ledger_auction_limits),
