@@ -20,7 +20,8 @@
 #define NNG_RECEIVE_MESSAGES 16 /* a quarter second of a zone's batches; then the peer's queue fills */
 #define REDIAL_MIN_MS        10
 #define REDIAL_MAX_MS        500
-#define REDIAL_LOST_MS       2000 /* without a connection: the dialler is replaced, see dial_again */
+#define DIALLER_MS           2000 /* without a connection, after which the dialler is replaced, see start_again */
+#define LISTENER_MS          3000 /* the same of a listener: a dialler has had its chance */
 #define TROUBLE_MS           6000 /* without a session: is it nng? longer than silence is borne */
 #define CLOSE_MAX_S          1
 #define DISCARD_MAX          1024 /* frames without a message that one bus_receive takes off */
@@ -31,9 +32,11 @@ typedef _Atomic uint64_t pipe_word;
 
 struct bus_edge {
     nng_socket socket;
-    nng_dialer dialler;
-    char *url;           /* of the dialler; NULL: this end listens */
-    uint64_t away_ns;    /* since the dialler was made or the connection was lost */
+    enum bus_role role;
+    char *url;
+    nng_dialer dialler; /* by the role, one of these two */
+    nng_listener listener;
+    uint64_t away_ns;    /* without a connection, since one of them was made */
     uint64_t trouble_ns; /* without a session, or with one that was given up and does not end */
     bool given_up;       /* the pipe of now was closed for silence */
     struct bus_probe probe;
@@ -108,12 +111,14 @@ static int set_options(struct bus_edge *edge, const struct bus_edge_config *c) {
     return error;
 }
 
-static int start(struct bus_edge *edge, const struct bus_edge_config *c) {
-    if (c->role == BUS_DIAL) return nng_dial(edge->socket, c->url, &edge->dialler, NNG_FLAG_NONBLOCK);
-    nng_listener listener;
-    int error = nng_listener_create(&listener, edge->socket, c->url);
-    if (!error && starts_with(c->url, "ipc://")) error = nng_listener_set_int(listener, NNG_OPT_IPC_PERMISSIONS, 0600);
-    return error ? error : nng_listener_start(listener, 0);
+static int start(struct bus_edge *edge) {
+    if (edge->role == BUS_DIAL) return nng_dial(edge->socket, edge->url, &edge->dialler, NNG_FLAG_NONBLOCK);
+    int error = nng_listener_create(&edge->listener, edge->socket, edge->url);
+    if (error) return error;
+    if (starts_with(edge->url, "ipc://")) error = nng_listener_set_int(edge->listener, NNG_OPT_IPC_PERMISSIONS, 0600);
+    if (!error) error = nng_listener_start(edge->listener, 0);
+    if (error) (void)nng_listener_close(edge->listener);
+    return error;
 }
 
 int bus_edge_open(struct bus_edge **out, const struct bus_edge_config *config, struct mono now) {
@@ -122,8 +127,9 @@ int bus_edge_open(struct bus_edge **out, const struct bus_edge_config *config, s
     if (sodium_init() < 0) return MARCH_ERR_UNSUPPORTED;
     struct bus_edge *edge = calloc(1, sizeof *edge);
     if (!edge) return MARCH_ERR_SYSTEM;
-    edge->url = config->role == BUS_DIAL ? strdup(config->url) : NULL;
-    if (config->role == BUS_DIAL && !edge->url) {
+    edge->role = config->role;
+    edge->url = strdup(config->url);
+    if (!edge->url) {
         free(edge);
         return MARCH_ERR_SYSTEM;
     }
@@ -139,7 +145,7 @@ int bus_edge_open(struct bus_edge **out, const struct bus_edge_config *config, s
     int nng_error = nng_pair0_open(&edge->socket);
     if (nng_error) goto deinit_codec;
     nng_error = set_options(edge, config);
-    if (!nng_error) nng_error = start(edge, config);
+    if (!nng_error) nng_error = start(edge);
     if (nng_error) goto close_socket;
     *out = edge;
     return 0;
@@ -304,17 +310,17 @@ static void watch(struct bus_edge *edge, struct mono now) {
     }
 }
 
-/* dial_again replaces a dialler that has had no connection for long. One of nng 1.5.2 gives up for ever when the peer dies
- * in the moment in which it connects (dialer.c takes the EPIPE of its greeting for its own end). A new one costs nothing
- * where the peer is only away. */
-static void dial_again(struct bus_edge *edge, struct mono now) {
+/* start_again replaces a dialler or listener that has had no connection for long. Those of nng 1.5.2 give up for ever when
+ * the peer dies in the moment in which it connects: dialer.c and listener.c take the EPIPE of their greeting for their own
+ * end. New ones cost nothing where the peer is only away. */
+static void start_again(struct bus_edge *edge, struct mono now) {
     uint64_t step_ns = mono_since_ns(now, edge->updated);
     edge->away_ns += step_ns < SILENCE_STEP_MAX_MS * NS_PER_MS ? step_ns : SILENCE_STEP_MAX_MS * NS_PER_MS;
-    if (!edge->url || edge->away_ns < REDIAL_LOST_MS * NS_PER_MS) return;
+    if (edge->away_ns < (edge->role == BUS_DIAL ? DIALLER_MS : LISTENER_MS) * NS_PER_MS) return;
     edge->away_ns = 0;
-    edge->statistics.redials++;
-    (void)nng_dialer_close(edge->dialler);
-    (void)nng_dial(edge->socket, edge->url, &edge->dialler, NNG_FLAG_NONBLOCK);
+    edge->statistics.restarts++;
+    (void)(edge->role == BUS_DIAL ? nng_dialer_close(edge->dialler) : nng_listener_close(edge->listener));
+    (void)start(edge); /* what fails now, as an address still in use, is tried again */
 }
 
 /* check_nng ends the process when nng can't end connections any more (bus_probe.h): it would go on for ever without the
@@ -343,7 +349,7 @@ void bus_update(struct bus_edge *edge, struct mono now) {
         watch(edge, now);
         edge->away_ns = 0;
     } else {
-        dial_again(edge, now);
+        start_again(edge, now);
     }
     edge->updated = now;
 }

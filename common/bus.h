@@ -60,7 +60,7 @@ struct bus_statistics {
     uint64_t gaps;           /* frames that the peer sent in this connection and that never came */
     uint64_t connections;    /* generations so far */
     uint64_t timeouts;       /* connections given up for silence */
-    uint64_t redials;        /* diallers that were replaced, having had no connection for two seconds */
+    uint64_t restarts;       /* diallers and listeners that were replaced, having had no connection for seconds */
     uint32_t queue_messages; /* now */
     uint64_t queue_bytes;
 };

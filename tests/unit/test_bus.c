@@ -24,6 +24,7 @@
 #define MESSAGE_MAX 65536
 #define PATIENCE_MS 10000
 #define DEATHS      12
+#define CALLERS     500
 
 static const uint8_t KEY[32] = {1, 2, 3};
 static const uint8_t OTHER_KEY[32] = {3, 2, 1};
@@ -490,6 +491,18 @@ static int listen_bare(const struct pair *p) {
     return fd;
 }
 
+/* await_connection lets real time pass until both ends know each other. */
+static void await_connection(struct pair *p) {
+    struct mono deadline = mono_add_ms(mono_now(), PATIENCE_MS);
+    while (!bus_connected(p->gateway) || !bus_connected(p->zone)) {
+        assert_false(mono_reached(p->now, deadline));
+        poll(NULL, 0, 1);
+        p->now = mono_now();
+        update(p);
+        drain_both(p);
+    }
+}
+
 /* A peer that dies in the moment in which it is dialled: nng's own dialler would sooner or later give up for ever. */
 static void test_bus_peer_that_dies_when_dialled_is_dialled_again(void **state) {
     (void)state;
@@ -507,14 +520,26 @@ static void test_bus_peer_that_dies_when_dialled_is_dialled_again(void **state) 
     }
     p.now = mono_now();
     assert_int_equal(bus_edge_open(&p.zone, &p.zone_config, p.now), 0);
-    struct mono deadline = mono_add_ms(p.now, PATIENCE_MS);
-    while (!bus_connected(p.gateway) || !bus_connected(p.zone)) {
-        assert_false(mono_reached(p.now, deadline));
-        poll(NULL, 0, 1);
-        p.now = mono_now();
-        update(&p);
-        drain_both(&p);
+    await_connection(&p);
+    pair_deinit(&p);
+}
+
+/* The same from the other side: those who connect are gone before they are greeted. */
+static void test_bus_listener_whose_peers_die_when_they_connect_goes_on(void **state) {
+    (void)state;
+    struct pair p;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    pair_init(&p, false);
+    snprintf(address.sun_path, sizeof address.sun_path, "%.100s", p.listen_url + strlen("ipc://"));
+    assert_int_equal(bus_edge_open(&p.zone, &p.zone_config, p.now), 0);
+    for (int i = 0; i < CALLERS; i++) {
+        int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+        (void)!connect(fd, (struct sockaddr *)&address, sizeof address); /* refused once the listener has given up */
+        close(fd);
     }
+    p.now = mono_now();
+    assert_int_equal(bus_edge_open(&p.gateway, &p.gateway_config, p.now), 0);
+    await_connection(&p);
     pair_deinit(&p);
 }
 
@@ -529,7 +554,7 @@ static void test_bus_peer_that_is_away_is_dialled_anew(void **state) {
     }
     struct bus_statistics statistics;
     bus_statistics_read(p.gateway, &statistics);
-    assert_int_equal(statistics.redials, 4);
+    assert_int_equal(statistics.restarts, 4);
     assert_int_equal(bus_edge_open(&p.zone, &p.zone_config, p.now), 0);
     connect_pair(&p, NULL);
     pair_deinit(&p);
@@ -582,6 +607,7 @@ int main(void) {
         cmocka_unit_test(test_bus_silent_peer_is_given_up),
         cmocka_unit_test(test_bus_idle_connection_is_kept_alive),
         cmocka_unit_test(test_bus_peer_that_dies_when_dialled_is_dialled_again),
+        cmocka_unit_test(test_bus_listener_whose_peers_die_when_they_connect_goes_on),
         cmocka_unit_test(test_bus_peer_that_is_away_is_dialled_anew),
         cmocka_unit_test(test_bus_bad_configuration_is_refused),
         cmocka_unit_test(test_bus_address_in_use_is_said),
