@@ -199,20 +199,31 @@ static void test_link_hello_both_ways_makes_it_up(void **state) {
 
 static void test_link_hello_of_another_peer_is_refused(void **state) {
     struct fixture *f = *state;
-    struct wire_hello bad[5];
-    for (int i = 0; i < 5; i++) bad[i] = hello_of(3);
+    struct wire_hello bad[3] = {hello_of(3), hello_of(3), hello_of(3)};
     strcpy(bad[0].name, "persist-0");
-    bad[1].role = WIRE_ROLE_GATEWAY;
-    bad[1].index = bad[1].shard_count = 0;
-    bad[2].index = 0;
-    bad[3].shard_count = 3;
-    bad[4] = (struct wire_hello){.name = "persist-1", .role = WIRE_ROLE_ZONE, .incarnation = 3, .tick_hz = 60};
-    for (unsigned i = 0; i < 5; i++) {
+    bad[1].index = 0;
+    bad[2].shard_count = 3;
+    for (unsigned i = 0; i < 3; i++) {
         peer_greet(f, &bad[i]);
         PUMP_UNTIL(f, f->link.stats.bad == i + 1);
         assert_int_equal(f->link.state, LINK_GREETING);
     }
     come_up(f, 3);
+}
+
+static void test_link_hello_of_another_role_is_refused(void **state) {
+    struct fixture *f = *state;
+    char error[200];
+    struct link_config config = link_of(f);
+    config.peer = (struct link_peer){.role = WIRE_ROLE_GATEWAY, .kind = WIRE_BUS_GATEWAY_BATCH};
+    link_close(&f->link);
+    assert_int_equal(link_open(&f->link, &config, mono_now(), error, sizeof error), 0);
+    struct wire_hello hello = {.name = "persist-1", .role = WIRE_ROLE_ZONE, .incarnation = 3, .tick_hz = 60};
+    peer_greet(f, &hello);
+    PUMP_UNTIL(f, f->link.stats.bad == 1);
+    hello = (struct wire_hello){.name = "persist-1", .role = WIRE_ROLE_GATEWAY, .incarnation = 3};
+    peer_greet(f, &hello);
+    PUMP_UNTIL(f, f->ups == 1);
 }
 
 static void test_link_messages_before_hello_are_dropped(void **state) {
@@ -326,6 +337,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_link_hello_both_ways_makes_it_up),
         TEST(test_link_hello_of_another_peer_is_refused),
+        TEST(test_link_hello_of_another_role_is_refused),
         TEST(test_link_messages_before_hello_are_dropped),
         TEST(test_link_second_hello_other_kind_and_garbage_are_dropped),
         TEST(test_link_lost_connection_comes_back_the_same),
