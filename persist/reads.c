@@ -146,7 +146,8 @@ bool reads_has_changed(const struct reads *reads, uint64_t id) {
 
 int reads_query(struct reads *reads, const struct pg_call *calls, unsigned count, bool fresh, pg_done done, void *ctx) {
     reads->stats.queries++;
-    struct pg *pg = fresh && reads->config.primary ? reads->config.primary : reads->config.pg;
+    struct pg *pg = reads->config.pg;
+    if (reads->config.primary && (fresh || !pg_is_available(pg))) pg = reads->config.primary;
     int error = pg_run(pg, calls, count, PG_READ, READS_DEADLINE_MS, done, ctx);
     if (error) reads->stats.query_failures++;
     return error;

@@ -83,7 +83,7 @@ void reads_ask_cache(struct reads_ask *ask, const struct cache_key *key);
 struct reads_meta reads_meta_of(const struct cache_value *value);
 
 /* reads_loaded and reads_failed end a load; reads_query sends the calls of a fetch, with the reply to `done`, to the
- * primary where it must be `fresh`. */
+ * primary where it must be `fresh` or there is no replica now. */
 void reads_loaded(struct reads *reads, struct handle load, const void *bytes, size_t len);
 void reads_failed(struct reads *reads, struct handle load, int error);
 must_check int reads_query(struct reads *reads, const struct pg_call *calls, unsigned count, bool fresh, pg_done done,

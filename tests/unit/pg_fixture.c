@@ -172,19 +172,36 @@ void pg_fixture_start(struct pg_fixture *fixture) {
     }
 }
 
-void pg_fixture_open(struct pg_fixture *fixture, const char *settings) {
+/* make_folder makes what a server lies in, and the name of its log. */
+static void make_folder(struct pg_fixture *fixture, const char *settings, char *log_path, size_t size) {
     *fixture = (struct pg_fixture){.fixture_path = "/tmp/march-pg-XXXXXX"};
     snprintf(fixture->settings, sizeof fixture->settings, "%s", settings ? settings : "");
     if (!mkdtemp(fixture->fixture_path)) fail("mkdtemp: %s", strerror(errno));
     const struct passwd *user = server_user();
     if (chmod(fixture->fixture_path, 0755) != 0 || (user && chown(fixture->fixture_path, user->pw_uid, user->pw_gid) != 0))
         fail("%s: %s", fixture->fixture_path, strerror(errno));
-    char data[96], log_path[96];
-    snprintf(data, sizeof data, "%s/data", fixture->fixture_path);
-    snprintf(log_path, sizeof log_path, "%s/log", fixture->fixture_path);
+    snprintf(log_path, size, "%s/log", fixture->fixture_path);
     int log = open(log_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
     if (log < 0 || (user && fchown(log, user->pw_uid, user->pw_gid) != 0)) fail("%s: %s", log_path, strerror(errno));
     close(log);
+}
+
+void pg_fixture_replicate(struct pg_fixture *replica, const struct pg_fixture *primary) {
+    char program[128], data[96], log_path[96];
+    make_folder(replica, primary->settings, log_path, sizeof log_path);
+    snprintf(data, sizeof data, "%s/data", replica->fixture_path);
+    program_path("pg_basebackup", program, sizeof program);
+    run((const char *const[]){program, "-R", "-c", "fast", "-X", "stream", "--no-sync", "-U", "march", "-h",
+                              primary->fixture_path, "-D", data, NULL},
+        log_path, true);
+    pg_fixture_start(replica);
+    pg_fixture_uri(replica, PG_FIXTURE_DATABASE, replica->uri, sizeof replica->uri);
+}
+
+void pg_fixture_open(struct pg_fixture *fixture, const char *settings) {
+    char data[96], log_path[96];
+    make_folder(fixture, settings, log_path, sizeof log_path);
+    snprintf(data, sizeof data, "%s/data", fixture->fixture_path);
     make_data(data, log_path);
     pg_fixture_start(fixture);
     pg_fixture_uri(fixture, "postgres", fixture->uri, sizeof fixture->uri);

@@ -24,6 +24,10 @@ struct pg_fixture {
  * fsync=on -c max_connections=50" (no spaces within one), or NULL; fsync is off unless they say otherwise. */
 void pg_fixture_open(struct pg_fixture *fixture, const char *settings);
 
+/* pg_fixture_replicate starts a streaming replica of a server; its URI is that of the replica. To be closed like the other.
+ */
+void pg_fixture_replicate(struct pg_fixture *replica, const struct pg_fixture *primary);
+
 /* pg_fixture_close stops the server and removes its files. */
 void pg_fixture_close(struct pg_fixture *fixture);
 

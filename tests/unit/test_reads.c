@@ -38,6 +38,7 @@ struct bench {
     struct reads_inventory inventory;
     struct reads_guild guild;
     struct reads_board board;
+    struct pg *primary;  /* NULL but where `pg` is a replica */
     struct redis *redis; /* NULL but where boards are asked for */
     struct boards *boards;
     struct reads_meta meta;
@@ -127,16 +128,19 @@ static void open_boards(struct bench *b, const char *address) {
     assert_int_equal(boards_open(&b->boards, b->loop, &boards), 0);
 }
 
-static struct bench *open_bench_full(bool with_value, const char *redis) {
+static struct bench *open_bench_full(bool with_value, const char *redis, const char *replica) {
     struct bench *b = calloc(1, sizeof *b);
     assert_non_null(b);
     b->loop = ev_loop_new(EVFLAG_AUTO);
-    const struct pg_config pg = {.name = "reads", .uri = fixture.uri, .connections = 2, .connect_ms = 5000, .seed = 1};
+    struct pg_config pg = {.name = "reads", .uri = fixture.uri, .connections = 2, .connect_ms = 5000, .seed = 1};
+    if (replica) assert_int_equal(pg_create(b->loop, &pg, &b->primary), 0);
+    if (replica) pg.uri = replica;
     assert_int_equal(pg_create(b->loop, &pg, &b->pg), 0);
     if (with_value) b->value = open_value(b);
     if (redis) open_boards(b, redis);
     const struct reads_config config = {.loop = b->loop,
                                         .pg = b->pg,
+                                        .primary = b->primary,
                                         .value = b->value,
                                         .boards = b->boards,
                                         .shard_count = 1,
@@ -146,17 +150,17 @@ static struct bench *open_bench_full(bool with_value, const char *redis) {
                                         .live = live_of};
     b->reads = reads_create(&config);
     assert_non_null(b->reads);
-    AWAIT(b, pg_is_available(b->pg));
+    AWAIT(b, pg_is_available(b->pg) && (!replica || pg_is_available(b->primary)));
     if (b->value) AWAIT(b, value_is_started(b->value));
     return b;
 }
 
 static struct bench *open_bench_with(bool with_value) {
-    return open_bench_full(with_value, NULL);
+    return open_bench_full(with_value, NULL, NULL);
 }
 
 static struct bench *open_bench_on(const char *redis) {
-    return open_bench_full(false, redis);
+    return open_bench_full(false, redis, NULL);
 }
 
 static struct bench *open_bench(void) {
@@ -167,6 +171,7 @@ static void close_bench(struct bench *b) {
     redis_close(b->redis);
     value_destroy(b->value);
     pg_destroy(b->pg);
+    pg_destroy(b->primary);
     boards_close(b->boards);
     reads_destroy(b->reads);
     ev_loop_destroy(b->loop);
@@ -451,6 +456,28 @@ static void on_command(void *ctx, const struct ledger_result *result) {
     reads_inventory(b->reads, 50, on_inventory, b); /* as soon as he may know */
 }
 
+/* The replica is held back, so that what it says differs from what the primary says. */
+static void test_reads_go_to_the_replica_but_for_what_changed_lately(void **state) {
+    (void)state;
+    struct pg_fixture replica;
+    pg_fixture_replicate(&replica, &fixture);
+    struct bench *b = open_bench_full(false, NULL, replica.uri);
+    pg_fixture_execute(&replica, "select pg_wal_replay_pause()");
+    while (pg_fixture_number(&replica, "select (pg_get_wal_replay_pause_state() = 'paused')::int::text") == 0) turn(b);
+    pg_fixture_execute(&fixture, "update players set region = 'other' where player in (31, 32)");
+    assert_int_equal(profile(b, 31), 0);
+    assert_string_equal(b->results[0].profile.region, "main");
+    reads_player_changed(b->reads, 32);
+    assert_int_equal(profile(b, 32), 0);
+    assert_string_equal(b->results[0].profile.region, "other");
+    pg_fixture_close(&replica);
+    AWAIT(b, !pg_is_available(b->pg));
+    assert_int_equal(profile(b, 33), 0);
+    assert_false(b->meta.stale);
+    pg_fixture_execute(&fixture, "update players set region = 'main' where player in (31, 32)");
+    close_bench(b);
+}
+
 static void on_board(void *ctx, int error, const struct reads_board *board, struct reads_meta meta) {
     struct bench *b = ctx;
     b->error = error;
@@ -696,6 +723,7 @@ int main(void) {
         cmocka_unit_test(test_reads_what_is_not_there_is_remembered_too),
         cmocka_unit_test(test_reads_changes_are_seen_once_they_are_said),
         cmocka_unit_test(test_reads_changes_by_others_are_heard),
+        cmocka_unit_test(test_reads_go_to_the_replica_but_for_what_changed_lately),
         cmocka_unit_test(test_reads_boards_without_redis_come_from_rows),
         cmocka_unit_test(test_reads_own_writes_are_read),
         cmocka_unit_test(test_reads_names_are_filtered_once_the_filter_is_full),
