@@ -305,7 +305,7 @@ static void take_load(struct zone *zone, const struct wire_player_load *asked) {
 
 static void say_granted(struct zone *zone, uint64_t player, uint64_t key, enum wire_grant_result result) {
     struct zone_outbox *box = &zone->outbox;
-    if (box->granted_count == WIRE_REPORT_GRANTS_MAX) return; /* the zone sends it again when it connects again */
+    if (box->granted_count == WIRE_REPORT_GRANTS_MAX) return; /* the zone sends it again after a while */
     box->granted[box->granted_count++] = (struct wire_grant_answer){.player = player, .key = key, .result = result};
 }
 

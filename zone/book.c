@@ -44,6 +44,7 @@ struct pending {
 /* What book_report has filled in, for book_reported. */
 struct draft {
     uint32_t shard;
+    struct mono at;
     struct wire_player_load loads[WIRE_REPORT_LOADS_MAX];
     uint16_t pending[WIRE_REPORT_LOADS_MAX];
     struct wire_player_state states[WIRE_REPORT_STATES_MAX];
@@ -374,7 +375,7 @@ static void draft_grants(const struct book *b, struct draft *d, struct mono now)
     if (b->grants_open == 0) return;
     for (uint32_t count = b->grant_first; count != b->grant_next && d->grant_count < WIRE_REPORT_GRANTS_MAX; count++) {
         const struct grant *grant = grant_at(b, count);
-        if (grant->step != GRANT_DUE || grant->shard != d->shard || !mono_reached(now, grant->due_at)) continue;
+        if (grant->step == GRANT_DONE || grant->shard != d->shard || !mono_reached(now, grant->due_at)) continue;
         d->grants[d->grant_count++] = grant->grant;
     }
 }
@@ -383,6 +384,7 @@ bool book_report(struct book *b, uint32_t shard, uint64_t tick, struct mono now,
                  struct wire_zone_report *report) {
     struct draft *d = b->draft;
     d->shard = shard;
+    d->at = now;
     d->load_count = d->state_count = d->departed_count = d->grant_count = 0;
     draft_loads(b, d, now);
     draft_departed(b, d);
@@ -405,7 +407,11 @@ void book_reported(struct book *b, uint64_t seq) {
         b->kept[d->sources[i]].sent = d->states[i];
         b->kept[d->sources[i]].sent_seq = seq;
     }
-    for (uint32_t i = 0; i < d->grant_count; i++) grant_at(b, (uint32_t)d->grants[i].key)->step = GRANT_SENT;
+    for (uint32_t i = 0; i < d->grant_count; i++) {
+        struct grant *grant = grant_at(b, (uint32_t)d->grants[i].key);
+        grant->step = GRANT_SENT;
+        grant->due_at = mono_add_ms(d->at, BOOK_ANSWER_MS);
+    }
     b->stats.states_reported += d->state_count;
 }
 
@@ -430,7 +436,9 @@ void book_resend(struct book *b, uint32_t shard) {
     resend_states(b, shard);
     for (uint32_t count = b->grant_first; count != b->grant_next; count++) {
         struct grant *grant = grant_at(b, count);
-        if (grant->shard == shard && grant->step == GRANT_SENT) grant->step = GRANT_DUE;
+        if (grant->shard != shard || grant->step != GRANT_SENT) continue;
+        grant->step = GRANT_DUE;
+        grant->due_at = (struct mono){0};
     }
     for (uint32_t i = 0; i < b->pending_count; i++) {
         if (b->pending[i].shard == shard) b->pending[i].is_sent = false;

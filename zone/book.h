@@ -32,7 +32,8 @@
 #define BOOK_DEPARTED_MAX 4096 /* the sessions of a full gateway, leaving while persist is away */
 #define BOOK_GRANTS_MAX   4096 /* ten minutes of a busy zone's kills */
 #define BOOK_PENDING_MS   10000
-#define BOOK_RETRY_MS     500 /* after persist could not answer */
+#define BOOK_RETRY_MS     500  /* after persist could not answer */
+#define BOOK_ANSWER_MS    5000 /* a grant without an answer is sent again: answers that find no room are dropped */
 
 struct book_stats {
     uint64_t attaches_waited;  /* that had to ask persist */

@@ -403,6 +403,19 @@ static void test_reporter_grant_is_kept_until_answered(void **state) {
     assert_int_equal(book_stats(f->book)->grants_refused, 1);
 }
 
+static void test_reporter_grant_without_an_answer_is_sent_again(void **state) {
+    struct fixture *f = *state;
+    persist_up(f, 1, 1);
+    kill_one(f, join(f, SESSION, PLAYER, EPOCH));
+    WAIT_FOR(f, f->grant_count == 1);
+    struct wire_zone_report report = {0};
+    (void)book_report(f->book, 0, 1, test_now(f), true, &report);
+    assert_int_equal(report.grant_count, 0);
+    (void)book_report(f->book, 0, 1, mono_add_ms(test_now(f), BOOK_ANSWER_MS), true, &report);
+    assert_int_equal(report.grant_count, 1);
+    assert_int_equal(report.grants[0].key, f->grants[0].key);
+}
+
 static void test_reporter_grants_beyond_the_list_cost_the_oldest(void **state) {
     struct fixture *f = *state;
     persist_up(f, 1, 1);
@@ -485,6 +498,7 @@ int main(void) {
         TEST(test_reporter_everything_unanswered_goes_to_a_new_incarnation),
         TEST(test_reporter_states_go_again_when_persist_asks),
         TEST(test_reporter_grant_is_kept_until_answered),
+        TEST(test_reporter_grant_without_an_answer_is_sent_again),
         TEST(test_reporter_grants_beyond_the_list_cost_the_oldest),
         TEST(test_reporter_departed_beyond_the_table_cost_the_oldest),
         TEST(test_reporter_effect_heals_the_player),
