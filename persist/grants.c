@@ -217,6 +217,7 @@ uint64_t grants_watermark(const struct grants *g) {
 struct grants_stats grants_stats_get(const struct grants *g) {
     struct grants_stats stats = g->stats;
     stats.waiting = (uint32_t)(g->newest_end - g->oldest);
+    stats.is_replaying = g->oldest < stats.replayed; /* numbers begin at 0, and with those */
     stats.applying = g->applying;
     return stats;
 }

@@ -12,6 +12,7 @@
 #ifndef MARCH_PERSIST_GRANTS_H
 #define MARCH_PERSIST_GRANTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,6 +41,7 @@ struct grants_stats {
     uint64_t replayed; /* from the journal */
     uint64_t applied;
     uint64_t retries;
+    bool is_replaying; /* some of the replayed are not applied */
     uint32_t waiting;  /* not applied */
     uint32_t applying; /* of these, handed out */
 };

@@ -550,6 +550,12 @@ static bool find_shard(void *ctx, uint32_t shard, char url[ABROAD_URL_SIZE]) {
     return size > 0 && size < ABROAD_URL_SIZE;
 }
 
+/* What is replayed may have been applied long ago: its keys are to be there until it has all been asked about. */
+static bool may_clean(void *ctx) {
+    const struct service *s = ctx;
+    return !grants_stats_get(s->grants).is_replaying;
+}
+
 static int open_reads(struct service *s, char *error, size_t error_size) {
     const struct config_persistence *p = &s->config->persist;
     if (s->config->persists_count > 1) s->abroad = abroad_create(s->loop, find_shard, s);
@@ -569,7 +575,9 @@ static int open_reads(struct service *s, char *error, size_t error_size) {
                                        .live = is_live};
     s->reads = reads_create(&reads);
     const struct upkeep_config upkeep = {.events_keep_days = p->events_keep_days,
-                                         .idempotency_keep_h = p->idempotency_keep_h};
+                                         .idempotency_keep_h = p->idempotency_keep_h,
+                                         .may_clean = may_clean,
+                                         .ctx = s};
     s->upkeep = upkeep_create(s->loop, s->upkeep_pg, &upkeep);
     if (s->audit && s->reads && s->upkeep && (s->abroad || s->config->persists_count == 1)) {
         reads_start(s->reads);

@@ -180,6 +180,11 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int events) {
     (void)loop, (void)events;
     struct lane *lane = timer->data;
     lane->task = first_due(lane);
+    const struct upkeep_config *config = &lane->upkeep->config;
+    if (lane->task == UPKEEP_CLEAN && config->may_clean && !config->may_clean(config->ctx)) {
+        finish(lane, config->every_ms[UPKEEP_CLEAN]);
+        return;
+    }
     struct pg_call calls[3];
     unsigned count = build(lane, calls);
     lane->running = true;

@@ -49,6 +49,8 @@ struct upkeep_config {
     uint32_t events_keep_days;            /* 0 is 30 */
     uint32_t idempotency_keep_h;          /* 0 is 24 */
     uint32_t every_ms[UPKEEP_TASK_COUNT]; /* 0: as above */
+    bool (*may_clean)(void *ctx);         /* whether keys may go by now; otherwise CLEAN waits its turn out. NULL: always */
+    void *ctx;
 };
 
 struct upkeep_stats {

@@ -184,6 +184,22 @@ static void test_upkeep_fold_does_not_wait_behind_a_reader(void **state) {
     close_all(&harness, upkeep);
 }
 
+static bool is_asked(void *ctx) {
+    return ++*(unsigned *)ctx > 3;
+}
+
+static void test_upkeep_keys_stay_until_they_may_go(void **state) {
+    (void)state;
+    unsigned asked = 0;
+    struct harness harness = open_pool();
+    struct upkeep_config config = {.every_ms = {[UPKEEP_CLEAN] = 20}, .may_clean = is_asked, .ctx = &asked};
+    struct upkeep *upkeep = upkeep_create(harness.loop, harness.pg, &config);
+    harness_until(&harness, upkeep_stats_get(upkeep).runs[UPKEEP_CLEAN] > 0);
+    assert_true(asked > 3);
+    harness_until(&harness, !upkeep_stats_get(upkeep).running);
+    close_all(&harness, upkeep);
+}
+
 static void test_upkeep_cleans_old_keys_in_helpings(void **state) {
     (void)state;
     pg_fixture_execute(
@@ -213,6 +229,7 @@ int main(void) {
         cmocka_unit_test(test_upkeep_closed_days_are_not_read_again),
         cmocka_unit_test(test_upkeep_slow_statistics_delay_no_other),
         cmocka_unit_test(test_upkeep_fold_does_not_wait_behind_a_reader),
+        cmocka_unit_test(test_upkeep_keys_stay_until_they_may_go),
         cmocka_unit_test(test_upkeep_cleans_old_keys_in_helpings),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
