@@ -319,6 +319,7 @@ void pg_destroy(struct pg *pg) {
         ev_timer_stop(pg->loop, &pg->places[i].retry);
         struct pg_job_queue jobs = pg_connection_close(&pg->places[i].connection);
         for (struct pg_job *job = pg_job_pop(&jobs); job; job = pg_job_pop(&jobs)) resolve_lost(pg, job, "closed", now);
+        pg_connection_deinit(&pg->places[i].connection);
     }
     for (struct pg_job *job = pg_job_pop(&pg->queue); job; job = pg_job_pop(&pg->queue))
         reply(pg, job, MARCH_ERR_UNAVAILABLE, "closed");

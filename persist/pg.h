@@ -22,8 +22,8 @@
  *
  * Limits: PG_CALLS_MAX calls a job, `queue_max` jobs and `queue_bytes_max` bytes of parameters waiting; past that pg_run
  * returns MARCH_ERR_FULL. While the circuit breaker is open it returns MARCH_ERR_UNAVAILABLE. Results are held whole in
- * memory, so statements that may return many rows must page. libpq looks a host name up with a blocking call: give an
- * address or a socket.
+ * memory, so statements that may return many rows must page. A host's name is looked up off the loop (resolve.h);
+ * of several hosts (pg_uri.h) give addresses.
  *
  * Behind pgBouncer in transaction mode prepared statements are not possible (before 1.21): add `march_prepared=off` to the
  * URI's parameters. Then statements are sent with their text, and nothing is set on the session.

@@ -6,6 +6,7 @@
 
 #include "common/check.h"
 #include "common/log.h"
+#include "persist/pg_uri.h"
 
 #define SLOT_COUNT    (2 * PG_STATEMENTS_MAX)
 #define NAME_BYTES    16
@@ -229,6 +230,8 @@ static bool take_results(struct pg_connection *connection) {
 
 /* --- the loop's side */
 
+static void resolve(struct pg_connection *connection);
+
 static void lose(struct pg_connection *connection, const char *why) {
     connection->events.lost(connection->events.ctx, connection, why);
 }
@@ -273,7 +276,10 @@ static void on_io(struct ev_loop *loop, ev_io *io, int events) {
     (void)loop;
     struct pg_connection *connection = io->data;
     if (connection->state == PG_CONNECTING) {
-        continue_connect(connection);
+        if (connection->conn)
+            continue_connect(connection);
+        else
+            resolve(connection);
         return;
     }
     if (connection->state == PG_BROKEN) return;
@@ -313,34 +319,56 @@ void pg_connection_init(struct pg_connection *connection, struct ev_loop *loop, 
     connection->io.data = connection->timer.data = connection;
 }
 
-/* Ours first, so that the URI may say otherwise: a peer that has vanished is noticed within seconds. */
-static PGconn *start(const char *uri) {
-    static const char *const keywords[] = {"keepalives_idle",
-                                           "keepalives_interval",
-                                           "keepalives_count",
-                                           "tcp_user_timeout",
-                                           "fallback_application_name",
-                                           "dbname",
-                                           NULL};
-    const char *const values[] = {"5", "2", "3", "10000", "marchland", uri, NULL};
-    return PQconnectStartParams(keywords, values, 1);
-}
-
-void pg_connection_open(struct pg_connection *connection, const char *uri, uint32_t connect_ms) {
-    CHECK(connection->state == PG_IDLE);
-    memset(connection->prepared, 0, sizeof connection->prepared);
-    connection->conn = start(uri);
-    connection->made = false;
-    connection->last_words[0] = '\0';
-    connection->state = PG_CONNECTING;
+static void begin_connect(struct pg_connection *connection, const char *host, const struct resolved *found) {
+    connection->conn = pg_uri_connect(connection->uri, host, found);
     if (!connection->conn || PQstatus(connection->conn) == CONNECTION_BAD) {
         lose_later(connection);
         return;
     }
     PQsetNoticeReceiver(connection->conn, on_notice, NULL);
+    watch(connection, EV_WRITE);
+}
+
+/* Asks for the host's addresses: now, or again when they were looked up. */
+static void resolve(struct pg_connection *connection) {
+    char host[RESOLVE_NAME_MAX + 1];
+    struct resolved found;
+    if (!pg_uri_host(connection->uri, host)) {
+        begin_connect(connection, NULL, NULL);
+        return;
+    }
+    if (!connection->resolver) connection->resolver = resolver_create();
+    int error = connection->resolver ? resolver_ask(connection->resolver, host, mono_now(), &found) : MARCH_ERR_SYSTEM;
+    if (error == 0) {
+        begin_connect(connection, host, &found);
+    } else if (error == MARCH_ERR_EMPTY) {
+        ev_io_stop(connection->loop, &connection->io);
+        ev_io_set(&connection->io, resolver_fd(connection->resolver), EV_READ);
+        ev_io_start(connection->loop, &connection->io);
+    } else {
+        snprintf(connection->last_words, sizeof connection->last_words, "no address of the host: %s",
+                 march_error_text(error));
+        ev_io_stop(connection->loop, &connection->io);
+        lose_later(connection);
+    }
+}
+
+void pg_connection_open(struct pg_connection *connection, const char *uri, uint32_t connect_ms) {
+    CHECK(connection->state == PG_IDLE);
+    memset(connection->prepared, 0, sizeof connection->prepared);
+    connection->uri = uri;
+    connection->made = false;
+    connection->last_words[0] = '\0';
+    connection->state = PG_CONNECTING;
     ev_timer_set(&connection->timer, connect_ms / 1e3, 0.);
     ev_timer_start(connection->loop, &connection->timer);
-    watch(connection, EV_WRITE);
+    resolve(connection);
+}
+
+void pg_connection_deinit(struct pg_connection *connection) {
+    CHECK(connection->state == PG_IDLE);
+    resolver_close(connection->resolver);
+    connection->resolver = NULL;
 }
 
 struct pg_job_queue pg_connection_close(struct pg_connection *connection) {

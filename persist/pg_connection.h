@@ -13,6 +13,7 @@
 #ifndef MARCH_PERSIST_PG_CONNECTION_H
 #define MARCH_PERSIST_PG_CONNECTION_H
 
+#include "common/resolve.h"
 #include "persist/pg_job.h"
 
 enum pg_connection_state {
@@ -48,7 +49,9 @@ struct pg_connection {
     struct pg_connection_events events;
     struct pg_statement_table *statements; /* of the pool; NULL: nothing is prepared */
     uint32_t statement_ms;
-    PGconn *conn;
+    const char *uri;           /* of the last open */
+    struct resolver *resolver; /* NULL until a name had to be looked up */
+    PGconn *conn;              /* CONNECTING: NULL while its host is looked up */
     enum pg_connection_state state;
     bool made; /* was READY since it was opened */
     ev_io io;
@@ -61,7 +64,11 @@ struct pg_connection {
 void pg_connection_init(struct pg_connection *connection, struct ev_loop *loop, const struct pg_connection_events *events,
                         struct pg_statement_table *statements, uint32_t statement_ms);
 
-/* pg_connection_open begins to connect; lost() comes from the loop where that does not work within `connect_ms`. */
+/* pg_connection_deinit frees what is left, after pg_connection_close. */
+void pg_connection_deinit(struct pg_connection *connection);
+
+/* pg_connection_open begins to connect; `uri` must stay. lost() comes from the loop where that does not work within
+ * `connect_ms`. */
 void pg_connection_open(struct pg_connection *connection, const char *uri, uint32_t connect_ms);
 
 /* pg_connection_close ends it, whatever it does, and returns the jobs that were in flight, the oldest first. */

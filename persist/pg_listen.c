@@ -20,7 +20,8 @@ struct pg_listen {
     struct pg_listen_config config;
     char uri[PG_URI_MAX];
     char channel[CHANNEL_BYTES];
-    PGconn *conn;
+    PGconn *conn;              /* CONNECTING: NULL while its host is looked up */
+    struct resolver *resolver; /* NULL until a name had to be looked up */
     enum state state;
     bool was_listening; /* ever */
     bool pinged;        /* and not answered yet */
@@ -110,6 +111,8 @@ static void take_notifications(struct pg_listen *listen) {
     }
 }
 
+static void resolve(struct pg_listen *listen);
+
 static void continue_connect(struct pg_listen *listen) {
     switch (PQconnectPoll(listen->conn)) {
     case PGRES_POLLING_READING: watch(listen, EV_READ); return;
@@ -123,7 +126,10 @@ static void on_io(struct ev_loop *loop, ev_io *io, int events) {
     (void)loop;
     struct pg_listen *listen = io->data;
     if (listen->state == CONNECTING) {
-        continue_connect(listen);
+        if (listen->conn)
+            continue_connect(listen);
+        else
+            resolve(listen);
         return;
     }
     if ((events & EV_WRITE) != 0) {
@@ -136,15 +142,39 @@ static void on_io(struct ev_loop *loop, ev_io *io, int events) {
     if (!good || PQstatus(listen->conn) == CONNECTION_BAD) lose_with_error(listen);
 }
 
-static void connect_again(struct pg_listen *listen) {
-    listen->conn = PQconnectStart(listen->uri);
-    listen->state = CONNECTING;
-    if (!listen->conn || PQstatus(listen->conn) == CONNECTION_BAD) {
+static void begin_connect(struct pg_listen *listen, const char *host, const struct resolved *found) {
+    listen->conn = pg_uri_connect(listen->uri, host, found);
+    if (listen->conn && PQstatus(listen->conn) != CONNECTION_BAD)
+        watch(listen, EV_WRITE);
+    else
         lose(listen, "can't connect");
+}
+
+/* Asks for the host's addresses: now, or again when they were looked up. */
+static void resolve(struct pg_listen *listen) {
+    char host[RESOLVE_NAME_MAX + 1];
+    struct resolved found;
+    if (!pg_uri_host(listen->uri, host)) {
+        begin_connect(listen, NULL, NULL);
         return;
     }
+    if (!listen->resolver) listen->resolver = resolver_create();
+    int error = listen->resolver ? resolver_ask(listen->resolver, host, mono_now(), &found) : MARCH_ERR_SYSTEM;
+    if (error == 0) {
+        begin_connect(listen, host, &found);
+    } else if (error == MARCH_ERR_EMPTY) {
+        ev_io_stop(listen->loop, &listen->io);
+        ev_io_set(&listen->io, resolver_fd(listen->resolver), EV_READ);
+        ev_io_start(listen->loop, &listen->io);
+    } else {
+        lose(listen, "no address of the host");
+    }
+}
+
+static void connect_again(struct pg_listen *listen) {
+    listen->state = CONNECTING;
     wait_ms(listen, PG_LISTEN_CONNECT_MS);
-    watch(listen, EV_WRITE);
+    resolve(listen);
 }
 
 static void on_timer(struct ev_loop *loop, ev_timer *timer, int events) {
@@ -198,6 +228,7 @@ void pg_listen_close(struct pg_listen *listen) {
     ev_io_stop(listen->loop, &listen->io);
     ev_timer_stop(listen->loop, &listen->timer);
     PQfinish(listen->conn);
+    resolver_close(listen->resolver);
     free(listen);
 }
 

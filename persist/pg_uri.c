@@ -1,6 +1,7 @@
 #include "persist/pg_uri.h"
 
 #include <libpq-fe.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char KEY[] = "march_prepared=";
@@ -44,4 +45,46 @@ int pg_uri_split(const char *uri, char out[PG_URI_MAX], bool *prepared) {
     PQconninfoOption *options = PQconninfoParse(out, NULL);
     PQconninfoFree(options);
     return options ? 0 : MARCH_ERR_INVALID;
+}
+
+static const char *option(const PQconninfoOption *options, const char *keyword) {
+    for (; options->keyword; options++)
+        if (strcmp(options->keyword, keyword) == 0) return options->val ? options->val : "";
+    return "";
+}
+
+bool pg_uri_host(const char *uri, char host[RESOLVE_NAME_MAX + 1]) {
+    PQconninfoOption *options = PQconninfoParse(uri, NULL);
+    if (!options) return false;
+    const char *name = option(options, "host");
+    size_t len = strlen(name);
+    bool is_name = len > 0 && len <= RESOLVE_NAME_MAX && name[0] != '/' && name[0] != '@' && !strchr(name, ',') &&
+                   option(options, "hostaddr")[0] == '\0' && !resolve_is_address(name);
+    if (is_name) memcpy(host, name, len + 1);
+    PQconninfoFree(options);
+    return is_name;
+}
+
+/* Ours first, so that the URI may say otherwise: a peer that has vanished is noticed within seconds. The host comes once for
+ * each of its addresses, which are tried in turn; its name stays, for certificates are checked against it. */
+PGconn *pg_uri_connect(const char *uri, const char *host, const struct resolved *found) {
+    char hosts[RESOLVE_ADDRESSES_MAX * (RESOLVE_NAME_MAX + 1)] = "", addresses[sizeof found->addresses] = "";
+    size_t host_len = 0, address_len = 0;
+    for (unsigned i = 0; host && i < found->count; i++) {
+        const char *comma = i > 0 ? "," : "";
+        host_len += (size_t)snprintf(hosts + host_len, sizeof hosts - host_len, "%s%s", comma, host);
+        address_len +=
+            (size_t)snprintf(addresses + address_len, sizeof addresses - address_len, "%s%s", comma, found->addresses[i]);
+    }
+    const char *const keywords[] = {"keepalives_idle",
+                                    "keepalives_interval",
+                                    "keepalives_count",
+                                    "tcp_user_timeout",
+                                    "fallback_application_name",
+                                    "dbname",
+                                    host ? "host" : NULL,
+                                    "hostaddr",
+                                    NULL};
+    const char *const values[] = {"5", "2", "3", "10000", "marchland", uri, hosts, addresses, NULL};
+    return PQconnectStartParams(keywords, values, 1);
 }

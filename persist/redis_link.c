@@ -23,6 +23,7 @@
 #define OUT_INITIAL 65536
 
 static void begin(struct redis_link *link);
+static void connect_target(struct redis_link *link);
 
 /* Arrays of a hostile or broken server are bounded before memory is taken for them. */
 static void *create_array(const redisReadTask *task, int elements) {
@@ -269,7 +270,10 @@ static void on_readable(struct ev_loop *loop, ev_io *watcher, int events) {
     (void)events;
     struct redis_link *link = watcher->data;
     link->in_event = true;
-    receive(link);
+    if (link->fd < 0)
+        connect_target(link);
+    else
+        receive(link);
     link->in_event = false;
 }
 
@@ -311,27 +315,33 @@ static int unix_address(const struct redis_host *host, struct sockaddr_storage *
     return 0;
 }
 
-static int tcp_address(const struct redis_host *host, struct sockaddr_storage *out, socklen_t *len) {
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV}, *found;
+/* tcp_address gives the address where it is known, MARCH_ERR_EMPTY while it is looked up. */
+static int tcp_address(struct redis_link *link, struct sockaddr_storage *out, socklen_t *len) {
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV | AI_NUMERICHOST}, *info;
+    struct resolved found;
     char port[8];
-    snprintf(port, sizeof port, "%u", host->port);
-    if (getaddrinfo(host->name, port, &hints, &found) != 0) return MARCH_ERR_NOT_FOUND;
-    memcpy(out, found->ai_addr, found->ai_addrlen);
-    *len = found->ai_addrlen;
-    freeaddrinfo(found);
+    if (link->resolver == NULL && (link->resolver = resolver_create()) == NULL) return MARCH_ERR_SYSTEM;
+    int error = resolver_ask(link->resolver, link->target.name, mono_now(), &found);
+    if (error) return error;
+    snprintf(port, sizeof port, "%u", link->target.port);
+    if (getaddrinfo(found.addresses[0], port, &hints, &info) != 0) return MARCH_ERR_NOT_FOUND;
+    memcpy(out, info->ai_addr, info->ai_addrlen);
+    *len = info->ai_addrlen;
+    freeaddrinfo(info);
     return 0;
 }
 
-/* connect_to returns a socket on its way to `host`, or an error. */
-static int connect_to(const struct redis_host *host) {
+/* connect_to returns a socket on its way to the target, or an error. */
+static int connect_to(struct redis_link *link) {
     struct sockaddr_storage address;
     socklen_t len;
-    int error = host->port == 0 ? unix_address(host, &address, &len) : tcp_address(host, &address, &len);
+    bool is_tcp = link->target.port != 0;
+    int error = is_tcp ? tcp_address(link, &address, &len) : unix_address(&link->target, &address, &len);
     if (error) return error;
     int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return MARCH_ERR_SYSTEM;
     int on = 1;
-    if (host->port != 0) {
+    if (is_tcp) {
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     }
@@ -342,20 +352,31 @@ static int connect_to(const struct redis_host *host) {
     return MARCH_ERR_SYSTEM;
 }
 
-/* begin connects to the target. */
-static void begin(struct redis_link *link) {
-    link->state = REDIS_LINK_CONNECTING;
-    arm(link, link->connect_ms);
-    int fd = connect_to(&link->target);
+/* connect_target connects, or waits for the lookup and is then called again. */
+static void connect_target(struct redis_link *link) {
+    ev_io_stop(link->loop, &link->readable);
+    int fd = connect_to(link);
+    if (fd == MARCH_ERR_EMPTY) {
+        ev_io_set(&link->readable, resolver_fd(link->resolver), EV_READ);
+        ev_io_start(link->loop, &link->readable);
+        return;
+    }
     if (fd < 0 || reset_reader(link) != 0) {
         if (fd >= 0) close(fd);
-        redis_link_drop(link, fd == MARCH_ERR_NOT_FOUND ? "no such host" : strerror(errno));
+        redis_link_drop(link, fd == MARCH_ERR_SYSTEM ? strerror(errno) : "no address of the host");
         return;
     }
     link->fd = fd;
     ev_io_set(&link->readable, fd, EV_READ);
     ev_io_set(&link->writable, fd, EV_WRITE);
     ev_io_start(link->loop, &link->writable);
+}
+
+/* begin connects to the target. */
+static void begin(struct redis_link *link) {
+    link->state = REDIS_LINK_CONNECTING;
+    arm(link, link->connect_ms);
+    connect_target(link);
 }
 
 /* on_timer: time to try again, or the way to ready took too long. */
@@ -406,6 +427,7 @@ void redis_link_close(struct redis_link *link) {
     ev_prepare_stop(link->loop, &link->flush);
     redisReaderFree(link->reader);
     redis_request_deinit(&link->request);
+    resolver_close(link->resolver);
     free(link->out);
     *link = (struct redis_link){.fd = -1};
 }

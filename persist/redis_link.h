@@ -12,8 +12,8 @@
  * be able to end us.
  *
  * Limits: `out_bytes_max` waiting bytes (MARCH_ERR_FULL), replies of REDIS_REPLY_BYTES_MAX bytes and
- * REDIS_REPLY_ELEMENTS_MAX elements an array (the connection is dropped). Host names are looked up with a blocking call, so
- * name servers by address or socket. One thread, that of the loop. Callbacks may call anything here but redis_link_close.
+ * REDIS_REPLY_ELEMENTS_MAX elements an array (the connection is dropped). Host names are looked up off the loop (resolve.h),
+ * and the first address is taken. One thread, that of the loop. Callbacks may call anything here but redis_link_close.
  */
 #ifndef MARCH_PERSIST_REDIS_LINK_H
 #define MARCH_PERSIST_REDIS_LINK_H
@@ -27,6 +27,7 @@
 
 #include "common/backoff.h"
 #include "common/error.h"
+#include "common/resolve.h"
 #include "persist/redis_address.h"
 #include "persist/redis_request.h"
 
@@ -72,7 +73,8 @@ struct redis_link {
     struct redis_host target;
     uint32_t greeting; /* answers that are to come */
     uint32_t generation;
-    int fd;
+    int fd;                    /* -1: none; while connecting, the host is being looked up */
+    struct resolver *resolver; /* NULL until a name had to be looked up */
     struct redisReader *reader;
     struct redisReplyObjectFunctions functions; /* of the reader */
     struct redis_request request;               /* of the greeting */
