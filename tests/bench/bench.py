@@ -192,13 +192,14 @@ def jitter(bench, rounds=5, seconds=10):
 
 
 def kept_state(bench):
-    """The journal and what is behind it; the journal's ratio is of two tails, so the median of some runs."""
+    """The journal and what is behind it; the journal's ratio is of two tails, so the median of some runs. Motion counts with
+    the table of players before the journal."""
     journals = [bench.program("bench_journal", "10") for _ in range(JOURNAL_ROUNDS)]
     bench.raw["bench_journal"] = journals
-    yield Figure("motion journaled and durable", min(j["updates_per_s"] for j in journals), "updates/s", 200000, False)
+    motion = bench.program("bench_motion")
+    yield Figure("motion journaled and durable, on one core", motion["reported_durable_per_s"], "updates/s", 200000, False)
     ratio = statistics.median(j["p99_ratio"] for j in journals)
     yield Figure("append to durable p99 at 200,000/s, against write+fdatasync", ratio, "x", 1.5, True)
-    motion = bench.program("bench_motion")
     yield Figure("database writes avoided, 10,000 players at 4/s", motion["writes_avoided_percent"], "%", 95, False)
     yield Figure("write-behind flush, against binary COPY", motion["flush_ratio"], "x", 0.5, False)
     yield Figure("recovery of 100,000 players", motion["recovery_s"], "s", 2, True)
