@@ -44,7 +44,8 @@ create table players (
 create index players_of_guild on players (guild) where guild is not null;
 
 -- Motion: the newest state that was written behind. Positions are Q16.16 metres, yaw 65536 to the turn. Written every few
--- seconds for whoever moved, so there is room in each page for the next version, and no index but the key: updates stay in their page.
+-- seconds for whoever moved, so there is room in each page for the next version of every row in it, and no index but the key:
+-- updates stay in their page.
 create table player_state (
     player        bigint  primary key check (player > 0),
     session_epoch bigint  not null,
@@ -56,7 +57,7 @@ create table player_state (
     level         integer not null check (level between 0 and 65535),
     hit_points    integer not null check (hit_points between 0 and 65535),
     flags         integer not null default 0 check (flags between 0 and 65535)
-) with (fillfactor = 70);
+) with (fillfactor = 45);
 
 -- Accounts of value. Owner kinds: 1 player, 2 guild bank, 3 auction escrow, 4 transfer escrow. (5 another shard, 8 the source
 -- and 9 the sink are in the entries of events only.)

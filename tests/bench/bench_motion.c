@@ -3,8 +3,8 @@
  *   bench_motion [PLAYERS]
  *
  * - Flush: all PLAYERS (100,000) dirty, over rows that are there, against binary COPY of the same rows by libpq into an
- * empty table of the same definition, on one connection, COPY then flush, five rounds, medians. The first flush, into an
- * empty table, is told beside it.
+ * empty table of the same definition (but with full pages), on one connection, COPY then flush, five rounds, medians. The
+ * first flush, into an empty table, is told beside it.
  * - Writes avoided: 10,000 players, four updates a second each, a minute of motion's own time: rows against updates.
  * - Load of one player who is not in memory, one after the other; of 10,000 players at once, from asked to answered.
  * - Reports a second, from motion_report until all of them are durable, as fast as it goes.
@@ -169,8 +169,7 @@ static double copy_s(struct bench *b) {
     }
     put(&at, 0xffff, 2);
     pg_fixture_execute(&b->server, "set client_min_messages = warning; drop table if exists copied; create table copied "
-                                   "(like player_state including all)"
-                                   " with (fillfactor = 70)");
+                                   "(like player_state including all)");
     PGconn *connection = PQconnectdb(b->server.uri);
     CHECK(PQstatus(connection) == CONNECTION_OK);
     struct mono begin = mono_now();
