@@ -150,9 +150,18 @@ static int open_journal(struct service *s, char *error, size_t error_size) {
 static int recover(struct service *s, const struct shard_state *shard, char *error, size_t error_size) {
     struct recovery r = {.service = s};
     bool known = memcmp(journal_id(s->journal), shard->journal_id, PG_UUID_BYTES) == 0;
-    if (!known && shard->journal_position > 0)
-        log_error("journal.another", "database_position=%" PRIu64 " effect=\"what only the old journal had is lost\"",
-                  shard->journal_position);
+    if (!known && shard->journal_position > 0) {
+        if (!s->settings->new_journal) {
+            snprintf(
+                error, error_size,
+                "the database was fed from another journal, up to position %" PRIu64
+                "; bring that one back (persist.journal_dir, RUN/journal), or go on without what only it has: --new-journal",
+                shard->journal_position);
+            return MARCH_ERR_INVALID;
+        }
+        log_warn("journal.new", "database_position=%" PRIu64 " effect=\"what only the old journal had is lost\"",
+                 shard->journal_position);
+    }
     uint64_t applied = known ? shard->journal_position : 0;
     struct mono begin = mono_now();
     int result = journal_recover(s->journal, applied, replay, &r, error, error_size);

@@ -12,13 +12,15 @@
 #include "common/option.h"
 #include "common/version.h"
 
-enum { KEY_SHARD = 256, KEY_LOG_LEVEL };
+enum { KEY_SHARD = 256, KEY_LOG_LEVEL, KEY_NEW_JOURNAL };
 
 static const struct argp_option table[] = {
     {"config", 'c', "FILE", 0, "The cluster's configuration", 0},
     {"name", 'n', "NAME", 0, "Which persist of the configuration this is", 0},
     {"run-dir", 'd', "DIR", 0, "Folder of keys, sockets, addresses and journals (run)", 0},
     {"shard", KEY_SHARD, "I/N", 0, "Refuse to start unless the configuration makes this shard I of N, from 0", 0},
+    {"new-journal", KEY_NEW_JOURNAL, NULL, 0,
+     "Start although the database was fed from another journal than the one here: what only that one has is lost", 0},
     {"cpu", 'p', "N", 0, "Pin the loop to a core, -1 to none; in place of the configuration's", 0},
     {"log-level", KEY_LOG_LEVEL, "LEVEL", 0, "debug, info, warn or error (info)", 0},
     {0},
@@ -40,6 +42,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         if (!is_shard(arg)) argp_error(state, "--shard: expected I/N, as in 0/2, found %s", arg);
         s->shard = arg;
         break;
+    case KEY_NEW_JOURNAL: s->new_journal = true; break;
     case 'p':
         s->has_cpu = true;
         s->cpu = strcmp(arg, "-1") == 0 ? CONFIG_CPU_NONE : (int32_t)option_number(state, "--cpu", arg, 0, 1023);

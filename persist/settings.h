@@ -22,6 +22,7 @@ struct settings {
     const char *name;
     const char *run_dir;
     const char *shard; /* "I/N"; NULL: not given */
+    bool new_journal;  /* go on without the journal that the database was fed from */
     bool has_cpu;
     int32_t cpu;
     enum log_level log_level;

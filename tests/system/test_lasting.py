@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import urllib.error
@@ -105,6 +106,26 @@ def test_bots_have_what_they_had_after_the_whole_cluster_was_killed(make_lasting
         assert after[player][0] >= state[0] and after[player][1] >= state[1] and after[player][4] > state[4], (player, state)
     status, audit = get(cluster, "/v1/audit/world")
     assert status == 200 and audit["holds"], audit
+
+
+def test_journal_that_is_gone_is_missed_unless_told_otherwise(make_lasting_cluster):
+    cluster = make_lasting_cluster().up()
+    with Bots(cluster, 10, "-b", "fight", "--players", 9_300_000) as _:
+        pass
+    before = flushed(cluster, "all is written")
+    wait_until(lambda: int(cluster.sql("select position from watermark")[0][0]) > 0, "the database knows its journal")
+    old = cluster.sql("select journal_id from watermark")
+    assert cluster.down().returncode == 0
+    shutil.move(cluster.run_dir / "journal", cluster.run_dir / "journal.away")
+    refused = cluster.try_up()
+    assert refused.returncode == 1
+    assert "the database was fed from another journal" in refused.stderr and "--new-journal" in refused.stderr
+    cluster.up("--new-journal")
+    assert set(before) <= set(states(cluster))
+    with Bots(cluster, 10, "-b", "fight", "--players", 9_300_000) as _:
+        wait_until(lambda: cluster.sql("select journal_id from watermark") != old, "the new one is the journal now", FLUSH_S)
+    assert cluster.down().returncode == 0
+    cluster.up()
 
 
 def test_killed_persist_loses_nothing_that_was_reported(make_lasting_cluster):

@@ -90,8 +90,9 @@ static void set_args(struct process *p, ...) {
 static int add_server(struct supervisor *s, enum role role, const char *name) {
     int result = add_process(s, role, name, role_text(role));
     struct process *p = &s->processes[s->count - 1];
-    set_args(p, "--config", s->options.config_path, "--name", p->name, "--run-dir", s->options.run_dir,
-             s->options.log_level == NULL ? NULL : "--log-level", s->options.log_level, NULL);
+    const char *level = s->options.log_level == NULL ? "info" : s->options.log_level;
+    set_args(p, "--config", s->options.config_path, "--name", p->name, "--run-dir", s->options.run_dir, "--log-level", level,
+             role == ROLE_PERSIST && s->options.new_journal ? "--new-journal" : NULL, NULL);
     return result;
 }
 

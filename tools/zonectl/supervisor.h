@@ -35,6 +35,7 @@ struct supervisor_options {
     const char *log_level; /* of zones and gateways; NULL: theirs */
     uint32_t bots;
     bool private_postgres, private_redis; /* run such a server */
+    bool new_journal;                     /* persists may go on without the journal that they had */
     bool quiet;                           /* detached: no view */
     int ready_fd; /* closed when everything is ready; gets a line with the reason when it won't be; -1: none */
 };

@@ -31,9 +31,10 @@ struct arguments {
     struct stores_options stores;
     uint64_t bots;
     bool detach;
+    bool new_journal;
 };
 
-enum { KEY_POSTGRES = 256, KEY_REPLICA, KEY_REDIS };
+enum { KEY_POSTGRES = 256, KEY_REPLICA, KEY_REDIS, KEY_NEW_JOURNAL };
 
 static const struct argp_option OPTIONS[] = {
     {"config", 'c', "FILE", 0, "Configuration of the cluster [" CONFIG_DEFAULT "]", 0},
@@ -51,6 +52,8 @@ static const struct argp_option OPTIONS[] = {
      0},
     {"redis", KEY_REDIS, "URIS", 0,
      "Redis databases of your own, in the same way (MARCH_REDIS). Otherwise a private server is run in DIR/redis", 0},
+    {"new-journal", KEY_NEW_JOURNAL, NULL, 0,
+     "Go on although the databases were fed from other journals than those here: what only the old ones have is lost", 0},
     {"detach", 'd', NULL, 0, "Return when the cluster is ready, and let it run", 0},
     {0},
 };
@@ -69,6 +72,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         a->log_level = arg;
         return 0;
     case 'd': a->detach = true; return 0;
+    case KEY_NEW_JOURNAL: a->new_journal = true; return 0;
     case KEY_POSTGRES: a->stores.postgres = arg; return 0;
     case KEY_REPLICA: a->stores.replicas = arg; return 0;
     case KEY_REDIS: a->stores.redis = arg; return 0;
@@ -197,6 +201,7 @@ int verb_up(int argc, char **argv) {
     } else {
         options.config = config;
         options.log_level = a.log_level;
+        options.new_journal = a.new_journal;
         options.bots = a.bots == BOTS_CONFIG ? config->dev.bots : (uint32_t)a.bots;
         code = a.detach ? detach(&options, lock_fd) : run(&options, lock_fd);
     }
