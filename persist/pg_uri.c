@@ -68,7 +68,7 @@ bool pg_uri_host(const char *uri, char host[RESOLVE_NAME_MAX + 1]) {
 /* Ours first, so that the URI may say otherwise: a peer that has vanished is noticed within seconds. The host comes once for
  * each of its addresses, which are tried in turn; its name stays, for certificates are checked against it. */
 PGconn *pg_uri_connect(const char *uri, const char *host, const struct resolved *found) {
-    char hosts[RESOLVE_ADDRESSES_MAX * (RESOLVE_NAME_MAX + 1)] = "", addresses[sizeof found->addresses] = "";
+    char hosts[RESOLVE_ADDRESSES_MAX * (RESOLVE_NAME_MAX + 1)] = "", addresses[sizeof(struct resolved)] = "";
     size_t host_len = 0, address_len = 0;
     for (unsigned i = 0; host && i < found->count; i++) {
         const char *comma = i > 0 ? "," : "";
