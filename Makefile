@@ -58,7 +58,7 @@ CLIENT    := $(OUT)/libclient.a
 SWARM     := $(OUT)/libswarm.a
 TOOLLIB   := $(OUT)/libzonectl.a
 FIXTURES  := $(OUT)/libfixtures.a
-ALL_LIBS  := $(GATEWAY) $(ZONE) $(PERSIST) $(SWARM) $(TOOLLIB) $(CLIENT) $(SCHEMAS) $(COMMON)
+ALL_LIBS  := $(GATEWAY) $(ZONE) $(SWARM) $(TOOLLIB) $(PERSIST) $(CLIENT) $(SCHEMAS) $(COMMON)
 
 UNIT_BINS  := $(patsubst tests/unit/%.c,$(OUT)/tests/%,$(wildcard tests/unit/test_*.c))
 BENCH_BINS := $(patsubst tests/bench/%.c,$(OUT)/bench/%,$(wildcard tests/bench/bench_*.c))
