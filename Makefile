@@ -235,7 +235,7 @@ $(OUT)/determinism: $(OUT)/tests/unit/test_determinism.o $(ZONE) $(SCHEMAS) $(CO
 test-determinism: ## the simulation gives the same hash at -O0, -O2 and -O3
 	@for o in O0 O2 O3; do echo "== determinism -$$o"; \
 		$(MAKE) --no-print-directory -j$(JOBS) MODE=$$o build/$$o/determinism && build/$$o/determinism || exit 1; done
-FUZZ_SECONDS ?= 5
+FUZZ_SECONDS ?= 2
 test-fuzz: ## run every fuzzer for FUZZ_SECONDS over its kept corpus
 	@$(MAKE) --no-print-directory -j$(JOBS) --output-sync=target $(FUZZ_BINS:build/fuzz/%=run-%)
 run-fuzz_%: build/fuzz/fuzz_%
