@@ -64,7 +64,7 @@ static const cyaml_schema_field_t RECT_FIELDS[] = {
 
 static const cyaml_schema_field_t ZONE_FIELDS[] = {
     CYAML_FIELD_STRING("name", NEEDED, struct config_zone, name, 1),
-    CYAML_FIELD_MAPPING("rect", NEEDED, struct config_zone, rect, RECT_FIELDS),
+    CYAML_FIELD_MAPPING("rect", OPTIONAL, struct config_zone, rect, RECT_FIELDS),
     CYAML_FIELD_UINT("seed", OPTIONAL, struct config_zone, seed),
     CYAML_FIELD_UINT("creatures", OPTIONAL, struct config_zone, creatures),
     CYAML_FIELD_UINT("max_players", OPTIONAL, struct config_zone, max_players),
@@ -103,6 +103,17 @@ static const cyaml_schema_field_t PERSISTENCE_FIELDS[] = {
     CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t MATCHMAKER_FIELDS[] = {
+    CYAML_FIELD_STRING("name", NEEDED, struct config_matchmaker, name, 1),
+    CYAML_FIELD_STRING("http", OPTIONAL, struct config_matchmaker, http, 1),
+    CYAML_FIELD_INT("cpu", OPTIONAL, struct config_matchmaker, cpu),
+    CYAML_FIELD_STRING("bus_host", OPTIONAL, struct config_matchmaker, bus_host, 1),
+    CYAML_FIELD_UINT("bus_port", OPTIONAL, struct config_matchmaker, bus_port),
+    CYAML_FIELD_UINT("reconnect_ms", OPTIONAL, struct config_matchmaker, reconnect_ms),
+    CYAML_FIELD_UINT("silence_ms", OPTIONAL, struct config_matchmaker, silence_ms),
+    CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t WORLD_FIELDS[] = {
     CYAML_FIELD_UINT("tick_hz", OPTIONAL, struct config_world, tick_hz),
     CYAML_FIELD_UINT("snapshot_hz", OPTIONAL, struct config_world, snapshot_hz),
@@ -127,6 +138,7 @@ static const cyaml_schema_field_t LIMITS_FIELDS[] = {
     CYAML_FIELD_UINT("player_burst", OPTIONAL, struct config_limits, player_burst),
     CYAML_FIELD_UINT("connect_token_max_s", OPTIONAL, struct config_limits, connect_token_max_s),
     CYAML_FIELD_UINT("client_timeout_s", OPTIONAL, struct config_limits, client_timeout_s),
+    CYAML_FIELD_UINT("link_dead_s", OPTIONAL, struct config_limits, link_dead_s),
     CYAML_FIELD_END,
 };
 
@@ -145,6 +157,7 @@ static const cyaml_schema_field_t CONFIG_FIELDS[] = {
     CYAML_FIELD_SEQUENCE("zones", LIST, struct config, zones, &ZONE, 1, CONFIG_ZONES_MAX),
     CYAML_FIELD_SEQUENCE("persists", LIST | OPTIONAL, struct config, persists, &PERSIST, 1, CONFIG_PERSISTS_MAX),
     CYAML_FIELD_MAPPING("persist", OPTIONAL, struct config, persist, PERSISTENCE_FIELDS),
+    CYAML_FIELD_MAPPING("matchmaker", OPTIONAL, struct config, matchmaker, MATCHMAKER_FIELDS),
     CYAML_FIELD_MAPPING("world", OPTIONAL, struct config, world, WORLD_FIELDS),
     CYAML_FIELD_MAPPING("bus", OPTIONAL, struct config, bus, BUS_FIELDS),
     CYAML_FIELD_MAPPING("limits", OPTIONAL, struct config, limits, LIMITS_FIELDS),
@@ -208,6 +221,13 @@ static const struct yaml_rule RULES[] = {
     INTEGER_RULE("persist.guild_window_ms", 0, 1000, 100),
     INTEGER_RULE("persist.cache_entries_max", 16, 10000000, 100000),
     INTEGER_RULE("persist.cache_ttl_ms", 1, 3600000, 30000),
+    NAME_RULE("matchmaker.name", ""),
+    ADDRESS_RULE("matchmaker.http", "127.0.0.1:0"),
+    INTEGER_RULE("matchmaker.cpu", CONFIG_CPU_NONE, 1023, CONFIG_CPU_NONE),
+    HOST_RULE("matchmaker.bus_host", "127.0.0.1"),
+    INTEGER_RULE("matchmaker.bus_port", 1, 65535, 0),
+    INTEGER_RULE("matchmaker.reconnect_ms", 0, 60000, 200),
+    INTEGER_RULE("matchmaker.silence_ms", 200, 60000, 500),
     INTEGER_RULE("world.tick_hz", 10, 120, 60),
     INTEGER_RULE("world.snapshot_hz", 1, 120, 20),
     INTEGER_RULE("world.view_radius_m", 1, CONFIG_VIEW_RADIUS_M_MAX, 40),
@@ -221,6 +241,7 @@ static const struct yaml_rule RULES[] = {
     INTEGER_RULE("limits.player_burst", 1, 100000, 240),
     INTEGER_RULE("limits.connect_token_max_s", 1, 3600, 30),
     INTEGER_RULE("limits.client_timeout_s", 1, 300, 10),
+    INTEGER_RULE("limits.link_dead_s", 1, 3600, 30),
     INTEGER_RULE("dev.bots", 0, 20000, 200),
 };
 
@@ -247,21 +268,35 @@ __attribute__((format(printf, 3, 4))) static int fail(struct relations *r, const
     return MARCH_ERR_INVALID;
 }
 
+#define ENTRY_ALONE     UINT32_MAX /* an index: not in a list */
+#define ENTRY_PATH_SIZE 32
+
 static const struct yaml_node *entry_child(const struct relations *r, const char *list, uint32_t index, const char *key) {
-    const struct yaml_node *entry = yaml_entry(yaml_child(r->root, list), index);
+    const struct yaml_node *entry = yaml_child(r->root, list);
+    if (index != ENTRY_ALONE) entry = yaml_entry(entry, index);
     const struct yaml_node *child = yaml_child(entry, key);
     return child ? child : entry;
 }
 
-/* An entry of one of the lists, each of which is a process. */
+/* An entry of one of the lists, or the matchmaker, each of which is a process. */
 struct entry {
     const char *list;
     uint32_t index;
     const char *name;
 };
 
+/* entry_path writes what the file calls an entry: "zones[2]". */
+static const char *entry_path(const char *list, uint32_t index, char path[ENTRY_PATH_SIZE]) {
+    if (index == ENTRY_ALONE) {
+        snprintf(path, ENTRY_PATH_SIZE, "%s", list);
+    } else {
+        snprintf(path, ENTRY_PATH_SIZE, "%s[%" PRIu32 "]", list, index);
+    }
+    return path;
+}
+
 static uint32_t entries_count(const struct config *config) {
-    return config->gateways_count + config->zones_count + config->persists_count;
+    return config->gateways_count + config->zones_count + config->persists_count + config_has_matchmaker(config);
 }
 
 static struct entry entry_at(const struct config *config, uint32_t index) {
@@ -269,7 +304,8 @@ static struct entry entry_at(const struct config *config, uint32_t index) {
     index -= config->gateways_count;
     if (index < config->zones_count) return (struct entry){"zones", index, config->zones[index].name};
     index -= config->zones_count;
-    return (struct entry){"persists", index, config->persists[index].name};
+    if (index < config->persists_count) return (struct entry){"persists", index, config->persists[index].name};
+    return (struct entry){"matchmaker", ENTRY_ALONE, config->matchmaker.name};
 }
 
 /* Names that other things in the run directory go by. */
@@ -284,14 +320,14 @@ static bool name_is_taken(const char *name) {
 static int check_names(struct relations *r) {
     for (uint32_t i = 0; i < entries_count(r->config); i++) {
         struct entry entry = entry_at(r->config, i);
+        char path[ENTRY_PATH_SIZE];
+        entry_path(entry.list, entry.index, path);
         const struct yaml_node *node = entry_child(r, entry.list, entry.index, "name");
         if (name_is_taken(entry.name))
-            return fail(r, node, "%s[%" PRIu32 "].name: expected a name of its own, found \"%s\", which zonectl uses",
-                        entry.list, entry.index, entry.name);
+            return fail(r, node, "%s.name: expected a name of its own, found \"%s\", which zonectl uses", path, entry.name);
         for (uint32_t j = 0; j < i; j++)
             if (strcmp(entry.name, entry_at(r->config, j).name) == 0)
-                return fail(r, node, "%s[%" PRIu32 "].name: expected a name used once, found \"%s\" again", entry.list,
-                            entry.index, entry.name);
+                return fail(r, node, "%s.name: expected a name used once, found \"%s\" again", path, entry.name);
     }
     return 0;
 }
@@ -303,17 +339,24 @@ static bool rects_overlap(const struct config_rect *a, const struct config_rect 
 
 static int check_rects(struct relations *r) {
     const struct config_zone *zones = r->config->zones;
+    uint32_t partitions = 0;
     for (uint32_t i = 0; i < r->config->zones_count; i++) {
+        if (config_zone_is_spare(&zones[i])) continue;
+        partitions++;
         const struct config_rect *rect = &zones[i].rect;
         const struct yaml_node *node = entry_child(r, "zones", i, "rect");
         if (rect->x_m + rect->width_m > METRES_MAX || rect->y_m + rect->height_m > METRES_MAX)
             return fail(r, node, "zones[%" PRIu32 "].rect: expected to end at %d m or before, found %d, %d", i, METRES_MAX,
                         rect->x_m + rect->width_m, rect->y_m + rect->height_m);
         for (uint32_t j = 0; j < i; j++)
-            if (rects_overlap(rect, &zones[j].rect))
+            if (!config_zone_is_spare(&zones[j]) && rects_overlap(rect, &zones[j].rect))
                 return fail(r, node, "zones[%" PRIu32 "].rect: expected no overlap, found one with zones[%" PRIu32 "] (%s)",
                             i, j, zones[j].name);
     }
+    const struct yaml_node *list = yaml_child(r->root, "zones");
+    if (partitions == 0) return fail(r, list, "zones: expected at least one with a rect, found none");
+    if (partitions < r->config->zones_count && !config_has_matchmaker(r->config))
+        return fail(r, list, "zones: expected a rect of each where there is no matchmaker, which gives spares theirs");
     return 0;
 }
 
@@ -341,23 +384,26 @@ static struct bus_place bus_place_at(const struct config *config, uint32_t index
     if (index < config->zones_count)
         return (struct bus_place){"zones", index, config->zones[index].bus_host, config->zones[index].bus_port};
     index -= config->zones_count;
-    return (struct bus_place){"persists", index, config->persists[index].bus_host, config->persists[index].bus_port};
+    if (index < config->persists_count)
+        return (struct bus_place){"persists", index, config->persists[index].bus_host, config->persists[index].bus_port};
+    return (struct bus_place){"matchmaker", ENTRY_ALONE, config->matchmaker.bus_host, config->matchmaker.bus_port};
 }
 
 static int check_bus_ports(struct relations *r) {
-    uint32_t count = r->config->zones_count + r->config->persists_count;
+    uint32_t count = r->config->zones_count + r->config->persists_count + config_has_matchmaker(r->config);
     for (uint32_t i = 0; i < count; i++) {
         struct bus_place place = bus_place_at(r->config, i);
+        char path[ENTRY_PATH_SIZE];
+        entry_path(place.list, place.index, path);
         const struct yaml_node *node = entry_child(r, place.list, place.index, "bus_port");
         if (r->config->bus.transport == CONFIG_TRANSPORT_TCP && place.port == 0)
-            return fail(r, node,
-                        "%s[%" PRIu32 "].bus_port: missing, expected an integer from 1 to 65535 where bus.transport is tcp",
-                        place.list, place.index);
+            return fail(r, node, "%s.bus_port: missing, expected an integer from 1 to 65535 where bus.transport is tcp",
+                        path);
         for (uint32_t j = 0; j < i; j++) {
             struct bus_place other = bus_place_at(r->config, j);
             if (place.port != 0 && place.port == other.port && strcmp(place.host, other.host) == 0)
-                return fail(r, node, "%s[%" PRIu32 "].bus_port: expected a port used once on %s, found %" PRIu32 " again",
-                            place.list, place.index, place.host, place.port);
+                return fail(r, node, "%s.bus_port: expected a port used once on %s, found %" PRIu32 " again", path,
+                            place.host, place.port);
         }
     }
     return 0;

@@ -66,9 +66,10 @@ struct config_rect {
     int32_t width_m, height_m;
 };
 
+/* A slot for a process that simulates. Each rectangle is a partition of the world, which its slot has at first. */
 struct config_zone {
     char name[CONFIG_NAME_SIZE];
-    struct config_rect rect;
+    struct config_rect rect; /* no width: none, the slot is a spare at first */
     uint64_t seed;
     uint32_t creatures;
     uint32_t max_players;
@@ -87,6 +88,17 @@ struct config_persist {
     int32_t cpu;
     char bus_host[CONFIG_ADDRESS_SIZE]; /* with transport tcp: where it listens for its edges */
     uint32_t bus_port;
+};
+
+/* Who gives partitions to zones. Without one each zone keeps the rectangle of its slot for ever. */
+struct config_matchmaker {
+    char name[CONFIG_NAME_SIZE]; /* empty: there is none */
+    char http[CONFIG_ADDRESS_SIZE];
+    int32_t cpu;
+    char bus_host[CONFIG_ADDRESS_SIZE]; /* with transport tcp: where it listens for its edges */
+    uint32_t bus_port;
+    uint32_t reconnect_ms; /* after the end of its connection a process is dead */
+    uint32_t silence_ms;   /* without a report a process is dead */
 };
 
 /* What all shards keep to. */
@@ -127,6 +139,7 @@ struct config_limits {
     uint32_t player_burst;
     uint32_t connect_token_max_s; /* greatest lifetime of a connect token */
     uint32_t client_timeout_s;
+    uint32_t link_dead_s; /* a player whose gateway died stays in the world */
 };
 
 struct config_dev {
@@ -147,6 +160,7 @@ struct config {
     struct config_persist *persists; /* none: a world that forgets */
     uint32_t persists_count;
     struct config_persistence persist;
+    struct config_matchmaker matchmaker;
     struct config_world world;
     struct config_bus bus;
     struct config_limits limits;
@@ -167,6 +181,14 @@ void config_free(struct config *config);
 
 /* config_gateway_find returns the entry of that name, NULL when there is none. */
 const struct config_gateway *config_gateway_find(const struct config *config, const char *name);
+static inline bool config_has_matchmaker(const struct config *config) {
+    return config->matchmaker.name[0] != '\0';
+}
+
+static inline bool config_zone_is_spare(const struct config_zone *zone) {
+    return zone->rect.width_m == 0;
+}
+
 const struct config_zone *config_zone_find(const struct config *config, const char *name);
 const struct config_persist *config_persist_find(const struct config *config, const char *name);
 

@@ -12,33 +12,50 @@ struct ends {
     uint32_t port, place;
 };
 
-static struct ends persist_ends(const struct config *c, uint32_t listener) {
-    CHECK(listener < c->persists_count);
-    const struct config_persist *persist = &c->persists[listener];
+static struct ends listener_of(const struct config *c, enum edge_kind kind, uint32_t index) {
+    if (kind == EDGE_ZONE_GATEWAY || kind == EDGE_ZONE_ZONE) {
+        CHECK(index < c->zones_count);
+        const struct config_zone *zone = &c->zones[index];
+        return (struct ends){.listener = zone->name, .host = zone->bus_host, .port = zone->bus_port};
+    }
+    if (kind == EDGE_MATCHMAKER_GATEWAY || kind == EDGE_MATCHMAKER_ZONE) {
+        CHECK(index == 0 && config_has_matchmaker(c));
+        const struct config_matchmaker *m = &c->matchmaker;
+        return (struct ends){.listener = m->name, .host = m->bus_host, .port = m->bus_port};
+    }
+    CHECK(index < c->persists_count);
+    const struct config_persist *persist = &c->persists[index];
     return (struct ends){.listener = persist->name, .host = persist->bus_host, .port = persist->bus_port};
 }
 
 static struct ends ends_of(const struct config *c, enum edge_kind kind, uint32_t listener, uint32_t dialler) {
-    struct ends ends = {0};
-    if (kind == EDGE_ZONE_GATEWAY) {
-        CHECK(listener < c->zones_count);
-        const struct config_zone *zone = &c->zones[listener];
-        ends = (struct ends){.listener = zone->name, .host = zone->bus_host, .port = zone->bus_port};
-    } else {
-        ends = persist_ends(c, listener);
-    }
-    if (kind == EDGE_ZONE_GATEWAY || kind == EDGE_PERSIST_GATEWAY) {
+    struct ends ends = listener_of(c, kind, listener);
+    switch (kind) {
+    case EDGE_ZONE_GATEWAY:
+    case EDGE_PERSIST_GATEWAY:
+    case EDGE_MATCHMAKER_GATEWAY:
         CHECK(dialler < c->gateways_count);
         ends.dialler = c->gateways[dialler].name;
         ends.place = dialler;
-    } else if (kind == EDGE_PERSIST_ZONE) {
-        CHECK(dialler < c->zones_count);
+        break;
+    case EDGE_ZONE_ZONE:
+    case EDGE_PERSIST_ZONE:
+    case EDGE_MATCHMAKER_ZONE:
+        CHECK(dialler < c->zones_count && (kind != EDGE_ZONE_ZONE || dialler > listener));
         ends.dialler = c->zones[dialler].name;
         ends.place = c->gateways_count + dialler;
-    } else {
-        CHECK(kind == EDGE_PERSIST_PERSIST && dialler < c->persists_count && dialler > listener);
+        break;
+    case EDGE_PERSIST_PERSIST:
+        CHECK(dialler < c->persists_count && dialler > listener);
         ends.dialler = c->persists[dialler].name;
         ends.place = c->gateways_count + c->zones_count + dialler;
+        break;
+    case EDGE_PERSIST_MATCHMAKER:
+        CHECK(dialler == 0 && config_has_matchmaker(c));
+        ends.dialler = c->matchmaker.name;
+        ends.place = c->gateways_count + c->zones_count + c->persists_count;
+        break;
+    case EDGE_KIND_COUNT: CHECK(false);
     }
     return ends;
 }

@@ -1,18 +1,13 @@
 /* wire.cc: wire.h over the FlatBuffers library. The only C++ of the project, with its parts wire_persist.cc,
- * wire_client.cc and wire_inner.hpp: Debian has no FlatBuffers compiler for C. */
+ * wire_world.cc, wire_client.cc and wire_inner.hpp: Debian has no FlatBuffers compiler for C. */
 #include "schemas/wire_inner.hpp"
 
-SAME_LAYOUT(wire_rect, fb::Rect, 16);
-AT(wire_rect, max_x, 8);
 SAME_LAYOUT(wire_attach, fb::Join, 32);
 AT(wire_attach, player, 8);
 AT(wire_attach, session_epoch, 16);
 AT(wire_attach, attachment, 24);
 SAME_LAYOUT(wire_detach, fb::Detach, 16);
 AT(wire_detach, reason, 8);
-SAME_LAYOUT(wire_input_command, fb::InputCommand, 4);
-AT(wire_input_command, buttons, 1);
-AT(wire_input_command, aim, 2);
 SAME_LAYOUT(wire_input, fb::Input, 48);
 AT(wire_input, view_tick, 8);
 AT(wire_input, newest_seq, 12);
@@ -30,8 +25,8 @@ SAME_LAYOUT(wire_snapshot, fb::Snapshot, 16);
 AT(wire_snapshot, offset, 8);
 AT(wire_snapshot, len, 12);
 AT(wire_snapshot, snapshot_seq, 14);
-static_assert(int(WIRE_BUS_SHARD_TRANSFERS) == int(fb::BusBody::MAX) && int(WIRE_BUS_HELLO) == int(fb::BusBody::Hello));
-static_assert(int(WIRE_ROLE_PERSIST) == int(fb::Role::MAX));
+static_assert(int(WIRE_BUS_PEER_BATCH) == int(fb::BusBody::MAX) && int(WIRE_BUS_HELLO) == int(fb::BusBody::Hello));
+static_assert(int(WIRE_ROLE_MATCHMAKER) == int(fb::Role::MAX));
 
 /* --- packing */
 
@@ -44,6 +39,13 @@ struct wire_builder *wire_builder_create(size_t bytes_max) {
 
 void wire_builder_destroy(struct wire_builder *builder) {
     delete builder;
+}
+
+static bool carried_valid(const wire_carried *carried, size_t count) {
+    if (count > WIRE_CARRIED_MAX) return false;
+    for (size_t i = 0; i < count; i++)
+        if (carried[i].input_count > WIRE_CARRIED_INPUTS_MAX) return false;
+    return true;
 }
 
 static bool counts_valid(const wire_input *inputs, size_t count) {
@@ -74,7 +76,8 @@ int wire_hello_pack(struct wire_builder *builder, const struct wire_hello *hello
 
 int wire_gateway_batch_pack(struct wire_builder *builder, const struct wire_gateway_batch *b, struct wire_bytes *out) {
     if (wire_gateway_batch_bytes(b) > builder->bytes_max) return MARCH_ERR_FULL;
-    CHECK(ranges_in_blob(b->messages, b->message_count, b->blob_len) && counts_valid(b->inputs, b->input_count));
+    CHECK(ranges_in_blob(b->messages, b->message_count, b->blob_len) && counts_valid(b->inputs, b->input_count) &&
+          carried_valid(b->activates, b->activate_count));
     FlatBufferBuilder &fbb = start(builder);
     auto joins = structs<fb::Join>(fbb, b->attaches, b->attach_count);
     auto detaches = structs<fb::Detach>(fbb, b->detaches, b->detach_count);
@@ -82,21 +85,29 @@ int wire_gateway_batch_pack(struct wire_builder *builder, const struct wire_gate
     auto acks = structs<fb::Ack>(fbb, b->acks, b->ack_count);
     auto messages = structs<fb::Message>(fbb, b->messages, b->message_count);
     auto blob = blob_of(fbb, b->blob, b->blob_len);
-    auto body = fb::CreateGatewayBatch(fbb, detaches, inputs, acks, messages, blob, joins);
+    auto activates = structs<fb::Carried>(fbb, b->activates, b->activate_count);
+    auto routed = structs<fb::Routed>(fbb, b->routed, b->routed_count);
+    auto body = fb::CreateGatewayBatch(fbb, detaches, inputs, acks, messages, blob, joins, activates, routed);
     return wire_bus_finish(builder, fb::BusBody::GatewayBatch, body.Union(), out);
 }
 
 int wire_zone_batch_pack(struct wire_builder *builder, const struct wire_zone_batch *b, struct wire_bytes *out) {
     if (wire_zone_batch_bytes(b) > builder->bytes_max) return MARCH_ERR_FULL;
     CHECK(ranges_in_blob(b->snapshots, b->snapshot_count, b->blob_len) &&
-          ranges_in_blob(b->messages, b->message_count, b->blob_len));
+          ranges_in_blob(b->messages, b->message_count, b->blob_len) &&
+          ranges_in_blob(b->returned, b->returned_count, b->blob_len) && carried_valid(b->reroutes, b->reroute_count));
     FlatBufferBuilder &fbb = start(builder);
     auto attached = structs<fb::Attached>(fbb, b->attached, b->attached_count);
     auto snapshots = structs<fb::Snapshot>(fbb, b->snapshots, b->snapshot_count);
     auto messages = structs<fb::Message>(fbb, b->messages, b->message_count);
     auto detached = structs<fb::Detach>(fbb, b->detached, b->detached_count);
     auto blob = blob_of(fbb, b->blob, b->blob_len);
-    auto body = fb::CreateZoneBatch(fbb, b->tick, attached, snapshots, messages, detached, blob);
+    auto activated = structs<fb::Activated>(fbb, b->activated, b->activated_count);
+    auto reroutes = structs<fb::Carried>(fbb, b->reroutes, b->reroute_count);
+    auto returned = structs<fb::Message>(fbb, b->returned, b->returned_count);
+    auto forgotten = structs<fb::Routed>(fbb, b->forgotten, b->forgotten_count);
+    auto body = fb::CreateZoneBatch(fbb, b->tick, attached, snapshots, messages, detached, blob, activated, reroutes,
+                                    returned, forgotten);
     return wire_bus_finish(builder, fb::BusBody::ZoneBatch, body.Union(), out);
 }
 
@@ -117,13 +128,15 @@ static int open_hello(const fb::Hello &in, struct wire_hello *out) {
 
 static int open_gateway_batch(const fb::GatewayBatch &in, struct wire_gateway_batch *out) {
     bool aligned = items_of(in.joins(), &out->attaches, &out->attach_count);
+    aligned &= items_of(in.activates(), &out->activates, &out->activate_count);
+    aligned &= items_of(in.routed(), &out->routed, &out->routed_count);
     aligned &= items_of(in.detaches(), &out->detaches, &out->detach_count);
     aligned &= items_of(in.inputs(), &out->inputs, &out->input_count);
     aligned &= items_of(in.acks(), &out->acks, &out->ack_count);
     aligned &= items_of(in.messages(), &out->messages, &out->message_count);
     blob_items(in.blob(), &out->blob, &out->blob_len);
     bool valid = aligned && ranges_in_blob(out->messages, out->message_count, out->blob_len) &&
-                 counts_valid(out->inputs, out->input_count);
+                 counts_valid(out->inputs, out->input_count) && carried_valid(out->activates, out->activate_count);
     return valid ? 0 : MARCH_ERR_INVALID;
 }
 
@@ -133,9 +146,15 @@ static int open_zone_batch(const fb::ZoneBatch &in, struct wire_zone_batch *out)
     aligned &= items_of(in.snapshots(), &out->snapshots, &out->snapshot_count);
     aligned &= items_of(in.messages(), &out->messages, &out->message_count);
     aligned &= items_of(in.detached(), &out->detached, &out->detached_count);
+    aligned &= items_of(in.activated(), &out->activated, &out->activated_count);
+    aligned &= items_of(in.reroutes(), &out->reroutes, &out->reroute_count);
+    aligned &= items_of(in.returned(), &out->returned, &out->returned_count);
+    aligned &= items_of(in.forgotten(), &out->forgotten, &out->forgotten_count);
     blob_items(in.blob(), &out->blob, &out->blob_len);
     bool valid = aligned && ranges_in_blob(out->snapshots, out->snapshot_count, out->blob_len) &&
-                 ranges_in_blob(out->messages, out->message_count, out->blob_len);
+                 ranges_in_blob(out->messages, out->message_count, out->blob_len) &&
+                 ranges_in_blob(out->returned, out->returned_count, out->blob_len) &&
+                 carried_valid(out->reroutes, out->reroute_count);
     return valid ? 0 : MARCH_ERR_INVALID;
 }
 
@@ -151,6 +170,8 @@ int wire_bus_open(const uint8_t *bytes, size_t len, struct wire_bus_view *view) 
     case fb::BusBody::Hello: return open_hello(*message->body_as_Hello(), &view->hello);
     case fb::BusBody::GatewayBatch: return open_gateway_batch(*message->body_as_GatewayBatch(), &view->gateway);
     case fb::BusBody::ZoneBatch: return open_zone_batch(*message->body_as_ZoneBatch(), &view->zone);
-    default: return wire_persist_open(*message, view);
+    default: break;
     }
+    int result = wire_persist_open(*message, view);
+    return result == MARCH_ERR_UNSUPPORTED ? wire_world_open(*message, view) : result;
 }

@@ -1,4 +1,5 @@
-/* wire.h: the messages of bus.fbs and client.fbs as plain C. Those from and to persist stand in wire_persist.h.
+/* wire.h: the messages of bus.fbs and client.fbs as plain C. Those from and to persist stand in wire_persist.h, those by
+ * which zones are one world in wire_world.h.
  *
  * Packing goes through a `wire_builder`, which owns one buffer, made at creation and never grown: the bytes it hands out are
  * valid until the next pack. A message that would not fit is refused with MARCH_ERR_FULL, so a caller asks
@@ -21,6 +22,7 @@
 #include "common/error.h"
 #include "schemas/wire_persist.h"
 #include "schemas/wire_value.h"
+#include "schemas/wire_world.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -31,10 +33,6 @@ extern "C" {
 #define WIRE_CLIENT_BYTES_MAX   1024       /* a packed ServerMessage or ClientMessage: one fragment */
 #define WIRE_TEXT_MAX           200        /* bytes of what a player says */
 #define WIRE_INPUT_COMMANDS_MAX 8
-
-struct wire_rect { /* metres; min is inside, max is not */
-    int32_t min_x, min_y, max_x, max_y;
-};
 
 /* --- bus: gateway to zone */
 
@@ -49,11 +47,6 @@ struct wire_detach {
     uint64_t session;
     uint32_t reason;
     uint32_t reserved;
-};
-
-struct wire_input_command {
-    uint8_t move, buttons;
-    uint16_t aim;
 };
 
 struct wire_input {
@@ -75,12 +68,14 @@ struct wire_ack {
 /* A batch is read in the order of its arrays. An array with count 0 may be NULL. */
 struct wire_gateway_batch {
     const struct wire_attach *attaches;
+    const struct wire_carried *activates; /* players that another zone has let go of */
+    const struct wire_routed *routed;
     const struct wire_detach *detaches;
     const struct wire_input *inputs;
     const struct wire_ack *acks;
     const struct wire_message *messages;
     const uint8_t *blob;
-    uint32_t attach_count, detach_count, input_count, ack_count, message_count, blob_len;
+    uint32_t attach_count, activate_count, routed_count, detach_count, input_count, ack_count, message_count, blob_len;
 };
 
 /* --- bus: zone to gateway */
@@ -108,19 +103,26 @@ struct wire_snapshot {
     uint16_t snapshot_seq;
 };
 
+/* Read in the order of its arrays, as that of a gateway. */
 struct wire_zone_batch {
     uint64_t tick;
     const struct wire_attached *attached;
-    const struct wire_snapshot *snapshots;
+    const struct wire_activated *activated;
     const struct wire_message *messages;
+    const struct wire_snapshot *snapshots;
+    const struct wire_message
+        *returned; /* of clients, for players that are frozen or gone: for the zone that has them now */
+    const struct wire_carried *reroutes; /* players that this zone has frozen, for the zone `target` */
+    const struct wire_routed *forgotten; /* DONE was read: nothing is returned any more */
     const struct wire_detach *detached;
     const uint8_t *blob;
-    uint32_t attached_count, snapshot_count, message_count, detached_count, blob_len;
+    uint32_t attached_count, activated_count, message_count, snapshot_count, returned_count, reroute_count, forgotten_count,
+        detached_count, blob_len;
 };
 
 /* --- bus: both ways */
 
-enum wire_role { WIRE_ROLE_GATEWAY = 1, WIRE_ROLE_ZONE = 2, WIRE_ROLE_PERSIST = 3 };
+enum wire_role { WIRE_ROLE_GATEWAY = 1, WIRE_ROLE_ZONE = 2, WIRE_ROLE_PERSIST = 3, WIRE_ROLE_MATCHMAKER = 4 };
 
 struct wire_hello {
     char name[WIRE_NAME_MAX + 1];
@@ -140,7 +142,13 @@ enum wire_bus_kind {
     WIRE_BUS_PERSIST_REPORT = 5,
     WIRE_BUS_GATEWAY_CLAIMS = 6,
     WIRE_BUS_PERSIST_SESSIONS = 7,
-    WIRE_BUS_SHARD_TRANSFERS = 8
+    WIRE_BUS_SHARD_TRANSFERS = 8,
+    WIRE_BUS_DIRECTORY = 9,
+    WIRE_BUS_WORKER_REPORT = 10,
+    WIRE_BUS_GATEWAY_REPORT = 11,
+    WIRE_BUS_FENCES = 12,
+    WIRE_BUS_FENCES_DONE = 13,
+    WIRE_BUS_PEER_BATCH = 14
 };
 
 struct wire_bus_view {
@@ -154,6 +162,11 @@ struct wire_bus_view {
         struct wire_gateway_claims gateway_claims;
         struct wire_persist_sessions persist_sessions;
         struct wire_shard_transfers shard_transfers;
+        struct wire_directory directory;
+        struct wire_worker_report worker_report;
+        struct wire_gateway_report gateway_report;
+        struct wire_fences fences; /* also of FENCES_DONE */
+        struct wire_peer_batch peer;
     };
 };
 
@@ -245,14 +258,16 @@ must_check int wire_client_message_pack(struct wire_builder *builder, const stru
 
 /* wire_gateway_batch_bytes and wire_zone_batch_bytes return an upper bound of the packed size; cheap. */
 static inline size_t wire_gateway_batch_bytes(const struct wire_gateway_batch *b) {
-    return WIRE_BATCH_OVERHEAD_MAX + b->attach_count * sizeof *b->attaches + b->detach_count * sizeof *b->detaches +
-           b->input_count * sizeof *b->inputs + b->ack_count * sizeof *b->acks + b->message_count * sizeof *b->messages +
-           b->blob_len;
+    return WIRE_BATCH_OVERHEAD_MAX + b->attach_count * sizeof *b->attaches + b->activate_count * sizeof *b->activates +
+           b->routed_count * sizeof *b->routed + b->detach_count * sizeof *b->detaches + b->input_count * sizeof *b->inputs +
+           b->ack_count * sizeof *b->acks + b->message_count * sizeof *b->messages + b->blob_len;
 }
 
 static inline size_t wire_zone_batch_bytes(const struct wire_zone_batch *b) {
     return WIRE_BATCH_OVERHEAD_MAX + b->attached_count * sizeof *b->attached + b->snapshot_count * sizeof *b->snapshots +
-           b->message_count * sizeof *b->messages + b->detached_count * sizeof *b->detached + b->blob_len;
+           b->message_count * sizeof *b->messages + b->detached_count * sizeof *b->detached +
+           b->activated_count * sizeof *b->activated + b->reroute_count * sizeof *b->reroutes +
+           b->returned_count * sizeof *b->returned + b->forgotten_count * sizeof *b->forgotten + b->blob_len;
 }
 
 /* --- reading */

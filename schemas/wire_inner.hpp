@@ -1,4 +1,4 @@
-/* wire_inner.hpp: what wire.cc, wire_persist.cc and wire_client.cc share. Nothing else includes it. */
+/* wire_inner.hpp: what wire.cc, wire_persist.cc, wire_world.cc and wire_client.cc share. Nothing else includes it. */
 #ifndef MARCH_SCHEMAS_WIRE_INNER_HPP
 #define MARCH_SCHEMAS_WIRE_INNER_HPP
 
@@ -98,5 +98,8 @@ template <size_t SIZE> static inline bool copy_text(const flatbuffers::String *t
 
 /* wire_persist_open fills the view of a verified message from or to persist; MARCH_ERR_UNSUPPORTED for another kind. */
 int wire_persist_open(const fb::BusMessage &message, struct wire_bus_view *view);
+
+/* wire_world_open does the same for what wire_world.h has. */
+int wire_world_open(const fb::BusMessage &message, struct wire_bus_view *view);
 
 #endif

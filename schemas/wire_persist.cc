@@ -60,7 +60,7 @@ SAME_LAYOUT(wire_notice, fb::Notice, 16);
 AT(wire_notice, offset, 8);
 AT(wire_notice, len, 12);
 
-static_assert(WIRE_PERSIST_OVERHEAD_MAX + WIRE_REPORT_STATES_MAX * sizeof(wire_player_state) +
+static_assert(WIRE_PERSIST_OVERHEAD_MAX + WIRE_REPORT_STATES_MAX * (sizeof(wire_player_state) + sizeof(uint32_t)) +
                       WIRE_REPORT_LOADS_MAX * sizeof(wire_player_load) + WIRE_REPORT_GRANTS_MAX * sizeof(wire_loot_grant) <=
                   WIRE_BUS_BYTES_MAX,
               "a full report fits");
@@ -82,7 +82,9 @@ int wire_zone_report_pack(struct wire_builder *builder, const struct wire_zone_r
     auto loads = structs<fb::PlayerLoad>(fbb, r->loads, r->load_count);
     auto states = structs<fb::PlayerState>(fbb, r->states, r->state_count);
     auto grants = structs<fb::LootGrant>(fbb, r->grants, r->grant_count);
-    auto body = fb::CreateZoneReport(fbb, partition, r->lease_epoch, r->seq, r->claims_lease, loads, states, grants);
+    auto attachments = r->attachments && r->state_count > 0 ? fbb.CreateVector(r->attachments, r->state_count) : 0;
+    auto body =
+        fb::CreateZoneReport(fbb, partition, r->lease_epoch, r->seq, r->claims_lease, loads, states, grants, attachments);
     return wire_bus_finish(builder, fb::BusBody::ZoneReport, body.Union(), out);
 }
 
@@ -149,7 +151,9 @@ static int open_zone_report(const fb::ZoneReport &in, struct wire_zone_report *o
     bool aligned = items_of(in.loads(), &out->loads, &out->load_count);
     aligned &= items_of(in.states(), &out->states, &out->state_count);
     aligned &= items_of(in.grants(), &out->grants, &out->grant_count);
-    return aligned ? 0 : MARCH_ERR_INVALID;
+    out->attachments = in.attachments() ? in.attachments()->data() : nullptr;
+    aligned &= reinterpret_cast<uintptr_t>(out->attachments) % alignof(uint32_t) == 0;
+    return aligned && (!in.attachments() || in.attachments()->size() == out->state_count) ? 0 : MARCH_ERR_INVALID;
 }
 
 static int open_persist_report(const fb::PersistReport &in, struct wire_persist_report *out) {

@@ -88,6 +88,7 @@ struct wire_zone_report {
     const struct wire_player_load *loads;
     const struct wire_player_state *states;
     const struct wire_loot_grant *grants;
+    const uint32_t *attachments; /* of the states, one each; NULL: all 0 */
     uint32_t load_count, state_count, grant_count;
 };
 
@@ -255,7 +256,7 @@ must_check int wire_shard_transfers_pack(struct wire_builder *builder, const str
 
 static inline size_t wire_zone_report_bytes(const struct wire_zone_report *r) {
     return WIRE_PERSIST_OVERHEAD_MAX + r->load_count * sizeof *r->loads + r->state_count * sizeof *r->states +
-           r->grant_count * sizeof *r->grants;
+           r->grant_count * sizeof *r->grants + r->state_count * sizeof *r->attachments;
 }
 
 static inline size_t wire_persist_report_bytes(const struct wire_persist_report *r) {

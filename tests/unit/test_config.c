@@ -152,12 +152,13 @@ static const struct mistake MISTAKES[] = {
     {7, "    oi: epoll",
      "c.yaml:7: gateways[0].oi: unknown key, expected one of name, listen, public, http, max_clients, cpu, io, region"},
     {19, "wrld:",
-     "c.yaml:20: wrld: unknown key, expected one of cluster, gateways, zones, persists, persist, world, bus, limits, dev"},
+     "c.yaml:20: wrld: unknown key, expected one of cluster, gateways, zones, persists, persist, matchmaker, world, bus, "
+     "limits, dev"},
     /* missing */
     {3, NULL, "c.yaml:2: cluster.protocol_id: missing, expected an integer from 1 to 18446744073709551615"},
     {6, NULL, "c.yaml:5: gateways[0].listen: missing, expected a list of 1 to 8 entries"},
     {14, NULL, "c.yaml:13: zones[1].rect.y_m: missing, expected an integer from -32768 to 32766"},
-    {10, NULL, "c.yaml:9: zones[0].rect: missing, expected a mapping"},
+    {10, NULL, "c.yaml:9: zones: expected a rect of each where there is no matchmaker, which gives spares theirs"},
     /* out of range */
     {15, "      width_m: 0", "c.yaml:15: zones[1].rect.width_m: expected an integer from 1 to 32767, found \"0\""},
     {15, "      width_m: -1", "c.yaml:15: zones[1].rect.width_m: expected an integer from 1 to 32767, found \"-1\""},

@@ -9,11 +9,16 @@
 #include "common/edge_url.h"
 
 static struct config_gateway gateways[2] = {{.name = "gateway-0"}, {.name = "gateway-1"}};
-static struct config_zone zones[1] = {{.name = "zone-0", .bus_host = "10.0.0.1", .bus_port = 65534}};
+static struct config_zone zones[2] = {{.name = "zone-0", .bus_host = "10.0.0.1", .bus_port = 65530}, {.name = "zone-1"}};
 static struct config_persist persists[2] = {{.name = "persist-0", .bus_host = "10.0.0.2", .bus_port = 7000},
                                             {.name = "persist-1", .bus_host = "10.0.0.3", .bus_port = 8000}};
-static struct config config = {
-    .gateways = gateways, .gateways_count = 2, .zones = zones, .zones_count = 1, .persists = persists, .persists_count = 2};
+static struct config config = {.gateways = gateways,
+                               .gateways_count = 2,
+                               .zones = zones,
+                               .zones_count = 2,
+                               .persists = persists,
+                               .persists_count = 2,
+                               .matchmaker = {.name = "matchmaker-0", .bus_host = "10.0.0.4", .bus_port = 9000}};
 
 static void test_edge_url_ipc_names_both_ends(void **state) {
     (void)state;
@@ -28,9 +33,10 @@ static void test_edge_url_tcp_has_a_port_for_each_gateway(void **state) {
     char url[EDGE_URL_SIZE];
     config.bus.transport = CONFIG_TRANSPORT_TCP;
     assert_int_equal(edge_url(&config, "run", EDGE_ZONE_GATEWAY, 0, 1, url, sizeof url), 0);
-    assert_string_equal(url, "tcp://10.0.0.1:65535");
+    assert_string_equal(url, "tcp://10.0.0.1:65531");
     zones[0].bus_port = 65535;
     assert_int_equal(edge_url(&config, "run", EDGE_ZONE_GATEWAY, 0, 1, url, sizeof url), MARCH_ERR_INVALID);
+    zones[0].bus_port = 65530;
 }
 
 static void test_edge_url_of_each_kind_has_an_address_of_its_own(void **state) {
@@ -43,7 +49,11 @@ static void test_edge_url_of_each_kind_has_an_address_of_its_own(void **state) {
         {EDGE_PERSIST_GATEWAY, 0, 0, "ipc://run/ipc/persist-0.gateway-0", "tcp://10.0.0.2:7000"},
         {EDGE_PERSIST_GATEWAY, 1, 1, "ipc://run/ipc/persist-1.gateway-1", "tcp://10.0.0.3:8001"},
         {EDGE_PERSIST_ZONE, 0, 0, "ipc://run/ipc/persist-0.zone-0", "tcp://10.0.0.2:7002"},
-        {EDGE_PERSIST_PERSIST, 0, 1, "ipc://run/ipc/persist-0.persist-1", "tcp://10.0.0.2:7004"},
+        {EDGE_PERSIST_PERSIST, 0, 1, "ipc://run/ipc/persist-0.persist-1", "tcp://10.0.0.2:7005"},
+        {EDGE_PERSIST_MATCHMAKER, 1, 0, "ipc://run/ipc/persist-1.matchmaker-0", "tcp://10.0.0.3:8006"},
+        {EDGE_ZONE_ZONE, 0, 1, "ipc://run/ipc/zone-0.zone-1", "tcp://10.0.0.1:65533"},
+        {EDGE_MATCHMAKER_GATEWAY, 0, 1, "ipc://run/ipc/matchmaker-0.gateway-1", "tcp://10.0.0.4:9001"},
+        {EDGE_MATCHMAKER_ZONE, 0, 1, "ipc://run/ipc/matchmaker-0.zone-1", "tcp://10.0.0.4:9003"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char url[EDGE_URL_SIZE];

@@ -50,6 +50,8 @@ static void test_wire_zone_report_round_trips(void **state) {
     struct wire_zone_report in = {.partition = "north", .lease_epoch = 9, .seq = 10, .claims_lease = true};
     in.loads = loads, in.load_count = COUNT(loads), in.states = states, in.state_count = COUNT(states);
     in.grants = grants, in.grant_count = COUNT(grants);
+    uint32_t attachments[] = {3, UINT32_MAX};
+    in.attachments = attachments;
     struct wire_bytes bytes;
     struct wire_bus_view view;
     assert_int_equal(wire_zone_report_pack(*state, &in, &bytes), 0);
@@ -58,6 +60,7 @@ static void test_wire_zone_report_round_trips(void **state) {
     assert_string_equal(out->partition, "north");
     assert_true(out->lease_epoch == 9 && out->seq == 10 && out->claims_lease);
     assert_items(out->loads, out->load_count, loads);
+    assert_memory_equal(out->attachments, attachments, sizeof attachments);
     assert_items(out->states, out->state_count, states);
     assert_items(out->grants, out->grant_count, grants);
 }
