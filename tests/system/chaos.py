@@ -7,7 +7,8 @@
 The schedule of a seed is drawn before anything starts: which process is killed, stopped, asked to end or cut off from its
 disk, when, and for how long. What the bots were told (the swarm's ledger) is then compared with what the databases hold:
 
-- every command that was acknowledged is there once, with the same answer; none is there by half
+- every command that was acknowledged is there once, with the same answer, and did what it was for; none is there by half
+- all loot that a zone was told to be durable is there
 - what was created less what was destroyed is what exists, to the unit, and every account is what its events add up to
 - where each player is known to be is no older than MOTION_BOUND_S before the moment when everything was killed at last
 
@@ -42,6 +43,7 @@ FLUSH_S = 30  # for motion to be in PostgreSQL: it is written every flush_ms = 5
 MOTION_BOUND_S = 1.5  # report_ms, a commit of the journal, and a second for a machine that is full
 STANDING_M = 1.0  # who has not moved is not reported again
 TICK_HZ = 60
+ZONES = [f"zone-{i}" for i in range(4)]
 JOURNAL_DISK_BYTES = 24 << 20
 JOURNAL_SEGMENT_BYTES = 2 << 20
 PLAYER_BASE = 1000
@@ -52,6 +54,8 @@ STATUSES = {text: number for number, text in enumerate(
     ["ok", "not found", "conflict", "not enough", "no room", "forbidden", "invalid", "expired"])} | {"exists": 12}
 OK = 0
 READS = {"inventory", "guild_info", "board", "profile"}
+CHANGES = {"stack", "split", "use", "drop", "trade_offer", "trade_accept", "trade_cancel", "auction_list", "auction_bid", "auction_buy",
+           "auction_cancel", "guild_create", "guild_join", "guild_leave", "guild_deposit", "guild_withdraw"}  # never done without an event
 LOOT, CLIENT = 2, 1  # domains of keys
 
 
@@ -71,7 +75,7 @@ def schedule(seed, seconds, shards, disks):
     """The faults of a seed: a function of its arguments alone."""
     draw = random.Random(f"{seed}/{seconds}/{shards}/{disks}")
     persists = [f"persist-{i}" for i in range(shards)]
-    zones = [f"zone-{i}" for i in range(4)]
+    zones = ZONES
     actions = [(6, "kill", persists), (3, "kill", zones), (2, "kill", ["gateway-0"]), (2, "kill", ["postgres"]),
                (2, "kill", ["redis"]), (3, "stop", persists), (2, "stop", zones), (1, "stop", ["gateway-0"]),
                (2, "stop", ["postgres"]), (2, "stop", ["redis"]), (2, "end", persists), (1, "end", zones),
@@ -259,6 +263,7 @@ class Chaos:
     def kill_everything(self):
         """Ends it all as a power cut would, and starts it again; what is kept of motion is noted before bots move on."""
         pids = self.cluster.pids()
+        self.loot = {name: self.loot_of(name) for name in ZONES}
         self.killed_ns = time.time_ns()
         self.swarm.send_signal(signal.SIGSTOP)
         os.kill(self.cluster.status()["supervisor_pid"], signal.SIGKILL)
@@ -267,6 +272,14 @@ class Chaos:
         wait_until(lambda: all(self.has_flushed(name) for name in self.persists()), "motion is written behind", FLUSH_S)
         self.kept = {player: (tick, x / 65536, y / 65536) for player, tick, x, y in
                      self.rows("select player, tick, x, y from player_state")}
+
+    def loot_of(self, name):
+        """What a zone knows of its loot: (granted, of these durable, the epoch of its lease by persist)."""
+        metrics = wait_until(lambda: self.cluster.metrics(name), f"{name} tells its metrics")
+        granted, answered, refused = (int(metrics[f"march_zone_grants_{what}total"]) for what in ("", "answered_", "refused_"))
+        epochs = {persist: int(self.cluster.sql(f"select epoch from leases where partition = '{name}'", persist)[0][0])
+                  for persist in self.persists()}
+        return granted, answered - refused, epochs
 
     def has_flushed(self, name):
         metrics = self.cluster.metrics(name)
@@ -307,7 +320,7 @@ class Chaos:
 
     def check(self):
         self.ledger = Ledger.read(self.folder / "ledger.jsonl")
-        findings = [*self.check_processes(), *self.check_answers(), *self.check_events(), *self.check_books(),
+        findings = [*self.check_processes(), *self.check_answers(), *self.check_events(), *self.check_loot(), *self.check_books(),
                     *self.check_motion(), *self.check_liveliness()]
         if findings:
             raise Findings("\n".join(findings))
@@ -342,6 +355,20 @@ class Chaos:
                 "select e.domain, e.player, e.key from events e where domain in (1, 2) and not exists"
                 " (select from commands c where (c.domain, c.player, c.key) = (e.domain, e.player, e.key) and c.status = 0)"):
             yield f"an event of player {player} by key {key} of domain {domain} has no answer"
+
+        done = {tuple(row) for row in self.rows(f"select player, key from events where domain = {CLIENT}")}
+        for (player, key), (status, _, verb) in self.ledger.answers.items():
+            if status == OK and verb in CHANGES and (player, signed(key)) not in done:
+                yield f"player {player} was told that {verb} {key} was done, and no event tells of it"
+
+    def check_loot(self):
+        """What zones were told to be durable before everything was killed has been granted. A key ends in a number: from 0, by zone."""
+        for index, (name, (granted, durable, epochs)) in enumerate(self.loot.items()):
+            found = sum(int(row[0]) for persist, epoch in epochs.items() for row in self.cluster.sql(
+                f"select count(*) from commands where domain = {LOOT} and key >> 32 = {index << 16 | epoch & 0xffff}"
+                f" and key & 4294967295 < {granted}", persist))
+            if found < durable:
+                yield f"{name} was told that {durable} grants of loot are durable, {found} are there"
 
     def check_books(self):
         """Every account is what its events add up to; nothing was made or lost between accounts and shards."""
