@@ -218,7 +218,7 @@ static const struct yaml_rule RULES[] = {
     INTEGER_RULE("persist.idempotency_keep_h", 1, 8760, 24),
     INTEGER_RULE("persist.events_keep_days", 1, 3650, 30),
     INTEGER_RULE("persist.season", 1, 1000000, 1),
-    INTEGER_RULE("persist.guild_window_ms", 0, 1000, 100),
+    INTEGER_RULE("persist.guild_window_ms", 1, 1000, 100),
     INTEGER_RULE("persist.cache_entries_max", 16, 10000000, 100000),
     INTEGER_RULE("persist.cache_ttl_ms", 1, 3600000, 30000),
     NAME_RULE("matchmaker.name", ""),

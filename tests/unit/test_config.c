@@ -337,6 +337,8 @@ static void test_config_mistakes_in_persists_are_named(void **state) {
                  "c.yaml:4: persist.journal_dir: expected the path of a folder, at most 511 bytes, found a list of 0");
     expect_error(PREFIX "persist: {report_ms: 99}\n",
                  "c.yaml:4: persist.report_ms: expected an integer from 100 to 1000, found \"99\"");
+    expect_error(PREFIX "persist: {guild_window_ms: 0}\n",
+                 "c.yaml:4: persist.guild_window_ms: expected an integer from 1 to 1000, found \"0\"");
 }
 
 static void test_config_shipped_file_loads(void **state) {
