@@ -100,6 +100,25 @@ static void test_journal_view_of_a_broken_one_says_where(void **state) {
     assert_string_equal(error, "/no/such: cannot read: No such file or directory");
 }
 
+static void test_journal_view_of_a_folder_without_one_is_refused(void **state) {
+    (void)state;
+    char folder[96], path[112], error[JOURNAL_VIEW_ERROR_SIZE] = "";
+    snprintf(folder, sizeof(folder), "%s/other", f.dir);
+    snprintf(path, sizeof(path), "%s/lock", folder);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    assert_null(journal_view(folder, error));
+    assert_non_null(strstr(error, "/other: expected a journal"));
+    FILE *lock = fopen(path, "we"); /* a persist was here, and has written nothing yet */
+    assert_non_null(lock);
+    assert_int_equal(fclose(lock), 0);
+    json_t *journal = journal_view(folder, error);
+    assert_non_null(journal);
+    assert_true(json_is_true(json_object_get(journal, "sound")));
+    json_decref(journal);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 static void test_journal_view_of_a_torn_one_is_sound(void **state) {
     (void)state;
     journal_fixture_stop(&f);
@@ -135,6 +154,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_journal_view_of_one_in_use_tells_all_of_it, open_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_journal_view_of_a_broken_one_says_where, open_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_journal_view_of_a_folder_without_one_is_refused, open_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_journal_view_of_a_torn_one_is_sound, open_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_journal_view_of_a_lost_segment_is_broken, open_folder, remove_folder),
     };

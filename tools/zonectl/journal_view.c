@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/file.h"
 #include "persist/journal_format.h"
@@ -149,11 +150,23 @@ static int is_segment(const struct dirent *entry) {
     return digits == 8 && strcmp(entry->d_name + digits, ".journal") == 0;
 }
 
+/* is_journal tells whether a persist has ever opened the folder. */
+static bool is_journal(const char *dir) {
+    char path[PATH_MAX];
+    int len = snprintf(path, sizeof(path), "%s/lock", dir);
+    return len > 0 && (size_t)len < sizeof(path) && access(path, F_OK) == 0;
+}
+
 /* view_all reads the segments by name, which is their order. */
 static int view_all(struct view *v, const char *dir) {
     struct dirent **names;
     int count = scandir(dir, &names, is_segment, alphasort);
     int result = 0;
+    if (count == 0 && !is_journal(dir)) {
+        snprintf(v->error, JOURNAL_VIEW_ERROR_SIZE, "%.400s: expected a journal, found neither segments nor a lock file",
+                 dir);
+        result = MARCH_ERR_NOT_FOUND;
+    }
     if (count < 0) {
         snprintf(v->error, JOURNAL_VIEW_ERROR_SIZE, "%.400s: cannot read: %s", dir, strerror(errno));
         return MARCH_ERR_SYSTEM;
