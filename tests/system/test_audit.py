@@ -34,7 +34,7 @@ def test_player_is_asked_of_its_own_shard(two_shards):
             for player in range(1, 20)})
     codes = {audit(two_shards, "player", player)[0] for player in range(1, 20)}
     assert codes == {0, 1}
-    assert "item 9 of kind 2: 5 by the events, 6 there" in two_shards.zonectl("audit", "player", "1").stdout
+    assert "item 9 of kind 2 (herb): 5 by the events, 6 there" in two_shards.zonectl("audit", "player", "1").stdout
 
 
 def test_world_holds_when_shards_agree(two_shards):

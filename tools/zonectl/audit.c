@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/item_kinds.h"
 #include "common/option.h"
 #include "common/shard.h"
 #include "tools/zonectl/run_dir.h"
@@ -134,6 +135,12 @@ static const char *owner_text(json_int_t owner_kind) {
     return owner_kind >= 0 && owner_kind < 5 ? texts[owner_kind] : "owner";
 }
 
+/* kind_text names a kind of item, gold included. */
+static const char *kind_text(json_int_t kind) {
+    const struct item_kind_info *info = kind > 0 && kind <= UINT32_MAX ? item_kind_find((uint32_t)kind) : NULL;
+    return kind == ITEM_KIND_GOLD ? "gold" : info != NULL ? info->name : "unknown";
+}
+
 static void print_differences(const json_t *answer, const char *owner) {
     const json_t *list = json_object_get(answer, "differences");
     for (size_t i = 0; i < json_array_size(list); i++) {
@@ -145,7 +152,8 @@ static void print_differences(const json_t *answer, const char *owner) {
         if (integer(d, "kind") == 0)
             printf(": gold");
         else
-            printf(": item %" JSON_INTEGER_FORMAT " of kind %" JSON_INTEGER_FORMAT, integer(d, "item"), integer(d, "kind"));
+            printf(": item %" JSON_INTEGER_FORMAT " of kind %" JSON_INTEGER_FORMAT " (%s)", integer(d, "item"),
+                   integer(d, "kind"), kind_text(integer(d, "kind")));
         printf(": %" JSON_INTEGER_FORMAT " by the events, %" JSON_INTEGER_FORMAT " there\n", integer(d, "expected"),
                integer(d, "found"));
     }
@@ -166,10 +174,10 @@ static void print_shard(const char *name, const json_t *answer) {
         const json_t *kind = json_array_get(kinds, i);
         bool good =
             integer(kind, "created") - integer(kind, "destroyed") - integer(kind, "abroad") == integer(kind, "exists");
-        printf("  kind %" JSON_INTEGER_FORMAT "%s: created %" JSON_INTEGER_FORMAT ", destroyed %" JSON_INTEGER_FORMAT
+        printf("  kind %" JSON_INTEGER_FORMAT " (%s): created %" JSON_INTEGER_FORMAT ", destroyed %" JSON_INTEGER_FORMAT
                ", gone to other shards %" JSON_INTEGER_FORMAT ", exists %" JSON_INTEGER_FORMAT "%s\n",
-               integer(kind, "kind"), integer(kind, "kind") == 0 ? " (gold)" : "", integer(kind, "created"),
-               integer(kind, "destroyed"), integer(kind, "abroad"), integer(kind, "exists"), good ? "" : ": DIFFERS");
+               integer(kind, "kind"), kind_text(integer(kind, "kind")), integer(kind, "created"), integer(kind, "destroyed"),
+               integer(kind, "abroad"), integer(kind, "exists"), good ? "" : ": DIFFERS");
     }
     print_differences(answer, NULL);
 }
@@ -221,8 +229,9 @@ static int run_world(struct shards *shards, const struct arguments *a) {
         if (!a->json) print_shard(shards->names[i], shards->answers[i]);
     }
     for (size_t i = 0; i < json_array_size(cross) && !a->json; i++)
-        printf("between shards: kind %" JSON_INTEGER_FORMAT ": %" JSON_INTEGER_FORMAT " left and did not arrive\n",
-               integer(json_array_get(cross, i), "kind"), integer(json_array_get(cross, i), "amount"));
+        printf("between shards: kind %" JSON_INTEGER_FORMAT " (%s): %" JSON_INTEGER_FORMAT " left and did not arrive\n",
+               integer(json_array_get(cross, i), "kind"), kind_text(integer(json_array_get(cross, i), "kind")),
+               integer(json_array_get(cross, i), "amount"));
     if (a->json && code == EXIT_CODE_OK)
         print_json(json_pack("{s:b, s:O, s:O}", "holds", (int)good, "shards", list, "between", cross));
     else if (code == EXIT_CODE_OK)
