@@ -551,6 +551,18 @@ static const char *unknown_argument(const struct route *route, const struct http
     return NULL;
 }
 
+/* answer_unknown names the arguments that a route does know, with commas between them. */
+static void answer_unknown(struct call *call, const char *name, const char *known) {
+    char list[64] = "no arguments";
+    size_t len = strlen(known);
+    if (len > 2) {
+        struct text text;
+        text_init(&text, list, sizeof list);
+        for (const char *c = known + 1; c < known + len - 1; c++) text_append(&text, "%s%c", *c == ' ' ? "," : "", *c);
+    }
+    answer_bad(call, name, list);
+}
+
 static void begin_call(struct http_api *api, const struct http_request *request) {
     struct call *call = malloc(sizeof *call);
     if (!call) {
@@ -567,7 +579,7 @@ static void begin_call(struct http_api *api, const struct http_request *request)
     if (route->flag != FLAG_COUNT && (!is_on(api, FLAG_READS) || !is_on(api, (enum flag)route->flag))) {
         answer_error(call, 503, "disabled", "this is switched off");
     } else if (unknown) {
-        answer_bad(call, unknown, *route->arguments ? route->arguments + 1 : "no arguments");
+        answer_unknown(call, unknown, route->arguments);
     } else {
         route->begin(call);
     }
