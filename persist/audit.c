@@ -15,6 +15,9 @@
 
 #define SQL_TEXT_OF(number) #number
 #define SQL_TEXT(number)    SQL_TEXT_OF(number)
+#define DIFFERENCES_MAX     SQL_TEXT(AUDIT_DIFFERENCES_MAX)
+#define TRANSFERS_MAX       SQL_TEXT(AUDIT_TRANSFERS_MAX)
+#define APPLIED_H           SQL_TEXT(AUDIT_APPLIED_H)
 
 static const struct pg_statement AUDIT_PLAYER = {
     "audit_player",
@@ -33,9 +36,7 @@ static const struct pg_statement AUDIT_PLAYER = {
     " 'entries', (select count(*) from entries), 'items', (select count(*) from found where kind <> 0),"
     " 'gold', coalesce((select sum(amount) from found where kind = 0), 0),"
     " 'differences', coalesce((select json_agg(json_build_object('item', item, 'kind', kind, 'expected', expected,"
-    "  'found', found)) from (select * from differences order by item limit " SQL_TEXT(
-        AUDIT_DIFFERENCES_MAX) ") d),"
-                               " '[]'))::text"};
+    "  'found', found)) from (select * from differences order by item limit " DIFFERENCES_MAX ") d), '[]'))::text"};
 
 static const struct pg_statement AUDIT_WORLD = {
     "audit_world",
@@ -56,68 +57,17 @@ static const struct pg_statement AUDIT_WORLD = {
     "   from entries group by kind) e"
     "  full join (select kind, sum(amount) as amount from found group by kind) f using (kind)),"
     "open as (select t.id as transfer, t.dest_shard as shard, f.kind, f.amount from transfers t"
-    "  join found f on f.owner_kind = 4 and f.owner = t.id order by t.id, f.kind limit " SQL_TEXT(
-        AUDIT_TRANSFERS_MAX) "),"
-                             "applied as (select key from commands where domain = 3 and status = 0"
-                             "  and at > now() - interval '" SQL_TEXT(
-                                 AUDIT_APPLIED_H) " h' order by at desc limit " SQL_TEXT(AUDIT_TRANSFERS_MAX) ")"
-                                                                                                              "select "
-                                                                                                              "json_build_"
-                                                                                                              "object('"
-                                                                                                              "shard', "
-                                                                                                              "s.shard_"
-                                                                                                              "index, "
-                                                                                                              "'shards', "
-                                                                                                              "s.shard_"
-                                                                                                              "count,"
-                                                                                                              " 'holds', "
-                                                                                                              "not exists "
-                                                                                                              "(select from "
-                                                                                                              "differences)"
-                                                                                                              "  and not "
-                                                                                                              "exists "
-                                                                                                              "(select from "
-                                                                                                              "kinds where "
-                                                                                                              "created - "
-                                                                                                              "destroyed - "
-                                                                                                              "abroad <> "
-                                                                                                              "exists),"
-                                                                                                              " 'kinds', "
-                                                                                                              "coalesce(("
-                                                                                                              "select "
-                                                                                                              "json_agg(k "
-                                                                                                              "order by "
-                                                                                                              "k.kind) from "
-                                                                                                              "kinds k), "
-                                                                                                              "'[]'),"
-                                                                                                              " 'open', "
-                                                                                                              "coalesce(("
-                                                                                                              "select "
-                                                                                                              "json_agg(o) "
-                                                                                                              "from open "
-                                                                                                              "o), '[]'),"
-                                                                                                              " 'applied', "
-                                                                                                              "coalesce(("
-                                                                                                              "select "
-                                                                                                              "json_agg(key)"
-                                                                                                              " from "
-                                                                                                              "applied), "
-                                                                                                              "'[]'),"
-                                                                                                              " '"
-                                                                                                              "differences',"
-                                                                                                              " coalesce(("
-                                                                                                              "select "
-                                                                                                              "json_agg(d) "
-                                                                                                              "from (select "
-                                                                                                              "* from "
-                                                                                                              "differences "
-                                                                                                              "order by "
-                                                                                                              "owner_kind, "
-                                                                                                              "owner, item"
-                                                                                                              "  "
-                                                                                                              "limit"
-                                                                                                              " " SQL_TEXT(
-                                                                                                                  AUDIT_DIFFERENCES_MAX) ") d), '[]'))::text from shard s"};
+    "  join found f on f.owner_kind = 4 and f.owner = t.id order by t.id, f.kind limit " TRANSFERS_MAX "),"
+    "applied as (select key from commands where domain = 3 and status = 0"
+    "  and at > now() - interval '" APPLIED_H " h' order by at desc limit " TRANSFERS_MAX ")"
+    "select json_build_object('shard', s.shard_index, 'shards', s.shard_count,"
+    " 'holds', not exists (select from differences)"
+    "  and not exists (select from kinds where created - destroyed - abroad <> exists),"
+    " 'kinds', coalesce((select json_agg(k order by k.kind) from kinds k), '[]'),"
+    " 'open', coalesce((select json_agg(o) from open o), '[]'),"
+    " 'applied', coalesce((select json_agg(key) from applied), '[]'),"
+    " 'differences', coalesce((select json_agg(d) from (select * from differences order by owner_kind, owner, item"
+    "  limit " DIFFERENCES_MAX ") d), '[]'))::text from shard s"};
 
 /* One audit under way. */
 struct request {
