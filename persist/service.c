@@ -792,6 +792,9 @@ void service_close(struct service *s) {
     pg_destroy(s->upkeep_pg);
     pg_destroy(s->read_pg);
     pg_destroy(s->pg);
+    reads_destroy(s->reads); /* who waits for another shard's answer, a command of a client perhaps, is told */
+    s->reads = NULL;
+    abroad_destroy(s->abroad);
     motion_destroy(s->motion);
     invalidate_close(s->invalidate);
     stream_close(s->stream);
@@ -805,8 +808,6 @@ void service_close(struct service *s) {
     roster_destroy(s->roster);
     upkeep_destroy(s->upkeep);
     audit_destroy(s->audit);
-    abroad_destroy(s->abroad);
-    reads_destroy(s->reads);
     http_api_close(s->http);
     http_close(s->waiting_room);
     grants_destroy(s->grants);

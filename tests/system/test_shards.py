@@ -7,7 +7,7 @@ import signal
 import time
 
 import pytest
-from conftest import BIN_DIR, SHIPPED_CONFIG, edited, need, run, wait_until
+from conftest import BIN_DIR, SHIPPED_CONFIG, Bots, edited, need, run, wait_until
 from test_players import READS, finish, ledger, swarm
 
 PLAYERS = 7_000_000
@@ -119,6 +119,17 @@ def test_what_crosses_arrives_once_whoever_is_killed(make_lasting_cluster, tmp_p
     kept = answers(cluster, shards)
     check_each_is_kept_once(kept, lines)
     assert trades_that_crossed(kept, lines) >= CROSSED_MIN
+
+
+def test_shards_end_in_order_while_they_ask_each_other(make_lasting_cluster, tmp_path):
+    cluster = make_lasting_cluster(config=config_of(tmp_path, 2)).up()
+    with Bots(cluster, 20, "--behaviour", "live", "--pace", 50):
+        for name in ("persist-0", "persist-1"):
+            wait_until(lambda: cluster.metrics("persist-0").get("march_persist_boards_reads_total", 0) > 20, "boards are read")
+            pid = cluster.process(name)["pid"]
+            os.kill(pid, signal.SIGTERM)
+            wait_until(lambda old=pid, who=name: (p := cluster.process(who)) and p["ready"] and p["pid"] != old, "it is back")
+            assert f"{name} (pid {pid}) exited with code 0" in cluster.events()
 
 
 @pytest.mark.parametrize("shard", ["0/2", "1/3"])
