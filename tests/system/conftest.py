@@ -25,6 +25,7 @@ BIN_DIR = pathlib.Path(os.environ.get("MARCH_BIN_DIR", ROOT / "build/dev/bin"))
 SHIPPED_CONFIG = ROOT / "deploy/config/cluster.yaml"
 CONFIG = BIN_DIR.parent / "tests/forgetful.yaml"  # the shipped one without persistence; written below
 POSTGRES_TEMPLATE = ROOT / "build/tests/postgres"  # data folder of a PostgreSQL that was just made
+os.environ.setdefault("LSAN_OPTIONS", f"suppressions={ROOT}/tests/lsan.supp:print_suppressions=0")  # for sanitized programs
 COMMAND_TIMEOUT_S = 60
 WAIT_S = 20  # for a condition; sanitized programs on a busy machine are slow
 
