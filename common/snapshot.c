@@ -196,6 +196,10 @@ static void empty_slots(struct snapshot_table *table) {
     table->slots_used = 0;
 }
 
+void snapshot_table_end_stream(struct snapshot_table *table) {
+    table->any = false;
+}
+
 void snapshot_table_reset(struct snapshot_table *table) {
     empty_slots(table);
     table->change_count = 0;
@@ -341,7 +345,13 @@ static int read_body(struct bit_reader *r, struct snapshot_table *table, const s
     return error == 0 && at_end(r) ? 0 : MARCH_ERR_INVALID;
 }
 
-int snapshot_table_read(struct snapshot_table *table, const uint8_t *bytes, size_t len) {
+/* A stream's number is more than that of the one before it, modulo 256; not by much less unless it is late. */
+static bool stream_is_late(const struct snapshot_table *table, uint8_t stream) {
+    uint8_t behind = (uint8_t)(table->header.stream - stream);
+    return behind >= 1 && behind <= SNAPSHOT_STREAMS_LATE;
+}
+
+int snapshot_table_parse(struct snapshot_table *table, const uint8_t *bytes, size_t len) {
     struct bit_reader r;
     bit_reader_init(&r, bytes, len);
     table->change_count = 0;
@@ -352,6 +362,7 @@ int snapshot_table_read(struct snapshot_table *table, const uint8_t *bytes, size
     header.tick = bits_read(&r, 32);
     header.input_ack = (uint16_t)bits_read(&r, 16);
     if (r.overflow) return MARCH_ERR_INVALID;
+    if (table->any && stream_is_late(table, header.stream)) return MARCH_ERR_REPLAY;
     table->fresh = !table->any || header.stream != table->header.stream;
     if (!table->fresh && (int16_t)(header.seq - table->header.seq) <= 0) return MARCH_ERR_REPLAY;
     if (read_body(&r, table, &header) != 0) {
@@ -359,10 +370,20 @@ int snapshot_table_read(struct snapshot_table *table, const uint8_t *bytes, size
         table->removal_count = 0;
         return MARCH_ERR_INVALID;
     }
+    table->parsed = header;
+    return 0;
+}
+
+void snapshot_table_apply(struct snapshot_table *table) {
     if (table->fresh) empty_slots(table);
     for (uint32_t i = 0; i < table->removal_count; i++) empty_slot(&table->slots[table->removals[i]]);
     for (uint32_t i = 0; i < table->change_count; i++) apply_change(table, &table->changes[i]);
-    table->header = header;
+    table->header = table->parsed;
     table->any = true;
-    return 0;
+}
+
+int snapshot_table_read(struct snapshot_table *table, const uint8_t *bytes, size_t len) {
+    int error = snapshot_table_parse(table, bytes, len);
+    if (error == 0) snapshot_table_apply(table);
+    return error;
 }

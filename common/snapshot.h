@@ -8,7 +8,7 @@
  *   - a removal is repeated until a snapshot with it is acknowledged, and the slot stays empty until then.
  * Snapshots reach the reader in order: one that is late counts as lost, and so does one that is refused. A stream number
  * that differs from the last one's says that another view begins (another zone, or the same after a crash): the reader
- * forgets its table first.
+ * forgets its table first. Numbers of streams rise, modulo 256: what comes late from a stream that has ended is refused.
  *
  *     u8 stream | u16 seq | u32 tick | u16 input ack | gamma(removals + 1), each gamma(slot gap) | gamma(updates + 1), each:
  *         gamma(slot gap) | version 4 | gamma(distance + 1) | full or delta body
@@ -30,6 +30,7 @@
 #define SNAPSHOT_SLOTS_MAX    1024
 #define SNAPSHOT_VERSIONS     16 /* of each slot, kept by the client */
 #define SNAPSHOT_HEADER_BYTES 9
+#define SNAPSHOT_STREAMS_LATE 8 /* a stream whose number is less by so many at most has ended; by more, it is new */
 
 /* Greatest sizes in bits: what is left in the packet must hold them before an update is begun. */
 #define SNAPSHOT_GAP_BITS_MAX   21
@@ -105,6 +106,7 @@ struct snapshot_table {
     bool any;                      /* a snapshot has been read */
     bool fresh;                    /* the last one began a stream: whatever was known before is gone */
     struct snapshot_header header; /* of the last one */
+    struct snapshot_header parsed; /* of the one that is to be applied */
     uint32_t change_count;
     uint32_t removal_count; /* removals repeat: of slots that were empty already, too */
     struct snapshot_change *changes;
@@ -120,9 +122,17 @@ void snapshot_table_destroy(struct snapshot_table *table);
 /* snapshot_table_reset forgets everything: for a new session. */
 void snapshot_table_reset(struct snapshot_table *table);
 
+/* snapshot_table_end_stream has the next snapshot begin a stream, whatever its number: it comes from another session. */
+void snapshot_table_end_stream(struct snapshot_table *table);
+
 /* snapshot_table_read takes in one snapshot and lists what changed in changes[] and removals[]. On an error the table is
  * as before, and the packet must NOT be acknowledged. MARCH_ERR_INVALID: malformed, or built on a baseline that is not
- * here. MARCH_ERR_REPLAY: of the same stream, and not newer than the last. */
+ * here. MARCH_ERR_REPLAY: of the same stream, and not newer than the last; or of a stream that has ended. */
 must_check int snapshot_table_read(struct snapshot_table *table, const uint8_t *bytes, size_t len);
+
+/* The same in two steps, for who wants to see the table as it was: parse checks a snapshot and lists what it changes, with
+ * `fresh` set, and apply does it. Nothing may come between them that changes the table. */
+must_check int snapshot_table_parse(struct snapshot_table *table, const uint8_t *bytes, size_t len);
+void snapshot_table_apply(struct snapshot_table *table);
 
 #endif

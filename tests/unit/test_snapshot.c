@@ -266,6 +266,31 @@ static void test_snapshot_other_stream_empties_the_table(void **state) {
     snapshot_table_destroy(table);
 }
 
+static void test_snapshot_of_a_stream_that_has_ended_is_refused(void **state) {
+    (void)state;
+    static const struct {
+        uint8_t last, next;
+        int result;
+    } cases[] = {
+        {4, 3, MARCH_ERR_REPLAY}, {0, 255, MARCH_ERR_REPLAY}, {9, 1, MARCH_ERR_REPLAY}, {9, 0, 0}, {255, 0, 0}, {3, 131, 0}};
+    struct snapshot_update full = {.slot = 1, .version = 1, .id = 99, .state = own_100};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        uint8_t bytes[SIZE];
+        struct snapshot_table *table = snapshot_table_create(8);
+        struct snapshot_header header = {.stream = cases[i].last, .seq = 5};
+        assert_int_equal(snapshot_table_read(table, bytes, write_all(bytes, SIZE, header, NULL, 0, &full, 1)), 0);
+        header = (struct snapshot_header){.stream = cases[i].next, .seq = 6};
+        size_t len = write_all(bytes, SIZE, header, NULL, 0, NULL, 0);
+        assert_int_equal(snapshot_table_read(table, bytes, len), cases[i].result);
+        assert_int_equal(table->slots[1].id, cases[i].result == 0 ? 0 : 99);
+        snapshot_table_end_stream(table); /* in another session numbers mean nothing */
+        assert_int_equal(snapshot_table_read(table, bytes, len), 0);
+        assert_true(table->fresh);
+        assert_int_equal(table->slots[1].id, 0);
+        snapshot_table_destroy(table);
+    }
+}
+
 static void test_snapshot_not_newer_is_refused_across_the_wrap(void **state) {
     (void)state;
     static const struct {
@@ -448,6 +473,7 @@ int main(void) {
         cmocka_unit_test(test_snapshot_newer_tenant_forgets_the_older_ones_versions),
         cmocka_unit_test(test_snapshot_same_tenant_told_in_full_keeps_its_versions),
         cmocka_unit_test(test_snapshot_other_stream_empties_the_table),
+        cmocka_unit_test(test_snapshot_of_a_stream_that_has_ended_is_refused),
         cmocka_unit_test(test_snapshot_not_newer_is_refused_across_the_wrap),
         cmocka_unit_test(test_snapshot_reader_broken_slots_are_refused),
         cmocka_unit_test(test_snapshot_reader_broken_bodies_are_refused),
