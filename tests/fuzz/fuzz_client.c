@@ -1,7 +1,8 @@
 /* fuzz_client.c: the client library, connected, and fed by a server that sends what it likes: sealed with the right key, so
  * that it reaches frames, snapshots and messages; or not sealed at all.
  *
- * After each step: everything that the library shows is finite and within its bounds, and what it sends is a packet.
+ * After each step: everything that the library shows is finite and within its bounds, nothing of the past is shown beside
+ * what has come of it, and what it sends is a packet.
  */
 #include <math.h>
 #include <sodium.h>
@@ -23,6 +24,7 @@ static uint64_t now_ns, sequence;
 static uint16_t session_seq;
 static uint8_t snapshot_version;
 static uint16_t snapshot_seq;
+static uint8_t stream;
 
 static void create(void) {
     uint8_t connect_key[NETCODE_KEY_BYTES] = {1};
@@ -43,11 +45,12 @@ static void start(void) {
     now_ns = 1000 * NS_PER_S;
     CHECK(march_client_connect(client, token, now_ns, 10) == 0);
     CHECK(client->pool.taken == 0);
-    client->netcode.state = NETCODE_CLIENT_CONNECTED;
+    client_current(client)->netcode.state = NETCODE_CLIENT_CONNECTED;
     sequence = 0;
     session_seq = 1;
     snapshot_seq = 1;
     snapshot_version = 0;
+    stream = 1;
 }
 
 static void deliver_sealed(const uint8_t *payload, size_t len) {
@@ -65,7 +68,7 @@ static void deliver_frames(const uint8_t *frames, size_t len) {
     uint8_t payload[CHANNEL_PACKET_MAX];
     if (len > sizeof(payload) - CHANNEL_HEADER_SIZE) len = sizeof(payload) - CHANNEL_HEADER_SIZE;
     store_le(payload, session_seq++, 2);
-    store_le(payload + 2, (uint16_t)client->channel.acked.newest, 2);
+    store_le(payload + 2, (uint16_t)client_current(client)->channel.acked.newest, 2);
     store_le(payload + 4, 0, 4);
     memcpy(payload + CHANNEL_HEADER_SIZE, frames, len);
     deliver_sealed(payload, CHANNEL_HEADER_SIZE + len);
@@ -77,10 +80,10 @@ static void deliver_snapshot(const uint8_t *body, size_t len, uint8_t ticks) {
     if (len > 1000) len = 1000;
     frame[0] = FRAME_SNAPSHOT;
     store_le(frame + 1, SNAPSHOT_HEADER_BYTES + len, 2);
-    frame[3] = 1;
+    frame[3] = stream;
     store_le(frame + 4, snapshot_seq++, 2);
     store_le(frame + 6, client->table->header.tick + ticks, 4);
-    store_le(frame + 10, client->inputs.seq, 2);
+    store_le(frame + 10, client_current(client)->inputs.seq, 2);
     memcpy(frame + 3 + SNAPSHOT_HEADER_BYTES, body, len);
     deliver_frames(frame, 3 + SNAPSHOT_HEADER_BYTES + len);
 }
@@ -89,7 +92,7 @@ static void deliver_snapshot(const uint8_t *body, size_t len, uint8_t ticks) {
 static void deliver_update(const uint8_t *data, size_t size) {
     uint8_t body[14] = {0}, bits[200];
     memcpy(body, data, size < sizeof(body) ? size : sizeof(body));
-    struct snapshot_header header = {.stream = 1,
+    struct snapshot_header header = {.stream = stream,
                                      .seq = snapshot_seq++,
                                      .input_ack = (uint16_t)load_le(body + 8, 2),
                                      .tick = client->table->header.tick + body[10]};
@@ -121,21 +124,31 @@ static void on_send(void *context, const uint8_t *packet, size_t len) {
 }
 
 static void check_view(void) {
-    struct march_entity seen[ENTITIES + 1];
+    struct march_entity seen[2 * ENTITIES + 1];
     double before = march_client_view_tick(client, now_ns);
-    size_t count = march_client_entities(client, now_ns, seen, ENTITIES + 1);
-    CHECK(count <= ENTITIES && before >= 0 && before < 4294967296.0);
+    size_t count = march_client_entities(client, now_ns, seen, 2 * ENTITIES + 1);
+    CHECK(count <= 2 * ENTITIES && before >= 0 && before < 4294967296.0);
     for (size_t i = 0; i < count; i++) {
         CHECK(seen[i].id != 0 && (!seen[i].own || i == 0));
         CHECK(isfinite(seen[i].x_m) && isfinite(seen[i].y_m) && isfinite(seen[i].vx_m_s) && isfinite(seen[i].vy_m_s));
     }
+    for (uint32_t i = 0; i < client->past.count; i++) {
+        const struct client_past_entity *past = &client->past.entities[i];
+        CHECK(past->count >= 1 && past->count <= CLIENT_PAST_STATES && client->past.count <= ENTITIES);
+        CHECK(past->slot == CLIENT_PAST_NO_SLOT || client->table->slots[past->slot].id == past->id);
+    }
     struct march_stats stats;
     march_client_stats(client, &stats);
-    CHECK(stats.entities == count && stats.loss_up >= 0 && stats.loss_up <= 1 && stats.loss_down >= 0 &&
-          stats.loss_down <= 1);
+    CHECK(stats.entities <= count && (client->past.count > 0 || stats.entities == count) && stats.loss_up >= 0 &&
+          stats.loss_up <= 1 && stats.loss_down >= 0 && stats.loss_down <= 1);
     double tick = march_client_server_tick(client, now_ns);
     CHECK(tick >= 0 && tick <= 4294967296.0);
-    CHECK(client->pool.taken == (uint32_t)client->channel.send_count + client->channel.receive_count);
+    uint32_t taken = 0;
+    for (unsigned i = 0; i < 2; i++) {
+        const struct channel *channel = &client->sessions[i].channel;
+        if (channel->pool != NULL) taken += (uint32_t)channel->send_count + channel->receive_count;
+    }
+    CHECK(client->pool.taken == taken);
 }
 
 static size_t step(const uint8_t *data, size_t size) {
@@ -152,7 +165,12 @@ static size_t step(const uint8_t *data, size_t size) {
     case 1: deliver_sealed(data + 3, len); return 3 + len;
     case 2: deliver_frames(data + 3, len); return 3 + len;
     case 3: deliver_snapshot(data + 3, len, data[2] >> 3); return 3 + len;
-    case 4: deliver_update(data + 3, size - 3); return size > 17 ? 17 : size;
+    case 4:
+        stream =
+            (uint8_t)(stream + (data[2] > 200) - (data[2] == 200)); /* another zone; or what is late of the one before */
+        deliver_update(data + 3, size - 3);
+        stream = (uint8_t)(stream + (data[2] == 200));
+        return size > 17 ? 17 : size;
     case 5:
         now_ns += wanted * NS_PER_MS / 4;
         march_client_update(client, now_ns, on_send, NULL);

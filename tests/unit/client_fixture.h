@@ -51,8 +51,15 @@ struct fixture {
     uint64_t ticks_done;
     bool connected, client_left;
     bool mute;    /* the gateway sends nothing */
+    bool still;   /* it sends no snapshots */
+    bool borrows; /* the client is another fixture's */
     bool garbage; /* its snapshots are nonsense */
     uint16_t snapshot_seq, snapshots_acked;
+    uint8_t stream;     /* of its snapshots */
+    uint8_t slot_shift; /* entities but the first lie so many slots further on, in a circle */
+    uint32_t absent;    /* bit i: entity i is not in view */
+    uint32_t tick_skew; /* the zone counts ticks from elsewhere */
+    uint64_t own_id;    /* of entity 0 */
     uint16_t input_ack;
     struct frame_input input; /* newest */
     struct frame_command inputs[FIXTURE_INPUTS_SEEN];
@@ -82,13 +89,17 @@ static inline void fixture_token(struct fixture *f, uint64_t client_id, uint8_t 
     assert_int_equal(netcode_token_mint(token, &params, f->connect_key), 0);
 }
 
-static inline struct fixture *fixture_create(const struct march_config *config) {
+/* fixture_create_at makes a gateway at an address, for a client that there is; the client comes with it where it is NULL. */
+static inline struct fixture *fixture_create_at(const struct march_config *config, const char *address,
+                                                struct march_client *client) {
     struct fixture *f = calloc(1, sizeof(*f));
     assert_true(sodium_init() >= 0);
     f->start = f->now = (struct mono){50 * NS_PER_S};
     f->seed = 1;
     f->delay_ms = 20;
-    assert_int_equal(addr_parse(&f->server_addr, "203.0.113.1:40000"), 0);
+    f->own_id = 100;
+    f->borrows = client != NULL;
+    assert_int_equal(addr_parse(&f->server_addr, address), 0);
     assert_int_equal(addr_parse(&f->client_addr, "203.0.113.9:5000"), 0);
     memset(f->connect_key, 5, sizeof(f->connect_key));
     struct netcode_server_config server;
@@ -102,13 +113,17 @@ static inline struct fixture *fixture_create(const struct march_config *config) 
     memset(server.secret, 9, sizeof(server.secret));
     assert_int_equal(netcode_server_create(&f->server, &server), 0);
     assert_int_equal(block_pool_init(&f->pool, 256), 0);
-    f->client = march_client_create(config);
+    f->client = f->borrows ? client : march_client_create(config);
     assert_non_null(f->client);
     return f;
 }
 
+static inline struct fixture *fixture_create(const struct march_config *config) {
+    return fixture_create_at(config, "203.0.113.1:40000", NULL);
+}
+
 static inline void fixture_destroy(struct fixture *f) {
-    march_client_destroy(f->client);
+    if (!f->borrows) march_client_destroy(f->client);
     channel_deinit(&f->channel);
     assert_int_equal(f->pool.taken, 0);
     block_pool_deinit(&f->pool);
@@ -182,15 +197,28 @@ static inline struct net_state fixture_entity(unsigned index, uint32_t tick) {
     return state;
 }
 
+static inline unsigned fixture_entity_of(const struct fixture *f, unsigned slot) {
+    return slot == 0
+               ? 0
+               : 1 + (slot - 1 + FIXTURE_ENTITIES - 1 - f->slot_shift % (FIXTURE_ENTITIES - 1)) % (FIXTURE_ENTITIES - 1);
+}
+
 static inline size_t fixture_snapshot(struct fixture *f, uint8_t *bytes, size_t size, uint32_t tick) {
-    struct snapshot_header header = {.seq = ++f->snapshot_seq, .input_ack = f->input_ack, .tick = tick};
+    struct snapshot_header header = {
+        .stream = f->stream, .seq = ++f->snapshot_seq, .input_ack = f->input_ack, .tick = tick + f->tick_skew};
     struct snapshot_writer writer;
+    uint32_t absent = f->absent & ((1u << FIXTURE_ENTITIES) - 1);
     snapshot_write_begin(&writer, bytes, size, &header);
     snapshot_write_removals(&writer, NULL, 0);
-    snapshot_write_update_count(&writer, FIXTURE_ENTITIES);
+    snapshot_write_update_count(&writer, FIXTURE_ENTITIES - (uint32_t)__builtin_popcount(absent));
     for (uint16_t i = 0; i < FIXTURE_ENTITIES; i++) {
-        struct snapshot_update update = {
-            .slot = i, .version = (uint8_t)(f->snapshot_seq % 16), .id = 100u + i, .state = fixture_entity(i, tick)};
+        unsigned entity = fixture_entity_of(f, i);
+        if (absent >> entity & 1) continue;
+        struct snapshot_update update = {.slot = i,
+                                         .version = (uint8_t)(f->snapshot_seq % 16),
+                                         .id = entity == 0 ? f->own_id : 100u + entity,
+                                         .state = fixture_entity(entity, tick)};
+        update.state.tick += f->tick_skew;
         snapshot_write_update(&writer, &update);
     }
     return snapshot_write_finish(&writer);
@@ -287,15 +315,15 @@ static inline void fixture_deliver(struct fixture *f) {
     }
 }
 
-/* fixture_step moves time by 1 ms. */
-static inline void fixture_step(struct fixture *f) {
+/* fixture_step_server moves time by 1 ms for all but the client. */
+static inline void fixture_step_server(struct fixture *f) {
     f->now = mono_add_ms(f->now, 1);
     fixture_deliver(f);
     struct netcode_sink sink = fixture_sink(f);
     netcode_server_update(f->server, f->now, fixture_wall_s(f), &sink);
     while (f->ticks_done < (uint64_t)fixture_tick(f)) {
         f->ticks_done++;
-        if (f->connected && f->ticks_done % FIXTURE_EVERY == 0) {
+        if (f->connected && !f->still && f->ticks_done % FIXTURE_EVERY == 0) {
             fixture_send_snapshot(f, FIXTURE_TICK_AT_0 + (uint32_t)f->ticks_done);
         }
     }
@@ -305,6 +333,11 @@ static inline void fixture_step(struct fixture *f) {
         channel_begin(&f->channel, &packet, room + NETCODE_HEADROOM, CHANNEL_PACKET_MAX);
         fixture_send(f, &packet, room);
     }
+}
+
+/* fixture_step moves time by 1 ms. */
+static inline void fixture_step(struct fixture *f) {
+    fixture_step_server(f);
     march_client_update(f->client, f->now.ns, fixture_client_sends, f);
 }
 

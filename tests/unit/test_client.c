@@ -122,16 +122,21 @@ static double errors_of_view(struct fixture *f, unsigned ms) {
         if (shown < 0) shown += 4294967296.0;
         assert_true(shown >= last); /* never back in time */
         last = shown;
-        for (unsigned e = 0; e < FIXTURE_ENTITIES; e++) {
+        unsigned found = 0;
+        for (unsigned i_seen = 0; i_seen < FIXTURE_ENTITIES; i_seen++) {
+            const struct march_entity *seen = &entities[i_seen];
+            unsigned e = (unsigned)(seen->id - 100);
+            assert_in_range(e, 0, FIXTURE_ENTITIES - 1);
+            found |= 1u << e;
             struct net_state at = fixture_entity(e, FIXTURE_TICK_AT_0 + (uint32_t)shown);
             double part = shown - (uint32_t)shown;
             double x = (at.x + at.vx * part / 32) / 64, y = (at.y + at.vy * part / 32) / 64;
-            assert_int_equal(entities[e].id, 100 + e);
-            assert_int_equal(entities[e].own, e == 0);
-            assert_int_equal(entities[e].kind, e + 1);
-            assert_int_equal(entities[e].health, 200);
-            worst = fmax(worst, hypot((double)entities[e].x_m - x, (double)entities[e].y_m - y));
+            assert_true(seen->own == (e == 0) && (e == 0) == (i_seen == 0));
+            assert_int_equal(seen->kind, e + 1);
+            assert_int_equal(seen->health, 200);
+            worst = fmax(worst, hypot((double)seen->x_m - x, (double)seen->y_m - y));
         }
+        assert_int_equal(found, (1u << FIXTURE_ENTITIES) - 1); /* each once */
     }
     return worst;
 }
@@ -165,6 +170,149 @@ static void test_client_entities_over_a_bad_network_stay_near(void **state) {
     assert_true(stats.packets_late > 0 && stats.packets_refused > 0); /* refused: the duplicates */
     assert_true(stats.loss_down > 0.05f && stats.loss_down < 0.5f);
     assert_true(f->snapshots_acked > 100 && f->snapshots_acked <= stats.snapshots);
+    fixture_destroy(f);
+}
+
+static void note_gap(void *context, const struct march_gap *gap) {
+    struct march_gap *greatest = context;
+    if (gap->changed) *greatest = *gap;
+}
+
+static void test_client_crosses_into_another_zone_without_a_seam(void **state) {
+    (void)state;
+    struct march_gap gap = {0};
+    struct march_config config = {.gap = note_gap, .gap_context = &gap};
+    struct fixture *f = fixture_create(&config);
+    struct march_stats stats;
+    f->stream = 255; /* the next one is 0 */
+    fixture_connect(f);
+    for (unsigned crossing = 1; crossing <= 3; crossing++) {
+        f->stream++;
+        f->slot_shift++;
+        f->snapshot_seq = (uint16_t)(crossing * 30000);
+        f->absent = crossing == 3 ? 0xf : 0xc; /* what the new zone has room for later; in the end, anything at all */
+        assert_true(errors_of_view(f, crossing == 1 ? 60 : 200) < 0.1); /* the second comes before the first has filled */
+    }
+    f->absent = 0;
+    assert_true(errors_of_view(f, 2000) < 0.1);
+    march_client_stats(f->client, &stats);
+    assert_int_equal(stats.stream_changes, 3);
+    assert_int_equal(stats.blinks, 0);
+    assert_int_equal(stats.entities, FIXTURE_ENTITIES);
+    assert_true(gap.changed && gap.ticks == FIXTURE_EVERY);
+    assert_in_range(gap.ns, 48 * NS_PER_MS, 52 * NS_PER_MS);
+    assert_int_equal(stats.change_gap_max_ticks, FIXTURE_EVERY);
+    assert_in_range(stats.change_gap_max_ns, 48 * NS_PER_MS, 52 * NS_PER_MS);
+    fixture_destroy(f);
+}
+
+static void test_client_keeps_what_was_in_view_for_a_while(void **state) {
+    (void)state;
+    struct fixture *f = fixture_create(&defaults);
+    struct march_entity seen[8];
+    struct march_stats stats;
+    fixture_connect(f);
+    f->stream++;
+    f->absent = 0xc;
+    assert_true(errors_of_view(f, 450) < 0.1); /* all are there, and move on */
+    fixture_run(f, 150);
+    assert_int_equal(march_client_entities(f->client, f->now.ns, seen, 8), 2);
+    f->absent = 0x8; /* one comes back, too late not to be missed */
+    fixture_run(f, 200);
+    assert_int_equal(march_client_entities(f->client, f->now.ns, seen, 8), 3);
+    fixture_run(f, 1200);
+    f->absent = 0; /* and one so late that it may have been away */
+    fixture_run(f, 200);
+    assert_int_equal(march_client_entities(f->client, f->now.ns, seen, 8), FIXTURE_ENTITIES);
+    march_client_stats(f->client, &stats);
+    assert_int_equal(stats.blinks, 1);
+    assert_true(errors_of_view(f, 500) < 0.1);
+    fixture_destroy(f);
+}
+
+/* greatest_step returns how far any entity moves in a millisecond of `ms`; all are to be there. */
+static float greatest_step(struct fixture *f, unsigned ms) {
+    struct march_entity before[8], after[8];
+    float greatest = 0;
+    assert_int_equal(march_client_entities(f->client, f->now.ns, before, 8), FIXTURE_ENTITIES);
+    for (unsigned i = 0; i < ms; i++) {
+        fixture_step(f);
+        assert_int_equal(march_client_entities(f->client, f->now.ns, after, 8), FIXTURE_ENTITIES);
+        assert_true(after[0].own);
+        for (unsigned a = 0; a < FIXTURE_ENTITIES; a++)
+            for (unsigned b = 0; b < FIXTURE_ENTITIES; b++)
+                if (after[a].id == before[b].id)
+                    greatest = fmaxf(greatest, hypotf(after[a].x_m - before[b].x_m, after[a].y_m - before[b].y_m));
+        memcpy(before, after, sizeof(before));
+    }
+    return greatest;
+}
+
+static void test_client_nothing_jumps_where_the_next_zone_counts_other_ticks(void **state) {
+    (void)state;
+    static const uint32_t skews[] = {5, 1000000, 0u - 2000000, 0x80000000};
+    struct fixture *f = fixture_create(&defaults);
+    fixture_connect(f);
+    float still = greatest_step(f, 1000);
+    assert_true(still > 0.01f && still < 0.05f);
+    for (size_t i = 0; i < sizeof(skews) / sizeof(skews[0]); i++) {
+        f->stream++;
+        f->slot_shift++;
+        f->tick_skew += skews[i];
+        f->absent = 0xc;
+        float worst = greatest_step(f, 300);
+        f->absent = 0;
+        worst = fmaxf(worst, greatest_step(f, 700));
+        if (worst > 0.25f) print_error("ticks %u further: a step of %f m\n", skews[i], (double)worst);
+        assert_true(worst <= 0.25f);
+    }
+    fixture_destroy(f);
+}
+
+static void test_client_that_is_another_entity_now_sees_itself_once(void **state) {
+    (void)state;
+    struct fixture *f = fixture_create(&defaults);
+    struct march_entity seen[8];
+    fixture_connect(f);
+    f->stream++;
+    f->own_id = 7;
+    f->absent = 0x8;
+    fixture_run(f, 100);
+    assert_int_equal(march_client_entities(f->client, f->now.ns, seen, 8), FIXTURE_ENTITIES);
+    assert_int_equal(seen[0].id, 7);
+    for (unsigned i = 0; i < FIXTURE_ENTITIES; i++) assert_int_equal(seen[i].own, i == 0);
+    f->stream++;
+    f->absent = 0x1; /* not in the view yet: it is where it was, and first */
+    fixture_run(f, 100);
+    assert_int_equal(march_client_entities(f->client, f->now.ns, seen, 8), FIXTURE_ENTITIES);
+    assert_true(seen[0].id == 7 && seen[0].own);
+    fixture_destroy(f);
+}
+
+static void test_client_drops_what_is_late_of_the_zone_before(void **state) {
+    (void)state;
+    struct fixture *f = fixture_create(&defaults);
+    struct march_stats before, after;
+    fixture_connect(f);
+    f->stream++;
+    fixture_run(f, 200);
+    march_client_stats(f->client, &before);
+    uint16_t acked = f->snapshots_acked;
+    f->stream--; /* in packets that are newer: the gateway has mixed it up */
+    f->absent = 0xe;
+    fixture_run(f, 200);
+    march_client_stats(f->client, &after);
+    assert_in_range(after.snapshots_refused - before.snapshots_refused, 3, 4);
+    assert_int_equal(after.entities, FIXTURE_ENTITIES);
+    assert_int_equal(after.stream_changes, 1);
+    assert_in_range(f->snapshots_acked - acked, 1, 2); /* those that were on their way */
+    f->stream++;
+    f->absent = 0;
+    f->jitter_ms = 70; /* and where only the way was mixed up */
+    f->stream++;
+    assert_true(errors_of_view(f, 1000) < 2.5);
+    march_client_stats(f->client, &after);
+    assert_int_equal(after.stream_changes, 2);
     fixture_destroy(f);
 }
 
@@ -470,6 +618,11 @@ int main(void) {
         cmocka_unit_test(test_client_inputs_survive_loss_and_short_presses),
         cmocka_unit_test(test_client_entities_move_as_they_did),
         cmocka_unit_test(test_client_entities_over_a_bad_network_stay_near),
+        cmocka_unit_test(test_client_crosses_into_another_zone_without_a_seam),
+        cmocka_unit_test(test_client_keeps_what_was_in_view_for_a_while),
+        cmocka_unit_test(test_client_nothing_jumps_where_the_next_zone_counts_other_ticks),
+        cmocka_unit_test(test_client_that_is_another_entity_now_sees_itself_once),
+        cmocka_unit_test(test_client_drops_what_is_late_of_the_zone_before),
         cmocka_unit_test(test_client_without_snapshots_goes_on_for_a_while_and_stops),
         cmocka_unit_test(test_client_clock_knows_the_servers_tick),
         cmocka_unit_test(test_client_rtt_is_from_input_to_its_snapshot),

@@ -20,7 +20,7 @@ static struct mono time_of(double tick) {
 
 static void take(double arrival_tick, uint32_t tick, uint16_t seq) {
     struct snapshot_header header = {.seq = seq, .tick = tick};
-    client_view_snapshot(&view, time_of(arrival_tick), &header, false);
+    (void)client_view_snapshot(&view, time_of(arrival_tick), &header, false);
 }
 
 static int setup(void **state) {
@@ -40,7 +40,7 @@ static struct snapshot_slot slot_of(int32_t later_x, uint8_t yaw, uint8_t later_
 
 static struct client_view_entity entity_at(const struct snapshot_slot *slot, double tick) {
     struct client_view_entity entity;
-    client_view_entity(&view, slot, tick - view.base_tick, &entity);
+    client_view_entity(&view, slot, NULL, tick - view.base_tick, &entity);
     return entity;
 }
 

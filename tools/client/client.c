@@ -1,8 +1,9 @@
 /* client.c: the client library's calls; see marchland.h. Each part of the work has a file of its own: netcode_client
- * (connection), common/channel (acknowledgements, messages), common/snapshot (the table), client_inputs, server_clock and
- * client_view. This one wires them together. */
+ * (connection), common/channel (acknowledgements, messages), common/snapshot (the table), client_inputs, server_clock,
+ * client_view, client_past (what was in view before) and client_move (to another gateway). This one wires them together. */
 #include "tools/client/client.h"
 
+#include <math.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,7 +63,8 @@ struct march_client *march_client_create(const struct march_config *config) {
     client->table = snapshot_table_create(client->config.entities_max);
     client->message = malloc(client->config.message_bytes_max);
     if (client->table == NULL || client->message == NULL) goto failed;
-    netcode_client_init(&client->netcode);
+    if (client_past_init(&client->past, client->config.entities_max) != MARCH_OK) goto failed;
+    for (unsigned i = 0; i < 2; i++) netcode_client_init(&client->sessions[i].netcode);
     return client;
 failed:
     march_client_destroy(client);
@@ -72,16 +74,17 @@ failed:
 void march_client_destroy(struct march_client *client) {
     if (client == NULL) return;
     march_client_close(client);
-    channel_deinit(&client->channel);
+    for (unsigned i = 0; i < 2; i++) channel_deinit(&client->sessions[i].channel);
     block_pool_deinit(&client->pool);
     snapshot_table_destroy(client->table);
+    client_past_deinit(&client->past);
     free(client->message);
-    sodium_memzero(&client->netcode, sizeof(client->netcode));
+    sodium_memzero(client->sessions, sizeof(client->sessions));
+    sodium_memzero(&client->move, sizeof(client->move));
     free(client);
 }
 
-/* session_init forgets all that was known of a former session. */
-static void session_init(struct march_client *client) {
+void client_session_init(struct march_client *client, struct client_session *session) {
     const struct march_config *config = &client->config;
     uint32_t half = config->message_blocks / 2;
     uint32_t ahead = half - message_fragments(config);
@@ -91,27 +94,42 @@ static void session_init(struct march_client *client) {
         .send_blocks_max = (uint16_t)(half < UINT16_MAX ? half : UINT16_MAX),
         .receive_ahead_max = (uint16_t)(ahead < CHANNEL_WINDOW ? ahead : CHANNEL_WINDOW),
     };
-    channel_deinit(&client->channel);
-    channel_init(&client->channel, &channel, &client->pool);
-    client_inputs_init(&client->inputs, config->input_hz, (uint8_t)config->input_repeat);
+    channel_deinit(&session->channel);
+    channel_init(&session->channel, &channel, &client->pool);
+    client_inputs_init(&session->inputs, config->input_hz, (uint8_t)config->input_repeat);
+    session->leaving = false;
+}
+
+/* forget is for a new connection: nothing that was known of a former one counts. */
+static void forget(struct march_client *client) {
+    const struct march_config *config = &client->config;
+    struct client_session *other = client_other(client);
+    netcode_client_disconnect(&other->netcode, NULL, NULL);
+    channel_deinit(&other->channel);
+    other->leaving = false;
+    client_move_reset(client);
+    client_session_init(client, client_current(client));
     server_clock_init(&client->clock, config->tick_hz);
     client_view_init(&client->view, config->tick_hz);
+    client_past_reset(&client->past);
     snapshot_table_reset(client->table);
     client->inventory = (struct march_inventory){0};
     client->taken_over = false;
     client->leaving = false;
     client->reason = MARCH_REASON_NONE;
     client->rtt_ns = 0;
+    client->snapshot_at = (struct mono){0};
 }
 
 int march_client_connect(struct march_client *client, const uint8_t token[MARCH_TOKEN_BYTES], uint64_t now_ns,
                          uint64_t wall_s) {
-    session_init(client);
-    struct mono now = {now_ns};
-    int error = netcode_client_connect(&client->netcode, now, token, MARCH_TOKEN_BYTES);
+    struct netcode_client *netcode = &client_current(client)->netcode;
+    forget(client);
+    client->now = (struct mono){now_ns};
+    int error = netcode_client_connect(netcode, client->now, token, MARCH_TOKEN_BYTES);
     if (error < 0) return error;
-    if (client->netcode.token.expire_s <= wall_s) {
-        netcode_client_disconnect(&client->netcode, NULL, NULL);
+    if (netcode->token.expire_s <= wall_s) {
+        netcode_client_disconnect(netcode, NULL, NULL);
         client->reason = MARCH_REASON_EXPIRED;
         return MARCH_ERR_EXPIRED;
     }
@@ -119,25 +137,27 @@ int march_client_connect(struct march_client *client, const uint8_t token[MARCH_
 }
 
 void march_client_disconnect(struct march_client *client) {
-    if (client->netcode.state > NETCODE_CLIENT_DISCONNECTED) client->leaving = true;
+    client->leaving = client->leaving || session_is_open(&client->sessions[0]) || session_is_open(&client->sessions[1]);
+    client_move_reset(client);
 }
 
 enum march_client_state march_client_state(const struct march_client *client) {
-    if (client->leaving || client->netcode.state <= NETCODE_CLIENT_DISCONNECTED) return MARCH_CLIENT_DISCONNECTED;
-    return client->netcode.state == NETCODE_CLIENT_CONNECTED ? MARCH_CLIENT_CONNECTED : MARCH_CLIENT_CONNECTING;
+    enum netcode_client_state state = client->sessions[client->current].netcode.state;
+    if (client->leaving) return MARCH_CLIENT_DISCONNECTED;
+    if (state == NETCODE_CLIENT_CONNECTED) return MARCH_CLIENT_CONNECTED;
+    bool opens = state > NETCODE_CLIENT_DISCONNECTED || client->move.state != CLIENT_MOVE_NONE;
+    return opens ? MARCH_CLIENT_CONNECTING : MARCH_CLIENT_DISCONNECTED;
 }
 
-enum march_client_reason march_client_reason(const struct march_client *client) {
-    if (client->leaving) return MARCH_REASON_REQUESTED;
-    if (client->reason != MARCH_REASON_NONE) return client->reason;
-    switch (client->netcode.state) {
+static enum march_client_reason reason_of(const struct march_client *client, const struct netcode_client *netcode) {
+    switch (netcode->state) {
     case NETCODE_CLIENT_TOKEN_EXPIRED: return MARCH_REASON_EXPIRED;
     case NETCODE_CLIENT_TIMED_OUT: return MARCH_REASON_TIMED_OUT;
     case NETCODE_CLIENT_RESPONSE_TIMED_OUT:
     case NETCODE_CLIENT_REQUEST_TIMED_OUT: return MARCH_REASON_NO_ANSWER;
     case NETCODE_CLIENT_DENIED: return MARCH_REASON_DENIED;
     case NETCODE_CLIENT_DISCONNECTED:
-        if (client->netcode.started.ns == 0) return MARCH_REASON_NONE;
+        if (netcode->started.ns == 0) return MARCH_REASON_NONE;
         return client->taken_over ? MARCH_REASON_TAKEN_OVER : MARCH_REASON_SERVER;
     case NETCODE_CLIENT_TOKEN_INVALID:
     case NETCODE_CLIENT_REQUESTING:
@@ -145,6 +165,13 @@ enum march_client_reason march_client_reason(const struct march_client *client) 
     case NETCODE_CLIENT_CONNECTED: return MARCH_REASON_NONE;
     }
     return MARCH_REASON_NONE;
+}
+
+enum march_client_reason march_client_reason(const struct march_client *client) {
+    if (client->leaving) return MARCH_REASON_REQUESTED;
+    if (client->reason != MARCH_REASON_NONE) return client->reason;
+    if (march_client_state(client) != MARCH_CLIENT_DISCONNECTED) return MARCH_REASON_NONE;
+    return reason_of(client, &client->sessions[client->current].netcode);
 }
 
 const char *march_client_reason_text(enum march_client_reason reason) {
@@ -164,55 +191,142 @@ const char *march_client_reason_text(enum march_client_reason reason) {
 /* --- receiving */
 
 struct march_address march_client_server_address(const struct march_client *client) {
-    const struct addr *server = netcode_client_server(&client->netcode);
+    const struct addr *server = netcode_client_server(&client->sessions[client->sending].netcode);
     struct march_address address = {.family = server->family, .port = server->port};
     memcpy(address.bytes, server->bytes, sizeof(address.bytes));
     return address;
 }
 
-static void take_snapshot(struct march_client *client, struct mono now, const struct frame_bytes *snapshot,
-                          const struct channel_received *received) {
-    if (snapshot_table_read(client->table, snapshot->bytes, snapshot->len) < 0) {
-        channel_unread(&client->channel, received);
+bool march_client_is_server(const struct march_client *client, const struct march_address *address) {
+    struct addr from = {.family = address->family, .port = address->port};
+    memcpy(from.bytes, address->bytes, sizeof(from.bytes));
+    for (unsigned i = 0; i < 2; i++) {
+        const struct client_session *session = &client->sessions[i];
+        bool counts = i == client->current || session_is_open(session);
+        if (counts && addr_equal(&from, netcode_client_server(&session->netcode))) return true;
+    }
+    return false;
+}
+
+/* note_gap keeps the figures of the time since the snapshot before. */
+static void note_gap(struct march_client *client, struct mono now, uint32_t tick_before) {
+    struct march_gap gap = {.ns = mono_since_ns(now, client->snapshot_at),
+                            .ticks = client->table->header.tick - tick_before,
+                            .changed = client->table->fresh};
+    bool is_first = client->snapshot_at.ns == 0;
+    client->snapshot_at = now;
+    if (is_first) return;
+    if (gap.ns > client->gap_max_ns) client->gap_max_ns = gap.ns;
+    if (gap.changed) {
+        client->stream_changes++;
+        if (gap.ns > client->change_gap_max_ns) client->change_gap_max_ns = gap.ns;
+        if ((int32_t)gap.ticks > (int32_t)client->change_gap_max_ticks) client->change_gap_max_ticks = gap.ticks;
+    }
+    if (client->config.gap != NULL) client->config.gap(client->config.gap_context, &gap);
+}
+
+static double view_tick_now(const struct march_client *client, struct mono now) {
+    return client_view_tick(&client->view, client_view_at(&client->view, now));
+}
+
+/* cross has another stream begin: what was in view is kept, and moved along where the stream's ticks are others. */
+static void cross(struct march_client *client, struct mono now) {
+    double before = view_tick_now(client, now);
+    client_past_keep(&client->past, now, client->table);
+    snapshot_table_apply(client->table);
+    if (!client_view_snapshot(&client->view, now, &client->table->header, true)) return;
+    client_past_shift(&client->past, (int32_t)(uint32_t)llround(view_tick_now(client, now) - before));
+}
+
+static void apply_snapshot(struct march_client *client, struct mono now) {
+    if (client->table->fresh) {
+        cross(client, now);
+    } else {
+        snapshot_table_apply(client->table);
+        (void)client_view_snapshot(&client->view, now, &client->table->header, false);
+    }
+    client_past_follow(&client->past, now, client->table);
+}
+
+/* parse_snapshot checks it. The first of a session that the client moves to begins a stream. */
+static int parse_snapshot(struct march_client *client, const struct client_session *session,
+                          const struct frame_bytes *snapshot) {
+    bool any = client->table->any;
+    if (session != client_current(client)) snapshot_table_end_stream(client->table);
+    int error = snapshot_table_parse(client->table, snapshot->bytes, snapshot->len);
+    if (error < 0) client->table->any = any;
+    return error;
+}
+
+static void take_snapshot(struct march_client *client, struct client_session *session, struct mono now,
+                          const struct frame_bytes *snapshot, const struct channel_received *received) {
+    if (parse_snapshot(client, session, snapshot) < 0) {
+        channel_unread(&session->channel, received);
         client->snapshots_refused++;
         return;
     }
     client->snapshots++;
     const struct snapshot_header *header = &client->table->header;
-    client_view_snapshot(&client->view, now, header, client->table->fresh);
-    uint64_t rtt_ns = client_inputs_ack(&client->inputs, now, header->input_ack);
+    uint32_t tick_before = header->tick;
+    apply_snapshot(client, now);
+    if (session != client_current(client)) client_move_finish(client, now, client->table->slots[0].id);
+    note_gap(client, now, tick_before);
+    uint64_t rtt_ns = client_inputs_ack(&session->inputs, now, header->input_ack);
     if (rtt_ns == 0) return;
     client->rtt_ns = rtt_ns;
     if (client->config.rtt != NULL) client->config.rtt(client->config.rtt_context, rtt_ns);
 }
 
-static int take_payload(struct march_client *client, struct mono now, const uint8_t *payload, size_t len) {
+static int take_payload(struct march_client *client, struct client_session *session, struct mono now, const uint8_t *payload,
+                        size_t len) {
     struct channel_received received;
-    int error = channel_read(&client->channel, now, payload, len, &received);
+    int error = channel_read(&session->channel, now, payload, len, &received);
     if (error < 0) return error;
     struct frame frame;
     while (frame_next(&received.frames, &frame) > 0) {
-        if (frame.type == FRAME_SNAPSHOT) take_snapshot(client, now, &frame.snapshot, &received);
+        if (frame.type == FRAME_SNAPSHOT) take_snapshot(client, session, now, &frame.snapshot, &received);
         if (frame.type == FRAME_PONG && server_clock_pong(&client->clock, now, &frame.pong) < 0) error = MARCH_ERR_INVALID;
     }
     return error;
 }
 
-/* take_datagram returns 0, or why the datagram was dropped. What netcode takes without a payload is seen by its effect. */
-static int take_datagram(struct march_client *client, struct mono now, uint8_t *packet, size_t len) {
-    enum netcode_client_state state = client->netcode.state;
+/* take_datagram returns 0, or why the datagram was dropped. *opened tells whether it was the session's at all. What netcode
+ * takes without a payload is seen by its effect: on its state, or on when it heard something last. */
+static int take_datagram(struct march_client *client, struct client_session *session, struct mono now, uint8_t *packet,
+                         size_t len, bool *opened) {
+    struct netcode_client *netcode = &session->netcode;
+    enum netcode_client_state state = netcode->state;
+    struct mono heard = netcode->received;
     const uint8_t *payload;
-    size_t payload_len =
-        netcode_client_receive(&client->netcode, now, netcode_client_server(&client->netcode), packet, len, &payload);
-    if (payload_len > 0) return take_payload(client, now, payload, payload_len);
-    bool taken = client->netcode.state != state || client->netcode.received.ns == now.ns;
-    return taken ? MARCH_OK : MARCH_ERR_INVALID;
+    netcode->received.ns = UINT64_MAX;
+    size_t payload_len = netcode_client_receive(netcode, now, netcode_client_server(netcode), packet, len, &payload);
+    *opened = payload_len > 0 || netcode->state != state || netcode->received.ns != UINT64_MAX;
+    if (netcode->received.ns == UINT64_MAX) netcode->received = heard;
+    if (payload_len > 0) return take_payload(client, session, now, payload, payload_len);
+    return *opened ? MARCH_OK : MARCH_ERR_INVALID;
+}
+
+/* take_of_either finds out by its key which of two sessions a datagram is for. Trying one key spoils it for the other.
+ * What still comes from a session that was left is late. */
+static int take_of_either(struct march_client *client, struct mono now, uint8_t *packet, size_t len) {
+    uint8_t copy[MARCH_PACKET_MAX];
+    bool opened;
+    if (len > sizeof(copy)) return MARCH_ERR_INVALID;
+    memcpy(copy, packet, len);
+    int error = take_datagram(client, client_current(client), now, packet, len, &opened);
+    if (opened) return error;
+    if (client->move.state != CLIENT_MOVE_UNDER_WAY) return MARCH_ERR_EXPIRED;
+    return take_datagram(client, client_other(client), now, copy, len, &opened);
 }
 
 int march_client_receive(struct march_client *client, uint64_t now_ns, uint8_t *packet, size_t len) {
+    bool opened;
+    struct mono now = client->now = (struct mono){now_ns};
     client->packets_down++;
     client->bytes_down += len;
-    int error = take_datagram(client, (struct mono){now_ns}, packet, len);
+    int error = session_is_open(client_other(client))
+                    ? take_of_either(client, now, packet, len)
+                    : take_datagram(client, client_current(client), now, packet, len, &opened);
     if (error == MARCH_ERR_EXPIRED) {
         client->packets_late++;
     } else if (error < 0) {
@@ -241,51 +355,65 @@ static void sink_farewell(void *context, const struct addr *to, const uint8_t *p
 }
 
 /* send_packet sends one session packet: an input if given, a ping if due, and what fits of the messages. */
-static void send_packet(struct sink *sink, struct mono now, const struct frame_input *input) {
+static void send_packet(struct sink *sink, struct client_session *session, struct mono now,
+                        const struct frame_input *input) {
     struct march_client *client = sink->client;
     uint8_t room[NETCODE_HEADROOM + CHANNEL_PACKET_MAX + NETCODE_MAC_BYTES];
     uint8_t *sealed;
     struct channel_packet packet;
     uint32_t ping_us;
-    channel_begin(&client->channel, &packet, room + NETCODE_HEADROOM, CHANNEL_PACKET_MAX);
+    channel_begin(&session->channel, &packet, room + NETCODE_HEADROOM, CHANNEL_PACKET_MAX);
     if (input != NULL) {
         int error = frame_write_input(&packet.frames, input);
-        if (error == MARCH_OK && server_clock_ping(&client->clock, now, &ping_us)) {
+        if (error == MARCH_OK && session == client_current(client) && server_clock_ping(&client->clock, now, &ping_us)) {
             error = frame_write_ping(&packet.frames, ping_us);
         }
         CHECK(error == MARCH_OK); /* both fit an empty packet */
     }
-    channel_put_fragments(&client->channel, now, &packet);
-    size_t len = channel_finish(&client->channel, now, &packet);
-    int sealed_len = netcode_client_seal(&client->netcode, now, room + NETCODE_HEADROOM, len, &sealed);
+    channel_put_fragments(&session->channel, now, &packet);
+    size_t len = channel_finish(&session->channel, now, &packet);
+    int sealed_len = netcode_client_seal(&session->netcode, now, room + NETCODE_HEADROOM, len, &sealed);
     if (sealed_len > 0) sink_send(sink, sealed, (size_t)sealed_len);
 }
 
-static void send_session(struct sink *sink, struct mono now) {
+static void send_session(struct sink *sink, struct client_session *session, struct mono now) {
     struct march_client *client = sink->client;
     struct frame_input input;
     uint32_t view_tick = 0;
     if (client->view.snapshots > 0) {
         view_tick = (uint32_t)client_view_tick(&client->view, client_view_at(&client->view, now));
     }
-    if (client_inputs_sample(&client->inputs, now, view_tick, &input)) send_packet(sink, now, &input);
-    for (unsigned i = 0; i < PACKETS_IN_UPDATE_MAX && channel_due(&client->channel, now); i++) send_packet(sink, now, NULL);
+    if (client_inputs_sample(&session->inputs, now, view_tick, &input)) send_packet(sink, session, now, &input);
+    for (unsigned i = 0; i < PACKETS_IN_UPDATE_MAX && channel_due(&session->channel, now); i++)
+        send_packet(sink, session, now, NULL);
+}
+
+static void update_session(struct sink *sink, struct client_session *session, struct mono now) {
+    if (!session_is_open(session)) return;
+    if (session->leaving || sink->client->leaving) {
+        netcode_client_disconnect(&session->netcode, sink_farewell, sink);
+        session->leaving = false;
+        return;
+    }
+    if (session->netcode.state == NETCODE_CLIENT_CONNECTED) send_session(sink, session, now);
+    uint8_t room[NETCODE_CLIENT_PACKET_MAX];
+    const uint8_t *packet;
+    size_t len = netcode_client_update(&session->netcode, now, room, &packet);
+    if (len > 0) sink_send(sink, packet, len);
 }
 
 void march_client_update(struct march_client *client, uint64_t now_ns, march_send_fn send, void *context) {
     struct sink sink = {client, send, context};
-    struct mono now = {now_ns};
-    if (client->leaving) {
-        netcode_client_disconnect(&client->netcode, sink_farewell, &sink);
-        client->leaving = false;
-        client->reason = MARCH_REASON_REQUESTED;
-        return;
+    struct mono now = client->now = (struct mono){now_ns};
+    client_move_update(client, now);
+    for (unsigned i = 0; i < 2; i++) {
+        client->sending = (uint8_t)i;
+        update_session(&sink, &client->sessions[i], now);
     }
-    if (client->netcode.state == NETCODE_CLIENT_CONNECTED) send_session(&sink, now);
-    uint8_t room[NETCODE_CLIENT_PACKET_MAX];
-    const uint8_t *packet;
-    size_t len = netcode_client_update(&client->netcode, now, room, &packet);
-    if (len > 0) sink_send(&sink, packet, len);
+    client->sending = client->current;
+    if (!client->leaving) return;
+    client->leaving = false;
+    client->reason = MARCH_REASON_REQUESTED;
 }
 
 /* --- play */
@@ -300,33 +428,70 @@ void march_client_input(struct march_client *client, const struct march_input *i
         .buttons = input->buttons,
         .aim = input->aim,
     };
-    client_inputs_hold(&client->inputs, command);
+    for (unsigned i = 0; i < 2; i++) client_inputs_hold(&client->sessions[i].inputs, command);
+}
+
+static struct march_entity shown(const struct march_client *client, uint64_t id, bool own,
+                                 const struct client_view_entity *entity) {
+    return (struct march_entity){
+        .id = id,
+        .x_m = (float)(entity->x_m - (double)client->config.origin_x_m),
+        .y_m = (float)(entity->y_m - (double)client->config.origin_y_m),
+        .vx_m_s = (float)entity->vx_m_s,
+        .vy_m_s = (float)entity->vy_m_s,
+        .yaw = entity->yaw,
+        .kind = entity->kind,
+        .health = entity->health,
+        .action = entity->action,
+        .own = own,
+    };
+}
+
+/* show_table fills in what the table has. */
+static size_t show_table(const struct march_client *client, double at, struct march_entity *out, size_t max) {
+    const struct snapshot_table *table = client->table;
+    const struct client_past *past = &client->past;
+    uint16_t past_of[SNAPSHOT_SLOTS_MAX];
+    size_t count = 0;
+    if (past->count > 0) client_past_index(past, past_of);
+    for (uint32_t i = 0; i < table->slots_used && count < max; i++) {
+        if (table->slots[i].id == 0) continue;
+        bool seen_before = past->count > 0 && past_of[i] != 0;
+        struct client_view_entity entity;
+        client_view_entity(&client->view, &table->slots[i], seen_before ? &past->entities[past_of[i] - 1] : NULL, at,
+                           &entity);
+        out[count++] = shown(client, table->slots[i].id, i == 0, &entity);
+    }
+    return count;
+}
+
+/* show_past appends what the table does not have yet; the own entity comes first here, too. */
+static size_t show_past(const struct march_client *client, struct mono now, double at, struct march_entity *out,
+                        size_t count, size_t max) {
+    const struct client_past *past = &client->past;
+    for (uint32_t i = 0; i < past->count && count < max; i++) {
+        const struct client_past_entity *before = &past->entities[i];
+        if (!client_past_shows(before, now)) continue;
+        struct client_view_entity entity;
+        client_view_entity(&client->view, NULL, before, at, &entity);
+        out[count] = shown(client, before->id, before->own, &entity);
+        if (before->own && count > 0) {
+            struct march_entity own = out[count];
+            out[count] = out[0];
+            out[0] = own;
+        }
+        count++;
+    }
+    return count;
 }
 
 size_t march_client_entities(struct march_client *client, uint64_t now_ns, struct march_entity *out, size_t max) {
-    const struct snapshot_table *table = client->table;
+    struct mono now = {now_ns};
     if (client->view.snapshots == 0) return 0;
-    double at = client_view_at(&client->view, (struct mono){now_ns});
+    double at = client_view_at(&client->view, now);
     client_view_show(&client->view, at);
-    size_t count = 0;
-    for (uint32_t i = 0; i < table->slots_used && count < max; i++) {
-        if (table->slots[i].id == 0) continue;
-        struct client_view_entity entity;
-        client_view_entity(&client->view, &table->slots[i], at, &entity);
-        out[count++] = (struct march_entity){
-            .id = table->slots[i].id,
-            .x_m = (float)(entity.x_m - (double)client->config.origin_x_m),
-            .y_m = (float)(entity.y_m - (double)client->config.origin_y_m),
-            .vx_m_s = (float)entity.vx_m_s,
-            .vy_m_s = (float)entity.vy_m_s,
-            .yaw = entity.yaw,
-            .kind = entity.kind,
-            .health = entity.health,
-            .action = entity.action,
-            .own = i == 0,
-        };
-    }
-    return count;
+    size_t count = show_table(client, at, out, max);
+    return show_past(client, now, at, out, count, max);
 }
 
 double march_client_server_tick(const struct march_client *client, uint64_t now_ns) {
@@ -340,17 +505,41 @@ double march_client_view_tick(const struct march_client *client, uint64_t now_ns
 
 int march_client_send(struct march_client *client, uint64_t now_ns, const uint8_t *bytes, size_t len) {
     if (march_client_state(client) != MARCH_CLIENT_CONNECTED) return MARCH_ERR_NOT_FOUND;
-    return channel_send(&client->channel, (struct mono){now_ns}, bytes, len);
+    return channel_send(&client_current(client)->channel, (struct mono){now_ns}, bytes, len);
+}
+
+/* next_of takes a session's next message, but those that the application need not see. */
+static int next_of(struct march_client *client, struct client_session *session, bool is_former) {
+    if (session->channel.pool == NULL) return MARCH_ERR_EMPTY;
+    int len;
+    do len = channel_next_message(&session->channel, client->message, client->config.message_bytes_max);
+    while (len >= 0 && client_move_hear(client, is_former, client->message, (size_t)len));
+    return len;
 }
 
 int march_client_next_message(struct march_client *client, const uint8_t **bytes) {
     *bytes = client->message;
-    if (client->channel.pool == NULL) return MARCH_ERR_EMPTY;
-    return channel_next_message(&client->channel, client->message, client->config.message_bytes_max);
+    struct client_session *other = client_other(client);
+    if (client->move.state == CLIENT_MOVE_NONE && other->channel.pool != NULL) { /* first what came before it moved */
+        int len = next_of(client, other, true);
+        if (len >= 0) return len;
+        channel_deinit(&other->channel);
+    }
+    return next_of(client, client_current(client), false);
+}
+
+/* tell_move makes an event of how a move ended. */
+static int tell_move(struct march_client *client, struct march_event *event) {
+    memset(event, 0, sizeof(*event));
+    event->kind = MARCH_EVENT_MOVED;
+    event->moved = client->move.outcome;
+    client->move.ended = false;
+    return 1;
 }
 
 int march_client_next_event(struct march_client *client, struct march_event *event) {
     const uint8_t *bytes;
+    if (client->move.ended) return tell_move(client, event);
     int len = march_client_next_message(client, &bytes);
     if (len < 0) return len;
     client_value_read(bytes, (size_t)len, event);
@@ -380,7 +569,8 @@ static uint32_t count_entities(const struct snapshot_table *table) {
 
 void march_client_stats(const struct march_client *client, struct march_stats *out) {
     struct channel_stats channel;
-    channel_stats(&client->channel, &channel);
+    const struct client_session *session = &client->sessions[client->current];
+    channel_stats(&session->channel, &channel);
     uint64_t expected = channel.packets_received + channel.packets_missed;
     *out = (struct march_stats){
         .packets_up = client->packets_up,
@@ -391,7 +581,7 @@ void march_client_stats(const struct march_client *client, struct march_stats *o
         .packets_late = client->packets_late,
         .snapshots = client->snapshots,
         .snapshots_refused = client->snapshots_refused,
-        .inputs_sent = client->inputs.count,
+        .inputs_sent = session->inputs.count,
         .messages_sent = channel.messages_sent,
         .messages_received = channel.messages_received,
         .rtt_ns = client->rtt_ns,
@@ -400,5 +590,12 @@ void march_client_stats(const struct march_client *client, struct march_stats *o
         .loss_down = expected > 0 ? (float)channel.packets_missed / (float)expected : 0,
         .entities = count_entities(client->table),
         .snapshot_interval_ticks = (uint32_t)(client->view.interval + 0.5),
+        .stream_changes = client->stream_changes,
+        .gap_max_ns = client->gap_max_ns,
+        .change_gap_max_ns = client->change_gap_max_ns,
+        .change_gap_max_ticks = client->change_gap_max_ticks,
+        .blinks = client->past.blinks,
+        .moves = client->move.moves,
+        .moves_failed = client->move.failures,
     };
 }

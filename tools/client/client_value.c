@@ -128,6 +128,12 @@ static void read_profile(const struct flat_table *body, struct march_profile *ou
     out->online = flat_u8(body, 7, 0) != 0;
 }
 
+static void read_reconnect(const struct flat_table *body, struct march_reconnect *out) {
+    struct flat_vector token = flat_vector_of(body, 0, 1, MARCH_TOKEN_BYTES);
+    if (token.count == MARCH_TOKEN_BYTES) out->token = token.items;
+    out->within_ms = flat_u32(body, 1);
+}
+
 /* read_body returns the kind, or MARCH_EVENT_OTHER for a number that is not known. */
 static enum march_event_kind read_body(unsigned kind, const struct flat_table *body, struct march_event *event) {
     switch (kind) {
@@ -158,9 +164,17 @@ static enum march_event_kind read_body(unsigned kind, const struct flat_table *b
         event->progress = (struct march_progress){.level = flat_u16(body, 0), .experience = flat_u64(body, 1)};
         break;
     case MARCH_EVENT_ENDED: event->ended = flat_u8(body, 0, 1); break;
+    case MARCH_EVENT_RECONNECT: read_reconnect(body, &event->reconnect); break;
     default: return MARCH_EVENT_OTHER;
     }
     return (enum march_event_kind)kind;
+}
+
+unsigned client_value_kind(const uint8_t *bytes, size_t len) {
+    struct flat_message message = {.bytes = bytes, .len = (uint32_t)len};
+    struct flat_table root = flat_root(&message);
+    unsigned kind = flat_u8(&root, 0, 0);
+    return message.bad ? 0 : kind;
 }
 
 void client_value_read(const uint8_t *bytes, size_t len, struct march_event *event) {

@@ -13,6 +13,9 @@
 
 #define CLIENT_COMMAND_BYTES_MAX 512
 
+/* client_value_kind returns the number of a message's body; 0 where it is malformed. */
+unsigned client_value_kind(const uint8_t *bytes, size_t len);
+
 /* client_value_read decodes a message; its kind is MARCH_EVENT_OTHER where it is unknown or malformed. */
 void client_value_read(const uint8_t *bytes, size_t len, struct march_event *event);
 

@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "common/check.h"
+
 #define TICKS_WRAP   4294967296.0
 #define CLOCK_SMOOTH 16 /* snapshots over which the clock is smoothed */
 #define RATE_SMOOTH  8  /* and the interval */
@@ -34,11 +36,12 @@ static void begin(struct client_view *view, struct mono now, const struct snapsh
     view->shown = -INFINITY;
 }
 
-void client_view_snapshot(struct client_view *view, struct mono now, const struct snapshot_header *header, bool fresh) {
+bool client_view_snapshot(struct client_view *view, struct mono now, const struct snapshot_header *header, bool fresh) {
     if (view->snapshots++ == 0) begin(view, now, header);
     double tick = relative(view, header->tick);
     double error = tick - ticks_since_base(view, now) - view->ahead;
-    if (fabs(error) > CLIENT_VIEW_RESTART_TICKS) {
+    bool restarts = fabs(error) > CLIENT_VIEW_RESTART_TICKS;
+    if (restarts) {
         begin(view, now, header);
     } else {
         if (!fresh) measure_interval(view, tick, header->seq);
@@ -46,6 +49,7 @@ void client_view_snapshot(struct client_view *view, struct mono now, const struc
         view->newest = tick;
     }
     view->newest_seq = header->seq;
+    return restarts;
 }
 
 double client_view_at(const struct client_view *view, struct mono now) {
@@ -76,20 +80,23 @@ struct neighbours {
     double before_tick, after_tick;
 };
 
-static struct neighbours find_neighbours(const struct client_view *view, const struct snapshot_slot *slot, double at) {
-    struct neighbours found = {NULL, NULL, -INFINITY, INFINITY};
-    for (unsigned version = 0; version < SNAPSHOT_VERSIONS; version++) {
-        if (!(slot->known >> version & 1)) continue;
-        const struct net_state *state = &slot->states[version];
-        double tick = relative(view, state->tick);
-        if (tick <= at && tick > found.before_tick) {
-            found.before = state;
-            found.before_tick = tick;
-        } else if (tick > at && tick < found.after_tick) {
-            found.after = state;
-            found.after_tick = tick;
-        }
+static void consider(struct neighbours *found, const struct client_view *view, const struct net_state *state, double at) {
+    double tick = relative(view, state->tick);
+    if (tick <= at && tick > found->before_tick) {
+        found->before = state;
+        found->before_tick = tick;
+    } else if (tick > at && tick < found->after_tick) {
+        found->after = state;
+        found->after_tick = tick;
     }
+}
+
+static struct neighbours find_neighbours(const struct client_view *view, const struct snapshot_slot *slot,
+                                         const struct client_past_entity *past, double at) {
+    struct neighbours found = {NULL, NULL, -INFINITY, INFINITY};
+    for (unsigned version = 0; slot != NULL && version < SNAPSHOT_VERSIONS; version++)
+        if (slot->known >> version & 1) consider(&found, view, &slot->states[version], at);
+    for (unsigned i = 0; past != NULL && i < past->count; i++) consider(&found, view, &past->states[i], at);
     return found;
 }
 
@@ -114,11 +121,11 @@ static void blend(const struct neighbours *n, double start, double part, struct 
     out->yaw = blend_yaw(n->before->yaw, n->after->yaw, part);
 }
 
-void client_view_entity(const struct client_view *view, const struct snapshot_slot *slot, double at,
-                        struct client_view_entity *out) {
-    struct neighbours n = find_neighbours(view, slot, at);
+void client_view_entity(const struct client_view *view, const struct snapshot_slot *slot,
+                        const struct client_past_entity *past, double at, struct client_view_entity *out) {
+    struct neighbours n = find_neighbours(view, slot, past, at);
     const struct net_state *state = n.before != NULL ? n.before : n.after;
-    if (state == NULL) state = &slot->states[slot->newest];
+    CHECK(state != NULL); /* each has a state at least, and each state is before or after */
     double ticks = at - relative(view, state->tick);
     double x = course(state->x, state->vx, ticks);
     double y = course(state->y, state->vy, ticks);

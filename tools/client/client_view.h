@@ -6,7 +6,8 @@
  * An entity between two of its states follows the course of the earlier, and blends into the later one during the last
  * interval before it: snapshots leave out entities whose course the client predicts rightly, so that is what the server
  * saw. Past its newest state an entity keeps its course, up to CLIENT_VIEW_AHEAD_TICKS past the newest snapshot. A jump
- * longer than CLIENT_VIEW_JUMP_M (a respawn) is not blended.
+ * longer than CLIENT_VIEW_JUMP_M (a respawn) is not blended. Where a stream began, the states before it are those of the
+ * entity's past (client_past.h), so an entity moves across the seam as it does anywhere.
  */
 #ifndef MARCH_TOOLS_CLIENT_CLIENT_VIEW_H
 #define MARCH_TOOLS_CLIENT_CLIENT_VIEW_H
@@ -16,6 +17,7 @@
 
 #include "common/clock.h"
 #include "common/snapshot.h"
+#include "tools/client/client_past.h"
 
 #define CLIENT_VIEW_AHEAD_TICKS   15 /* 250 ms */
 #define CLIENT_VIEW_JUMP_M        8
@@ -46,8 +48,9 @@ struct client_view_entity {
 
 void client_view_init(struct client_view *view, uint32_t tick_hz);
 
-/* client_view_snapshot is told the header of each snapshot taken, and whether it began a stream. */
-void client_view_snapshot(struct client_view *view, struct mono now, const struct snapshot_header *header, bool fresh);
+/* client_view_snapshot is told the header of each snapshot taken, and whether it began a stream. Returns whether the clock
+ * was set anew: what was shown last and what is shown now are then of different times. */
+bool client_view_snapshot(struct client_view *view, struct mono now, const struct snapshot_header *header, bool fresh);
 
 /* client_view_at returns the relative tick to show at `now`; never less than client_view_show was told last. */
 double client_view_at(const struct client_view *view, struct mono now);
@@ -58,8 +61,9 @@ void client_view_show(struct client_view *view, double at);
 /* client_view_tick returns a relative tick as the server numbers it, low 32 bits, with its fraction. */
 double client_view_tick(const struct client_view *view, double at);
 
-/* client_view_entity fills *out with the entity of a slot that isn't empty, at a relative tick. */
-void client_view_entity(const struct client_view *view, const struct snapshot_slot *slot, double at,
-                        struct client_view_entity *out);
+/* client_view_entity fills *out with the entity of a slot that isn't empty, at a relative tick; with the past that the slot
+ * took over, if any, or without a slot (NULL) with its past alone. */
+void client_view_entity(const struct client_view *view, const struct snapshot_slot *slot,
+                        const struct client_past_entity *past, double at, struct client_view_entity *out);
 
 #endif

@@ -61,6 +61,8 @@ static void tell(const struct march_client *client, const struct march_event *ev
         printf("%" PRIu32 " items and %" PRIu64 " gold\n", inventory->count, inventory->gold);
     } else if (event->kind == MARCH_EVENT_PROGRESS) {
         printf("level %u, %" PRIu64 " experience\n", event->progress.level, event->progress.experience);
+    } else if (event->kind == MARCH_EVENT_MOVED) {
+        printf(event->moved.moved ? "plays through another gateway now\n" : "could not move to another gateway\n");
     } else {
         printf("a message of %zu bytes\n", event->len);
     }

@@ -25,6 +25,11 @@
  * Space: metres as float, relative to the origin that the configuration names; angles are 1/65536 turns, counter-clockwise
  * from +x.
  *
+ * The world is simulated by many zones behind several gateways, and neither shows: when another zone takes the player over,
+ * what was in view stays, and moves on, until the new zone has shown it. When a gateway is to go it says so, and the library
+ * moves to another one while it plays on (MARCH_EVENT_MOVED). While it does so there are two servers: packets go to the one
+ * that march_client_server_address names during a call of march_send_fn, and come from both (march_client_is_server).
+ *
  * Errors: functions that can fail return 0 (or a count) or a negative enum march_client_error; march_error_text() says it in
  * words. Nothing that arrives from the network can make the library crash, allocate or wait: what is malformed is dropped
  * and counted.
@@ -45,7 +50,7 @@ extern "C" {
 #define MARCH_MESSAGE_MAX  65536 /* bytes of a reliable message */
 #define MARCH_ENTITIES_MAX 1024  /* entities in view */
 #define MARCH_INPUT_HZ_MAX 60
-#define MARCH_CLIENT_API   1 /* rises when this header changes incompatibly */
+#define MARCH_CLIENT_API   2 /* rises when this header changes incompatibly */
 
 enum march_client_error {
     MARCH_CLIENT_INVALID = -1,   /* an argument or a token is malformed */
@@ -77,6 +82,16 @@ enum march_client_reason {
 /* march_rtt_fn is told each round trip: from an input's first sending to the arrival of the first snapshot made with it. */
 typedef void (*march_rtt_fn)(void *context, uint64_t rtt_ns);
 
+/* The time between two snapshots. */
+struct march_gap {
+    uint64_t ns;    /* between their arrivals */
+    uint32_t ticks; /* between what they show; as int32_t less than 0 where another zone's clock is behind */
+    bool changed;   /* the second began another view: of another zone, of the same after a crash, or in another session */
+};
+
+/* march_gap_fn is told of each snapshot taken but the first of a connection. */
+typedef void (*march_gap_fn)(void *context, const struct march_gap *gap);
+
 /* march_send_fn sends one datagram to march_client_server_address. `packet` is valid during the call only. */
 typedef void (*march_send_fn)(void *context, const uint8_t *packet, size_t len);
 
@@ -91,6 +106,8 @@ struct march_config {
     float origin_x_m, origin_y_m; /* world coordinates that entities' positions are relative to [0, 0] */
     march_rtt_fn rtt;             /* called from march_client_receive and march_client_poll; may be NULL */
     void *rtt_context;
+    march_gap_fn gap; /* as rtt; may be NULL */
+    void *gap_context;
 };
 
 struct march_address {
@@ -131,8 +148,14 @@ struct march_stats {
     uint64_t rtt_ns;                  /* newest sample, input to snapshot; 0: none yet */
     uint64_t ping_ns;                 /* smoothed round trip of pings, without the server's tick; 0: none yet */
     float loss_up, loss_down;         /* 0 to 1: of late; since the connection began */
-    uint32_t entities;                /* in view */
+    uint32_t entities;                /* in view by the newest snapshots; what is kept of a view before is shown beyond */
     uint32_t snapshot_interval_ticks; /* measured; 0: none yet */
+    uint64_t stream_changes;          /* times that another view went on; this and the next ones: since create */
+    uint64_t gap_max_ns;              /* greatest time between two snapshots; not across march_client_connect */
+    uint64_t change_gap_max_ns;       /* the same where the view changed */
+    uint32_t change_gap_max_ticks;    /* by the server's ticks */
+    uint64_t blinks;                  /* entities that were gone when the view changed, and came back within a second */
+    uint64_t moves, moves_failed;     /* to another gateway, as it was asked to */
 };
 
 struct march_client;
@@ -161,8 +184,11 @@ const char *march_client_reason_text(enum march_client_reason reason);
 /* --- packets, sans-I/O --- */
 
 /* march_client_server_address returns where packets go now. It changes while connecting, when the token names several
- * servers. Packets from elsewhere must not be passed to march_client_receive. */
+ * servers; and from packet to packet while the client moves to another gateway, so ask it for each. */
 struct march_address march_client_server_address(const struct march_client *client);
+
+/* march_client_is_server tells whether packets from there are to be passed to march_client_receive; others must not be. */
+bool march_client_is_server(const struct march_client *client, const struct march_address *address);
 
 /* march_client_receive takes a datagram from the server. It is decrypted in place. Returns 0, or negative when it was
  * dropped (and counted): an answer for curiosity, nothing has to be done. */
@@ -194,7 +220,8 @@ int march_client_fd(const struct march_client *client);
 void march_client_input(struct march_client *client, const struct march_input *input);
 
 /* march_client_entities fills `out` with up to `max` entities in view as they were two snapshots ago, moving smoothly
- * between snapshots and on along their course where none came (for 250 ms). The own entity, when there is one, comes first.
+ * between snapshots and on along their course where none came (for 250 ms). When another zone's view begins, what was seen
+ * before goes on likewise until it is in that view, for 500 ms at most. The own entity, when there is one, comes first.
  * Returns their number. */
 size_t march_client_entities(struct march_client *client, uint64_t now_ns, struct march_entity *out, size_t max);
 
@@ -329,7 +356,9 @@ enum march_event_kind {
     MARCH_EVENT_BOARD = 13,
     MARCH_EVENT_PROFILE = 14,
     MARCH_EVENT_PROGRESS = 15,
-    MARCH_EVENT_ENDED = 16
+    MARCH_EVENT_ENDED = 16,
+    MARCH_EVENT_RECONNECT = 17, /* the gateway is to go; the library sees to it, nothing has to be done */
+    MARCH_EVENT_MOVED = 256     /* of the library itself: a move to another gateway has ended. It has no bytes */
 };
 
 struct march_welcome {
@@ -427,6 +456,18 @@ struct march_progress {
     uint16_t level;
 };
 
+struct march_reconnect {
+    const uint8_t *token; /* MARCH_TOKEN_BYTES, valid as the message is; NULL: none */
+    uint32_t within_ms;   /* the old gateway waits for so long; 0: it does not say */
+};
+
+struct march_moved {
+    bool moved;       /* else it plays on where it was, as long as that lasts */
+    bool same_entity; /* the player's entity is the one that it was */
+    uint32_t tries;
+    uint64_t took_ns; /* since it was asked to; of this, the world stood still for no longer than march_stats has it */
+};
+
 struct march_event {
     enum march_event_kind kind;
     const uint8_t *bytes; /* the message; valid until the next call of any function of this client */
@@ -447,11 +488,15 @@ struct march_event {
         struct march_profile profile;
         struct march_progress progress;
         uint8_t ended; /* 1 taken over, 2 token used, 3 refused, 4 unavailable */
+        struct march_reconnect reconnect;
+        struct march_moved moved;
     };
 };
 
 /* march_client_next_event gives the next message, decoded, and keeps the inventory up to date by it. Returns the message's
- * length, or MARCH_CLIENT_EMPTY. It and march_client_next_message take from one queue: use one of them. */
+ * length (1 for an event of the library itself), or MARCH_CLIENT_EMPTY. It and march_client_next_message take from one
+ * queue: use one of them, in each frame, since a gateway that is to go says so in a message. After MARCH_EVENT_MOVED what
+ * was sent and not answered may be lost: commands may be repeated with their keys. */
 int march_client_next_event(struct march_client *client, struct march_event *event);
 
 /* march_client_command asks for something. command->key is drawn where it is 0. The answer is an event RESULT with that key;

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -20,7 +21,7 @@ void march_client_close(struct march_client *client) {
 }
 
 int march_client_open(struct march_client *client) {
-    uint8_t family = netcode_client_server(&client->netcode)->family;
+    uint8_t family = march_client_server_address(client).family;
     if (family == ADDR_NONE) return MARCH_ERR_NOT_FOUND;
     march_client_close(client);
     int domain = family == ADDR_IPV4 ? AF_INET : AF_INET6;
@@ -38,7 +39,7 @@ int march_client_fd(const struct march_client *client) {
 
 static void send_datagram(void *context, const uint8_t *packet, size_t len) {
     struct march_client *client = context;
-    const struct addr *server = netcode_client_server(&client->netcode);
+    const struct addr *server = netcode_client_server(&client->sessions[client->sending].netcode);
     if (server->family != client->fd_family && march_client_open(client) < 0) return;
     struct sockaddr_storage to;
     socklen_t to_len = addr_to_sockaddr(server, &to);
@@ -53,9 +54,12 @@ static int receive_one(struct march_client *client, uint64_t now_ns) {
     ssize_t len = recvfrom(client->fd, packet, sizeof(packet), 0, (struct sockaddr *)&from, &from_len);
     if (len < 0) return errno == ECONNREFUSED || errno == EINTR;
     struct addr sender;
-    bool is_server = addr_from_sockaddr(&sender, (const struct sockaddr *)&from, from_len) == MARCH_OK &&
-                     addr_equal(&sender, netcode_client_server(&client->netcode));
-    if (is_server) {
+    struct march_address address = {0};
+    if (addr_from_sockaddr(&sender, (const struct sockaddr *)&from, from_len) == MARCH_OK) {
+        address = (struct march_address){.family = sender.family, .port = sender.port};
+        memcpy(address.bytes, sender.bytes, sizeof(address.bytes));
+    }
+    if (address.family != ADDR_NONE && march_client_is_server(client, &address)) {
         (void)march_client_receive(client, now_ns, packet, (size_t)len); /* counted there */
     } else {
         client->packets_refused++;

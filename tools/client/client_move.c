@@ -1,0 +1,88 @@
+/* client_move.c: see client_move.h. */
+#include "tools/client/client_move.h"
+
+#include <string.h>
+
+#include <sodium.h>
+
+#include "tools/client/client.h"
+#include "tools/client/client_value.h"
+
+/* end_move has the application told how it ended, and forgets the token. */
+static void end_move(struct march_client *client, struct mono now, bool moved, bool same_entity) {
+    struct client_move *move = &client->move;
+    move->outcome = (struct march_moved){
+        .moved = moved, .same_entity = same_entity, .tries = move->tries, .took_ns = mono_since_ns(now, move->begun)};
+    move->ended = true;
+    move->moves += moved;
+    move->failures += !moved;
+    move->state = CLIENT_MOVE_NONE;
+    if (!moved) channel_deinit(&client_other(client)->channel); /* what the session has said that did not come to be */
+    sodium_memzero(move->token, sizeof(move->token));
+}
+
+void client_move_reset(struct march_client *client) {
+    client->move.state = CLIENT_MOVE_NONE;
+    client->move.ended = false;
+    sodium_memzero(client->move.token, sizeof(client->move.token));
+}
+
+static void want(struct march_client *client, const struct march_reconnect *wanted) {
+    struct client_move *move = &client->move;
+    uint64_t within_ms = wanted->within_ms == 0 ? CLIENT_MOVE_WITHIN_MS : wanted->within_ms;
+    if (within_ms > CLIENT_MOVE_LONGEST_MS) within_ms = CLIENT_MOVE_LONGEST_MS;
+    memcpy(move->token, wanted->token, sizeof(move->token));
+    move->state = CLIENT_MOVE_WANTED;
+    move->tries = 0;
+    move->begun = move->due = client->now;
+    move->until = mono_add_ms(client->now, within_ms);
+    move->own = client->table->slots[0].id;
+}
+
+bool client_move_hear(struct march_client *client, bool is_former, const uint8_t *bytes, size_t len) {
+    unsigned kind = client_value_kind(bytes, len);
+    if (kind == MARCH_EVENT_ENDED) return is_former || client->move.state != CLIENT_MOVE_NONE;
+    if (is_former || kind != MARCH_EVENT_RECONNECT || client->move.state != CLIENT_MOVE_NONE) return false;
+    struct march_event event;
+    client_value_read(bytes, len, &event);
+    if (event.kind == MARCH_EVENT_RECONNECT && event.reconnect.token != NULL) want(client, &event.reconnect);
+    return false;
+}
+
+static void try_now(struct march_client *client, struct mono now) {
+    struct client_session *next = client_other(client);
+    client->move.tries++;
+    client_session_init(client, next);
+    client_inputs_hold(&next->inputs, client_current(client)->inputs.held);
+    client->move.state = CLIENT_MOVE_UNDER_WAY;
+    if (netcode_client_connect(&next->netcode, now, client->move.token, sizeof(client->move.token)) < 0)
+        client->move.tries = CLIENT_MOVE_TRIES; /* it will never be one */
+}
+
+void client_move_update(struct march_client *client, struct mono now) {
+    struct client_move *move = &client->move;
+    struct client_session *next = client_other(client);
+    if (move->state == CLIENT_MOVE_NONE) return;
+    if (move->state == CLIENT_MOVE_UNDER_WAY && !session_is_open(next)) {
+        if (move->tries >= CLIENT_MOVE_TRIES) {
+            end_move(client, now, false, false);
+            return;
+        }
+        move->state = CLIENT_MOVE_WANTED;
+        move->due = mono_add_ms(now, CLIENT_MOVE_PAUSE_MS);
+    }
+    if (mono_reached(now, move->until)) {
+        next->leaving = session_is_open(next);
+        end_move(client, now, false, false);
+        return;
+    }
+    if (move->state == CLIENT_MOVE_WANTED && mono_reached(now, move->due) && !next->leaving) try_now(client, now);
+}
+
+void client_move_finish(struct march_client *client, struct mono now, uint64_t own) {
+    struct client_session *before = client_current(client);
+    before->leaving = session_is_open(before);
+    client->current ^= 1;
+    client->sending = client->current;
+    end_move(client, now, true, own != 0 && own == client->move.own);
+}
