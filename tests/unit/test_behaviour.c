@@ -88,7 +88,78 @@ static void test_behaviour_parse_knows_each_name(void **state) {
     assert_int_equal(behaviour_parse("roam"), BEHAVIOUR_ROAM);
     assert_int_equal(behaviour_parse("crowd"), BEHAVIOUR_CROWD);
     assert_int_equal(behaviour_parse("fight"), BEHAVIOUR_FIGHT);
+    assert_int_equal(behaviour_parse("commute"), BEHAVIOUR_COMMUTE);
+    assert_false(behaviour_deals(BEHAVIOUR_COMMUTE));
     assert_int_equal(behaviour_parse("dance"), BEHAVIOUR_COUNT);
+}
+
+/* walk moves a body by a tick of 50 ms at 5 m/s, and returns what it decided. */
+static struct march_input walk(struct mind *mind, struct march_entity *own) {
+    struct march_input input = behaviour_decide(BEHAVIOUR_COMMUTE, mind, own, 1);
+    own->x_m += 0.25f * (float)input.move_x;
+    own->y_m += 0.25f * (float)input.move_y;
+    return input;
+}
+
+static void test_behaviour_commuter_never_stands_and_sees_the_world(void **state) {
+    (void)state;
+    struct mind mind;
+    struct march_welcome welcome = {.min_x_m = -500, .min_y_m = -500, .max_x_m = 500, .max_y_m = 500};
+    struct march_entity own = body(-100, 300, 255, true);
+    unsigned quarters = 0, middle_passed = 0;
+    mind_init(&mind, 3);
+    for (unsigned i = 0; i < 1000; i++) { /* before it is told where it is, and without a body */
+        struct march_input input = behaviour_decide(BEHAVIOUR_COMMUTE, &mind, &own, i % 2);
+        assert_true(input.move_x != 0 || input.move_y != 0);
+    }
+    mind_enter(&mind, &welcome);
+    for (unsigned i = 0; i < 100000; i++) {
+        bool was_west = own.x_m < 0;
+        struct march_input input = walk(&mind, &own);
+        assert_true(input.move_x != 0 || input.move_y != 0);
+        assert_true(own.x_m >= -500 && own.x_m <= 500 && own.y_m >= -500 && own.y_m <= 500);
+        quarters |= 1u << ((own.x_m < 0) + 2 * (own.y_m < 0));
+        middle_passed += was_west != (own.x_m < 0);
+    }
+    assert_int_equal(quarters, 0xf);
+    assert_true(middle_passed > 20); /* a way of about 500 m takes 100 s, and there are 5,000 s */
+}
+
+static void test_behaviour_commuter_crosses_the_nearest_border_and_turns(void **state) {
+    (void)state;
+    struct mind mind;
+    struct borders borders;
+    struct march_entity own = body(480, 100, 255, true);
+    unsigned crossed = 0;
+    float least = 1000, most = 0;
+    assert_true(borders_parse(&borders, "x=512,y=512"));
+    mind_init(&mind, 3);
+    mind.borders = &borders;
+    for (unsigned i = 0; i < 2000; i++) {
+        bool was_west = own.x_m < 512;
+        struct march_input input = walk(&mind, &own);
+        assert_true(input.move_x != 0 && input.move_y == 0);
+        crossed += was_west != (own.x_m < 512);
+        if (crossed > 0 && own.x_m < least) least = own.x_m;
+        if (own.x_m > most) most = own.x_m;
+    }
+    assert_in_range(crossed, 40, 60); /* 10 m to and 10 m fro, at 5 m/s, for 100 s */
+    assert_true(least < 509 && least > 506);
+    assert_true(most > 515 && most < 518);
+}
+
+static void test_borders_parse_takes_lines_and_nothing_else(void **state) {
+    (void)state;
+    static const char *const bad[] = {"",       "512",  "x512",    "z=1",      "x=",    "x=1,",
+                                      "x=1y=2", "x=1 ", "x=40000", "x=1,,y=2", "x=1.5", "x=-40000"};
+    struct borders borders;
+    assert_true(borders_parse(&borders, "y=-64,x=+512"));
+    assert_int_equal(borders.count, 2);
+    assert_true(!borders.borders[0].is_x && borders.borders[0].at_m == -64);
+    assert_true(borders.borders[1].is_x && borders.borders[1].at_m == 512);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) assert_false(borders_parse(&borders, bad[i]));
+    assert_true(borders_parse(&borders, "x=1,x=2,x=3,x=4,x=5,x=6,x=7,x=8,x=9,x=1,x=2,x=3,x=4,x=5,x=6,x=7"));
+    assert_false(borders_parse(&borders, "x=1,x=2,x=3,x=4,x=5,x=6,x=7,x=8,x=9,x=1,x=2,x=3,x=4,x=5,x=6,x=7,x=8"));
 }
 
 int main(void) {
@@ -98,6 +169,9 @@ int main(void) {
         cmocka_unit_test(test_behaviour_fight_goes_for_the_nearest_that_lives),
         cmocka_unit_test(test_behaviour_without_own_entity_roams),
         cmocka_unit_test(test_behaviour_seed_decides_everything),
+        cmocka_unit_test(test_behaviour_commuter_never_stands_and_sees_the_world),
+        cmocka_unit_test(test_behaviour_commuter_crosses_the_nearest_border_and_turns),
+        cmocka_unit_test(test_borders_parse_takes_lines_and_nothing_else),
         cmocka_unit_test(test_behaviour_parse_knows_each_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

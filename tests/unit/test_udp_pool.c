@@ -117,12 +117,35 @@ static void test_udp_pool_stranger_is_dropped(void **state) {
     close(stranger.fd);
 }
 
+static void test_udp_pool_client_that_moves_hears_both_servers(void **state) {
+    (void)state;
+    struct fixture servers[3];
+    struct udp_pool *pool;
+    struct heard heard = {0};
+    uint32_t zero = 0;
+    for (int i = 0; i < 3; i++) open_server(&servers[i], "127.0.0.1:0");
+    assert_int_equal(udp_pool_open(&pool, 1, 1, 5, &servers[0].address), 0);
+    for (int i = 0; i < 3; i++) { /* in one batch, each to its own */
+        udp_pool_set_server(pool, 0, &servers[i].address);
+        udp_pool_set_server(pool, 0, &servers[i].address);
+        udp_pool_send(pool, 0, (const uint8_t *)&zero, sizeof(zero));
+    }
+    udp_pool_flush(pool);
+    for (int i = 0; i < 3; i++) echo(&servers[i], 1);
+    for (int i = 0; i < 100 && udp_pool_stats(pool)->received < 3; i++) udp_pool_receive(pool, 10, take, &heard);
+    assert_int_equal(heard.count, 2);
+    assert_int_equal(udp_pool_stats(pool)->strangers, 1); /* the one before the last two */
+    udp_pool_close(pool);
+    for (int i = 0; i < 3; i++) close(servers[i].fd);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_udp_pool_clients_share_one_socket),
         cmocka_unit_test(test_udp_pool_clients_share_several_sockets),
         cmocka_unit_test(test_udp_pool_ipv6_has_a_socket_each),
         cmocka_unit_test(test_udp_pool_stranger_is_dropped),
+        cmocka_unit_test(test_udp_pool_client_that_moves_hears_both_servers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -210,12 +210,13 @@ bool march_client_is_server(const struct march_client *client, const struct marc
 
 /* note_gap keeps the figures of the time since the snapshot before. */
 static void note_gap(struct march_client *client, struct mono now, uint32_t tick_before) {
-    struct march_gap gap = {.ns = mono_since_ns(now, client->snapshot_at),
-                            .ticks = client->table->header.tick - tick_before,
-                            .changed = client->table->fresh};
-    bool is_first = client->snapshot_at.ns == 0;
+    struct march_gap gap = {.first = client->snapshot_at.ns == 0};
+    if (!gap.first) {
+        gap.ns = mono_since_ns(now, client->snapshot_at);
+        gap.ticks = client->table->header.tick - tick_before;
+        gap.changed = client->table->fresh;
+    }
     client->snapshot_at = now;
-    if (is_first) return;
     if (gap.ns > client->gap_max_ns) client->gap_max_ns = gap.ns;
     if (gap.changed) {
         client->stream_changes++;

@@ -86,10 +86,11 @@ typedef void (*march_rtt_fn)(void *context, uint64_t rtt_ns);
 struct march_gap {
     uint64_t ns;    /* between their arrivals */
     uint32_t ticks; /* between what they show; as int32_t less than 0 where another zone's clock is behind */
+    bool first;     /* of a connection: there is none before it, and no time */
     bool changed;   /* the second began another view: of another zone, of the same after a crash, or in another session */
 };
 
-/* march_gap_fn is told of each snapshot taken but the first of a connection. */
+/* march_gap_fn is told of each snapshot taken. */
 typedef void (*march_gap_fn)(void *context, const struct march_gap *gap);
 
 /* march_send_fn sends one datagram to march_client_server_address. `packet` is valid during the call only. */

@@ -1,12 +1,14 @@
 /* behaviour.c: see behaviour.h. */
 #include "tools/swarm/behaviour.h"
 
+#include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/check.h"
 
-static const char *const texts[] = {"roam", "crowd", "fight", "loot", "trade", "guild", "live"};
+static const char *const texts[] = {"roam", "crowd", "fight", "loot", "trade", "guild", "live", "commute"};
 _Static_assert(sizeof(texts) / sizeof(texts[0]) == BEHAVIOUR_COUNT, "a text for each behaviour");
 
 void mind_init(struct mind *mind, uint64_t seed) {
@@ -27,12 +29,14 @@ size_t behaviour_sees(enum behaviour behaviour) {
     case BEHAVIOUR_FIGHT:
     case BEHAVIOUR_LOOT:
     case BEHAVIOUR_LIVE: return MARCH_ENTITIES_MAX;
-    case BEHAVIOUR_CROWD: return 1;
+    case BEHAVIOUR_CROWD:
+    case BEHAVIOUR_COMMUTE: return 1;
     default: return 0;
     }
 }
 
 uint64_t behaviour_wait_ms(enum behaviour behaviour, struct mind *mind) {
+    if (behaviour == BEHAVIOUR_COMMUTE) return 100 + mind_draw(mind, 50);
     return behaviour_sees(behaviour) > 1 ? 200 + mind_draw(mind, 100) : 500 + mind_draw(mind, 1000);
 }
 
@@ -61,6 +65,96 @@ static struct march_input crowd(struct mind *mind, const struct march_entity *ow
     return hypotf(x, y) < BEHAVIOUR_CROWD_M ? roam(mind) : steer(x, y);
 }
 
+/* --- commuters */
+
+bool borders_parse(struct borders *borders, const char *text) {
+    *borders = (struct borders){0};
+    do {
+        if ((text[0] != 'x' && text[0] != 'y') || text[1] != '=' || borders->count == BEHAVIOUR_BORDERS_MAX) return false;
+        char *end;
+        errno = 0;
+        long at_m = strtol(text + 2, &end, 10);
+        if (end == text + 2 || errno != 0 || at_m < INT16_MIN || at_m > INT16_MAX) return false;
+        if (*end != ',' && *end != '\0') return false;
+        borders->borders[borders->count++] = (struct border){.is_x = text[0] == 'x', .at_m = (int32_t)at_m};
+        text = *end == ',' ? end + 1 : NULL;
+    } while (text != NULL);
+    return true;
+}
+
+void mind_enter(struct mind *mind, const struct march_welcome *welcome) {
+    mind->min_x_m = welcome->min_x_m;
+    mind->min_y_m = welcome->min_y_m;
+    mind->max_x_m = welcome->max_x_m;
+    mind->max_y_m = welcome->max_y_m;
+    mind->goal_x_m = ((float)welcome->min_x_m + (float)welcome->max_x_m) / 2;
+    mind->goal_y_m = ((float)welcome->min_y_m + (float)welcome->max_y_m) / 2;
+    mind->has_goal = false;
+}
+
+static float draw_between(struct mind *mind, int32_t min, int32_t max) {
+    int32_t edge = max - min > 4 * BEHAVIOUR_EDGE_M ? BEHAVIOUR_EDGE_M : 0;
+    uint32_t range = max - edge > min + edge ? (uint32_t)(max - edge - (min + edge)) : 0;
+    return (float)(min + edge) + (float)mind_draw(mind, range + 1);
+}
+
+/* draw_far_place picks a place; of a few, the one that is the farthest off. */
+static void draw_far_place(struct mind *mind, const struct march_entity *own) {
+    float farthest_m = -1;
+    for (unsigned i = 0; i < 3; i++) {
+        float x = draw_between(mind, mind->min_x_m, mind->max_x_m);
+        float y = draw_between(mind, mind->min_y_m, mind->max_y_m);
+        float distance_m = hypotf(x - own->x_m, y - own->y_m);
+        if (distance_m <= farthest_m) continue;
+        farthest_m = distance_m;
+        mind->goal_x_m = x;
+        mind->goal_y_m = y;
+    }
+    mind->has_goal = true;
+}
+
+static struct march_input travel(struct mind *mind, const struct march_entity *own) {
+    if (!mind->has_goal || hypotf(mind->goal_x_m - own->x_m, mind->goal_y_m - own->y_m) < BEHAVIOUR_ARRIVED_M)
+        draw_far_place(mind, own);
+    return steer(mind->goal_x_m - own->x_m, mind->goal_y_m - own->y_m);
+}
+
+static const struct border *nearest_border(const struct borders *borders, const struct march_entity *own) {
+    const struct border *nearest = NULL;
+    float least_m = INFINITY;
+    for (uint32_t i = 0; i < borders->count; i++) {
+        const struct border *border = &borders->borders[i];
+        float distance_m = fabsf((border->is_x ? own->x_m : own->y_m) - (float)border->at_m);
+        if (distance_m >= least_m) continue;
+        least_m = distance_m;
+        nearest = border;
+    }
+    return nearest;
+}
+
+/* pass_border walks across the nearest border, and turns once it is far enough beyond. */
+static struct march_input pass_border(struct mind *mind, const struct march_entity *own) {
+    const struct border *border = nearest_border(mind->borders, own);
+    float beyond_m = (border->is_x ? own->x_m : own->y_m) - (float)border->at_m;
+    if (mind->side == 0) mind->side = beyond_m < 0 ? 1 : -1;
+    if (beyond_m * (float)mind->side > BEHAVIOUR_BEYOND_M) mind->side = (int8_t)-mind->side;
+    return border->is_x ? steer(mind->side, 0) : steer(0, mind->side);
+}
+
+/* wander is for those who don't know where they are: any direction, but none to stand in. */
+static struct march_input wander(struct mind *mind) {
+    struct march_input input = roam(mind);
+    if (input.move_x == 0 && input.move_y == 0) input.move_x = 1;
+    return input;
+}
+
+static struct march_input commute(struct mind *mind, const struct march_entity *own) {
+    if (mind->borders != NULL && mind->borders->count > 0) return pass_border(mind, own);
+    return mind->max_x_m > mind->min_x_m && mind->max_y_m > mind->min_y_m ? travel(mind, own) : wander(mind);
+}
+
+/* --- fighters */
+
 /* fight goes for what lives and is of a kind; 0: of any. */
 static struct march_input fight(struct mind *mind, const struct march_entity *entities, size_t count, uint8_t kind) {
     const struct march_entity *own = &entities[0];
@@ -86,8 +180,9 @@ static struct march_input fight(struct mind *mind, const struct march_entity *en
 struct march_input behaviour_decide(enum behaviour behaviour, struct mind *mind, const struct march_entity *entities,
                                     size_t count) {
     CHECK((unsigned)behaviour < BEHAVIOUR_COUNT);
-    if (count == 0 || !entities[0].own) return roam(mind);
+    if (count == 0 || !entities[0].own) return behaviour == BEHAVIOUR_COMMUTE ? wander(mind) : roam(mind);
     switch (behaviour) {
+    case BEHAVIOUR_COMMUTE: return commute(mind, &entities[0]);
     case BEHAVIOUR_CROWD: return crowd(mind, &entities[0]);
     case BEHAVIOUR_FIGHT: return fight(mind, entities, count, 0);
     case BEHAVIOUR_LOOT:
@@ -97,7 +192,7 @@ struct march_input behaviour_decide(enum behaviour behaviour, struct mind *mind,
 }
 
 bool behaviour_deals(enum behaviour behaviour) {
-    return behaviour >= BEHAVIOUR_LOOT && behaviour < BEHAVIOUR_COUNT;
+    return behaviour >= BEHAVIOUR_LOOT && behaviour <= BEHAVIOUR_LIVE;
 }
 
 enum behaviour behaviour_parse(const char *text) {

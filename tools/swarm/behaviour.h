@@ -7,6 +7,8 @@
  *     trade   wanders, and trades with the other bots
  *     guild   wanders, and is busy with guilds
  *     live    fights creatures, trades and is in guilds
+ *     commute walks between far places of the world, without a rest; where borders are given, to and fro across the
+ *             nearest one, just far enough for another zone to take it over
  *
  * Pure: a random state, a time and entities in, an input out.
  */
@@ -27,6 +29,7 @@ enum behaviour {
     BEHAVIOUR_TRADE,
     BEHAVIOUR_GUILD,
     BEHAVIOUR_LIVE,
+    BEHAVIOUR_COMMUTE,
     BEHAVIOUR_COUNT
 };
 
@@ -35,15 +38,41 @@ enum behaviour {
 #define BEHAVIOUR_CREATURE 2    /* the kind of what is hunted for loot */
 #define BEHAVIOUR_CROWD_M  6.0f /* where walking to the middle ends */
 
-struct mind {
-    uint64_t random;          /* never 0 */
-    float goal_x_m, goal_y_m; /* of the crowd */
+#define BEHAVIOUR_BEYOND_M    4.5f /* behind a border, where a commuter turns: more than the hysteresis of 2 m */
+#define BEHAVIOUR_ARRIVED_M   3.0f /* from a far place */
+#define BEHAVIOUR_EDGE_M      10   /* that far places keep from the world's edge */
+#define BEHAVIOUR_BORDERS_MAX 16
+
+/* A line between zones: x = at_m or y = at_m. */
+struct border {
+    bool is_x;
+    int32_t at_m;
 };
+
+struct borders {
+    uint32_t count;
+    struct border borders[BEHAVIOUR_BORDERS_MAX];
+};
+
+struct mind {
+    uint64_t random;                            /* never 0 */
+    float goal_x_m, goal_y_m;                   /* of the crowd and of commuters */
+    bool has_goal;                              /* of commuters */
+    int8_t side;                                /* of the border that a commuter walks to: -1, 1; 0: it has not begun */
+    int32_t min_x_m, min_y_m, max_x_m, max_y_m; /* the world, as the server told; all 0: it has not */
+    const struct borders *borders;              /* for commuters; NULL or none: far places */
+};
+
+/* borders_parse reads "x=512,y=512"; false where it is not so, or they are too many. */
+bool borders_parse(struct borders *borders, const char *text);
 
 void mind_init(struct mind *mind, uint64_t seed);
 
 /* mind_draw returns a number from 0 to below - 1; 0 when below is 0. */
 uint32_t mind_draw(struct mind *mind, uint32_t below);
+
+/* mind_enter tells where the world is, and its middle. */
+void mind_enter(struct mind *mind, const struct march_welcome *welcome);
 
 /* behaviour_deals tells whether bots of it deal in things of value. */
 bool behaviour_deals(enum behaviour behaviour);

@@ -10,9 +10,21 @@
 #include "tools/swarm/ledger_file.h"
 #include "tools/swarm/swarm_inner.h"
 
+static void follow_server(struct swarm *s, uint32_t index) {
+    struct bot *bot = &s->bots[index];
+    struct march_address to = march_client_server_address(bot->client);
+    struct addr server = {.port = to.port, .family = to.family};
+    memcpy(server.bytes, to.bytes, sizeof(server.bytes));
+    if (s->options.server.family != ADDR_NONE) server = s->options.server;
+    if (server.family == ADDR_NONE || addr_equal(&server, &bot->server)) return;
+    bot->server = server;
+    udp_pool_set_server(s->pool, index, &server);
+}
+
 static void send_packet(void *context, const uint8_t *packet, size_t len) {
     struct swarm *s = context;
     s->packets_made++;
+    follow_server(s, s->sending); /* while it moves to another gateway it has two */
     udp_pool_send(s->pool, s->sending, packet, len);
 }
 
@@ -89,14 +101,6 @@ static int mint(struct swarm *s, uint32_t index, uint8_t token[NETCODE_TOKEN_BYT
     return result;
 }
 
-static void follow_server(struct swarm *s, uint32_t index) {
-    struct march_address from = march_client_server_address(s->bots[index].client);
-    struct addr server = {.port = from.port, .family = from.family};
-    memcpy(server.bytes, from.bytes, sizeof(server.bytes));
-    if (s->options.server.family != ADDR_NONE) server = s->options.server;
-    if (server.family != ADDR_NONE) udp_pool_set_server(s->pool, index, &server);
-}
-
 /* lose is for a bot that could not connect or was dropped. */
 static void lose(struct swarm *s, uint32_t index, const char *why) {
     struct bot *bot = &s->bots[index];
@@ -105,7 +109,7 @@ static void lose(struct swarm *s, uint32_t index, const char *why) {
     if (!s->options.reconnects)
         fprintf(stderr, "client %" PRIu32 " %s: %s\n", index, played ? "was dropped" : "could not connect", why);
     if (s->options.reconnects)
-        s->report->reconnects += played;
+        bot->came_back = bot->came_back || played;
     else
         s->report->disconnected += played;
     bot->marked = false;
@@ -135,6 +139,7 @@ static void enter_world(struct swarm *s, uint32_t index) {
     set_state(s, bot, BOT_PLAYING);
     histogram_record(&s->report->connect_ns, mono_since_ns(s->now, bot->tried));
     s->report->connected += !bot->connected_once;
+    s->report->reconnects += bot->came_back;
     bot->connected_once = true;
     bot->next_thought_ms = 0;
     bot->speech.may_skip = bot->speech.said > bot->speech.expected;
@@ -193,15 +198,28 @@ static void note_zone(struct swarm *s, struct bot *bot, bool is_back) {
     bot->speech.may_skip = bot->speech.said > bot->speech.expected;
 }
 
+/* enter takes in where the world is, and whether a bot that came back is who it was. */
+static void enter(struct swarm *s, struct bot *bot, const struct march_welcome *welcome) {
+    mind_enter(&bot->mind, welcome);
+    s->report->resumed += bot->came_back && bot->entity == welcome->entity;
+    bot->came_back = false;
+    bot->entity = welcome->entity;
+    bot->respawn_at_ms = 0;
+}
+
+static void note_move(struct swarm *s, const struct march_moved *moved) {
+    s->report->moves += moved->moved;
+    s->report->moves_failed += !moved->moved;
+    s->report->moved_to_another += moved->moved && !moved->same_entity;
+}
+
 static void hear_event(struct swarm *s, uint32_t index, const struct march_event *event) {
     struct bot *bot = &s->bots[index];
     switch (event->kind) {
     case MARCH_EVENT_OTHER: s->report->messages_malformed++; break;
-    case MARCH_EVENT_WELCOME:
-        bot->mind.goal_x_m = ((float)event->welcome.min_x_m + (float)event->welcome.max_x_m) / 2;
-        bot->mind.goal_y_m = ((float)event->welcome.min_y_m + (float)event->welcome.max_y_m) / 2;
-        bot->respawn_at_ms = 0;
-        break;
+    case MARCH_EVENT_WELCOME: enter(s, bot, &event->welcome); break;
+    case MARCH_EVENT_MOVED: note_move(s, &event->moved); break;
+    case MARCH_EVENT_RECONNECT: break; /* the library sees to it */
     case MARCH_EVENT_ZONE: note_zone(s, bot, event->zone_back); break;
     case MARCH_EVENT_HEARD:
         if (event->heard.player != player_of(s, index)) break;
@@ -301,20 +319,24 @@ void bot_look_at(struct swarm *s, uint32_t index) {
         think(s, index);
         hear(s, index);
         say(s, bot);
-        if (swarm_deals(s)) {
-            deal(s, index);
-            rise(s, bot);
-        }
+        if (swarm_deals(s)) deal(s, index);
+        if (swarm_deals(s) || s->options.behaviour == BEHAVIOUR_COMMUTE) rise(s, bot);
     }
     bool sent = bot->state != BOT_IDLE && update(s, index);
     follow_client(s, index);
     schedule(s, index, sent);
 }
 
+void bot_take_gap(void *context, const struct march_gap *gap) {
+    struct swarm *s = context;
+    continuity_snapshot(&s->continuity, &s->bots[s->receiving].continuity, s->now, gap, s->phase == SWARM_PLAY);
+}
+
 void bot_take_packet(void *context, uint32_t index, uint8_t *packet, size_t len) {
     struct swarm *s = context;
     struct bot *bot = &s->bots[index];
     if (bot->state != BOT_CONNECTING && bot->state != BOT_PLAYING) return;
+    s->receiving = index;
     (void)march_client_receive(bot->client, s->now.ns, packet, len);
     if (bot->state == BOT_PLAYING && march_client_state(bot->client) == MARCH_CLIENT_CONNECTED) {
         if (swarm_deals(s)) hear(s, index); /* at once: answers are timed */

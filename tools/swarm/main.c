@@ -36,9 +36,23 @@ static void on_signal(int number) {
 }
 
 #define PACE_MAX_MS    60000
+#define EVERY_MIN_MS   10
+#define EVERY_MAX_MS   60000
 #define STABLE_PLAYERS 1000000 /* what bots that deal in things of value are numbered from: they find what they had */
 
-enum { KEY_RAMP = 256, KEY_SEED, KEY_PLAYERS, KEY_SAY, KEY_RECONNECT, KEY_LEDGER, KEY_PACE };
+enum {
+    KEY_RAMP = 256,
+    KEY_SEED,
+    KEY_PLAYERS,
+    KEY_SAY,
+    KEY_RECONNECT,
+    KEY_LEDGER,
+    KEY_PACE,
+    KEY_BORDERS,
+    KEY_CROSSINGS,
+    KEY_TIMELINE,
+    KEY_EVERY
+};
 
 static const struct argp_option OPTIONS[] = {
     {"clients", 'c', "N", 0, "Clients, 1 to 20000 [100]", 0},
@@ -49,8 +63,15 @@ static const struct argp_option OPTIONS[] = {
     {"rate", 'r', "HZ", 0, "Inputs a second, 1 to 60 [20]", 0},
     {"behaviour", 'b', "NAME", 0,
      "roam (wander), crowd (all to the zone's middle), fight (chase and attack); loot (hunt, and tidy what was got), trade "
-     "(offers and auctions), guild (guilds and their banks), live (all of these three) [roam]",
+     "(offers and auctions), guild (guilds and their banks), live (all of these three); commute (between far places of the "
+     "world, or across --borders) [roam]",
      0},
+    {"borders", KEY_BORDERS, "LINES", 0,
+     "Lines between zones, as x=512,y=512: those who commute walk to and fro across the nearest one [far places]", 0},
+    {"crossings", KEY_CROSSINGS, "N", 0, "Play ends when borders have been crossed so often, whatever --duration says", 0},
+    {"timeline", KEY_TIMELINE, "FILE", 0,
+     "Write into FILE, a JSON object a line, how long clients waited for snapshots, how many play and what they met", 0},
+    {"every", KEY_EVERY, "MS", 0, "Between the lines of --timeline, 10 to 60000 [1000]", 0},
     {"json", 'j', NULL, 0, "Print the report as an object", 0},
     {"run-dir", 'R', "DIR", 0, "Run directory of the cluster: its key and addresses [run]", 0},
     {"server", 's', "ADDRESS", 0,
@@ -81,7 +102,8 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case 'b':
         o->behaviour = behaviour_parse(arg);
         if (o->behaviour == BEHAVIOUR_COUNT)
-            argp_error(state, "--behaviour: expected roam, crowd, fight, loot, trade, guild or live, found \"%s\"", arg);
+            argp_error(state, "--behaviour: expected roam, crowd, fight, loot, trade, guild, live or commute, found \"%s\"",
+                       arg);
         return 0;
     case 'j': a->json = true; return 0;
     case 'R': a->run_dir = arg; return 0;
@@ -93,6 +115,13 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case KEY_RECONNECT: o->reconnects = true; return 0;
     case KEY_LEDGER: o->ledger_path = arg; return 0;
     case KEY_PACE: o->pace_ms = (uint32_t)option_number(state, "--pace", arg, 1, PACE_MAX_MS); return 0;
+    case KEY_BORDERS:
+        if (!borders_parse(&o->borders, arg))
+            argp_error(state, "--borders: expected lines such as x=512,y=-64, found \"%s\"", arg);
+        return 0;
+    case KEY_CROSSINGS: o->crossings = (uint32_t)option_number(state, "--crossings", arg, 1, UINT32_MAX); return 0;
+    case KEY_TIMELINE: o->timeline_path = arg; return 0;
+    case KEY_EVERY: o->timeline_ms = (uint32_t)option_number(state, "--every", arg, EVERY_MIN_MS, EVERY_MAX_MS); return 0;
     case KEY_PLAYERS:
         o->player_base = option_number(state, "--players", arg, 0, INT64_MAX - UDP_POOL_CLIENTS_MAX);
         a->has_players = true;
@@ -150,6 +179,7 @@ int main(int argc, char **argv) {
                                     .sockets = 1,
                                     .seed = 1,
                                     .pace_ms = 1000,
+                                    .timeline_ms = CONTINUITY_EVERY_MS,
                                     .player_base = (uint64_t)pid << 20,
                                     .address_base = pid * 2654435761u,
                                     .stop = &stop}};

@@ -37,6 +37,27 @@ static double per_s(const struct report *r, uint64_t count) {
     return r->played_s > 0 ? (double)count / r->played_s : 0;
 }
 
+static double gap_ms(const struct gaps *gaps, double q) {
+    return (double)gaps_quantile(gaps, q) / (double)NS_PER_MS;
+}
+
+static void print_continuity(const struct report *r, FILE *out) {
+    const struct continuity_report *c = &r->continuity;
+    fprintf(out,
+            "crossings    %" PRIu64 " (%.1f/s), gap p50 %.1f ms, p99 %.1f ms, p99.9 %.1f ms, max %.1f ms, %" PRIu64
+            " ticks; %" PRIu64 " blinks\n",
+            c->crossings.count, per_s(r, c->crossings.count), gap_ms(&c->crossings, 0.5), gap_ms(&c->crossings, 0.99),
+            gap_ms(&c->crossings, 0.999), gap_ms(&c->crossings, 1), c->crossing_ticks_max, r->blinks);
+    fprintf(out, "gaps         p50 %.1f ms, p99 %.1f ms, max %.1f ms; %" PRIu64 " over %d ms, of %" PRIu64 " clients\n",
+            gap_ms(&c->all, 0.5), gap_ms(&c->all, 0.99), gap_ms(&c->all, 1), c->interruptions, CONTINUITY_INTERRUPTION_MS,
+            c->clients_interrupted);
+    if (r->reconnects + r->moves + r->moves_failed == 0) return;
+    fprintf(out,
+            "gateways     %" PRIu64 " reconnects, %" PRIu64 " resumed; %" PRIu64 " moves, %" PRIu64
+            " into another entity, %" PRIu64 " failed\n",
+            r->reconnects, r->resumed, r->moves, r->moved_to_another, r->moves_failed);
+}
+
 static void print_commands(const struct report *r, FILE *out) {
     fprintf(out,
             "commands     %" PRIu64 " answered (%.1f/s), %" PRIu64 " unknown, %" PRIu64 " repeats, %" PRIu64 " reconnects\n",
@@ -69,6 +90,7 @@ void report_print(const struct report *r, FILE *out) {
     fprintf(out, "zones        lost %" PRIu64 " times, back %" PRIu64 " times\n", r->zone_lost, r->zone_back);
     fprintf(out, "speech       %" PRIu64 " lines said, %" PRIu64 " heard by their speaker, %" PRIu64 " out of order\n",
             r->said, r->heard_own, r->messages_out_of_order);
+    print_continuity(r, out);
     if (r->commands + r->commands_unknown > 0) print_commands(r, out);
     fprintf(out,
             "errors       %" PRIu64 " (%" PRIu64 " refused datagrams, %" PRIu64 " refused snapshots, %" PRIu64 " unsent)\n",
@@ -79,6 +101,22 @@ void report_print(const struct report *r, FILE *out) {
 
 static json_t *spread(const struct histogram *h, double unit) {
     return json_pack("{s:f, s:f, s:f}", "p50", quantile(h, 0.5, unit), "p99", quantile(h, 0.99, unit), "max", max(h, unit));
+}
+
+static json_t *gaps_json(const struct gaps *gaps) {
+    return json_pack("{s:f, s:f, s:f, s:f}", "p50", gap_ms(gaps, 0.5), "p99", gap_ms(gaps, 0.99), "p999",
+                     gap_ms(gaps, 0.999), "max", gap_ms(gaps, 1));
+}
+
+static json_t *continuity_json(const struct report *r) {
+    const struct continuity_report *c = &r->continuity;
+    return json_pack("{s:I, s:f, s:o, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "crossings",
+                     (json_int_t)c->crossings.count, "crossings_per_s", per_s(r, c->crossings.count), "crossing_gap_ms",
+                     gaps_json(&c->crossings), "crossing_gap_ticks_max", (json_int_t)c->crossing_ticks_max, "gap_ms",
+                     gaps_json(&c->all), "blinks", (json_int_t)r->blinks, "interruptions", (json_int_t)c->interruptions,
+                     "clients_interrupted", (json_int_t)c->clients_interrupted, "reconnects", (json_int_t)r->reconnects,
+                     "resumed", (json_int_t)r->resumed, "moves", (json_int_t)r->moves, "moved_to_another",
+                     (json_int_t)r->moved_to_another, "moves_failed", (json_int_t)r->moves_failed);
 }
 
 static json_t *commands_json(const struct report *r) {
@@ -120,6 +158,7 @@ void report_print_json(const struct report *r, FILE *out) {
                              "messages_out_of_order", (json_int_t)r->messages_out_of_order, "zone_lost",
                              (json_int_t)r->zone_lost, "zone_back", (json_int_t)r->zone_back);
     json_object_update(object, told);
+    json_object_set_new(object, "continuity", continuity_json(r));
     json_object_set_new(object, "commands", commands_json(r));
     json_decref(told);
     json_dumpf(object, out, JSON_INDENT(2) | JSON_REAL_PRECISION(REAL_DIGITS));

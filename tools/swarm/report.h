@@ -12,6 +12,7 @@
 
 #include "common/histogram.h"
 #include "tools/client/marchland.h"
+#include "tools/swarm/continuity.h"
 
 struct report {
     uint32_t clients;
@@ -32,7 +33,12 @@ struct report {
     double snapshot_hz_p1, snapshot_hz_p50;
     double bytes_up_per_s, bytes_down_per_s; /* of a client, on average */
     struct histogram connect_ns, rtt_ns, entities;
-    uint64_t reconnects;                           /* of clients that are allowed to come back */
+    uint64_t reconnects;          /* of clients that are allowed to come back */
+    uint64_t resumed;             /* of these, back in the same entity */
+    uint64_t moves, moves_failed; /* to another gateway, as a gateway asked for */
+    uint64_t moved_to_another;    /* of the moves, those that ended in another entity */
+    uint64_t blinks;              /* entities gone when a view changed, and back within a second */
+    struct continuity_report continuity;
     uint64_t commands;                             /* with a definite answer */
     uint64_t commands_unknown;                     /* given up */
     uint64_t command_repeats;                      /* sendings but the first of each */

@@ -108,10 +108,15 @@ static void begin_leave(struct swarm *s) {
         r->cpu_s = cpu_now_s() - s->play_cpu_s;
         if (r->played_s > 0) count_bots(s);
     }
-    for (uint32_t i = 0; i < s->options.clients; i++) r->unconnected += !s->bots[i].connected_once;
-    const struct udp_pool_stats *stats = udp_pool_stats(s->pool);
-    r->unsent = stats->unsent;
-    r->strangers = stats->strangers;
+    for (uint32_t i = 0; i < s->options.clients; i++) {
+        struct march_stats stats;
+        march_client_stats(s->bots[i].client, &stats);
+        r->blinks += stats.blinks;
+        r->unconnected += !s->bots[i].connected_once;
+    }
+    const struct udp_pool_stats *pool = udp_pool_stats(s->pool);
+    r->unsent = pool->unsent;
+    r->strangers = pool->strangers;
     s->phase = SWARM_LEAVE;
     s->phase_end = mono_add_ms(s->now, SWARM_GOODBYE_MS);
     for (uint32_t i = 0; i < s->options.clients; i++)
@@ -134,6 +139,7 @@ static bool all_answered(const struct swarm *s) {
 
 static void step_play(struct swarm *s) {
     bool over = s->options.duration_s > 0 && mono_reached(s->now, s->phase_end);
+    over = over || (s->options.crossings > 0 && s->report->continuity.crossings.count >= s->options.crossings);
     bool empty = s->playing == 0 && s->waiting == 0;
     if (!s->ending && (over || empty || *s->options.stop != 0)) {
         s->ending = true;
@@ -160,6 +166,20 @@ static void show_progress(struct swarm *s) {
             (double)histogram_quantile(&s->recent_rtt_ns, 0.99) / (double)NS_PER_MS);
     histogram_reset(&s->recent_rtt_ns);
     if (s->ledger != NULL) fflush(s->ledger);
+}
+
+static void write_timeline(struct swarm *s) {
+    if (s->phase == SWARM_LEAVE || !continuity_due(&s->continuity, s->now)) return;
+    for (uint32_t i = 0; i < s->options.clients; i++)
+        if (s->bots[i].state != BOT_GONE) continuity_silence(&s->continuity, &s->bots[i].continuity, s->now);
+    const struct report *r = s->report;
+    struct continuity_line line = {.t_s = (double)mono_since_ns(s->now, s->begun) / (double)NS_PER_S,
+                                   .playing = s->playing,
+                                   .disconnected = r->disconnected,
+                                   .reconnects = r->reconnects,
+                                   .resumed = r->resumed,
+                                   .moves = r->moves};
+    continuity_write(&s->continuity, s->now, &line);
 }
 
 /* refresh reads the run directory again while bots want to connect: a gateway may have come back at another address. */
@@ -195,6 +215,7 @@ static void loop(struct swarm *s) {
         for (uint32_t i; (i = wheel_take(&s->wheel, swarm_now_ms(s))) != WHEEL_NONE;) bot_look_at(s, i);
         udp_pool_flush(s->pool);
         show_progress(s);
+        write_timeline(s);
         refresh(s);
         wait_for_slot(s);
         s->now = mono_now();
@@ -217,15 +238,18 @@ static int add_bots(struct swarm *s) {
     struct march_config config = {.input_hz = o->rate_hz,
                                   .tick_hz = o->access.tick_hz,
                                   .entities_max = o->access.view_max,
-                                  .message_bytes_max = 2048,
+                                  .message_bytes_max = 3072,
                                   .message_blocks = swarm_deals(s) ? 32 : 8,
                                   .rtt = take_rtt,
-                                  .rtt_context = s};
+                                  .rtt_context = s,
+                                  .gap = bot_take_gap,
+                                  .gap_context = s};
     for (uint32_t i = 0; i < o->clients; i++) {
         struct bot *bot = &s->bots[i];
         bot->client = march_client_create(&config);
         if (bot->client == NULL) return MARCH_ERR_SYSTEM;
         mind_init(&bot->mind, o->seed + i);
+        bot->mind.borders = &s->options.borders;
         if (swarm_deals(s)) {
             s->market.dealers[i].player = o->player_base + i + 1;
             s->market.dealers[i].inventory = march_client_inventory(bot->client);
@@ -262,6 +286,8 @@ static int open_all(struct swarm *s) {
         return MARCH_ERR_SYSTEM;
     if (swarm_deals(s) && market_init(&s->market, o->clients) != 0) return MARCH_ERR_SYSTEM;
     if (o->ledger_path != NULL && (s->ledger = fopen(o->ledger_path, "we")) == NULL) return MARCH_ERR_SYSTEM;
+    if (continuity_open(&s->continuity, &s->report->continuity, o->timeline_path, o->timeline_ms, s->now) != 0)
+        return MARCH_ERR_SYSTEM;
     int result = udp_pool_open(&s->pool, o->clients, o->sockets, o->address_base, server);
     return result == 0 ? add_bots(s) : result;
 }
@@ -291,6 +317,10 @@ int swarm_run(const struct swarm_options *options, struct report *report, char *
     else
         snprintf(error, error_size, "cannot set up %u clients: %s", options->clients, strerror(errno));
     close_all(s);
+    if (continuity_close(&s->continuity) != 0) {
+        snprintf(error, error_size, "cannot write %s: %s", options->timeline_path, strerror(errno));
+        result = MARCH_ERR_SYSTEM;
+    }
     if (ledger_file_close(s->ledger) != 0) {
         snprintf(error, error_size, "cannot write %s: %s", options->ledger_path, strerror(errno));
         result = MARCH_ERR_SYSTEM;

@@ -5,7 +5,9 @@
  * Clients connect at `ramp_per_s` a second. Then each is looked at when its next input is due, from a timing wheel;
  * datagrams come and go in batches once a millisecond. With no duration (0) clients that could not connect or were dropped
  * connect again with a new token after SWARM_RETRY_MS; with one they stay away and make the run a failure, unless they may
- * reconnect. Clients that deal in things of value (dealer.h) ask for no more when play ends, and stay until all is answered.
+ * reconnect: then they come back through any gateway, and it counts whether they are in the entity that they were in. A
+ * client that its gateway asks to go to another one does so by itself. Clients that deal in things of value (dealer.h) ask
+ * for no more when play ends, and stay until all is answered.
  */
 #ifndef MARCH_SWARM_SWARM_H
 #define MARCH_SWARM_SWARM_H
@@ -43,6 +45,10 @@ struct swarm_options {
     uint8_t family;     /* of the servers used */
     struct addr server; /* datagrams go here, whatever the tokens say; ADDR_NONE: to the tokens' servers */
     enum behaviour behaviour;
+    struct borders borders;    /* that commuters walk across; none: between far places */
+    uint32_t crossings;        /* play ends when so many borders have been crossed; 0: that ends nothing */
+    const char *timeline_path; /* see continuity.h; NULL: none */
+    uint32_t timeline_ms;
     uint64_t seed;
     uint64_t player_base; /* player numbers are base + 1 to base + clients */
     uint32_t address_base;

@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "common/histogram.h"
 #include "tools/client/marchland.h"
+#include "tools/swarm/continuity.h"
 #include "tools/swarm/dealer.h"
 #include "tools/swarm/speech.h"
 #include "tools/swarm/swarm.h"
@@ -43,6 +44,10 @@ struct bot {
     struct mark mark;
     uint32_t tries;         /* to connect */
     uint64_t respawn_at_ms; /* 0: lives */
+    uint64_t entity;        /* that it was told it is; 0: never told */
+    bool came_back;         /* and has not been told yet which entity it is now */
+    struct addr server;     /* that its datagrams go to now */
+    struct continuity_bot continuity;
 };
 
 struct swarm {
@@ -55,7 +60,9 @@ struct swarm {
     struct wire_builder *builder;
     struct market market; /* dealers only where the behaviour deals */
     FILE *ledger;
-    double *rates; /* scratch, one a bot */
+    struct continuity continuity;
+    uint32_t receiving; /* bot that bot_take_packet is for */
+    double *rates;      /* scratch, one a bot */
     enum swarm_phase phase;
     struct mono now;
     uint64_t wall_s;
@@ -77,6 +84,9 @@ static inline uint64_t swarm_now_ms(const struct swarm *s) {
 static inline bool swarm_deals(const struct swarm *s) {
     return behaviour_deals(s->options.behaviour);
 }
+
+/* bot_take_gap is a march_gap_fn; the context is the swarm. */
+void bot_take_gap(void *context, const struct march_gap *gap);
 
 /* bot_give_up records the command of a bot that has none, or whose answer can no longer come. */
 void bot_give_up(struct swarm *s, uint32_t index);

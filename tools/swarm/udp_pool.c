@@ -20,7 +20,7 @@
 /* Room for one datagram with what the kernel wants or tells beside it. */
 struct slot {
     _Alignas(struct cmsghdr) uint8_t control[CONTROL_SIZE];
-    struct sockaddr_in6 from; /* also holds an IPv4 address; of what is received */
+    struct sockaddr_in6 peer; /* also holds an IPv4 address; where it comes from or goes to */
     struct iovec iov;
     uint8_t packet[UDP_POOL_PACKET_MAX];
 };
@@ -29,6 +29,10 @@ struct batch {
     unsigned count;
     struct mmsghdr headers[UDP_POOL_BATCH];
     struct slot slots[UDP_POOL_BATCH];
+};
+
+struct servers {
+    struct sockaddr_in6 now, before;
 };
 
 struct udp_pool {
@@ -40,8 +44,8 @@ struct udp_pool {
     uint32_t socket_count;
     int epoll_fd;
     int *sockets;
-    struct sockaddr_in6 *servers; /* by client; also holds an IPv4 address */
-    uint32_t sending;             /* socket that the batch is for */
+    struct servers *servers; /* by client */
+    uint32_t sending;        /* socket that the batch is for */
     struct udp_pool_stats stats;
     struct batch out;
     struct batch in;
@@ -138,12 +142,22 @@ void udp_pool_close(struct udp_pool *pool) {
     free(pool);
 }
 
+static bool is_same(const struct sockaddr_in6 *a, const struct sockaddr_in6 *b) {
+    if (a->sin6_family != b->sin6_family || a->sin6_port != b->sin6_port) return false;
+    if (a->sin6_family == AF_INET6) return memcmp(&a->sin6_addr, &b->sin6_addr, sizeof(a->sin6_addr)) == 0;
+    return ((const struct sockaddr_in *)a)->sin_addr.s_addr == ((const struct sockaddr_in *)b)->sin_addr.s_addr;
+}
+
 void udp_pool_set_server(struct udp_pool *pool, uint32_t client, const struct addr *server) {
     struct sockaddr_storage sa;
+    struct sockaddr_in6 to = {0};
     socklen_t len = addr_to_sockaddr(server, &sa);
-    CHECK(client < pool->count && len <= sizeof(pool->servers[client]));
-    memset(&pool->servers[client], 0, sizeof(pool->servers[client]));
-    memcpy(&pool->servers[client], &sa, len);
+    CHECK(client < pool->count && len <= sizeof(to));
+    memcpy(&to, &sa, len);
+    struct servers *servers = &pool->servers[client];
+    if (is_same(&servers->now, &to)) return;
+    servers->before = servers->now;
+    servers->now = to;
 }
 
 /* --- addresses: 127.HIGH.LOW.HOST, with HIGH and LOW the client's number from `base` on */
@@ -162,12 +176,6 @@ static uint32_t client_of(const struct udp_pool *pool, uint32_t socket, const st
     uint32_t client = ((ntohl(info->ipi_addr.s_addr) >> 8) - pool->base) % ADDRESS_CLIENTS;
     bool ours = client < pool->count && client / pool->per_socket == socket;
     return ours && client_address(pool, client).s_addr == info->ipi_addr.s_addr ? client : UINT32_MAX;
-}
-
-static bool from_server(const struct sockaddr_in6 *server, const struct sockaddr_in6 *from) {
-    if (from->sin6_family != server->sin6_family || from->sin6_port != server->sin6_port) return false;
-    if (from->sin6_family == AF_INET6) return memcmp(&from->sin6_addr, &server->sin6_addr, sizeof(from->sin6_addr)) == 0;
-    return ((const struct sockaddr_in *)from)->sin_addr.s_addr == ((const struct sockaddr_in *)server)->sin_addr.s_addr;
 }
 
 /* --- sending */
@@ -196,8 +204,9 @@ void udp_pool_send(struct udp_pool *pool, uint32_t client, const uint8_t *packet
     struct msghdr *header = &pool->out.headers[pool->out.count++].msg_hdr;
     memcpy(slot->packet, packet, len);
     slot->iov.iov_len = len;
-    header->msg_name = &pool->servers[client];
-    header->msg_namelen = server_len(&pool->servers[client]);
+    slot->peer = pool->servers[client].now;
+    header->msg_name = &slot->peer;
+    header->msg_namelen = server_len(&slot->peer);
     if (!pool->by_address) return;
     struct in_pktinfo info = {.ipi_spec_dst = client_address(pool, client)};
     memcpy(CMSG_DATA((struct cmsghdr *)slot->control), &info, sizeof(info));
@@ -205,12 +214,16 @@ void udp_pool_send(struct udp_pool *pool, uint32_t client, const uint8_t *packet
 
 /* --- receiving */
 
+static bool from_server(const struct servers *servers, const struct sockaddr_in6 *from) {
+    return is_same(&servers->now, from) || is_same(&servers->before, from);
+}
+
 static void prepare_in(struct udp_pool *pool) {
     for (unsigned i = 0; i < UDP_POOL_BATCH; i++) {
         struct slot *slot = &pool->in.slots[i];
         struct msghdr *header = &pool->in.headers[i].msg_hdr;
-        header->msg_name = &slot->from;
-        header->msg_namelen = sizeof(slot->from);
+        header->msg_name = &slot->peer;
+        header->msg_namelen = sizeof(slot->peer);
         header->msg_control = slot->control;
         header->msg_controllen = pool->by_address ? sizeof(slot->control) : 0;
     }
@@ -228,7 +241,7 @@ static void receive_socket(struct udp_pool *pool, uint32_t socket, udp_pool_fn t
             pool->stats.received++;
             if ((header->msg_hdr.msg_flags & MSG_TRUNC) != 0)
                 pool->stats.cut++;
-            else if (client == UINT32_MAX || !from_server(&pool->servers[client], &slot->from))
+            else if (client == UINT32_MAX || !from_server(&pool->servers[client], &slot->peer))
                 pool->stats.strangers++;
             else
                 take(context, client, slot->packet, header->msg_len);

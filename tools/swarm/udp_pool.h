@@ -5,7 +5,8 @@
  * networks. The client is found from the destination address of a datagram by arithmetic. Two swarms never meet: their
  * sockets have different ports. To any other server each client has a socket.
  *
- * Datagrams are received and sent in batches. A datagram from elsewhere than the client's server is dropped and counted.
+ * Datagrams are received and sent in batches. A datagram from elsewhere than the client's server, or the one that it had
+ * before, is dropped and counted.
  * What the kernel refuses to send is lost, as on any network, and counted. Nothing allocates after udp_pool_open.
  */
 #ifndef MARCH_SWARM_UDP_POOL_H
@@ -45,7 +46,8 @@ must_check int udp_pool_open(struct udp_pool **out, uint32_t count, uint32_t soc
 /* udp_pool_close is fine with NULL. */
 void udp_pool_close(struct udp_pool *pool);
 
-/* udp_pool_set_server says where a client's datagrams go to and come from. */
+/* udp_pool_set_server says where a client's datagrams go to and come from. They may still come from the last server that was
+ * another one, since a client that moves to another gateway plays with both. */
 void udp_pool_set_server(struct udp_pool *pool, uint32_t client, const struct addr *server);
 
 /* udp_pool_send queues a copy of a datagram; it leaves when the batch is full or with udp_pool_flush. */
