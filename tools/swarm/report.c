@@ -103,9 +103,14 @@ static json_t *spread(const struct histogram *h, double unit) {
     return json_pack("{s:f, s:f, s:f}", "p50", quantile(h, 0.5, unit), "p99", quantile(h, 0.99, unit), "max", max(h, unit));
 }
 
+/* gaps_json has a ladder of quantiles beside those that are asked for by name, for plots. */
 static json_t *gaps_json(const struct gaps *gaps) {
-    return json_pack("{s:f, s:f, s:f, s:f}", "p50", gap_ms(gaps, 0.5), "p99", gap_ms(gaps, 0.99), "p999",
-                     gap_ms(gaps, 0.999), "max", gap_ms(gaps, 1));
+    static const double rungs[] = {0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9995, 0.9999, 1};
+    json_t *ladder = json_array();
+    for (unsigned i = 0; i < sizeof(rungs) / sizeof(rungs[0]); i++)
+        json_array_append_new(ladder, json_pack("[f, f]", rungs[i], gap_ms(gaps, rungs[i])));
+    return json_pack("{s:f, s:f, s:f, s:f, s:o}", "p50", gap_ms(gaps, 0.5), "p99", gap_ms(gaps, 0.99), "p999",
+                     gap_ms(gaps, 0.999), "max", gap_ms(gaps, 1), "ladder", ladder);
 }
 
 static json_t *continuity_json(const struct report *r) {
