@@ -347,7 +347,8 @@ plot {INTERVAL_MS} with lines dt 2 title "one interval", {2 * INTERVAL_MS} with 
 
 def plot_timeline(lines, samples, begun, title, path):
     """What clients waited for snapshots, above the players that each zone says it has."""
-    waits = "\n".join(f"{line['wall_ms'] / 1000 - begun:.3f} {line['gap_ms']['p99']} {line['silence_ms']['max']}" for line in lines)
+    gaps = (line["gap_ms"]["p99"] if line["gap_ms"]["count"] else "?" for line in lines)
+    waits = "\n".join(f"{line['wall_ms'] / 1000 - begun:.3f} {gap} {line['silence_ms']['max']}" for line, gap in zip(lines, gaps))
     names = sorted({name for sample in samples for name in sample["players"]})
     rows = ((s["wall_ms"] / 1000 - begun, *("?" if s["players"].get(n) is None else s["players"][n] for n in names)) for s in samples)
     players = "\n".join(" ".join(map(str, row)) for row in rows)
