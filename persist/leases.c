@@ -18,6 +18,12 @@ struct lease {
     uint64_t incarnation; /* of who has it; 0: not known */
     bool is_claimed;      /* a claim is under way: of this incarnation, holding this epoch */
     uint64_t claimer, held;
+    bool is_fencing;
+    uint64_t fencing; /* the incarnation */
+    lease_fenced fenced;
+    void *fenced_ctx;
+    uint64_t gone[LEASES_FENCED_MAX]; /* incarnations that were fenced, a ring */
+    uint32_t gone_count;
 };
 
 struct leases {
@@ -44,6 +50,12 @@ static const struct pg_statement claim_statement = {
     " select coalesce((select epoch from given), (select epoch from old)),"
     "  exists (select 1 from given), exists (select 1 from given) or (select owner from old) = $2::text"};
 
+/* Takes the row from its owner. */
+static const struct pg_statement take_statement = {"lease_take",
+                                                   "update leases set owner = 'fenced', epoch = epoch + 1, granted_at = "
+                                                   "now() where partition = $1::text and owner = $2::text"
+                                                   " returning epoch"};
+
 struct leases *leases_create(struct pg *pg, int64_t fence, lease_done done, void *ctx) {
     struct leases *leases = calloc(1, sizeof *leases);
     if (!leases) return NULL;
@@ -65,6 +77,12 @@ void leases_destroy(struct leases *leases) {
     pg_params_deinit(&leases->params);
     pg_params_deinit(&leases->fence_params);
     free(leases);
+}
+
+static bool is_gone(const struct lease *lease, uint64_t incarnation) {
+    for (uint32_t i = 0; i < LEASES_FENCED_MAX && i < lease->gone_count; i++)
+        if (lease->gone[i] == incarnation) return true;
+    return false;
 }
 
 /* Ends the claim that is under way. */
@@ -98,11 +116,24 @@ static void claimed(void *ctx, const struct pg_reply *reply) {
         answer(lease, MARCH_ERR_UNAVAILABLE);
         return;
     }
+    if (is_gone(lease, lease->claimer)) is_ours = false; /* fenced while the claim was under way */
     lease->epoch = epoch;
     lease->incarnation = is_ours ? lease->claimer : 0;
     lease->leases->stats.granted += is_new;
     lease->leases->stats.kept += is_ours && !is_new;
     answer(lease, is_ours ? 0 : MARCH_ERR_FENCED);
+}
+
+/* The parameters that both statements begin with: partition and owner. */
+static void begin_params(struct leases *leases, const char *partition, uint64_t incarnation) {
+    char owner[OWNER_SIZE];
+    int len = snprintf(owner, sizeof owner, "%s/%016" PRIx64, partition, incarnation);
+    CHECK(len > 0 && (size_t)len < sizeof owner);
+    pg_params_reset(&leases->fence_params);
+    pg_params_int8(&leases->fence_params, leases->fence);
+    pg_params_reset(&leases->params);
+    pg_params_text(&leases->params, partition, strlen(partition));
+    pg_params_text(&leases->params, owner, (size_t)len);
 }
 
 int leases_claim(struct leases *leases, const struct lease_claim *claim) {
@@ -112,18 +143,49 @@ int leases_claim(struct leases *leases, const struct lease_claim *claim) {
     lease->is_claimed = true;
     lease->claimer = claim->incarnation;
     lease->held = claim->held;
-
-    char owner[OWNER_SIZE];
-    int len = snprintf(owner, sizeof owner, "%s/%016" PRIx64, claim->partition, claim->incarnation);
-    CHECK(len > 0 && (size_t)len < sizeof owner);
-    pg_params_reset(&leases->fence_params);
-    pg_params_int8(&leases->fence_params, leases->fence);
-    pg_params_reset(&leases->params);
-    pg_params_text(&leases->params, claim->partition, strlen(claim->partition));
-    pg_params_text(&leases->params, owner, (size_t)len);
+    if (is_gone(lease, claim->incarnation)) {
+        answer(lease, MARCH_ERR_FENCED);
+        return 0;
+    }
+    begin_params(leases, claim->partition, claim->incarnation);
     pg_params_int8(&leases->params, (int64_t)claim->held);
     const struct pg_call calls[] = {{&fence_statement, &leases->fence_params}, {&claim_statement, &leases->params}};
     if (pg_run(leases->pg, calls, 2, PG_TRANSACTION, LEASES_DEADLINE_MS, claimed, lease)) answer_from_memory(lease);
+    return 0;
+}
+
+static void answer_fence(struct lease *lease, int error) {
+    lease->is_fencing = false;
+    lease->leases->stats.fenced += error == 0;
+    lease->leases->stats.failures += error != 0;
+    lease->fenced(lease->fenced_ctx, lease->index, lease->fencing, error);
+}
+
+static void taken(void *ctx, const struct pg_reply *reply) {
+    struct lease *lease = ctx;
+    if (!reply->error && pg_rows(reply->results[1]) > 0) {
+        struct pg_row row = pg_row_at(reply->results[1], 0);
+        uint64_t epoch = pg_row_u64(&row, 0);
+        if (!row.error && epoch > lease->epoch) lease->epoch = epoch;
+    }
+    answer_fence(lease, reply->error ? MARCH_ERR_UNAVAILABLE : 0);
+}
+
+int leases_fence(struct leases *leases, uint32_t index, const char *partition, uint64_t incarnation, lease_fenced fenced,
+                 void *ctx) {
+    CHECK(index < CONFIG_ZONES_MAX);
+    struct lease *lease = &leases->leases[index];
+    if (lease->is_fencing) return MARCH_ERR_FULL;
+    lease->is_fencing = true;
+    lease->fencing = incarnation;
+    lease->fenced = fenced;
+    lease->fenced_ctx = ctx;
+    if (lease->incarnation == incarnation) lease->incarnation = 0;
+    if (!is_gone(lease, incarnation)) lease->gone[lease->gone_count++ % LEASES_FENCED_MAX] = incarnation;
+    begin_params(leases, partition, incarnation);
+    const struct pg_call calls[] = {{&fence_statement, &leases->fence_params}, {&take_statement, &leases->params}};
+    if (pg_run(leases->pg, calls, 2, PG_TRANSACTION, LEASES_DEADLINE_MS, taken, lease))
+        answer_fence(lease, MARCH_ERR_UNAVAILABLE);
     return 0;
 }
 

@@ -8,10 +8,16 @@
  *     claim, held E           granted again if the row is still this owner's; else stale
  *     claim, no row           granted under E + 1
  *
+ *     fence of an owner       the row is nobody's under E + 1, if it was his; his claims are refused from then on
+ *
+ * A fence is how the matchmaker has a zone replaced that it takes for dead: its reports are refused as soon as the fence is
+ * asked for, and another zone may have its partitions once it is done.
+ *
  * What the database said last is kept, so that checks cost nothing, and so that a zone that lost its connection only gets
  * its lease back while the database is away. A claim that needs the database then is MARCH_ERR_UNAVAILABLE.
  *
- * Limits: one claim of each partition under way; another one meanwhile is MARCH_ERR_FULL. One thread.
+ * Limits: one claim and one fence of each partition under way; another one meanwhile is MARCH_ERR_FULL. LEASES_FENCED_MAX
+ * incarnations of each are remembered as fenced. One thread.
  */
 #ifndef MARCH_PERSIST_LEASES_H
 #define MARCH_PERSIST_LEASES_H
@@ -23,6 +29,7 @@
 #include "common/error.h"
 
 #define LEASES_DEADLINE_MS 3000
+#define LEASES_FENCED_MAX  16
 
 struct pg;
 struct leases;
@@ -38,12 +45,16 @@ struct lease_claim {
 /* error: 0, MARCH_ERR_FENCED (a newer zone has it, under `epoch`), MARCH_ERR_UNAVAILABLE. */
 typedef void (*lease_done)(void *ctx, uint32_t index, uint64_t incarnation, int error, uint64_t epoch);
 
+/* error: 0, MARCH_ERR_UNAVAILABLE. */
+typedef void (*lease_fenced)(void *ctx, uint32_t index, uint64_t incarnation, int error);
+
 struct leases_stats {
     uint64_t granted;  /* under a new epoch */
     uint64_t kept;     /* to the same owner */
     uint64_t stale;    /* claims of one that has lost it */
     uint64_t refused;  /* checks that failed: reports of an old owner */
     uint64_t failures; /* the database did not answer */
+    uint64_t fenced;
 };
 
 /* leases_create: `fence` is the shard's epoch; `done` gets every answer, possibly from within leases_claim. NULL when memory
@@ -53,6 +64,12 @@ void leases_destroy(struct leases *leases);
 
 /* leases_claim begins a claim. MARCH_ERR_FULL when one of this partition is under way. */
 must_check int leases_claim(struct leases *leases, const struct lease_claim *claim);
+
+/* leases_fence takes the lease of a partition from an incarnation for good; `fenced` is told, possibly from within. What it
+ * had is not heard any more from now on, whatever becomes of the fence. MARCH_ERR_FULL when one of this partition is under
+ * way. */
+must_check int leases_fence(struct leases *leases, uint32_t index, const char *partition, uint64_t incarnation,
+                            lease_fenced fenced, void *ctx);
 
 /* leases_check tells whether a report of this incarnation under `epoch` is to be heard; false is counted. */
 bool leases_check(struct leases *leases, uint32_t index, uint64_t incarnation, uint64_t epoch);

@@ -542,7 +542,15 @@ static int open_edges(struct service *s, const struct shard_state *shard, char *
         snprintf(error, error_size, "out of memory");
         return MARCH_ERR_SYSTEM;
     }
-    return result ? result : zones_open(&s->zones, s->loop, &zones, error, error_size);
+    if (!result) result = zones_open(&s->zones, s->loop, &zones, error, error_size);
+    if (result) return result;
+    const struct fences_config fences = {.config = s->config,
+                                         .shard_index = s->index,
+                                         .run_dir = s->settings->run_dir,
+                                         .hello = s->hello,
+                                         .key = s->has_key ? s->key : NULL,
+                                         .zones = s->zones};
+    return fences_open(&s->fences, s->loop, &fences, error, error_size);
 }
 
 /* Where another shard's endpoint is: its file in the run directory says. Only on one machine. */
@@ -802,6 +810,7 @@ void service_close(struct service *s) {
     sessions_close(s->sessions);
     hot_close(s->hot);
     peers_close(s->peers);
+    fences_close(s->fences);
     zones_close(s->zones);
     clients_close(s->clients);
     commands_destroy(s->commands);

@@ -18,6 +18,7 @@
 #include "persist/boards.h"
 #include "persist/clients.h"
 #include "persist/commands.h"
+#include "persist/fences.h"
 #include "persist/flags.h"
 #include "persist/gauges.h"
 #include "persist/grants.h"
@@ -94,6 +95,7 @@ struct service {
     struct upkeep *upkeep;
     struct pg_listen *listen;
     struct zones *zones;
+    struct fences *fences;
     struct clients *clients;
     struct commands *commands;
 

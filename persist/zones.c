@@ -32,6 +32,7 @@ struct zone_outbox {
     struct wire_grant_answer granted[WIRE_REPORT_GRANTS_MAX];
     struct wire_player_effect effects[WIRE_REPORT_EFFECTS_MAX];
     struct wire_player_load stale[WIRE_REPORT_LOADS_MAX];
+    uint32_t stale_attachments[WIRE_REPORT_LOADS_MAX];
 };
 
 /* A report that waits to be durable. */
@@ -55,6 +56,8 @@ struct zone {
 struct whereabouts {
     uint64_t player;
     uint64_t experience; /* as last seen */
+    uint64_t session_epoch;
+    uint32_t attachment;
     uint32_t zone;
     UT_hash_handle hh;
 };
@@ -82,7 +85,9 @@ struct zones {
     struct whereabouts *players;
     struct waiting_grant *grants; /* a ring */
     uint32_t grant_first, grant_count;
-    struct wire_player_load *stale; /* scratch, of a report */
+    struct wire_player_load *stale;   /* scratch, of a report */
+    struct wire_player_state *states; /* the same: those that are taken, */
+    uint32_t *attachments;            /* and theirs */
     struct zones_stats stats;
     ev_timer timer;
     ev_prepare prepare;
@@ -114,6 +119,7 @@ static void flush(struct zone *zone) {
                                          .granted = box->granted,
                                          .effects = box->effects,
                                          .stale = box->stale,
+                                         .stale_attachments = box->stale_attachments,
                                          .loaded_count = box->loaded_count,
                                          .granted_count = box->granted_count,
                                          .effect_count = box->effect_count,
@@ -136,7 +142,7 @@ static struct whereabouts *find(const struct zones *zones, uint64_t player) {
     return found;
 }
 
-static void place(struct zones *zones, uint32_t zone, const struct wire_player_state *state) {
+static void place(struct zones *zones, uint32_t zone, const struct wire_player_state *state, uint32_t attachment) {
     struct whereabouts *w = find(zones, state->player);
     if (state->flags & WIRE_STATE_LEFT) {
         if (!w || w->zone != zone) return;
@@ -154,6 +160,8 @@ static void place(struct zones *zones, uint32_t zone, const struct wire_player_s
     if (is_new || w->experience != state->experience)
         zones->config.experience(zones->config.ctx, state->player, state->experience);
     w->experience = state->experience;
+    w->session_epoch = state->session_epoch;
+    w->attachment = attachment;
     w->zone = zone;
 }
 
@@ -194,6 +202,11 @@ static void lease_answered(void *ctx, uint32_t index, uint64_t incarnation, int 
                  zones->config.config->zones[index].name, epoch);
 }
 
+int zones_fence(struct zones *zones, uint32_t slot, uint64_t incarnation, lease_fenced fenced, void *ctx) {
+    if (slot >= zones->count) return MARCH_ERR_INVALID;
+    return leases_fence(zones->leases, slot, zones->config.config->zones[slot].name, incarnation, fenced, ctx);
+}
+
 static void claim_lease(struct zone *zone, const struct wire_zone_report *report) {
     struct lease_claim claim = {.index = zone->index,
                                 .partition = zone->zones->config.config->zones[zone->index].name,
@@ -222,22 +235,53 @@ static void await_durable(struct zone *zone, uint64_t seq, uint64_t position) {
     zone->acks[(zone->ack_first + zone->ack_count++) % ZONES_ACKS_MAX] = (struct ack){seq, position};
 }
 
+static void say_stale(struct zone *zone, uint64_t player, uint64_t session_epoch, uint32_t attachment) {
+    struct zone_outbox *box = &zone->outbox;
+    if (box->stale_count == WIRE_REPORT_LOADS_MAX) return; /* it reports it again, and is told then */
+    box->stale_attachments[box->stale_count] = attachment;
+    box->stale[box->stale_count++] = (struct wire_player_load){.player = player, .session_epoch = session_epoch};
+}
+
+/* was_passed tells whether another zone has the player under a greater attachment of the same session. */
+static bool was_passed(const struct zone *zone, const struct wire_player_state *state, uint32_t attachment) {
+    const struct whereabouts *w = find(zone->zones, state->player);
+    return w && w->zone != zone->index && w->session_epoch == state->session_epoch && w->attachment > attachment;
+}
+
+/* Gathers those of a report that this zone has still to say; returns how many. */
+static uint32_t gather_states(struct zone *zone, const struct wire_zone_report *report) {
+    struct zones *zones = zone->zones;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < report->state_count && i < WIRE_REPORT_STATES_MAX; i++) {
+        const struct wire_player_state *state = &report->states[i];
+        uint32_t attachment = report->attachments ? report->attachments[i] : 0;
+        if (was_passed(zone, state, attachment)) {
+            zones->stats.states_passed++;
+            say_stale(zone, state->player, state->session_epoch, find(zones, state->player)->attachment);
+            continue;
+        }
+        zones->attachments[count] = attachment;
+        zones->states[count++] = *state;
+    }
+    return count;
+}
+
 static void take_states(struct zone *zone, const struct wire_zone_report *report) {
     struct zones *zones = zone->zones;
-    struct zone_outbox *box = &zone->outbox;
     struct motion_receipt receipt = {0};
-    uint32_t count = report->state_count < WIRE_REPORT_STATES_MAX ? report->state_count : WIRE_REPORT_STATES_MAX;
+    const struct wire_player_state *states = zones->states;
+    uint32_t count = gather_states(zone, report);
     int error = 0;
-    if (count > 0) error = motion_report(zones->config.motion, report->states, count, zones->stale, &receipt, mono_now());
+    if (count > 0) error = motion_report(zones->config.motion, states, count, zones->stale, &receipt, mono_now());
     zones->stats.states += count;
     zones->stats.states_stale += receipt.stale_count;
     for (uint32_t i = 0; i < count; i++) {
-        const struct wire_player_state *newest = motion_find(zones->config.motion, report->states[i].player);
-        if (newest && newest->session_epoch <= report->states[i].session_epoch)
-            place(zones, zone->index, &report->states[i]);
+        const struct wire_player_state *newest = motion_find(zones->config.motion, states[i].player);
+        if (newest && newest->session_epoch <= states[i].session_epoch)
+            place(zones, zone->index, &states[i], zones->attachments[i]);
     }
-    for (uint32_t i = 0; i < receipt.stale_count && box->stale_count < WIRE_REPORT_LOADS_MAX; i++)
-        box->stale[box->stale_count++] = zones->stale[i];
+    for (uint32_t i = 0; i < receipt.stale_count; i++)
+        say_stale(zone, zones->stale[i].player, zones->stale[i].session_epoch, UINT32_MAX);
     if (error) {
         zones->stats.unacknowledged++;
         zone->is_behind = true;
@@ -275,7 +319,7 @@ static void loaded(void *ctx, enum wire_load_result result, const struct wire_pl
         if (result == WIRE_LOAD_KNOWN || result == WIRE_LOAD_NEW) {
             struct wire_player_state here = *state;
             here.flags = 0;
-            place(zones, zone->index, &here);
+            place(zones, zone->index, &here, 0); /* what it was attached under is told with its first report */
         }
     }
     pool_give(&zones->loads, load->handle);
@@ -460,7 +504,10 @@ static int create(struct zones *zones) {
     zones->leases = leases_create(zones->config.pg, zones->config.fence, lease_answered, zones);
     zones->grants = calloc(ZONES_GRANTS_MAX, sizeof *zones->grants);
     zones->stale = calloc(WIRE_REPORT_STATES_MAX, sizeof *zones->stale);
-    return result || !zones->builder || !zones->leases || !zones->grants || !zones->stale ? MARCH_ERR_SYSTEM : 0;
+    zones->states = calloc(WIRE_REPORT_STATES_MAX, sizeof *zones->states);
+    zones->attachments = calloc(WIRE_REPORT_STATES_MAX, sizeof *zones->attachments);
+    bool has_all = zones->builder && zones->leases && zones->grants && zones->stale && zones->states && zones->attachments;
+    return result == 0 && has_all ? 0 : MARCH_ERR_SYSTEM;
 }
 
 int zones_open(struct zones **out, struct ev_loop *loop, const struct zones_config *config, char *error, size_t error_size) {
@@ -502,6 +549,8 @@ void zones_close(struct zones *zones) {
     pool_deinit(&zones->loads);
     free(zones->grants);
     free(zones->stale);
+    free(zones->states);
+    free(zones->attachments);
     free(zones);
 }
 

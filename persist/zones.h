@@ -7,7 +7,9 @@
  * When the journal is full motion keeps states in memory alone, if at all; nothing of that zone is acknowledged then, and
  * once there is room again the zone is asked for all of its states.
  *
- * Where a player is: the zone that was given it or reported it last. Effects of items go there.
+ * Where a player is: the zone that was given it or reported it last, under the greatest (session epoch, attachment). Effects
+ * of items go there. A zone that reports it under a lower one has handed it over, or was passed by: its state is not taken,
+ * and it is told to let go of what it simulates under less. After a start this is learnt anew from the reports.
  *
  * Limits: ZONES_ACKS_MAX reports of a zone that wait to be durable (past that the newest two are acknowledged together),
  * ZONES_GRANTS_MAX grants (past that a zone is told to send them again), MOTION_LOADS_MAX loads, and in each message what
@@ -59,6 +61,7 @@ struct zones_stats {
     uint64_t reports_stale; /* of zones without the lease */
     uint64_t bad;           /* malformed, or not that zone's to say */
     uint64_t states, states_stale;
+    uint64_t states_passed;  /* of simulations that another zone goes on with */
     uint64_t unacknowledged; /* reports that motion could not keep */
     uint64_t resends;        /* times that a zone was asked for all its states */
     uint64_t loads, loads_refused;
@@ -77,6 +80,10 @@ void zones_close(struct zones *zones);
 
 /* zones_durable acknowledges what has become durable: after each journal_update. */
 void zones_durable(struct zones *zones);
+
+/* zones_fence has nothing of an incarnation of a zone heard any more (leases.h). MARCH_ERR_INVALID for a slot that is none.
+ */
+must_check int zones_fence(struct zones *zones, uint32_t slot, uint64_t incarnation, lease_fenced fenced, void *ctx);
 
 /* zones_effect tells the zone of a player what an item does to it. */
 void zones_effect(struct zones *zones, uint64_t player, uint32_t kind, uint32_t amount);

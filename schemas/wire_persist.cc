@@ -95,8 +95,10 @@ int wire_persist_report_pack(struct wire_builder *builder, const struct wire_per
     auto granted = structs<fb::GrantAnswer>(fbb, r->granted, r->granted_count);
     auto effects = structs<fb::PlayerEffect>(fbb, r->effects, r->effect_count);
     auto stale = structs<fb::PlayerLoad>(fbb, r->stale, r->stale_count);
+    auto attachments =
+        r->stale_attachments && r->stale_count > 0 ? fbb.CreateVector(r->stale_attachments, r->stale_count) : 0;
     auto body = fb::CreatePersistReport(fbb, r->lease_epoch, r->lease_result, r->durable_seq, loaded, granted, effects,
-                                        stale, r->resend);
+                                        stale, r->resend, attachments);
     return wire_bus_finish(builder, fb::BusBody::PersistReport, body.Union(), out);
 }
 
@@ -143,6 +145,12 @@ int wire_shard_transfers_pack(struct wire_builder *builder, const struct wire_sh
 
 /* --- reading */
 
+/* numbers_of hands out a vector that goes beside another of `count` items, NULL for none; false where it does not fit. */
+static bool numbers_of(const flatbuffers::Vector<uint32_t> *vector, uint32_t count, const uint32_t **numbers) {
+    *numbers = vector ? vector->data() : nullptr;
+    return !vector || (vector->size() == count && reinterpret_cast<uintptr_t>(*numbers) % alignof(uint32_t) == 0);
+}
+
 static int open_zone_report(const fb::ZoneReport &in, struct wire_zone_report *out) {
     if (!copy_text(in.partition(), out->partition)) return MARCH_ERR_INVALID;
     out->lease_epoch = in.lease_epoch();
@@ -151,9 +159,7 @@ static int open_zone_report(const fb::ZoneReport &in, struct wire_zone_report *o
     bool aligned = items_of(in.loads(), &out->loads, &out->load_count);
     aligned &= items_of(in.states(), &out->states, &out->state_count);
     aligned &= items_of(in.grants(), &out->grants, &out->grant_count);
-    out->attachments = in.attachments() ? in.attachments()->data() : nullptr;
-    aligned &= reinterpret_cast<uintptr_t>(out->attachments) % alignof(uint32_t) == 0;
-    return aligned && (!in.attachments() || in.attachments()->size() == out->state_count) ? 0 : MARCH_ERR_INVALID;
+    return aligned && numbers_of(in.attachments(), out->state_count, &out->attachments) ? 0 : MARCH_ERR_INVALID;
 }
 
 static int open_persist_report(const fb::PersistReport &in, struct wire_persist_report *out) {
@@ -165,7 +171,7 @@ static int open_persist_report(const fb::PersistReport &in, struct wire_persist_
     aligned &= items_of(in.granted(), &out->granted, &out->granted_count);
     aligned &= items_of(in.effects(), &out->effects, &out->effect_count);
     aligned &= items_of(in.stale(), &out->stale, &out->stale_count);
-    return aligned ? 0 : MARCH_ERR_INVALID;
+    return aligned && numbers_of(in.stale_attachments(), out->stale_count, &out->stale_attachments) ? 0 : MARCH_ERR_INVALID;
 }
 
 static int open_gateway_claims(const fb::GatewayClaims &in, struct wire_gateway_claims *out) {

@@ -139,7 +139,8 @@ struct wire_persist_report {
     const struct wire_player_loaded *loaded;
     const struct wire_grant_answer *granted;
     const struct wire_player_effect *effects;
-    const struct wire_player_load *stale; /* reported under a session epoch that is over: the zone lets go of them */
+    const struct wire_player_load *stale; /* reported under a session epoch that is over, or handed over: let go of */
+    const uint32_t *stale_attachments;    /* one each: only simulations under a lower one are meant; NULL: all of them */
     uint32_t loaded_count, granted_count, effect_count, stale_count;
 };
 
@@ -261,7 +262,7 @@ static inline size_t wire_zone_report_bytes(const struct wire_zone_report *r) {
 
 static inline size_t wire_persist_report_bytes(const struct wire_persist_report *r) {
     return WIRE_PERSIST_OVERHEAD_MAX + r->loaded_count * sizeof *r->loaded + r->granted_count * sizeof *r->granted +
-           r->effect_count * sizeof *r->effects + r->stale_count * sizeof *r->stale;
+           r->effect_count * sizeof *r->effects + r->stale_count * (sizeof *r->stale + sizeof *r->stale_attachments);
 }
 
 static inline size_t wire_gateway_claims_bytes(const struct wire_gateway_claims *c) {

@@ -172,6 +172,53 @@ static void test_leases_take_one_claim_at_a_time(void **state) {
     close_world(&w);
 }
 
+static void on_fenced(void *ctx, uint32_t index, uint64_t incarnation, int error) {
+    on_answer(ctx, index, incarnation, error, 0);
+}
+
+static int take_from(struct world *w, uint64_t incarnation) {
+    unsigned before = w->answers;
+    assert_int_equal(leases_fence(w->leases, ZONE, "zone-3", incarnation, on_fenced, w), 0);
+    harness_until(&w->harness, w->answers > before);
+    assert_true(w->index == ZONE && w->incarnation == incarnation);
+    return w->error;
+}
+
+static void test_leases_of_a_fenced_owner_are_nobodys_until_the_next_claims(void **state) {
+    (void)state;
+    pg_fixture_execute(&fixture, "delete from leases");
+    struct world w;
+    open_world(&w);
+    assert_int_equal(claim(&w, 7, 0), 0);
+    assert_int_equal(take_from(&w, 7), 0);
+    assert_false(leases_check(w.leases, ZONE, 7, 1));
+    assert_int_equal(claim(&w, 7, 0), MARCH_ERR_FENCED); /* it has woken up */
+    assert_int_equal(claim(&w, 7, 1), MARCH_ERR_FENCED);
+    assert_int_equal(take_from(&w, 7), 0); /* asked again */
+    assert_int_equal(claim(&w, 8, 0), 0);
+    assert_int_equal(w.epoch, 3);
+    assert_int_equal(take_from(&w, 7), 0); /* and late: the one of now keeps it */
+    assert_true(leases_check(w.leases, ZONE, 8, 3));
+    assert_int_equal(pg_fixture_number(&fixture, "select epoch from leases"), 3);
+    close_world(&w);
+}
+
+static void test_leases_are_not_heard_from_the_moment_that_a_fence_is_asked_for(void **state) {
+    (void)state;
+    pg_fixture_execute(&fixture, "delete from leases");
+    struct world w;
+    open_world(&w);
+    assert_int_equal(claim(&w, 7, 0), 0);
+    pg_fixture_stop(&fixture);
+    assert_int_equal(take_from(&w, 7), MARCH_ERR_UNAVAILABLE);
+    assert_false(leases_check(w.leases, ZONE, 7, 1));
+    assert_int_equal(claim(&w, 7, 1), MARCH_ERR_FENCED);
+    pg_fixture_start(&fixture);
+    harness_until(&w.harness, pg_is_available(w.harness.pg));
+    assert_int_equal(take_from(&w, 7), 0);
+    close_world(&w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_leases_rise_with_each_new_owner),
@@ -181,6 +228,8 @@ int main(void) {
         cmocka_unit_test(test_leases_hold_for_who_has_them_while_the_database_is_away),
         cmocka_unit_test(test_leases_of_a_persist_that_was_taken_over_are_not_given),
         cmocka_unit_test(test_leases_take_one_claim_at_a_time),
+        cmocka_unit_test(test_leases_of_a_fenced_owner_are_nobodys_until_the_next_claims),
+        cmocka_unit_test(test_leases_are_not_heard_from_the_moment_that_a_fence_is_asked_for),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -73,6 +73,8 @@ static void test_wire_persist_report_round_trips(void **state) {
     struct wire_persist_report in = {.lease_epoch = 12, .lease_result = WIRE_LEASE_STALE, .durable_seq = 13, .resend = true};
     in.loaded = loaded, in.loaded_count = COUNT(loaded), in.granted = granted, in.granted_count = COUNT(granted);
     in.effects = effects, in.effect_count = COUNT(effects), in.stale = stale, in.stale_count = COUNT(stale);
+    uint32_t stale_attachments[] = {17};
+    in.stale_attachments = stale_attachments;
     struct wire_bytes bytes;
     struct wire_bus_view view;
     assert_int_equal(wire_persist_report_pack(*state, &in, &bytes), 0);
@@ -83,6 +85,7 @@ static void test_wire_persist_report_round_trips(void **state) {
     assert_items(out->granted, out->granted_count, granted);
     assert_items(out->effects, out->effect_count, effects);
     assert_items(out->stale, out->stale_count, stale);
+    assert_int_equal(out->stale_attachments[0], 17);
 }
 
 static void test_wire_gateway_claims_round_trip(void **state) {

@@ -27,7 +27,7 @@
 static const uint64_t PLAYER = 8, EPOCH = 100;
 
 static struct pg_fixture fixture;
-static struct config_zone zone_entries[1] = {{.name = "zone-0"}};
+static struct config_zone zone_entries[2] = {{.name = "zone-0"}, {.name = "zone-1"}};
 static struct config_persist persist_entries[1] = {{.name = "persist-0"}};
 
 struct world {
@@ -40,6 +40,10 @@ struct world {
     struct flags flags;
     struct zones *zones;
     struct bus_edge *zone;
+    uint32_t index; /* which zone speaks */
+    uint64_t incarnation;
+    struct bus_edge *other; /* of the zone that does not, and its lease */
+    uint64_t other_epoch;
     struct wire_builder *builder;
     uint64_t seq, lease_epoch;
     uint64_t experience; /* as told last */
@@ -53,6 +57,7 @@ struct world {
     struct wire_grant_answer granted[KEPT_MAX];
     struct wire_player_effect effects[KEPT_MAX];
     struct wire_player_load stale[KEPT_MAX];
+    uint32_t stale_attachments[KEPT_MAX];
     uint32_t loaded_count, granted_count, effect_count, stale_count;
 };
 
@@ -74,10 +79,10 @@ static void on_experience(void *ctx, uint64_t player, uint64_t experience) {
 
 static void zone_dial(struct world *w) {
     char url[EDGE_URL_SIZE];
-    assert_int_equal(edge_url(&w->config, w->run_dir, EDGE_PERSIST_ZONE, 0, 0, url, sizeof url), 0);
+    assert_int_equal(edge_url(&w->config, w->run_dir, EDGE_PERSIST_ZONE, 0, w->index, url, sizeof url), 0);
     struct bus_edge_config bus = {.url = url,
                                   .role = BUS_DIAL,
-                                  .local_name = "zone-0",
+                                  .local_name = zone_entries[w->index].name,
                                   .peer_name = "persist-0",
                                   .frame_max_bytes = WIRE_BUS_BYTES_MAX,
                                   .queue_max_bytes = WIRE_BUS_BYTES_MAX};
@@ -95,7 +100,10 @@ static void take_report(struct world *w, const struct wire_persist_report *r) {
     for (uint32_t i = 0; i < r->loaded_count; i++) w->loaded[w->loaded_count++] = r->loaded[i];
     for (uint32_t i = 0; i < r->granted_count; i++) w->granted[w->granted_count++] = r->granted[i];
     for (uint32_t i = 0; i < r->effect_count; i++) w->effects[w->effect_count++] = r->effects[i];
-    for (uint32_t i = 0; i < r->stale_count; i++) w->stale[w->stale_count++] = r->stale[i];
+    for (uint32_t i = 0; i < r->stale_count; i++) {
+        w->stale_attachments[w->stale_count] = r->stale_attachments[i];
+        w->stale[w->stale_count++] = r->stale[i];
+    }
 }
 
 static void zone_receive(struct world *w) {
@@ -131,16 +139,20 @@ static void zone_send(struct world *w, const struct wire_bytes *bytes) {
 }
 
 static void zone_greet(struct world *w, uint64_t incarnation) {
-    struct wire_hello hello = {.name = "zone-0", .role = WIRE_ROLE_ZONE, .incarnation = incarnation, .tick_hz = 60};
+    struct wire_hello hello = {.role = WIRE_ROLE_ZONE, .incarnation = incarnation, .index = w->index, .tick_hz = 60};
+    snprintf(hello.name, sizeof hello.name, "%s", zone_entries[w->index].name);
+    uint32_t up = zones_stats(w->zones).up;
+    w->greeted = false;
+    w->incarnation = incarnation;
     struct wire_bytes bytes;
     assert_int_equal(wire_hello_pack(w->builder, &hello, &bytes), 0);
     zone_send(w, &bytes);
-    WAIT_FOR(w, w->greeted && zones_stats(w->zones).up == 1);
+    WAIT_FOR(w, w->greeted && zones_stats(w->zones).up == up + 1);
 }
 
 static void say(struct world *w, struct wire_zone_report report) {
     struct wire_bytes bytes;
-    snprintf(report.partition, sizeof report.partition, "zone-0");
+    snprintf(report.partition, sizeof report.partition, "%s", zone_entries[w->index].name);
     report.lease_epoch = w->lease_epoch;
     report.seq = ++w->seq;
     assert_int_equal(wire_zone_report_pack(w->builder, &report, &bytes), 0);
@@ -177,7 +189,7 @@ static int set_up(void **state) {
     assert_non_null(mkdtemp(w->run_dir));
     snprintf(path, sizeof path, "%s/ipc", w->run_dir);
     assert_int_equal(mkdir(path, 0700), 0);
-    w->config = (struct config){.zones = zone_entries, .zones_count = 1, .persists = persist_entries, .persists_count = 1};
+    w->config = (struct config){.zones = zone_entries, .zones_count = 2, .persists = persist_entries, .persists_count = 1};
     w->builder = wire_builder_create(WIRE_BUS_BYTES_MAX);
     assert_int_equal(flags_open(&w->flags, w->run_dir, "persist-0", error, sizeof error), 0);
     int64_t fence = pg_fixture_migrate(&fixture);
@@ -394,6 +406,63 @@ static void test_zones_ask_for_everything_again_after_a_full_journal(void **stat
     WAIT_FOR(w, w->durable_seq == w->seq);
 }
 
+/* Another zone: says of a player what it is told to, under an attachment. */
+static void say_as(struct world *w, uint32_t index, struct wire_player_state state, uint32_t attachment) {
+    if (w->index != index) {
+        struct bus_edge *edge = w->zone;
+        uint64_t epoch = w->lease_epoch;
+        w->zone = w->other;
+        w->lease_epoch = w->other_epoch;
+        w->index = index;
+        w->other = edge;
+        w->other_epoch = epoch;
+    }
+    if (!w->zone) {
+        zone_dial(w);
+        zone_greet(w, 77);
+        claim(w);
+    }
+    say(w, (struct wire_zone_report){.states = &state, .attachments = &attachment, .state_count = 1});
+}
+
+static void test_zones_player_is_where_the_newest_attachment_is(void **state) {
+    struct world *w = *state;
+    say_as(w, 0, state_of(PLAYER, 10, 1), 3);
+    say_as(w, 1, state_of(PLAYER, 11, 2), 4); /* handed over */
+    assert_int_equal(w->stale_count, 0);
+    zones_effect(w->zones, PLAYER, 1, 50);
+    WAIT_FOR(w, w->effect_count == 1);
+    say_as(w, 0, state_of(PLAYER, 99, 7), 3); /* the old one's last, late */
+    WAIT_FOR(w, w->stale_count == 1);
+    assert_true(w->stale[0].player == PLAYER && w->stale[0].session_epoch == EPOCH && w->stale_attachments[0] == 4);
+    assert_int_equal(motion_find(w->motion, PLAYER)->experience, 2);
+    assert_int_equal(zones_stats(w->zones).states_passed, 1);
+    say_as(w, 0, state_of(PLAYER, 100, 8), 5); /* and back again */
+    assert_int_equal(motion_find(w->motion, PLAYER)->experience, 8);
+    zones_effect(w->zones, PLAYER, 1, 51);
+    WAIT_FOR(w, w->effect_count == 2);
+    bus_edge_close(w->other);
+}
+
+static void on_fenced(void *ctx, uint32_t slot, uint64_t incarnation, int error) {
+    (void)incarnation;
+    *(int *)ctx = slot == 0 ? error : -1000;
+}
+
+static void test_zones_fenced_is_told_that_it_is_stale(void **state) {
+    struct world *w = *state;
+    int error = 1;
+    assert_int_equal(zones_fence(w->zones, 9, 1, on_fenced, &error), MARCH_ERR_INVALID);
+    assert_int_equal(zones_fence(w->zones, 0, w->incarnation, on_fenced, &error), 0);
+    WAIT_FOR(w, error != 1);
+    assert_int_equal(error, 0);
+    w->lease_result = WIRE_LEASE_NONE;
+    struct wire_player_state one = state_of(PLAYER, 10, 1);
+    say(w, (struct wire_zone_report){.states = &one, .state_count = 1});
+    WAIT_FOR(w, w->lease_result == WIRE_LEASE_STALE);
+    assert_null(motion_find(w->motion, PLAYER));
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -406,6 +475,8 @@ int main(void) {
         TEST(test_zones_loot_is_refused_while_switched_off_and_of_nobody),
         TEST(test_zones_effects_go_where_the_player_is),
         TEST(test_zones_ask_for_everything_again_after_a_full_journal),
+        TEST(test_zones_player_is_where_the_newest_attachment_is),
+        TEST(test_zones_fenced_is_told_that_it_is_stale),
     };
     return cmocka_run_group_tests(tests, open_database, close_database);
 }
