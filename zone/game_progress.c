@@ -57,10 +57,15 @@ static void roll_item(struct game *game, struct game_event *loot) {
     }
 }
 
-void game_reward(struct game *game, uint16_t index, uint16_t killed) {
-    learn(game, index, CREATURE_EXPERIENCE);
+void game_gain(struct game *game, uint16_t index, uint32_t experience) {
+    learn(game, index, experience);
+}
+
+void game_reward(struct game *game, uint16_t index, struct game_striker by, uint16_t killed) {
+    if (index != ENTITY_NONE) learn(game, index, CREATURE_EXPERIENCE);
     struct game_event loot = {.type = GAME_EVENT_LOOT,
                               .index = index,
+                              .player = by.player,
                               .by = game->entities->id[killed],
                               .gold = 1 + rng_below(&game->rng, CREATURE_GOLD_MAX)};
     roll_item(game, &loot);

@@ -213,6 +213,26 @@ void recorder_effect(struct recorder *r, uint32_t gateway, uint64_t session, uin
     write_uint(&r->writer, amount, 4);
 }
 
+void recorder_directory(struct recorder *r, const struct directory *d) {
+    if (r->stopped) return;
+    write_uint(&r->writer, RECORD_EVENT_DIRECTORY, 1);
+    write_uint(&r->writer, d->version, 8);
+    write_uint(&r->writer, d->partition_count, 1);
+    for (uint32_t i = 0; i < d->partition_count; i++) {
+        const struct wire_directory_partition *p = &d->partitions[i];
+        write_uint(&r->writer, p->id, 4);
+        write_uint(&r->writer, p->owner, 4);
+        write_uint(&r->writer, p->former, 4);
+        write_uint(&r->writer, p->creatures, 4);
+        write_uint(&r->writer, p->epoch, 8);
+        write_uint(&r->writer, p->respawn, 8);
+        write_uint(&r->writer, (uint32_t)p->rect.min_x, 4);
+        write_uint(&r->writer, (uint32_t)p->rect.min_y, 4);
+        write_uint(&r->writer, (uint32_t)p->rect.max_x, 4);
+        write_uint(&r->writer, (uint32_t)p->rect.max_y, 4);
+    }
+}
+
 void recorder_load(struct recorder *r, uint32_t think_ticks) {
     if (r->stopped) return;
     write_uint(&r->writer, RECORD_EVENT_LOAD, 1);

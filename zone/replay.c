@@ -107,9 +107,40 @@ static int replay_effect(struct sim *sim, uint32_t gateway, uint64_t session, st
     return 0;
 }
 
+static int32_t read_metres(struct byte_reader *r) {
+    return (int32_t)(uint32_t)read_uint(r, 4);
+}
+
+static bool rect_is_some(const struct wire_rect *r) {
+    const int32_t most = 32767;
+    return r->min_x < r->max_x && r->min_y < r->max_y && r->min_x >= -most - 1 && r->min_y >= -most - 1 &&
+           r->max_x <= most && r->max_y <= most;
+}
+
+static int replay_directory(struct sim *sim, struct byte_reader *r) {
+    struct directory d = {.version = read_uint(r, 8), .partition_count = (uint32_t)read_uint(r, 1)};
+    if (d.partition_count > WIRE_PARTITIONS_MAX) return MARCH_ERR_INVALID;
+    for (uint32_t i = 0; i < d.partition_count; i++) {
+        struct wire_directory_partition *p = &d.partitions[i];
+        p->id = (uint32_t)read_uint(r, 4);
+        p->owner = (uint32_t)read_uint(r, 4);
+        p->former = (uint32_t)read_uint(r, 4);
+        p->creatures = (uint32_t)read_uint(r, 4);
+        p->epoch = read_uint(r, 8);
+        p->respawn = read_uint(r, 8);
+        p->rect.min_x = read_metres(r);
+        p->rect.min_y = read_metres(r);
+        p->rect.max_x = read_metres(r);
+        p->rect.max_y = read_metres(r);
+        if (r->overflow || !rect_is_some(&p->rect)) return MARCH_ERR_INVALID;
+    }
+    return r->overflow ? MARCH_ERR_INVALID : sim_set_directory(sim, &d);
+}
+
 static int replay_event(struct sim *sim, uint32_t gateways_max, struct byte_reader *r) {
     uint64_t type = read_uint(r, 1);
     if (type == RECORD_EVENT_LOAD) return replay_load(sim, r);
+    if (type == RECORD_EVENT_DIRECTORY) return replay_directory(sim, r);
     uint32_t gateway = (uint32_t)read_uint(r, 1);
     uint64_t session = read_uint(r, 8);
     if (r->overflow || gateway >= gateways_max) return MARCH_ERR_INVALID;

@@ -36,6 +36,13 @@ struct sim {
     uint64_t tick, last_tick;
     uint32_t step; /* ticks that this tick covers */
 
+    struct territory territory;
+    struct {
+        uint32_t id;
+        uint64_t respawn;
+    } settled[WIRE_PARTITIONS_MAX]; /* partitions whose loss of creatures was made good */
+    uint32_t settled_count;
+
     struct entities *entities;
     struct grid *grid;
     struct game *game;
@@ -60,27 +67,38 @@ struct sim {
 
 /* --- life */
 
-static struct grid_rect world_rect(struct wire_rect rect) {
-    return (struct grid_rect){rect.min_x * 65536, rect.min_y * 65536, rect.max_x * 65536, rect.max_y * 65536};
+static bool is_spare(const struct sim_config *c) {
+    return c->rect.min_x == c->rect.max_x && c->rect.min_y == c->rect.max_y && c->rect.min_x == 0 && c->rect.min_y == 0;
 }
 
 static bool config_is_sound(const struct sim_config *c) {
     bool rect = c->rect.min_x >= -WORLD_M - 1 && c->rect.min_y >= -WORLD_M - 1 && c->rect.max_x <= WORLD_M &&
                 c->rect.max_y <= WORLD_M && c->rect.max_x - c->rect.min_x >= 2 && c->rect.max_y - c->rect.min_y >= 2;
-    return rect && c->players_max >= 1 && c->entities_max <= ENTITIES_MAX && c->players_max <= c->entities_max &&
-           c->creatures <= c->entities_max - c->players_max && c->gateways_max >= 1 && c->gateways_max <= SIM_GATEWAYS_MAX &&
-           c->snapshot_hz >= 1 && c->snapshot_hz <= c->tick_hz && c->snapshot_bytes_max >= VIEW_BYTES_MIN;
+    return (rect || is_spare(c)) && c->players_max >= 1 && c->entities_max <= ENTITIES_MAX &&
+           c->players_max <= c->entities_max && c->creatures <= c->entities_max - c->players_max && c->gateways_max >= 1 &&
+           c->gateways_max <= SIM_GATEWAYS_MAX && c->snapshot_hz >= 1 && c->snapshot_hz <= c->tick_hz &&
+           c->snapshot_bytes_max >= VIEW_BYTES_MIN;
+}
+
+/* What the sim knows of the world before it is told. */
+static void first_directory(const struct sim_config *c, struct directory *d) {
+    *d = (struct directory){.is_fixed = true};
+    if (is_spare(c)) return;
+    d->partitions[d->partition_count++] = (struct wire_directory_partition){.epoch = 1,
+                                                                            .respawn = 1,
+                                                                            .rect = c->rect,
+                                                                            .id = c->zone_index,
+                                                                            .owner = c->zone_index,
+                                                                            .former = WIRE_SLOT_NONE,
+                                                                            .creatures = c->creatures};
 }
 
 static bool create_world(struct sim *sim) {
     const struct sim_config *c = &sim->config;
-    struct grid_rect rect = world_rect(c->rect);
     sim->entities = entities_create(c->entities_max, c->zone_index, c->incarnation);
-    uint32_t cell_m = GRID_CELL_M;
-    while (!(sim->grid = grid_create(rect, cell_m, c->entities_max)) && cell_m < 4096) cell_m *= 2;
-    if (!sim->entities || !sim->grid) return false;
-    struct game_config game = {.bounds = rect, .creatures = c->creatures, .seed = c->seed};
-    sim->game = game_create(&game, sim->entities, sim->grid);
+    if (!sim->entities) return false;
+    struct game_config game = {.territory = &sim->territory, .seed = c->seed};
+    sim->game = game_create(&game, sim->entities, NULL);
     struct views_config views = {.clients_max = c->players_max,
                                  .entities_max = c->entities_max,
                                  .slots_max = c->view_max,
@@ -91,8 +109,55 @@ static bool create_world(struct sim *sim) {
     sim->published = aligned_alloc(64, (c->entities_max * sizeof *sim->published + 63) / 64 * 64);
     if (!sim->game || !sim->views || !sim->published) return false;
     memset(sim->published, 0, c->entities_max * sizeof *sim->published);
-    grid_build(sim->grid, sim->entities->alive, sim->entities->count, sim->entities->x, sim->entities->y);
+    struct directory first;
+    first_directory(c, &first);
+    return sim_set_directory(sim, &first) == 0;
+}
+
+/* The grid covers what the zone has, and what can be seen from there. */
+static struct grid *grid_of(const struct sim *sim) {
+    struct grid_rect rect;
+    int32_t margin = (int32_t)(sim->config.view_radius_m + GRID_CELL_M) * 65536;
+    if (!territory_reach(&sim->territory, margin, &rect)) rect = (struct grid_rect){0, 0, 65536, 65536};
+    struct grid *grid;
+    uint32_t cell_m = GRID_CELL_M;
+    while (!(grid = grid_create(rect, cell_m, sim->config.entities_max)) && cell_m < 4096) cell_m *= 2;
+    return grid;
+}
+
+/* is_due tells whether a partition's creatures are to be made good: it lost them since its owner has it, and that was not
+ * done yet. */
+static bool is_due(struct sim *sim, const struct wire_directory_partition *p) {
+    if (p->owner != sim->territory.slot || p->respawn < p->epoch) return false;
+    uint32_t i = 0;
+    while (i < sim->settled_count && sim->settled[i].id != p->id) i++;
+    if (i < sim->settled_count && sim->settled[i].respawn >= p->respawn) return false;
+    if (i == WIRE_PARTITIONS_MAX) i = 0; /* ids that are long gone make room */
+    if (i == sim->settled_count) sim->settled_count++;
+    sim->settled[i].id = p->id;
+    sim->settled[i].respawn = p->respawn;
     return true;
+}
+
+int sim_set_directory(struct sim *sim, const struct directory *directory) {
+    if (sim->recorder) recorder_directory(sim->recorder, directory);
+    territory_set(&sim->territory, directory, sim->config.zone_index);
+    struct grid *grid = grid_of(sim);
+    if (!grid) return MARCH_ERR_SYSTEM;
+    game_set_grid(sim->game, grid);
+    grid_destroy(sim->grid);
+    sim->grid = grid;
+    for (uint32_t i = 0; i < directory->partition_count; i++) {
+        if (is_due(sim, &directory->partitions[i]))
+            sim->stats.creatures_born += game_settle(sim->game, &directory->partitions[i]);
+    }
+    const struct entities *e = sim->entities;
+    grid_build(sim->grid, e->alive, e->count, e->x, e->y);
+    return 0;
+}
+
+const struct territory *sim_territory(const struct sim *sim) {
+    return &sim->territory;
 }
 
 static bool create_players(struct sim *sim) {
@@ -201,7 +266,7 @@ static void send_welcome(struct sim *sim, const struct player *p) {
                                                       .tick_hz = (uint16_t)c->tick_hz,
                                                       .snapshot_hz = (uint16_t)c->snapshot_hz,
                                                       .view_radius_m = (uint16_t)c->view_radius_m,
-                                                      .rect = c->rect}};
+                                                      .rect = directory_world(&sim->territory.directory)}};
     memcpy(message.welcome.zone, c->name, sizeof message.welcome.zone);
     send_message(sim, p, &message);
 }
@@ -423,6 +488,11 @@ static void run_movement(struct sim *sim) {
     grid_build(sim->grid, e->alive, e->count, e->x, e->y);
 }
 
+static void tell_loot(struct sim *sim, uint64_t player, const struct game_event *event) {
+    sim->stats.loots++;
+    if (sim->watcher.loot) sim->watcher.loot(sim->watcher.context, player, event);
+}
+
 static void tell_event(struct sim *sim, uint16_t slot, const struct game_event *event) {
     const struct player *p = &sim->players[slot];
     switch (event->type) {
@@ -432,10 +502,7 @@ static void tell_event(struct sim *sim, uint16_t slot, const struct game_event *
         break;
     case GAME_EVENT_RESPAWNED: send_message(sim, p, &(struct wire_server_message){.kind = WIRE_SERVER_RESPAWNED}); break;
     case GAME_EVENT_PROGRESS: send_progress(sim, p); break;
-    case GAME_EVENT_LOOT:
-        sim->stats.loots++;
-        if (sim->watcher.loot) sim->watcher.loot(sim->watcher.context, slot, event);
-        break;
+    case GAME_EVENT_LOOT: tell_loot(sim, p->id, event); break;
     }
 }
 
@@ -443,6 +510,10 @@ static void tell_events(struct sim *sim) {
     uint32_t count;
     const struct game_event *events = game_events(sim->game, &count);
     for (uint32_t i = 0; i < count; i++) {
+        if (events[i].index == ENTITY_NONE) {
+            tell_loot(sim, events[i].player, &events[i]);
+            continue;
+        }
         uint16_t slot = sim->slot_of_entity[events[i].index];
         if (slot != SLOT_NONE) tell_event(sim, slot, &events[i]); /* else it has left since */
     }
@@ -540,7 +611,7 @@ uint64_t sim_hash(const struct sim *sim) {
     hash = hash_word(hash, e->count);
     for (uint32_t i = 0; i < e->count; i++) {
         uint16_t n = e->alive[i];
-        hash = hash_word(hash, e->id[n]);
+        hash = hash_word(hash, e->id[n] ^ (uint64_t)(uint8_t)~e->ghost_of[n]);
         hash = hash_pair(hash, e->x[n], e->y[n]);
         hash = hash_word(hash, (uint64_t)(uint16_t)e->vx[n] << 48 | (uint64_t)(uint16_t)e->vy[n] << 32 |
                                    (uint64_t)e->kind[n] << 24 | (uint64_t)e->yaw[n] << 16 | (uint64_t)e->health[n] << 8 |

@@ -34,6 +34,7 @@
 #include "zone/grid.h"
 #include "zone/output.h"
 #include "zone/record.h"
+#include "zone/territory.h"
 #include "zone/view.h"
 
 #define SIM_STEP_MAX     4  /* ticks that one step may cover */
@@ -45,11 +46,11 @@
 struct sim_config {
     char name[WIRE_NAME_MAX + 1];
     uint16_t zone_index;
-    uint16_t incarnation; /* goes into entity ids */
-    struct wire_rect rect;
+    uint16_t incarnation;  /* goes into entity ids */
+    struct wire_rect rect; /* the partition that it has at first; all 0: none, it is a spare */
     uint64_t seed;
     uint64_t start_tick;
-    uint32_t creatures;
+    uint32_t creatures; /* of that partition */
     uint32_t players_max;
     uint32_t entities_max;
     uint32_t gateways_max;
@@ -98,6 +99,7 @@ struct sim_stats {
     uint64_t deaths;
     uint64_t loots;
     uint64_t effects;
+    uint64_t creatures_born; /* when partitions came */
     uint64_t snapshots;
     uint64_t snapshots_no_room;
 };
@@ -116,7 +118,7 @@ struct sim_player {
 struct sim_watcher {
     void *context;
     void (*left)(void *context, uint32_t slot); /* the player in the slot is about to leave */
-    void (*loot)(void *context, uint32_t slot, const struct game_event *event);
+    void (*loot)(void *context, uint64_t player, const struct game_event *event); /* who may be in another zone */
 };
 
 struct sim;
@@ -131,6 +133,12 @@ void sim_set_recorder(struct sim *sim, struct recorder *recorder);
 
 void sim_set_watcher(struct sim *sim, const struct sim_watcher *watcher);
 const struct sim_watcher *sim_watcher_of(const struct sim *sim);
+
+/* sim_set_directory gives the sim another version of the world, between ticks: what it owns may come and go. Creatures that
+ * a partition lost are born anew where the directory says so. Allocates a grid. */
+must_check int sim_set_directory(struct sim *sim, const struct directory *directory);
+
+const struct territory *sim_territory(const struct sim *sim);
 
 /* --- between ticks. `gateway` is below gateways_max. The result of an attach goes into the gateway's output. */
 
