@@ -14,7 +14,7 @@ struct game *game_create(const struct game_config *config, struct entities *enti
     if (!game) return NULL;
     *game = (struct game){.config = *config, .entities = entities, .grid = grid, .rng = {config->seed}};
     game->bodies = calloc(entities->capacity, sizeof *game->bodies);
-    game->events_max = 4 * entities->capacity;
+    game->events_max = 6 * entities->capacity;
     game->events = calloc(game->events_max, sizeof *game->events);
     game->hits = calloc(GAME_HITS_MAX, sizeof *game->hits);
     game->outcomes = calloc(GAME_HITS_MAX, sizeof *game->outcomes);
@@ -357,7 +357,7 @@ const struct game_outcome *game_outcomes(const struct game *game, uint32_t *coun
 }
 
 void game_events_clear(struct game *game) {
-    game->event_count = game->hit_count = game->outcome_count = 0;
+    game->event_count = game->hit_count = game->outcome_count = game->gain_count = 0;
 }
 
 uint64_t game_hash(const struct game *game, uint64_t hash) {

@@ -85,7 +85,8 @@ struct game {
     struct game_hit *hits;
     struct game_outcome *outcomes;
     uint32_t event_count, hit_count, outcome_count;
-    uint32_t events_max; /* an entity rises and dies at most once between two clears, and each death is one's gain */
+    uint32_t events_max; /* an entity rises and dies at most once between two clears, and each death is one's gain; and */
+    uint32_t gain_count; /* so many gains in other zones are told */
 };
 
 /* game_hurt takes hit points off a living body; at none it dies. */

@@ -233,6 +233,27 @@ void recorder_directory(struct recorder *r, const struct directory *d) {
     }
 }
 
+void recorder_peer(struct recorder *r, uint32_t slot, const struct wire_peer_batch *b) {
+    if (r->stopped) return;
+    write_uint(&r->writer, RECORD_EVENT_PEER, 1);
+    write_uint(&r->writer, slot, 1);
+    write_uint(&r->writer, b->tick, 8);
+    write_uint(&r->writer, b->ghost_count, 2);
+    write_uint(&r->writer, b->gone_count, 2);
+    write_uint(&r->writer, b->hit_count, 2);
+    write_uint(&r->writer, b->outcome_count, 2);
+    if (b->ghost_count > 0) write_bytes(&r->writer, b->ghosts, b->ghost_count * sizeof *b->ghosts);
+    if (b->gone_count > 0) write_bytes(&r->writer, b->gone, b->gone_count * sizeof *b->gone);
+    if (b->hit_count > 0) write_bytes(&r->writer, b->hits, b->hit_count * sizeof *b->hits);
+    if (b->outcome_count > 0) write_bytes(&r->writer, b->outcomes, b->outcome_count * sizeof *b->outcomes);
+}
+
+void recorder_peer_lost(struct recorder *r, uint32_t slot) {
+    if (r->stopped) return;
+    write_uint(&r->writer, RECORD_EVENT_PEER_LOST, 1);
+    write_uint(&r->writer, slot, 1);
+}
+
 void recorder_load(struct recorder *r, uint32_t think_ticks) {
     if (r->stopped) return;
     write_uint(&r->writer, RECORD_EVENT_LOAD, 1);

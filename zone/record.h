@@ -29,6 +29,8 @@
  *             6 effect   gateway 1, session 8, kind 4, amount 4
  *             7 directory  version 8, count 1, count x (id 4, owner 4, former 4, creatures 4, epoch 8, respawn 8, rectangle
  * 4 x 4)
+ *            10 peer     slot 1, tick 8, count 2 of ghosts, gone, hits, outcomes, then these: as in wire_world.h
+ *            11 peer lost  slot 1
  *
  * A file may end in the middle of a block, as a killed process leaves it: that block does not count.
  *
@@ -61,7 +63,9 @@ enum record_event {
     RECORD_EVENT_MESSAGE = 4,
     RECORD_EVENT_LOAD = 5,
     RECORD_EVENT_EFFECT = 6,
-    RECORD_EVENT_DIRECTORY = 7
+    RECORD_EVENT_DIRECTORY = 7,
+    RECORD_EVENT_PEER = 10,
+    RECORD_EVENT_PEER_LOST = 11
 };
 
 struct record_header {
@@ -92,6 +96,8 @@ void recorder_input(struct recorder *recorder, uint32_t gateway, const struct wi
 void recorder_message(struct recorder *recorder, uint32_t gateway, uint64_t session, const uint8_t *bytes, size_t len);
 void recorder_effect(struct recorder *recorder, uint32_t gateway, uint64_t session, uint32_t kind, uint32_t amount);
 void recorder_directory(struct recorder *recorder, const struct directory *directory);
+void recorder_peer(struct recorder *recorder, uint32_t slot, const struct wire_peer_batch *batch);
+void recorder_peer_lost(struct recorder *recorder, uint32_t slot);
 void recorder_load(struct recorder *recorder, uint32_t think_ticks);
 
 /* recorder_wants_hash tells whether this tick's block is to carry a hash. */

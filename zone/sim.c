@@ -5,6 +5,7 @@
 
 #include "common/check.h"
 #include "common/net_state.h"
+#include "common/utf8.h"
 #include "zone/hash.h"
 #include "zone/input.h"
 
@@ -29,6 +30,18 @@ struct player {
     uint8_t gateway;
 };
 
+/* What neighbours are to be told of a tick, beside ghosts. */
+struct peer_news {
+    struct wire_hit hits[SIM_PEER_ITEMS_MAX];
+    struct wire_outcome outcomes[SIM_PEER_ITEMS_MAX];
+    struct wire_speech speeches[SIM_PEER_ITEMS_MAX];
+    uint8_t blob[WIRE_PEER_BLOB_MAX];
+    uint8_t hit_slots[SIM_PEER_ITEMS_MAX], outcome_slots[SIM_PEER_ITEMS_MAX];
+    uint32_t hit_count, outcome_count, speech_count, blob_len;
+    struct wire_hit hits_for[SIM_PEER_ITEMS_MAX]; /* one neighbour's, in turn */
+    struct wire_outcome outcomes_for[SIM_PEER_ITEMS_MAX];
+};
+
 /* Players by slot; `slot_of` finds the slot of a session by the index in its low half. */
 struct sim {
     struct sim_config config;
@@ -46,6 +59,7 @@ struct sim {
     struct entities *entities;
     struct grid *grid;
     struct game *game;
+    struct ghosts *ghosts;
     struct views *views;
     struct view_entity *published;
 
@@ -63,6 +77,7 @@ struct sim {
     struct recorder *recorder;
     struct sim_watcher watcher;
     struct sim_stats stats;
+    struct peer_news news;
 };
 
 /* --- life */
@@ -99,6 +114,7 @@ static bool create_world(struct sim *sim) {
     if (!sim->entities) return false;
     struct game_config game = {.territory = &sim->territory, .seed = c->seed};
     sim->game = game_create(&game, sim->entities, NULL);
+    sim->ghosts = sim->game ? ghosts_create(sim->entities, sim->game, c->tick_hz) : NULL;
     struct views_config views = {.clients_max = c->players_max,
                                  .entities_max = c->entities_max,
                                  .slots_max = c->view_max,
@@ -107,7 +123,7 @@ static bool create_world(struct sim *sim) {
                                  .yaw_error_max = YAW_ERROR};
     sim->views = views_create(&views);
     sim->published = aligned_alloc(64, (c->entities_max * sizeof *sim->published + 63) / 64 * 64);
-    if (!sim->game || !sim->views || !sim->published) return false;
+    if (!sim->game || !sim->ghosts || !sim->views || !sim->published) return false;
     memset(sim->published, 0, c->entities_max * sizeof *sim->published);
     struct directory first;
     first_directory(c, &first);
@@ -208,6 +224,7 @@ void sim_destroy(struct sim *sim) {
     free(sim->players);
     free(sim->published);
     views_destroy(sim->views);
+    ghosts_destroy(sim->ghosts);
     game_destroy(sim->game);
     grid_destroy(sim->grid);
     entities_destroy(sim->entities);
@@ -386,18 +403,10 @@ void sim_ack(struct sim *sim, uint32_t gateway, uint64_t session, uint16_t snaps
     if (p) view_ack(sim->views, slot_of(sim, p), snapshot_seq);
 }
 
-/* Lets every player in earshot hear, the speaker too. The text is packed once for each gateway. */
-static void say(struct sim *sim, struct player *speaker, const char *text) {
-    uint64_t debt_ticks = speaker->speech_tick > sim->tick ? speaker->speech_tick - sim->tick : 0;
-    if (debt_ticks > SIM_SAY_TICKS * (SIM_SAY_BURST - 1)) {
-        sim->stats.says_limited++;
-        return;
-    }
-    speaker->speech_tick = sim->tick + debt_ticks + SIM_SAY_TICKS;
+/* Lets every player in earshot of a place hear. The text is packed once for each gateway. */
+static void hear(struct sim *sim, int32_t x, int32_t y, const struct wire_heard *heard) {
     const struct entities *e = sim->entities;
-    struct wire_server_message message = {.kind = WIRE_SERVER_HEARD,
-                                          .heard = {.entity = e->id[speaker->index], .player = speaker->id}};
-    memcpy(message.heard.text, text, sizeof message.heard.text);
+    struct wire_server_message message = {.kind = WIRE_SERVER_HEARD, .heard = *heard};
     struct wire_bytes bytes;
     int error = wire_server_message_pack(sim->builder, &message, &bytes);
     CHECK(error == 0);
@@ -407,13 +416,38 @@ static void say(struct sim *sim, struct player *speaker, const char *text) {
     int64_t reach = game_earshot(sim->game);
     for (uint32_t i = 0; i < sim->active_count; i++) {
         const struct player *p = &sim->players[sim->active[i]];
-        int64_t dx = (int64_t)e->x[p->index] - e->x[speaker->index], dy = (int64_t)e->y[p->index] - e->y[speaker->index];
+        int64_t dx = (int64_t)e->x[p->index] - x, dy = (int64_t)e->y[p->index] - y;
         if (dx * dx + dy * dy > reach * reach) continue;
         struct output *output = sim->outputs[p->gateway];
         if (!packed[p->gateway] && output_text(output, bytes, &offset[p->gateway])) continue;
         packed[p->gateway] = true;
         output_message(output, p->session, offset[p->gateway], (uint32_t)bytes.len);
     }
+}
+
+/* Keeps a speech for the neighbours that are in earshot. */
+static void carry_far(struct sim *sim, int32_t x, int32_t y, const struct wire_heard *heard) {
+    struct peer_news *news = &sim->news;
+    uint32_t len = (uint32_t)strlen(heard->text);
+    if (news->speech_count == SIM_PEER_ITEMS_MAX || len > WIRE_PEER_BLOB_MAX - news->blob_len) return;
+    memcpy(news->blob + news->blob_len, heard->text, len);
+    news->speeches[news->speech_count++] = (struct wire_speech){
+        .speaker = heard->entity, .player = heard->player, .x = x, .y = y, .offset = news->blob_len, .len = len};
+    news->blob_len += len;
+}
+
+static void say(struct sim *sim, struct player *speaker, const char *text) {
+    uint64_t debt_ticks = speaker->speech_tick > sim->tick ? speaker->speech_tick - sim->tick : 0;
+    if (debt_ticks > SIM_SAY_TICKS * (SIM_SAY_BURST - 1)) {
+        sim->stats.says_limited++;
+        return;
+    }
+    speaker->speech_tick = sim->tick + debt_ticks + SIM_SAY_TICKS;
+    const struct entities *e = sim->entities;
+    struct wire_heard heard = {.entity = e->id[speaker->index], .player = speaker->id};
+    memcpy(heard.text, text, sizeof heard.text);
+    hear(sim, e->x[speaker->index], e->y[speaker->index], &heard);
+    carry_far(sim, e->x[speaker->index], e->y[speaker->index], &heard);
 }
 
 static void set_viewport(struct sim *sim, struct player *p, uint32_t radius_m) {
@@ -453,6 +487,125 @@ void sim_set_load(struct sim *sim, struct sim_load load) {
     sim->load = load;
 }
 
+/* --- neighbours */
+
+static void note_hit(struct sim *sim, uint32_t slot, const struct wire_hit *hit) {
+    struct peer_news *news = &sim->news;
+    if (news->hit_count == SIM_PEER_ITEMS_MAX) {
+        sim->stats.hits_lost++;
+        return;
+    }
+    news->hit_slots[news->hit_count] = (uint8_t)slot;
+    news->hits[news->hit_count++] = *hit;
+}
+
+/* A hit is done where its target is simulated. One that was handed over meanwhile is passed on to where it is now. */
+static void take_hit(struct sim *sim, const struct wire_hit *hit) {
+    const struct entities *e = sim->entities;
+    uint16_t index = entities_find(e, hit->target);
+    if (index != ENTITY_NONE && entities_is_own(e, index)) {
+        sim->stats.hits_taken++;
+        game_struck(sim->game, index, (struct game_striker){.id = hit->attacker, .player = hit->attacker_player},
+                    hit->damage);
+    } else if (index != ENTITY_NONE && hit->hops < SIM_HIT_HOPS_MAX) {
+        struct wire_hit further = *hit;
+        further.hops++;
+        sim->stats.hits_passed_on++;
+        note_hit(sim, e->ghost_of[index], &further);
+    } else {
+        sim->stats.hits_lost++;
+    }
+}
+
+static void take_outcome(struct sim *sim, const struct wire_outcome *outcome) {
+    uint16_t index = entities_find(sim->entities, outcome->attacker);
+    if (index == ENTITY_NONE || !entities_is_own(sim->entities, index) || sim->slot_of_entity[index] == SLOT_NONE) return;
+    if (outcome->experience > 0) game_gain(sim->game, index, outcome->experience);
+}
+
+static void take_speech(struct sim *sim, const struct wire_speech *speech, const uint8_t *blob) {
+    struct wire_heard heard = {.entity = speech->speaker, .player = speech->player};
+    const char *text = (const char *)blob + speech->offset;
+    if (!utf8_text_valid(text, speech->len, WIRE_TEXT_MAX)) return;
+    memcpy(heard.text, text, speech->len);
+    hear(sim, speech->x, speech->y, &heard);
+}
+
+void sim_peer_take(struct sim *sim, uint32_t slot, const struct wire_peer_batch *b) {
+    CHECK(slot < WIRE_WORKERS_MAX && slot != sim->config.zone_index);
+    if (sim->recorder) recorder_peer(sim->recorder, slot, b);
+    if (b->reset) ghosts_reset(sim->ghosts, slot, sim->tick);
+    ghosts_take(sim->ghosts, slot, b->tick, sim->tick, b->ghosts, b->ghost_count);
+    ghosts_take_gone(sim->ghosts, slot, sim->tick, b->gone, b->gone_count);
+    for (uint32_t i = 0; i < b->hit_count; i++) take_hit(sim, &b->hits[i]);
+    for (uint32_t i = 0; i < b->outcome_count; i++) take_outcome(sim, &b->outcomes[i]);
+    for (uint32_t i = 0; i < b->speech_count; i++) take_speech(sim, &b->speeches[i], b->blob);
+}
+
+void sim_peer_lost(struct sim *sim, uint32_t slot) {
+    CHECK(slot < WIRE_WORKERS_MAX);
+    if (sim->recorder) recorder_peer_lost(sim->recorder, slot);
+    ghosts_reset(sim->ghosts, slot, sim->tick);
+}
+
+/* Players' hits and what others gained go to whichever zones have those they concern. */
+static void note_hits(struct sim *sim) {
+    const struct entities *e = sim->entities;
+    uint32_t count;
+    const struct game_hit *hits = game_hits(sim->game, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        uint16_t slot = sim->slot_of_entity[hits[i].attacker];
+        struct wire_hit hit = {.target = e->id[hits[i].target],
+                               .attacker = e->id[hits[i].attacker],
+                               .attacker_player = slot != SLOT_NONE ? sim->players[slot].id : 0,
+                               .damage = hits[i].damage};
+        sim->stats.hits_sent++;
+        note_hit(sim, e->ghost_of[hits[i].target], &hit);
+    }
+}
+
+static void note_outcomes(struct sim *sim) {
+    struct peer_news *news = &sim->news;
+    uint32_t count;
+    const struct game_outcome *outcomes = game_outcomes(sim->game, &count);
+    for (uint32_t i = 0; i < count && news->outcome_count < SIM_PEER_ITEMS_MAX; i++) {
+        uint16_t attacker = entities_find(sim->entities, outcomes[i].attacker);
+        if (attacker == ENTITY_NONE) continue;
+        news->outcome_slots[news->outcome_count] = sim->entities->ghost_of[attacker];
+        news->outcomes[news->outcome_count++] = (struct wire_outcome){.attacker = outcomes[i].attacker,
+                                                                      .target = outcomes[i].target,
+                                                                      .experience = outcomes[i].experience,
+                                                                      .killed = outcomes[i].killed};
+    }
+}
+
+void sim_look(struct sim *sim, struct sightings *sightings, uint32_t slot, struct wire_peer_batch *batch) {
+    struct peer_news *news = &sim->news;
+    struct sightings_world world = {.entities = sim->entities,
+                                    .grid = sim->grid,
+                                    .territory = &sim->territory,
+                                    .tick = sim->tick,
+                                    .view_radius = (int32_t)sim->config.view_radius_m * 65536};
+    batch->tick = sim->tick;
+    sightings_look(sightings, &world, batch);
+    for (uint32_t i = 0; i < news->hit_count; i++) {
+        if (news->hit_slots[i] == slot) news->hits_for[batch->hit_count++] = news->hits[i];
+    }
+    for (uint32_t i = 0; i < news->outcome_count; i++) {
+        if (news->outcome_slots[i] == slot) news->outcomes_for[batch->outcome_count++] = news->outcomes[i];
+    }
+    batch->hits = news->hits_for;
+    batch->outcomes = news->outcomes_for;
+    batch->speeches = news->speeches;
+    batch->speech_count = news->speech_count;
+    batch->blob = news->blob;
+    batch->blob_len = news->blob_len;
+}
+
+void sim_looked(struct sim *sim) {
+    sim->news.hit_count = sim->news.outcome_count = sim->news.speech_count = sim->news.blob_len = 0;
+}
+
 /* --- a tick */
 
 void sim_begin(struct sim *sim, uint64_t tick) {
@@ -462,6 +615,7 @@ void sim_begin(struct sim *sim, uint64_t tick) {
     sim->last_tick = sim->tick;
     sim->tick = tick;
     for (uint32_t g = 0; g < sim->config.gateways_max; g++) output_clear_snapshots(sim->outputs[g]);
+    ghosts_update(sim->ghosts, tick);
 }
 
 /* The wire's 0, 1, 2 are -1, 0, 1; 3 means nothing and stands still. */
@@ -517,6 +671,8 @@ static void tell_events(struct sim *sim) {
         uint16_t slot = sim->slot_of_entity[events[i].index];
         if (slot != SLOT_NONE) tell_event(sim, slot, &events[i]); /* else it has left since */
     }
+    note_hits(sim);
+    note_outcomes(sim);
     game_events_clear(sim->game);
 }
 
@@ -681,6 +837,10 @@ struct entities *sim_entities(struct sim *sim) {
 
 const struct sim_stats *sim_stats(const struct sim *sim) {
     return &sim->stats;
+}
+
+const struct ghosts_stats *sim_ghosts_stats(const struct sim *sim) {
+    return ghosts_stats(sim->ghosts);
 }
 
 const struct views_stats *sim_views_stats(const struct sim *sim) {
