@@ -224,7 +224,6 @@ static void look_after(struct server *s, struct mono now) {
                                                                   .edges = s->edges,
                                                                   .reporter = s->reporter,
                                                                   .neighbours = s->neighbours,
-                                                                  .directory = registrar_directory(s->registrar),
                                                                   .pacer = &s->pacer,
                                                                   .overload = &s->overload,
                                                                   .recording = s->is_recording});

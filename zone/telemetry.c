@@ -363,8 +363,8 @@ void telemetry_mirror(struct telemetry *t, const struct telemetry_source *source
     mirror_edges(t, source->edges);
     mirror_reporter(t, source->reporter);
     mirror_book(t, reporter_book(source->reporter));
-    mirror_neighbours(t, source->sim, source->neighbours);
-    mirror_directory(t, source->directory, sim_territory(source->sim)->slot);
+    if (source->neighbours) mirror_neighbours(t, source->sim, source->neighbours);
+    mirror_directory(t, &sim_territory(source->sim)->directory, sim_territory(source->sim)->slot);
     counter_set(t->counters[MISSED], source->pacer->missed);
     gauge_set(t->number, (int64_t)source->pacer->tick);
     gauge_set(t->level, source->overload->level);

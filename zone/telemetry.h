@@ -34,8 +34,7 @@ struct telemetry_source {
     struct sim *sim;
     const struct edges *edges;
     const struct reporter *reporter;
-    const struct neighbours *neighbours;
-    const struct directory *directory;
+    const struct neighbours *neighbours; /* or NULL */
     const struct pacer *pacer;
     const struct overload *overload;
     bool recording;
