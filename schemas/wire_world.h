@@ -182,7 +182,6 @@ struct wire_activated {
 
 struct wire_ghost { /* an entity that the other zone can see, at the tick of the batch */
     uint64_t id;
-    uint64_t player; /* 0: a creature */
     int32_t x, y;
     int16_t vx, vy;
     uint8_t kind, yaw, health, action;

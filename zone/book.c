@@ -79,7 +79,7 @@ struct book {
 /* --- life */
 
 static void on_left(void *context, uint32_t slot);
-static void on_loot(void *context, uint32_t slot, const struct game_event *event);
+static void on_loot(void *context, uint64_t player, const struct game_event *event);
 
 static bool create_arrays(struct book *b) {
     uint32_t players = sim_players_max(b->sim), sessions = sim_sessions_max(b->sim);
@@ -199,17 +199,17 @@ static void close_grant(struct book *b, struct grant *grant) {
     while (b->grant_first != b->grant_next && grant_at(b, b->grant_first)->step == GRANT_DONE) b->grant_first++;
 }
 
-static void on_loot(void *context, uint32_t slot, const struct game_event *event) {
+static void on_loot(void *context, uint64_t player, const struct game_event *event) {
     struct book *b = context;
     if (b->grant_next - b->grant_first == BOOK_GRANTS_MAX) {
         b->stats.grants_lost++;
         close_grant(b, grant_at(b, b->grant_first));
     }
-    uint32_t count = b->grant_next++, shard = b->kept[slot].shard;
+    uint32_t count = b->grant_next++, shard = shard_of_player(player, b->shard_count);
     uint64_t key = (uint64_t)b->zone_index << 48 | (uint64_t)(uint16_t)b->lease_epochs[shard] << 32 | (uint64_t)count;
     *grant_at(b, count) = (struct grant){.shard = shard,
                                          .step = GRANT_DUE,
-                                         .grant = {.player = sim_player_in(b->sim, slot).player,
+                                         .grant = {.player = player,
                                                    .key = key,
                                                    .gold = event->gold,
                                                    .item_kind = event->item_kind,

@@ -20,6 +20,7 @@
 
 #define ENTITIES_MAX 65535 /* indices fit in 16 bits, with one value left for "none" */
 #define ENTITY_NONE  0xffff
+#define ENTITY_OWN   0xff /* ghost_of: no ghost, but simulated here */
 
 /* A reference to an entity that outlives ticks. Generation 0 is never in use: a zeroed handle refers to nothing. */
 struct entity_handle {
@@ -39,11 +40,16 @@ struct entities {
     uint8_t *action; /* the game's number */
     uint64_t *id;    /* unique in the cluster: zone index << 48 | incarnation << 32 | counter */
 
+    uint8_t *ghost_of; /* slot of the zone that simulates it, ENTITY_OWN: this one */
+
     uint16_t *alive;      /* the first `count` are the indices in use */
     uint16_t *alive_at;   /* where in `alive` an index stands; ENTITY_NONE when it is free */
     uint32_t *generation; /* of the entity that has, or last had, the index */
     uint16_t *free_list;  /* the first `capacity - count` are free */
-    uint32_t count;
+    uint16_t *by_id;      /* open addressing: indices at the hash of their id; ENTITY_NONE: free */
+    uint32_t by_id_mask;
+    uint32_t count; /* ghosts included */
+    uint32_t ghost_count;
     uint32_t capacity;
     uint64_t next_id;
 };
@@ -57,11 +63,27 @@ void entities_destroy(struct entities *entities);
  * there is no room. */
 must_check int entities_spawn(struct entities *entities, uint8_t kind, int32_t x, int32_t y, uint16_t *index);
 
+/* entities_spawn_as does the same under an id that another zone gave, which no living entity here has; `ghost_of` is the
+ * slot of that zone, or ENTITY_OWN for one that is simulated here from now on. */
+must_check int entities_spawn_as(struct entities *entities, uint64_t id, uint8_t ghost_of, uint8_t kind, int32_t x,
+                                 int32_t y, uint16_t *index);
+
+/* entities_set_ghost makes an entity a ghost of a zone, or with ENTITY_OWN one of our own; all else stays as it is, so that
+ * views do not notice. */
+void entities_set_ghost(struct entities *entities, uint16_t index, uint8_t ghost_of);
+
+/* entities_find returns the index of the living entity with an id, ENTITY_NONE when there is none. */
+uint16_t entities_find(const struct entities *entities, uint64_t id);
+
 /* entities_remove frees the index of a living entity. The last entry of `alive` takes its place in the list. */
 void entities_remove(struct entities *entities, uint16_t index);
 
 static inline bool entities_is_alive(const struct entities *entities, uint16_t index) {
     return index < entities->capacity && entities->alive_at[index] != ENTITY_NONE;
+}
+
+static inline bool entities_is_own(const struct entities *entities, uint16_t index) {
+    return entities->ghost_of[index] == ENTITY_OWN;
 }
 
 static inline struct entity_handle entities_handle(const struct entities *entities, uint16_t index) {

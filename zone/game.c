@@ -1,7 +1,9 @@
 #include "zone/game.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "common/bytes.h"
 #include "common/check.h"
 #include "common/net_state.h"
 #include "zone/game_rules.h"
@@ -12,9 +14,11 @@ struct game *game_create(const struct game_config *config, struct entities *enti
     if (!game) return NULL;
     *game = (struct game){.config = *config, .entities = entities, .grid = grid, .rng = {config->seed}};
     game->bodies = calloc(entities->capacity, sizeof *game->bodies);
-    game->events_max = 4 * entities->capacity;
+    game->events_max = 6 * entities->capacity;
     game->events = calloc(game->events_max, sizeof *game->events);
-    if (!game->bodies || !game->events || !creatures_create(game)) {
+    game->hits = calloc(GAME_HITS_MAX, sizeof *game->hits);
+    game->outcomes = calloc(GAME_HITS_MAX, sizeof *game->outcomes);
+    if (!game->bodies || !game->events || !game->hits || !game->outcomes || !creatures_create(game)) {
         game_destroy(game);
         return NULL;
     }
@@ -24,9 +28,15 @@ struct game *game_create(const struct game_config *config, struct entities *enti
 void game_destroy(struct game *game) {
     if (!game) return;
     free(game->bodies);
-    free(game->creatures);
+    creatures_destroy(game);
     free(game->events);
+    free(game->hits);
+    free(game->outcomes);
     free(game);
+}
+
+void game_set_grid(struct game *game, const struct grid *grid) {
+    game->grid = grid;
 }
 
 /* --- life and death */
@@ -37,7 +47,7 @@ int16_t game_full_health(const struct game *game, uint16_t index) {
 }
 
 void game_add_event(struct game *game, const struct game_event *event) {
-    if (game->entities->kind[event->index] != GAME_KIND_PLAYER) return;
+    if (event->index != ENTITY_NONE && game->entities->kind[event->index] != GAME_KIND_PLAYER) return;
     CHECK(game->event_count < game->events_max);
     game->events[game->event_count++] = *event;
 }
@@ -48,10 +58,36 @@ void game_show_health(struct game *game, uint16_t index) {
     game->entities->health[index] = (uint8_t)((game->bodies[index].hit_points * 255 + full - 1) / full);
 }
 
-void game_place(struct game *game, int32_t *x, int32_t *y) {
-    const struct grid_rect *bounds = &game->config.bounds;
-    *x = rng_between(&game->rng, bounds->x_min + BODY_RADIUS, bounds->x_max - BODY_RADIUS);
-    *y = rng_between(&game->rng, bounds->y_min + BODY_RADIUS, bounds->y_max - BODY_RADIUS);
+void game_place(struct game *game, const struct grid_rect *rect, int32_t *x, int32_t *y) {
+    *x = rng_between(&game->rng, rect->x_min + BODY_RADIUS, rect->x_max - BODY_RADIUS);
+    *y = rng_between(&game->rng, rect->y_min + BODY_RADIUS, rect->y_max - BODY_RADIUS);
+}
+
+static uint64_t metres_of(const struct wire_rect *r) {
+    return (uint64_t)(r->max_x - r->min_x) * (uint64_t)(r->max_y - r->min_y);
+}
+
+/* Picks a random place in what the zone owns, or where that is nothing, anywhere in the world. */
+static void place_at_home(struct game *game, int32_t *x, int32_t *y) {
+    const struct territory *t = game->config.territory;
+    const struct directory *d = &t->directory;
+    struct grid_rect rect = t->world;
+    uint64_t total = 0;
+    uint32_t owned = 0;
+    for (uint32_t i = 0; i < d->partition_count; i++) {
+        if (d->partitions[i].owner != t->slot) continue;
+        rect = territory_rect(d->partitions[i].rect);
+        total += metres_of(&d->partitions[i].rect);
+        owned++;
+    }
+    uint64_t at = owned > 1 ? rng_next(&game->rng) % total : 0;
+    for (uint32_t i = 0; owned > 1 && i < d->partition_count; i++) {
+        if (d->partitions[i].owner != t->slot) continue;
+        rect = territory_rect(d->partitions[i].rect);
+        if (at < metres_of(&d->partitions[i].rect)) break;
+        at -= metres_of(&d->partitions[i].rect);
+    }
+    game_place(game, &rect, x, y);
 }
 
 void game_rise(struct game *game, uint16_t index, int32_t x, int32_t y) {
@@ -66,23 +102,43 @@ void game_rise(struct game *game, uint16_t index, int32_t x, int32_t y) {
     game_show_health(game, index);
 }
 
-static void die(struct game *game, uint16_t index, uint16_t by) {
+/* `at` is where the striker is in this zone, ENTITY_NONE when another one has it. */
+static void die(struct game *game, uint16_t index, struct game_striker by, uint16_t at) {
     struct entities *e = game->entities;
     bool player = e->kind[index] == GAME_KIND_PLAYER;
+    bool by_player = at != ENTITY_NONE ? e->kind[at] == GAME_KIND_PLAYER : by.player != 0;
     e->vx[index] = e->vy[index] = 0;
     e->action[index] = GAME_ACTION_DEAD;
     game->bodies[index].buttons = 0;
     game->bodies[index].rise_tick = game->tick + (player ? PLAYER_RESPAWN_TICKS : CREATURE_RESPAWN_TICKS);
-    game_add_event(game, &(struct game_event){.type = GAME_EVENT_DIED, .index = index, .by = e->id[by]});
-    if (!player && e->kind[by] == GAME_KIND_PLAYER) game_reward(game, by, index);
+    game_add_event(game, &(struct game_event){.type = GAME_EVENT_DIED, .index = index, .by = by.id});
+    if (!player && by_player) game_reward(game, at, by, index);
+}
+
+static void hurt(struct game *game, uint16_t index, int32_t damage, struct game_striker by, uint16_t at) {
+    struct body *body = &game->bodies[index];
+    CHECK(body->hit_points > 0 && entities_is_own(game->entities, index));
+    body->hit_points = damage < body->hit_points ? (int16_t)(body->hit_points - damage) : 0;
+    game_show_health(game, index);
+    if (body->hit_points == 0) die(game, index, by, at);
 }
 
 void game_hurt(struct game *game, uint16_t index, int16_t damage, uint16_t by) {
+    hurt(game, index, damage, (struct game_striker){.id = game->entities->id[by]}, by);
+}
+
+void game_struck(struct game *game, uint16_t index, struct game_striker by, uint32_t damage) {
     struct body *body = &game->bodies[index];
-    CHECK(body->hit_points > 0);
-    body->hit_points = damage < body->hit_points ? (int16_t)(body->hit_points - damage) : 0;
-    game_show_health(game, index);
-    if (body->hit_points == 0) die(game, index, by);
+    bool is_creature = game->entities->kind[index] != GAME_KIND_PLAYER;
+    if (body->hit_points == 0 || (by.player == 0 && is_creature)) return;
+    hurt(game, index, damage < INT16_MAX ? (int32_t)damage : INT16_MAX, by, ENTITY_NONE);
+    if (by.player == 0 || game->outcome_count == GAME_HITS_MAX) return;
+    bool killed = body->hit_points == 0;
+    game->outcomes[game->outcome_count++] =
+        (struct game_outcome){.attacker = by.id,
+                              .target = game->entities->id[index],
+                              .experience = killed && is_creature ? CREATURE_EXPERIENCE : 0,
+                              .killed = killed};
 }
 
 static int32_t inside(int32_t position, int32_t min, int32_t max) {
@@ -101,13 +157,13 @@ static void restore(struct game *game, uint16_t index, const struct game_charact
 
 int game_join(struct game *game, const struct game_character *character, uint16_t *index) {
     if (game->entities->count == game->entities->capacity) return MARCH_ERR_FULL;
-    const struct grid_rect *bounds = &game->config.bounds;
+    const struct grid_rect *bounds = &game->config.territory->world;
     int32_t x, y;
     if (character && character->hit_points > 0) {
         x = inside(character->x, bounds->x_min + BODY_RADIUS, bounds->x_max - BODY_RADIUS);
         y = inside(character->y, bounds->y_min + BODY_RADIUS, bounds->y_max - BODY_RADIUS);
     } else {
-        game_place(game, &x, &y);
+        place_at_home(game, &x, &y);
     }
     int error = entities_spawn(game->entities, GAME_KIND_PLAYER, x, y, index);
     if (error) return error;
@@ -125,7 +181,7 @@ void game_leave(struct game *game, uint16_t index) {
 void game_respawn(struct game *game, uint16_t index) {
     if (game->bodies[index].hit_points > 0) return;
     int32_t x, y;
-    game_place(game, &x, &y);
+    place_at_home(game, &x, &y);
     game_rise(game, index, x, y);
     game_add_event(game, &(struct game_event){.type = GAME_EVENT_RESPAWNED, .index = index});
 }
@@ -148,7 +204,7 @@ void game_input(struct game *game, uint16_t index, struct game_input input) {
 static void run_timers(struct game *game, uint16_t index) {
     struct entities *e = game->entities;
     const struct body *body = &game->bodies[index];
-    if (e->action[index] == GAME_ACTION_NONE) return;
+    if (e->action[index] == GAME_ACTION_NONE || !entities_is_own(e, index)) return;
     if (body->hit_points > 0) {
         if (game->tick >= body->action_tick) e->action[index] = GAME_ACTION_NONE;
     } else if (e->kind[index] == GAME_KIND_PLAYER && game->tick >= body->rise_tick) {
@@ -171,15 +227,105 @@ static int32_t step_axis(int32_t position, int16_t *velocity, uint32_t ticks, in
     return moved < min ? min : max;
 }
 
+/* Where partitions leave gaps, a step into one does not happen. */
+static void stay_in_world(struct game *game, uint16_t index, int32_t x, int32_t y) {
+    struct entities *e = game->entities;
+    const struct territory *t = game->config.territory;
+    if (t->is_whole || territory_is_world(t, e->x[index], e->y[index])) return;
+    if (territory_is_world(t, x, e->y[index])) {
+        e->x[index] = x;
+        e->vx[index] = 0;
+    } else if (territory_is_world(t, e->x[index], y)) {
+        e->y[index] = y;
+        e->vy[index] = 0;
+    } else {
+        e->x[index] = x;
+        e->y[index] = y;
+        e->vx[index] = e->vy[index] = 0;
+    }
+}
+
 void game_move(struct game *game, uint32_t ticks) {
     struct entities *e = game->entities;
-    const struct grid_rect *bounds = &game->config.bounds;
+    const struct grid_rect *bounds = &game->config.territory->world;
     for (uint32_t i = 0; i < e->count; i++) {
         uint16_t n = e->alive[i];
         if (e->vx[n] == 0 && e->vy[n] == 0) continue;
-        e->x[n] = step_axis(e->x[n], &e->vx[n], ticks, bounds->x_min + BODY_RADIUS, bounds->x_max - BODY_RADIUS);
-        e->y[n] = step_axis(e->y[n], &e->vy[n], ticks, bounds->y_min + BODY_RADIUS, bounds->y_max - BODY_RADIUS);
+        int32_t x = e->x[n], y = e->y[n];
+        e->x[n] = step_axis(x, &e->vx[n], ticks, bounds->x_min + BODY_RADIUS, bounds->x_max - BODY_RADIUS);
+        e->y[n] = step_axis(y, &e->vy[n], ticks, bounds->y_min + BODY_RADIUS, bounds->y_max - BODY_RADIUS);
+        stay_in_world(game, n, x, y);
     }
+}
+
+/* --- from zone to zone. A creature has its home where a player has its target. */
+
+void game_carry(const struct game *game, uint16_t index, uint8_t bytes[WIRE_CARRIED_RULES_BYTES]) {
+    const struct body *b = &game->bodies[index];
+    uint16_t place = game->creature_of[index];
+    const struct creature *c = place != ENTITY_NONE ? &game->creatures[place] : NULL;
+    uint16_t target = entities_index(game->entities, b->target);
+    struct byte_writer w = {.bytes = bytes, .size = WIRE_CARRIED_RULES_BYTES};
+    memset(bytes, 0, WIRE_CARRIED_RULES_BYTES);
+    write_uint(&w, c ? c->wander_tick : b->experience, 8);
+    write_uint(&w, b->ready_tick, 8);
+    write_uint(&w, b->action_tick, 8);
+    write_uint(&w, b->rise_tick, 8);
+    write_uint(&w, b->target_tick, 8);
+    write_uint(&w,
+               c                       ? (uint32_t)c->home_x | (uint64_t)(uint32_t)c->home_y << 32
+               : target != ENTITY_NONE ? game->entities->id[target]
+                                       : 0,
+               8);
+    write_uint(&w, (uint16_t)b->hit_points, 2);
+    write_uint(&w, b->aim, 2);
+    write_uint(&w, b->buttons, 1);
+    write_uint(&w, c && c->chasing, 1);
+    CHECK(!w.overflow);
+}
+
+int game_arrive(struct game *game, uint16_t index, const uint8_t bytes[WIRE_CARRIED_RULES_BYTES]) {
+    bool is_player = game->entities->kind[index] == GAME_KIND_PLAYER;
+    struct byte_reader r = {.bytes = bytes, .len = WIRE_CARRIED_RULES_BYTES};
+    uint64_t first = read_uint(&r, 8);
+    struct body b = {.ready_tick = read_uint(&r, 8)};
+    b.action_tick = read_uint(&r, 8);
+    b.rise_tick = read_uint(&r, 8);
+    b.target_tick = read_uint(&r, 8);
+    uint64_t other = read_uint(&r, 8);
+    uint16_t hit_points = (uint16_t)read_uint(&r, 2);
+    b.aim = (uint16_t)read_uint(&r, 2);
+    b.buttons = (uint8_t)read_uint(&r, 1) & (GAME_BUTTON_STRIKE | GAME_BUTTON_SHOOT);
+    bool chasing = read_uint(&r, 1) != 0;
+    struct creature c = {.wander_tick = first,
+                         .home_x = (int32_t)(uint32_t)other,
+                         .home_y = (int32_t)(uint32_t)(other >> 32),
+                         .index = index,
+                         .chasing = chasing};
+    if (is_player) {
+        b.experience = first < EXPERIENCE_MAX ? first : EXPERIENCE_MAX;
+        b.level = game_level_of(b.experience);
+        uint16_t target = entities_find(game->entities, other);
+        if (target != ENTITY_NONE) b.target = entities_handle(game->entities, target);
+    } else if (!creatures_add(game, &c)) {
+        return MARCH_ERR_FULL;
+    }
+    game->bodies[index] = b;
+    int16_t full = game_full_health(game, index);
+    game->bodies[index].hit_points = hit_points < full ? (int16_t)hit_points : full;
+    game_show_health(game, index);
+    return 0;
+}
+
+void game_depart(struct game *game, uint16_t index) {
+    if (game->creature_of[index] != ENTITY_NONE) creatures_remove(game, index);
+    game_haunt(game, index);
+}
+
+void game_haunt(struct game *game, uint16_t index) {
+    const struct entities *e = game->entities;
+    bool is_alive = e->health[index] > 0 && e->action[index] != GAME_ACTION_DEAD;
+    game->bodies[index] = (struct body){.hit_points = is_alive, .level = 1};
 }
 
 /* --- the rest */
@@ -200,8 +346,18 @@ const struct game_event *game_events(const struct game *game, uint32_t *count) {
     return game->events;
 }
 
+const struct game_hit *game_hits(const struct game *game, uint32_t *count) {
+    *count = game->hit_count;
+    return game->hits;
+}
+
+const struct game_outcome *game_outcomes(const struct game *game, uint32_t *count) {
+    *count = game->outcome_count;
+    return game->outcomes;
+}
+
 void game_events_clear(struct game *game) {
-    game->event_count = 0;
+    game->event_count = game->hit_count = game->outcome_count = game->gain_count = 0;
 }
 
 uint64_t game_hash(const struct game *game, uint64_t hash) {

@@ -9,9 +9,10 @@
  *
  * These rules are a small action game. Players walk in eight directions, strike what stands before them and shoot along
  * their aim. Creatures wander about their home, chase the nearest player and bite. The dead lie where they fell, then rise
- * somewhere else. The zone's border is a wall. Who kills a creature gains experience, and by it levels, which make a player
- * hardier and stronger; and is granted gold and now and then an item, by the rules' own dice. Items themselves are none of
- * the rules' business: they only say who is granted what, and take the effects of those that are used.
+ * somewhere else. The edge of the world is a wall; a zone's border is none. Who kills a creature gains experience, and by it
+ * levels, which make a player hardier and stronger; and is granted gold and now and then an item, by the rules' own dice.
+ * Items themselves are none of the rules' business: they only say who is granted what, and take the effects of those that
+ * are used.
  */
 #ifndef MARCH_ZONE_GAME_H
 #define MARCH_ZONE_GAME_H
@@ -22,12 +23,12 @@
 #include "common/error.h"
 #include "zone/entities.h"
 #include "zone/grid.h"
+#include "zone/territory.h"
 
 struct game;
 
 struct game_config {
-    struct grid_rect bounds; /* nothing leaves it */
-    uint32_t creatures;      /* made at the start */
+    const struct territory *territory; /* may change between ticks */
     uint64_t seed;
 };
 
@@ -49,11 +50,31 @@ enum game_event_type { GAME_EVENT_DIED = 0, GAME_EVENT_RESPAWNED = 1, GAME_EVENT
 /* What happened to a player that others than its neighbours are told. */
 struct game_event {
     enum game_event_type type;
-    uint16_t index;
+    uint16_t index;     /* LOOT: ENTITY_NONE where another zone has the player */
+    uint64_t player;    /* LOOT, where another zone has it: its id */
     uint64_t by;        /* DIED: entity id of who did it. LOOT: of the creature that was killed */
     uint64_t gold;      /* LOOT */
     uint32_t item_kind; /* LOOT: of common/item_kinds.h, 0 for none */
     uint32_t item_count;
+};
+
+/* A hit on a ghost, for the zone that has it to decide. */
+struct game_hit {
+    uint16_t target, attacker; /* indices */
+    uint32_t damage;
+};
+
+/* What an attacker that another zone has gained here. */
+struct game_outcome {
+    uint64_t attacker, target; /* entity ids */
+    uint32_t experience;
+    bool killed;
+};
+
+/* Who hits, as another zone tells of it. */
+struct game_striker {
+    uint64_t id;
+    uint64_t player; /* 0: a creature */
 };
 
 /* What lasts of a player between two visits to a zone. */
@@ -65,15 +86,43 @@ struct game_character {
     uint64_t experience;
 };
 
-/* game_create sets up the rules over a zone's entities and grid, which outlive it, and spawns the creatures. `grid` is read
- * only during game_think and game_combat. NULL when there is no memory or no room for the creatures. */
+/* game_create sets up the rules over a zone's entities and grid, which outlive it. `grid` is read only during game_think and
+ * game_combat. NULL when there is no memory. */
 struct game *game_create(const struct game_config *config, struct entities *entities, const struct grid *grid);
 void game_destroy(struct game *game);
+
+/* game_set_grid gives it another grid, between ticks. */
+void game_set_grid(struct game *game, const struct grid *grid);
+
+/* game_settle spawns the creatures that a partition lacks: as many as it has, less those here whose home is in it. Stops at
+ * the room that there is. Returns how many it spawned. */
+uint32_t game_settle(struct game *game, const struct wire_directory_partition *partition);
 
 /* game_join spawns a player and stores its index; MARCH_ERR_FULL when the zone has no room. It comes as `character`, moved
  * inside the walls, its hit points at most what its level has; the dead rise somewhere. NULL: as one that never played. */
 must_check int game_join(struct game *game, const struct game_character *character, uint16_t *index);
 void game_leave(struct game *game, uint16_t index);
+
+/* game_carry writes what the rules keep of an entity, a player's or a creature's, for another zone; game_arrive gives it to
+ * an entity that has just come from there, already in its place. MARCH_ERR_FULL where there is no room for a creature more.
+ */
+void game_carry(const struct game *game, uint16_t index, uint8_t bytes[WIRE_CARRIED_RULES_BYTES]);
+must_check int game_arrive(struct game *game, uint16_t index, const uint8_t bytes[WIRE_CARRIED_RULES_BYTES]);
+
+/* game_depart lets go of an entity that goes on in another zone, as its ghost; game_haunt brings a ghost's body up to date
+ * with what clients see of it. */
+void game_depart(struct game *game, uint16_t index);
+void game_haunt(struct game *game, uint16_t index);
+
+/* game_struck does a hit that another zone tells of to a body of this one; nothing happens to the dead. */
+void game_struck(struct game *game, uint16_t index, struct game_striker by, uint32_t damage);
+
+/* game_gain gives a player what its hit in another zone was worth. */
+void game_gain(struct game *game, uint16_t index, uint32_t experience);
+
+/* game_hits and game_outcomes return what is to be told to other zones since game_events_clear. */
+const struct game_hit *game_hits(const struct game *game, uint32_t *count);
+const struct game_outcome *game_outcomes(const struct game *game, uint32_t *count);
 
 /* game_character tells what would have to be kept of a player. */
 struct game_character game_character(const struct game *game, uint16_t index);
@@ -90,7 +139,7 @@ void game_respawn(struct game *game, uint16_t index);
 /* game_think runs timers and a share of the creatures' minds, so that each thinks once in `think_ticks`. */
 void game_think(struct game *game, uint64_t tick, uint32_t think_ticks);
 
-/* game_move moves everything by `ticks` ticks of its velocity, up to the walls. */
+/* game_move moves everything by `ticks` ticks of its velocity, up to the edge of the world; ghosts as their zones do. */
 void game_move(struct game *game, uint32_t ticks);
 
 /* game_combat resolves strikes and shots. The grid is of the places after game_move. */
@@ -102,6 +151,10 @@ uint16_t game_target(const struct game *game, uint16_t index);
 
 /* game_earshot returns how far speech carries, in Q16.16 metres. */
 int32_t game_earshot(const struct game *game);
+
+/* game_creatures counts the creatures simulated here; game_creature returns the index of the n-th. */
+uint32_t game_creatures(const struct game *game);
+uint16_t game_creature(const struct game *game, uint32_t n);
 
 /* game_events returns what happened since game_events_clear, oldest first. */
 const struct game_event *game_events(const struct game *game, uint32_t *count);

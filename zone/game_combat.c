@@ -144,6 +144,12 @@ static void fight(struct game *game, uint16_t index) {
     if (target == ENTITY_NONE) return;
     game->bodies[index].target = entities_handle(game->entities, target);
     game->bodies[index].target_tick = game->tick;
+    if (!entities_is_own(game->entities, target)) {
+        if (game->hit_count == GAME_HITS_MAX) return;
+        game->hits[game->hit_count++] =
+            (struct game_hit){.target = target, .attacker = index, .damage = (uint32_t)game_strength(game, index, damage)};
+        return;
+    }
     game_hurt(game, target, game_strength(game, index, damage), index);
 }
 
@@ -152,7 +158,7 @@ void game_combat(struct game *game, uint64_t tick) {
     const struct entities *e = game->entities;
     for (uint32_t i = 0; i < e->count; i++) {
         const struct body *body = &game->bodies[e->alive[i]];
-        if (body->buttons == 0 || body->hit_points == 0 || tick < body->ready_tick) continue;
+        if (body->buttons == 0 || body->hit_points == 0 || tick < body->ready_tick) continue; /* so is every ghost */
         fight(game, e->alive[i]);
     }
 }

@@ -1,20 +1,70 @@
 #include <stdlib.h>
+#include <string.h>
 
+#include "common/check.h"
 #include "zone/angle.h"
 #include "zone/game_rules.h"
 #include "zone/hash.h"
 
 bool creatures_create(struct game *game) {
-    uint32_t count = game->config.creatures;
-    game->creatures = calloc(count ? count : 1, sizeof *game->creatures);
-    if (!game->creatures) return false;
-    for (uint32_t i = 0; i < count; i++) {
-        struct creature *c = &game->creatures[i];
-        game_place(game, &c->home_x, &c->home_y);
-        if (entities_spawn(game->entities, GAME_KIND_CREATURE, c->home_x, c->home_y, &c->index)) return false;
-        game_rise(game, c->index, c->home_x, c->home_y);
-    }
+    uint32_t count = game->entities->capacity;
+    game->creatures = calloc(count, sizeof *game->creatures);
+    game->creature_of = malloc(count * sizeof *game->creature_of);
+    if (!game->creatures || !game->creature_of) return false;
+    memset(game->creature_of, 0xff, count * sizeof *game->creature_of);
     return true;
+}
+
+void creatures_destroy(struct game *game) {
+    free(game->creatures);
+    free(game->creature_of);
+}
+
+bool creatures_add(struct game *game, const struct creature *creature) {
+    if (game->creature_count == game->entities->capacity) return false;
+    game->creature_of[creature->index] = (uint16_t)game->creature_count;
+    game->creatures[game->creature_count++] = *creature;
+    return true;
+}
+
+void creatures_remove(struct game *game, uint16_t index) {
+    uint16_t place = game->creature_of[index];
+    CHECK(place != ENTITY_NONE);
+    game->creature_of[index] = ENTITY_NONE;
+    const struct creature *last = &game->creatures[--game->creature_count];
+    if (last->index != index) {
+        game->creatures[place] = *last;
+        game->creature_of[last->index] = place;
+    }
+    if (game->think_next >= game->creature_count) game->think_next = 0;
+}
+
+static bool is_at_home(const struct creature *c, const struct grid_rect *rect) {
+    return c->home_x >= rect->x_min && c->home_x < rect->x_max && c->home_y >= rect->y_min && c->home_y < rect->y_max;
+}
+
+uint32_t game_settle(struct game *game, const struct wire_directory_partition *partition) {
+    struct grid_rect rect = territory_rect(partition->rect);
+    uint32_t here = 0, spawned = 0;
+    for (uint32_t i = 0; i < game->creature_count; i++) here += is_at_home(&game->creatures[i], &rect);
+    for (; here + spawned < partition->creatures; spawned++) {
+        struct creature c = {0};
+        game_place(game, &rect, &c.home_x, &c.home_y);
+        if (entities_spawn(game->entities, GAME_KIND_CREATURE, c.home_x, c.home_y, &c.index)) break;
+        game->bodies[c.index] = (struct body){0};
+        CHECK(creatures_add(game, &c));
+        game_rise(game, c.index, c.home_x, c.home_y);
+    }
+    return spawned;
+}
+
+uint32_t game_creatures(const struct game *game) {
+    return game->creature_count;
+}
+
+uint16_t game_creature(const struct game *game, uint32_t n) {
+    CHECK(n < game->creature_count);
+    return game->creatures[n].index;
 }
 
 static void face(struct game *game, uint16_t index, uint16_t aim) {
@@ -81,7 +131,7 @@ static void think(struct game *game, struct creature *c) {
 }
 
 void creatures_think(struct game *game, uint32_t think_ticks) {
-    uint32_t count = game->config.creatures;
+    uint32_t count = game->creature_count;
     uint32_t share = (count + think_ticks - 1) / think_ticks;
     for (uint32_t i = 0; i < share; i++) {
         think(game, &game->creatures[game->think_next]);
@@ -91,7 +141,7 @@ void creatures_think(struct game *game, uint32_t think_ticks) {
 
 uint64_t creatures_hash(const struct game *game, uint64_t hash) {
     hash = hash_word(hash, game->think_next);
-    for (uint32_t i = 0; i < game->config.creatures; i++) {
+    for (uint32_t i = 0; i < game->creature_count; i++) {
         const struct creature *c = &game->creatures[i];
         hash = hash_word(hash, c->wander_tick << 1 | c->chasing);
     }

@@ -27,13 +27,13 @@ static void add_hit_points(struct game *game, uint16_t index, uint32_t amount) {
 }
 
 /* A level more is also that much health more. */
-static void learn(struct game *game, uint16_t index, uint64_t experience) {
+static void learn(struct game *game, uint16_t index, uint64_t experience, bool is_told) {
     struct body *body = &game->bodies[index];
     body->experience = experience < EXPERIENCE_MAX - body->experience ? body->experience + experience : EXPERIENCE_MAX;
     uint16_t level = game_level_of(body->experience), gained = (uint16_t)(level - body->level);
     body->level = level;
     if (gained > 0 && body->hit_points > 0) add_hit_points(game, index, gained * LEVEL_HEALTH);
-    game_add_event(game, &(struct game_event){.type = GAME_EVENT_PROGRESS, .index = index});
+    if (is_told) game_add_event(game, &(struct game_event){.type = GAME_EVENT_PROGRESS, .index = index});
 }
 
 /* What a creature drops besides gold, each by its chance in a thousand. */
@@ -57,10 +57,15 @@ static void roll_item(struct game *game, struct game_event *loot) {
     }
 }
 
-void game_reward(struct game *game, uint16_t index, uint16_t killed) {
-    learn(game, index, CREATURE_EXPERIENCE);
+void game_gain(struct game *game, uint16_t index, uint32_t experience) {
+    learn(game, index, experience, game->gain_count++ < 2 * game->entities->capacity);
+}
+
+void game_reward(struct game *game, uint16_t index, struct game_striker by, uint16_t killed) {
+    if (index != ENTITY_NONE) learn(game, index, CREATURE_EXPERIENCE, true);
     struct game_event loot = {.type = GAME_EVENT_LOOT,
                               .index = index,
+                              .player = by.player,
                               .by = game->entities->id[killed],
                               .gold = 1 + rng_below(&game->rng, CREATURE_GOLD_MAX)};
     roll_item(game, &loot);

@@ -68,6 +68,8 @@ struct creature {
     bool chasing;
 };
 
+#define GAME_HITS_MAX 1024 /* on ghosts, between two clears; a shot more is lost */
+
 struct game {
     struct game_config config;
     struct entities *entities;
@@ -76,10 +78,15 @@ struct game {
     uint64_t tick; /* of the newest game_think */
     struct body *bodies;
     struct creature *creatures;
-    uint32_t think_next; /* the creature whose turn it is */
+    uint32_t creature_count;
+    uint16_t *creature_of; /* by entity: its place in creatures; ENTITY_NONE: none */
+    uint32_t think_next;   /* the creature whose turn it is */
     struct game_event *events;
-    uint32_t event_count;
-    uint32_t events_max; /* an entity rises and dies at most once between two clears, and each death is one's gain */
+    struct game_hit *hits;
+    struct game_outcome *outcomes;
+    uint32_t event_count, hit_count, outcome_count;
+    uint32_t events_max; /* an entity rises and dies at most once between two clears, and each death is one's gain; and */
+    uint32_t gain_count; /* so many gains in other zones are told */
 };
 
 /* game_hurt takes hit points off a living body; at none it dies. */
@@ -93,8 +100,9 @@ void game_show_health(struct game *game, uint16_t index);
 
 void game_add_event(struct game *game, const struct game_event *event);
 
-/* game_reward gives a player what the death of a creature is worth. */
-void game_reward(struct game *game, uint16_t index, uint16_t killed);
+/* game_reward gives a player what the death of a creature is worth: the one at `index`, or where that is ENTITY_NONE the one
+ * of that id, in another zone. */
+void game_reward(struct game *game, uint16_t index, struct game_striker by, uint16_t killed);
 
 /* game_strength returns the damage of a body that does `damage` on the first level. */
 int16_t game_strength(const struct game *game, uint16_t index, int16_t damage);
@@ -105,8 +113,8 @@ uint16_t game_level_of(uint64_t experience);
 /* game_rise puts a body with full health at a place. */
 void game_rise(struct game *game, uint16_t index, int32_t x, int32_t y);
 
-/* game_place picks a random place inside the walls. */
-void game_place(struct game *game, int32_t *x, int32_t *y);
+/* game_place picks a random place in a rectangle, a body's radius inside. */
+void game_place(struct game *game, const struct grid_rect *rect, int32_t *x, int32_t *y);
 
 /* game_is_target tells whether an index out of the grid still is a living body. (The grid may be older than the last
  * removal.) */
@@ -124,6 +132,11 @@ uint16_t game_strike_target(const struct game *game, uint16_t index);
 uint16_t game_shot_target(const struct game *game, uint16_t index);
 
 bool creatures_create(struct game *game);
+void creatures_destroy(struct game *game);
+
+/* creatures_add takes an entity for a creature; false where there is no room. creatures_remove forgets it. */
+bool creatures_add(struct game *game, const struct creature *creature);
+void creatures_remove(struct game *game, uint16_t index);
 void creatures_think(struct game *game, uint32_t think_ticks);
 uint64_t creatures_hash(const struct game *game, uint64_t hash);
 

@@ -1,6 +1,7 @@
 /* zone: simulates one partition of the world. Parse, open, loop, close; or run a recording again.
  *
- * Exit codes: 0 stopped by a signal, or the recording holds; 1 could not start, or the recording differs; 64 usage. */
+ * Exit codes: 0 stopped by a signal, or the recording holds; 1 could not start, or the recording differs; 3 another process
+ * has its place; 64 usage. */
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -14,6 +15,8 @@
 #include "zone/replay.h"
 #include "zone/server.h"
 #include "zone/setup.h"
+
+#define EXIT_REPLACED 3
 
 static volatile sig_atomic_t stopping;
 
@@ -37,9 +40,9 @@ static int serve(const struct options *options, const struct config *config, uin
         log_error("zone.not_started", "error=%s", LOG_QUOTE(error));
         return EXIT_FAILURE;
     }
-    server_run(server, &stopping);
+    bool was_stopped = server_run(server, &stopping);
     server_close(server);
-    return EXIT_SUCCESS;
+    return was_stopped ? EXIT_SUCCESS : EXIT_REPLACED;
 }
 
 static int report(const char *path, int error, const struct replay_result *r) {

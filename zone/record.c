@@ -213,6 +213,47 @@ void recorder_effect(struct recorder *r, uint32_t gateway, uint64_t session, uin
     write_uint(&r->writer, amount, 4);
 }
 
+void recorder_directory(struct recorder *r, const struct directory *d) {
+    if (r->stopped) return;
+    write_uint(&r->writer, RECORD_EVENT_DIRECTORY, 1);
+    write_uint(&r->writer, d->version, 8);
+    write_uint(&r->writer, d->partition_count, 1);
+    for (uint32_t i = 0; i < d->partition_count; i++) {
+        const struct wire_directory_partition *p = &d->partitions[i];
+        write_uint(&r->writer, p->id, 4);
+        write_uint(&r->writer, p->owner, 4);
+        write_uint(&r->writer, p->former, 4);
+        write_uint(&r->writer, p->creatures, 4);
+        write_uint(&r->writer, p->epoch, 8);
+        write_uint(&r->writer, p->respawn, 8);
+        write_uint(&r->writer, (uint32_t)p->rect.min_x, 4);
+        write_uint(&r->writer, (uint32_t)p->rect.min_y, 4);
+        write_uint(&r->writer, (uint32_t)p->rect.max_x, 4);
+        write_uint(&r->writer, (uint32_t)p->rect.max_y, 4);
+    }
+}
+
+void recorder_peer(struct recorder *r, uint32_t slot, const struct wire_peer_batch *b) {
+    if (r->stopped) return;
+    write_uint(&r->writer, RECORD_EVENT_PEER, 1);
+    write_uint(&r->writer, slot, 1);
+    write_uint(&r->writer, b->tick, 8);
+    write_uint(&r->writer, b->ghost_count, 2);
+    write_uint(&r->writer, b->gone_count, 2);
+    write_uint(&r->writer, b->hit_count, 2);
+    write_uint(&r->writer, b->outcome_count, 2);
+    if (b->ghost_count > 0) write_bytes(&r->writer, b->ghosts, b->ghost_count * sizeof *b->ghosts);
+    if (b->gone_count > 0) write_bytes(&r->writer, b->gone, b->gone_count * sizeof *b->gone);
+    if (b->hit_count > 0) write_bytes(&r->writer, b->hits, b->hit_count * sizeof *b->hits);
+    if (b->outcome_count > 0) write_bytes(&r->writer, b->outcomes, b->outcome_count * sizeof *b->outcomes);
+}
+
+void recorder_peer_lost(struct recorder *r, uint32_t slot) {
+    if (r->stopped) return;
+    write_uint(&r->writer, RECORD_EVENT_PEER_LOST, 1);
+    write_uint(&r->writer, slot, 1);
+}
+
 void recorder_load(struct recorder *r, uint32_t think_ticks) {
     if (r->stopped) return;
     write_uint(&r->writer, RECORD_EVENT_LOAD, 1);

@@ -5,7 +5,7 @@
  *
  *   header, 48 bytes
  *     0  8  "MARCHREC"
- *     8  4  version, 2
+ *     8  4  version, 3
  *    12  4  hash_every: ticks whose number it divides carry a hash
  *    16  8  digest of the configuration of the zone
  *    24  8  seed
@@ -27,6 +27,10 @@
  *             4 message  gateway 1, session 8, length 2, bytes
  *             5 load     think ticks 4
  *             6 effect   gateway 1, session 8, kind 4, amount 4
+ *             7 directory  version 8, count 1, count x (id 4, owner 4, former 4, creatures 4, epoch 8, respawn 8, rectangle
+ * 4 x 4)
+ *            10 peer     slot 1, tick 8, count 2 of ghosts, gone, hits, outcomes, then these: as in wire_world.h
+ *            11 peer lost  slot 1
  *
  * A file may end in the middle of a block, as a killed process leaves it: that block does not count.
  *
@@ -41,10 +45,11 @@
 #include <stdint.h>
 
 #include "common/error.h"
+#include "schemas/directory.h"
 #include "schemas/wire.h"
 #include "zone/game.h"
 
-#define RECORD_VERSION      2
+#define RECORD_VERSION      3
 #define RECORD_HEADER_BYTES 48
 #define RECORD_BLOCK_HEADER 8
 #define RECORD_BODY_MIN     17
@@ -57,7 +62,10 @@ enum record_event {
     RECORD_EVENT_INPUT = 3,
     RECORD_EVENT_MESSAGE = 4,
     RECORD_EVENT_LOAD = 5,
-    RECORD_EVENT_EFFECT = 6
+    RECORD_EVENT_EFFECT = 6,
+    RECORD_EVENT_DIRECTORY = 7,
+    RECORD_EVENT_PEER = 10,
+    RECORD_EVENT_PEER_LOST = 11
 };
 
 struct record_header {
@@ -87,6 +95,9 @@ void recorder_detach(struct recorder *recorder, uint32_t gateway, uint64_t sessi
 void recorder_input(struct recorder *recorder, uint32_t gateway, const struct wire_input *input);
 void recorder_message(struct recorder *recorder, uint32_t gateway, uint64_t session, const uint8_t *bytes, size_t len);
 void recorder_effect(struct recorder *recorder, uint32_t gateway, uint64_t session, uint32_t kind, uint32_t amount);
+void recorder_directory(struct recorder *recorder, const struct directory *directory);
+void recorder_peer(struct recorder *recorder, uint32_t slot, const struct wire_peer_batch *batch);
+void recorder_peer_lost(struct recorder *recorder, uint32_t slot);
 void recorder_load(struct recorder *recorder, uint32_t think_ticks);
 
 /* recorder_wants_hash tells whether this tick's block is to carry a hash. */

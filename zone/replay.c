@@ -107,9 +107,82 @@ static int replay_effect(struct sim *sim, uint32_t gateway, uint64_t session, st
     return 0;
 }
 
+static int32_t read_metres(struct byte_reader *r) {
+    return (int32_t)(uint32_t)read_uint(r, 4);
+}
+
+static bool rect_is_some(const struct wire_rect *r) {
+    const int32_t most = 32767;
+    return r->min_x < r->max_x && r->min_y < r->max_y && r->min_x >= -most - 1 && r->min_y >= -most - 1 &&
+           r->max_x <= most && r->max_y <= most;
+}
+
+static int replay_directory(struct sim *sim, struct byte_reader *r) {
+    struct directory d = {.version = read_uint(r, 8), .partition_count = (uint32_t)read_uint(r, 1)};
+    if (d.partition_count > WIRE_PARTITIONS_MAX) return MARCH_ERR_INVALID;
+    for (uint32_t i = 0; i < d.partition_count; i++) {
+        struct wire_directory_partition *p = &d.partitions[i];
+        p->id = (uint32_t)read_uint(r, 4);
+        p->owner = (uint32_t)read_uint(r, 4);
+        p->former = (uint32_t)read_uint(r, 4);
+        p->creatures = (uint32_t)read_uint(r, 4);
+        p->epoch = read_uint(r, 8);
+        p->respawn = read_uint(r, 8);
+        p->rect.min_x = read_metres(r);
+        p->rect.min_y = read_metres(r);
+        p->rect.max_x = read_metres(r);
+        p->rect.max_y = read_metres(r);
+        if (r->overflow || !rect_is_some(&p->rect)) return MARCH_ERR_INVALID;
+    }
+    return r->overflow ? MARCH_ERR_INVALID : sim_set_directory(sim, &d);
+}
+
+/* Structs are copied out, for they may stand at any alignment. */
+static int replay_items(struct byte_reader *r, void *items, size_t size, uint32_t count) {
+    const uint8_t *bytes = byte_reader_claim(r, size * count);
+    if (r->overflow) return MARCH_ERR_INVALID;
+    if (count > 0) memcpy(items, bytes, size * count);
+    return 0;
+}
+
+static int replay_peer(struct sim *sim, struct byte_reader *r) {
+    static _Thread_local struct {
+        struct wire_ghost ghosts[WIRE_PEER_GHOSTS_MAX];
+        struct wire_ghost_gone gone[WIRE_PEER_ITEMS_MAX];
+        struct wire_hit hits[WIRE_PEER_ITEMS_MAX];
+        struct wire_outcome outcomes[WIRE_PEER_ITEMS_MAX];
+    } items;
+    uint32_t slot = (uint32_t)read_uint(r, 1);
+    struct wire_peer_batch b = {
+        .tick = read_uint(r, 8), .ghosts = items.ghosts, .gone = items.gone, .hits = items.hits, .outcomes = items.outcomes};
+    b.ghost_count = (uint32_t)read_uint(r, 2);
+    b.gone_count = (uint32_t)read_uint(r, 2);
+    b.hit_count = (uint32_t)read_uint(r, 2);
+    b.outcome_count = (uint32_t)read_uint(r, 2);
+    if (slot >= WIRE_WORKERS_MAX || b.ghost_count > WIRE_PEER_GHOSTS_MAX || b.gone_count > WIRE_PEER_ITEMS_MAX ||
+        b.hit_count > WIRE_PEER_ITEMS_MAX || b.outcome_count > WIRE_PEER_ITEMS_MAX)
+        return MARCH_ERR_INVALID;
+    int error = replay_items(r, items.ghosts, sizeof *items.ghosts, b.ghost_count);
+    if (!error) error = replay_items(r, items.gone, sizeof *items.gone, b.gone_count);
+    if (!error) error = replay_items(r, items.hits, sizeof *items.hits, b.hit_count);
+    if (!error) error = replay_items(r, items.outcomes, sizeof *items.outcomes, b.outcome_count);
+    if (!error) sim_peer_take(sim, slot, &b);
+    return error;
+}
+
+static int replay_peer_lost(struct sim *sim, struct byte_reader *r) {
+    uint32_t slot = (uint32_t)read_uint(r, 1);
+    if (r->overflow || slot >= WIRE_WORKERS_MAX) return MARCH_ERR_INVALID;
+    sim_peer_lost(sim, slot);
+    return 0;
+}
+
 static int replay_event(struct sim *sim, uint32_t gateways_max, struct byte_reader *r) {
     uint64_t type = read_uint(r, 1);
     if (type == RECORD_EVENT_LOAD) return replay_load(sim, r);
+    if (type == RECORD_EVENT_DIRECTORY) return replay_directory(sim, r);
+    if (type == RECORD_EVENT_PEER) return replay_peer(sim, r);
+    if (type == RECORD_EVENT_PEER_LOST) return replay_peer_lost(sim, r);
     uint32_t gateway = (uint32_t)read_uint(r, 1);
     uint64_t session = read_uint(r, 8);
     if (r->overflow || gateway >= gateways_max) return MARCH_ERR_INVALID;
@@ -132,6 +205,7 @@ int replay_block(struct sim *sim, uint32_t gateways_max, const uint8_t *body, si
         if (error) return error;
     }
     sim_tick(sim, tick);
+    sim_looked(sim);
     for (uint32_t g = 0; g < gateways_max; g++) output_clear(sim_output(sim, g));
     result->ticks++;
     if (!hashed) return 0;

@@ -19,9 +19,11 @@
 #include "common/http.h"
 #include "common/log.h"
 #include "zone/edge.h"
+#include "zone/neighbours.h"
 #include "zone/overload.h"
 #include "zone/pacer.h"
 #include "zone/record.h"
+#include "zone/registrar.h"
 #include "zone/reporter.h"
 #include "zone/setup.h"
 #include "zone/sim.h"
@@ -29,6 +31,7 @@
 
 #define HASH_EVERY_TICKS 60
 #define FOLLOW_NS        NS_PER_S
+#define BUSY_TICKS       64 /* that the average is taken over */
 
 struct server {
     const struct options *options;
@@ -37,6 +40,8 @@ struct server {
     struct sim *sim;
     struct reporter *reporter;
     struct edges *edges;
+    struct registrar *registrar;
+    struct neighbours *neighbours;
     struct recorder *recorder;
     bool is_recording; /* the recorder has not stopped early */
     struct telemetry *telemetry;
@@ -45,7 +50,8 @@ struct server {
     struct pacer pacer;
     struct overload overload;
     struct mono followed_at;
-    int awake_fd; /* -1: not held */
+    uint32_t busy_us; /* of a tick, on average */
+    int awake_fd;     /* -1: not held */
 };
 
 /* --- opening */
@@ -93,6 +99,13 @@ static int open_edges(struct server *s, uint32_t zone_index, uint64_t incarnatio
     }
     int result = reporter_open(&s->reporter, s->config, zone_index, s->options->run_dir, &hello, tcp ? key : NULL, s->sim,
                                mono_now(), error, error_size);
+    if (result) return result;
+    const uint8_t *cluster_key = tcp ? key : NULL;
+    result = registrar_open(&s->registrar, s->config, zone_index, s->options->run_dir, &hello, cluster_key, s->sim,
+                            mono_now(), error, error_size);
+    if (result) return result;
+    result = neighbours_open(&s->neighbours, s->config, zone_index, s->options->run_dir, &hello, cluster_key, s->sim,
+                             registrar_directory(s->registrar), mono_now(), error, error_size);
     if (result) return result;
     return edges_open(&s->edges, s->config, zone_index, s->options->run_dir, &hello, tcp ? key : NULL, s->sim,
                       reporter_book(s->reporter), mono_now(), error, error_size);
@@ -165,6 +178,8 @@ void server_close(struct server *s) {
     health_set_ready(&s->health, false);
     http_close(s->http);
     edges_close(s->edges);
+    neighbours_close(s->neighbours);
+    registrar_close(s->registrar);
     reporter_close(s->reporter);
     int recorded = recorder_close(s->recorder);
     if (recorded)
@@ -208,6 +223,7 @@ static void look_after(struct server *s, struct mono now) {
         telemetry_mirror(s->telemetry, &(struct telemetry_source){.sim = s->sim,
                                                                   .edges = s->edges,
                                                                   .reporter = s->reporter,
+                                                                  .neighbours = s->neighbours,
                                                                   .pacer = &s->pacer,
                                                                   .overload = &s->overload,
                                                                   .recording = s->is_recording});
@@ -220,6 +236,8 @@ static void run_tick(struct server *s, struct mono now) {
     struct mono at = now;
     edges_receive(s->edges, now);
     reporter_receive(s->reporter, now);
+    if (registrar_receive(s->registrar, now)) log_error("directory.no_memory", "effect=%s", LOG_QUOTE("it is not followed"));
+    neighbours_receive(s->neighbours, now);
     lap(s, TELEMETRY_RECEIVE, &at);
     sim_begin(s->sim, tick);
     for (unsigned phase = 0; phase < SIM_PHASE_COUNT; phase++) {
@@ -228,11 +246,14 @@ static void run_tick(struct server *s, struct mono now) {
     }
     sim_end(s->sim);
     lap(s, TELEMETRY_RECORD, &at);
+    neighbours_send(s->neighbours);
     edges_send(s->edges, tick);
     reporter_send(s->reporter, tick, now);
+    registrar_send(s->registrar, &(struct registrar_load){.busy_us = s->busy_us, .late_ticks = s->pacer.missed}, now);
     lap(s, TELEMETRY_SEND, &at);
     uint64_t busy_ns = mono_since_ns(at, now);
     telemetry_tick(s->telemetry, busy_ns);
+    s->busy_us = (uint32_t)(((uint64_t)s->busy_us * (BUSY_TICKS - 1) + busy_ns / NS_PER_US) / BUSY_TICKS);
     judge_load(s, busy_ns);
     look_after(s, now);
 }
@@ -255,7 +276,16 @@ static void take_core(struct server *s) {
     if (sched_setaffinity(0, sizeof set, &set)) log_warn("cpu.not_pinned", "cpu=%d error=\"%s\"", cpu, strerror(errno));
 }
 
-void server_run(struct server *s, const volatile sig_atomic_t *stopping) {
+/* is_replaced tells whether others have taken this zone for dead. */
+static bool is_replaced(const struct server *s) {
+    if (registrar_is_replaced(s->registrar)) return true;
+    for (uint32_t i = 0; registrar_link(s->registrar) && i < reporter_count(s->reporter); i++) {
+        if (reporter_lease(s->reporter, i) == REPORTER_LEASE_STALE) return true;
+    }
+    return false;
+}
+
+bool server_run(struct server *s, const volatile sig_atomic_t *stopping) {
     take_core(s);
     pacer_init(&s->pacer, s->config->world.tick_hz, mono_now(), wall_now_ns());
     s->followed_at = mono_now();
@@ -263,7 +293,7 @@ void server_run(struct server *s, const volatile sig_atomic_t *stopping) {
     char http[ADDR_TEXT_MAX];
     log_info("zone.running", "zone=%s tick_hz=%u http=%s", s->zone->name, s->config->world.tick_hz,
              addr_format(http_address(s->http), http));
-    while (!*stopping) {
+    while (!*stopping && !is_replaced(s)) {
         struct mono due = pacer_due(&s->pacer);
         bool early = mono_now().ns < due.ns;
         struct mono now = pacer_wait(due, s->zone->spin);
@@ -272,4 +302,5 @@ void server_run(struct server *s, const volatile sig_atomic_t *stopping) {
         run_tick(s, now);
     }
     log_info("zone.stopped", "zone=%s ticks_missed=%" PRIu64, s->zone->name, s->pacer.missed);
+    return !is_replaced(s);
 }

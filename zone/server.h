@@ -7,6 +7,7 @@
 #define MARCH_ZONE_SERVER_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/config.h"
@@ -22,8 +23,8 @@ struct server;
 must_check int server_open(struct server **out, const struct options *options, const struct config *config,
                            uint32_t zone_index, char *error, size_t error_size);
 
-/* server_run runs ticks until `*stopping` is set. */
-void server_run(struct server *server, const volatile sig_atomic_t *stopping);
+/* server_run runs ticks until `*stopping` is set; false where it ended because others have taken this zone for dead. */
+bool server_run(struct server *server, const volatile sig_atomic_t *stopping);
 
 void server_close(struct server *server);
 

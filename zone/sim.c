@@ -5,6 +5,7 @@
 
 #include "common/check.h"
 #include "common/net_state.h"
+#include "common/utf8.h"
 #include "zone/hash.h"
 #include "zone/input.h"
 
@@ -29,6 +30,18 @@ struct player {
     uint8_t gateway;
 };
 
+/* What neighbours are to be told of a tick, beside ghosts. */
+struct peer_news {
+    struct wire_hit hits[SIM_PEER_ITEMS_MAX];
+    struct wire_outcome outcomes[SIM_PEER_ITEMS_MAX];
+    struct wire_speech speeches[SIM_PEER_ITEMS_MAX];
+    uint8_t blob[WIRE_PEER_BLOB_MAX];
+    uint8_t hit_slots[SIM_PEER_ITEMS_MAX], outcome_slots[SIM_PEER_ITEMS_MAX];
+    uint32_t hit_count, outcome_count, speech_count, blob_len;
+    struct wire_hit hits_for[SIM_PEER_ITEMS_MAX]; /* one neighbour's, in turn */
+    struct wire_outcome outcomes_for[SIM_PEER_ITEMS_MAX];
+};
+
 /* Players by slot; `slot_of` finds the slot of a session by the index in its low half. */
 struct sim {
     struct sim_config config;
@@ -36,9 +49,17 @@ struct sim {
     uint64_t tick, last_tick;
     uint32_t step; /* ticks that this tick covers */
 
+    struct territory territory;
+    struct {
+        uint32_t id;
+        uint64_t respawn;
+    } settled[WIRE_PARTITIONS_MAX]; /* partitions whose loss of creatures was made good */
+    uint32_t settled_count;
+
     struct entities *entities;
     struct grid *grid;
     struct game *game;
+    struct ghosts *ghosts;
     struct views *views;
     struct view_entity *published;
 
@@ -56,31 +77,44 @@ struct sim {
     struct recorder *recorder;
     struct sim_watcher watcher;
     struct sim_stats stats;
+    struct peer_news news;
 };
 
 /* --- life */
 
-static struct grid_rect world_rect(struct wire_rect rect) {
-    return (struct grid_rect){rect.min_x * 65536, rect.min_y * 65536, rect.max_x * 65536, rect.max_y * 65536};
+static bool is_spare(const struct sim_config *c) {
+    return c->rect.min_x == c->rect.max_x && c->rect.min_y == c->rect.max_y && c->rect.min_x == 0 && c->rect.min_y == 0;
 }
 
 static bool config_is_sound(const struct sim_config *c) {
     bool rect = c->rect.min_x >= -WORLD_M - 1 && c->rect.min_y >= -WORLD_M - 1 && c->rect.max_x <= WORLD_M &&
                 c->rect.max_y <= WORLD_M && c->rect.max_x - c->rect.min_x >= 2 && c->rect.max_y - c->rect.min_y >= 2;
-    return rect && c->players_max >= 1 && c->entities_max <= ENTITIES_MAX && c->players_max <= c->entities_max &&
-           c->creatures <= c->entities_max - c->players_max && c->gateways_max >= 1 && c->gateways_max <= SIM_GATEWAYS_MAX &&
-           c->snapshot_hz >= 1 && c->snapshot_hz <= c->tick_hz && c->snapshot_bytes_max >= VIEW_BYTES_MIN;
+    return (rect || is_spare(c)) && c->players_max >= 1 && c->entities_max <= ENTITIES_MAX &&
+           c->players_max <= c->entities_max && c->creatures <= c->entities_max - c->players_max && c->gateways_max >= 1 &&
+           c->gateways_max <= SIM_GATEWAYS_MAX && c->snapshot_hz >= 1 && c->snapshot_hz <= c->tick_hz &&
+           c->snapshot_bytes_max >= VIEW_BYTES_MIN;
+}
+
+/* What the sim knows of the world before it is told. */
+static void first_directory(const struct sim_config *c, struct directory *d) {
+    *d = (struct directory){.is_fixed = true};
+    if (is_spare(c)) return;
+    d->partitions[d->partition_count++] = (struct wire_directory_partition){.epoch = 1,
+                                                                            .respawn = 1,
+                                                                            .rect = c->rect,
+                                                                            .id = c->zone_index,
+                                                                            .owner = c->zone_index,
+                                                                            .former = WIRE_SLOT_NONE,
+                                                                            .creatures = c->creatures};
 }
 
 static bool create_world(struct sim *sim) {
     const struct sim_config *c = &sim->config;
-    struct grid_rect rect = world_rect(c->rect);
     sim->entities = entities_create(c->entities_max, c->zone_index, c->incarnation);
-    uint32_t cell_m = GRID_CELL_M;
-    while (!(sim->grid = grid_create(rect, cell_m, c->entities_max)) && cell_m < 4096) cell_m *= 2;
-    if (!sim->entities || !sim->grid) return false;
-    struct game_config game = {.bounds = rect, .creatures = c->creatures, .seed = c->seed};
-    sim->game = game_create(&game, sim->entities, sim->grid);
+    if (!sim->entities) return false;
+    struct game_config game = {.territory = &sim->territory, .seed = c->seed};
+    sim->game = game_create(&game, sim->entities, NULL);
+    sim->ghosts = sim->game ? ghosts_create(sim->entities, sim->game, c->tick_hz) : NULL;
     struct views_config views = {.clients_max = c->players_max,
                                  .entities_max = c->entities_max,
                                  .slots_max = c->view_max,
@@ -89,10 +123,57 @@ static bool create_world(struct sim *sim) {
                                  .yaw_error_max = YAW_ERROR};
     sim->views = views_create(&views);
     sim->published = aligned_alloc(64, (c->entities_max * sizeof *sim->published + 63) / 64 * 64);
-    if (!sim->game || !sim->views || !sim->published) return false;
+    if (!sim->game || !sim->ghosts || !sim->views || !sim->published) return false;
     memset(sim->published, 0, c->entities_max * sizeof *sim->published);
-    grid_build(sim->grid, sim->entities->alive, sim->entities->count, sim->entities->x, sim->entities->y);
+    struct directory first;
+    first_directory(c, &first);
+    return sim_set_directory(sim, &first) == 0;
+}
+
+/* The grid covers what the zone has, and what can be seen from there. */
+static struct grid *grid_of(const struct sim *sim) {
+    struct grid_rect rect;
+    int32_t margin = (int32_t)(sim->config.view_radius_m + GRID_CELL_M) * 65536;
+    if (!territory_reach(&sim->territory, margin, &rect)) rect = (struct grid_rect){0, 0, 65536, 65536};
+    struct grid *grid;
+    uint32_t cell_m = GRID_CELL_M;
+    while (!(grid = grid_create(rect, cell_m, sim->config.entities_max)) && cell_m < 4096) cell_m *= 2;
+    return grid;
+}
+
+/* is_due tells whether a partition's creatures are to be made good: it lost them since its owner has it, and that was not
+ * done yet. */
+static bool is_due(struct sim *sim, const struct wire_directory_partition *p) {
+    if (p->owner != sim->territory.slot || p->respawn < p->epoch) return false;
+    uint32_t i = 0;
+    while (i < sim->settled_count && sim->settled[i].id != p->id) i++;
+    if (i < sim->settled_count && sim->settled[i].respawn >= p->respawn) return false;
+    if (i == WIRE_PARTITIONS_MAX) i = 0; /* ids that are long gone make room */
+    if (i == sim->settled_count) sim->settled_count++;
+    sim->settled[i].id = p->id;
+    sim->settled[i].respawn = p->respawn;
     return true;
+}
+
+int sim_set_directory(struct sim *sim, const struct directory *directory) {
+    if (sim->recorder) recorder_directory(sim->recorder, directory);
+    territory_set(&sim->territory, directory, sim->config.zone_index);
+    struct grid *grid = grid_of(sim);
+    if (!grid) return MARCH_ERR_SYSTEM;
+    game_set_grid(sim->game, grid);
+    grid_destroy(sim->grid);
+    sim->grid = grid;
+    for (uint32_t i = 0; i < directory->partition_count; i++) {
+        if (is_due(sim, &directory->partitions[i]))
+            sim->stats.creatures_born += game_settle(sim->game, &directory->partitions[i]);
+    }
+    const struct entities *e = sim->entities;
+    grid_build(sim->grid, e->alive, e->count, e->x, e->y);
+    return 0;
+}
+
+const struct territory *sim_territory(const struct sim *sim) {
+    return &sim->territory;
 }
 
 static bool create_players(struct sim *sim) {
@@ -143,6 +224,7 @@ void sim_destroy(struct sim *sim) {
     free(sim->players);
     free(sim->published);
     views_destroy(sim->views);
+    ghosts_destroy(sim->ghosts);
     game_destroy(sim->game);
     grid_destroy(sim->grid);
     entities_destroy(sim->entities);
@@ -201,7 +283,7 @@ static void send_welcome(struct sim *sim, const struct player *p) {
                                                       .tick_hz = (uint16_t)c->tick_hz,
                                                       .snapshot_hz = (uint16_t)c->snapshot_hz,
                                                       .view_radius_m = (uint16_t)c->view_radius_m,
-                                                      .rect = c->rect}};
+                                                      .rect = directory_world(&sim->territory.directory)}};
     memcpy(message.welcome.zone, c->name, sizeof message.welcome.zone);
     send_message(sim, p, &message);
 }
@@ -321,18 +403,10 @@ void sim_ack(struct sim *sim, uint32_t gateway, uint64_t session, uint16_t snaps
     if (p) view_ack(sim->views, slot_of(sim, p), snapshot_seq);
 }
 
-/* Lets every player in earshot hear, the speaker too. The text is packed once for each gateway. */
-static void say(struct sim *sim, struct player *speaker, const char *text) {
-    uint64_t debt_ticks = speaker->speech_tick > sim->tick ? speaker->speech_tick - sim->tick : 0;
-    if (debt_ticks > SIM_SAY_TICKS * (SIM_SAY_BURST - 1)) {
-        sim->stats.says_limited++;
-        return;
-    }
-    speaker->speech_tick = sim->tick + debt_ticks + SIM_SAY_TICKS;
+/* Lets every player in earshot of a place hear. The text is packed once for each gateway. */
+static void hear(struct sim *sim, int32_t x, int32_t y, const struct wire_heard *heard) {
     const struct entities *e = sim->entities;
-    struct wire_server_message message = {.kind = WIRE_SERVER_HEARD,
-                                          .heard = {.entity = e->id[speaker->index], .player = speaker->id}};
-    memcpy(message.heard.text, text, sizeof message.heard.text);
+    struct wire_server_message message = {.kind = WIRE_SERVER_HEARD, .heard = *heard};
     struct wire_bytes bytes;
     int error = wire_server_message_pack(sim->builder, &message, &bytes);
     CHECK(error == 0);
@@ -342,13 +416,38 @@ static void say(struct sim *sim, struct player *speaker, const char *text) {
     int64_t reach = game_earshot(sim->game);
     for (uint32_t i = 0; i < sim->active_count; i++) {
         const struct player *p = &sim->players[sim->active[i]];
-        int64_t dx = (int64_t)e->x[p->index] - e->x[speaker->index], dy = (int64_t)e->y[p->index] - e->y[speaker->index];
+        int64_t dx = (int64_t)e->x[p->index] - x, dy = (int64_t)e->y[p->index] - y;
         if (dx * dx + dy * dy > reach * reach) continue;
         struct output *output = sim->outputs[p->gateway];
         if (!packed[p->gateway] && output_text(output, bytes, &offset[p->gateway])) continue;
         packed[p->gateway] = true;
         output_message(output, p->session, offset[p->gateway], (uint32_t)bytes.len);
     }
+}
+
+/* Keeps a speech for the neighbours that are in earshot. */
+static void carry_far(struct sim *sim, int32_t x, int32_t y, const struct wire_heard *heard) {
+    struct peer_news *news = &sim->news;
+    uint32_t len = (uint32_t)strlen(heard->text);
+    if (news->speech_count == SIM_PEER_ITEMS_MAX || len > WIRE_PEER_BLOB_MAX - news->blob_len) return;
+    memcpy(news->blob + news->blob_len, heard->text, len);
+    news->speeches[news->speech_count++] = (struct wire_speech){
+        .speaker = heard->entity, .player = heard->player, .x = x, .y = y, .offset = news->blob_len, .len = len};
+    news->blob_len += len;
+}
+
+static void say(struct sim *sim, struct player *speaker, const char *text) {
+    uint64_t debt_ticks = speaker->speech_tick > sim->tick ? speaker->speech_tick - sim->tick : 0;
+    if (debt_ticks > SIM_SAY_TICKS * (SIM_SAY_BURST - 1)) {
+        sim->stats.says_limited++;
+        return;
+    }
+    speaker->speech_tick = sim->tick + debt_ticks + SIM_SAY_TICKS;
+    const struct entities *e = sim->entities;
+    struct wire_heard heard = {.entity = e->id[speaker->index], .player = speaker->id};
+    memcpy(heard.text, text, sizeof heard.text);
+    hear(sim, e->x[speaker->index], e->y[speaker->index], &heard);
+    carry_far(sim, e->x[speaker->index], e->y[speaker->index], &heard);
 }
 
 static void set_viewport(struct sim *sim, struct player *p, uint32_t radius_m) {
@@ -388,6 +487,125 @@ void sim_set_load(struct sim *sim, struct sim_load load) {
     sim->load = load;
 }
 
+/* --- neighbours */
+
+static void note_hit(struct sim *sim, uint32_t slot, const struct wire_hit *hit) {
+    struct peer_news *news = &sim->news;
+    if (news->hit_count == SIM_PEER_ITEMS_MAX) {
+        sim->stats.hits_lost++;
+        return;
+    }
+    news->hit_slots[news->hit_count] = (uint8_t)slot;
+    news->hits[news->hit_count++] = *hit;
+}
+
+/* A hit is done where its target is simulated. One that was handed over meanwhile is passed on to where it is now. */
+static void take_hit(struct sim *sim, const struct wire_hit *hit) {
+    const struct entities *e = sim->entities;
+    uint16_t index = entities_find(e, hit->target);
+    if (index != ENTITY_NONE && entities_is_own(e, index)) {
+        sim->stats.hits_taken++;
+        game_struck(sim->game, index, (struct game_striker){.id = hit->attacker, .player = hit->attacker_player},
+                    hit->damage);
+    } else if (index != ENTITY_NONE && hit->hops < SIM_HIT_HOPS_MAX) {
+        struct wire_hit further = *hit;
+        further.hops++;
+        sim->stats.hits_passed_on++;
+        note_hit(sim, e->ghost_of[index], &further);
+    } else {
+        sim->stats.hits_lost++;
+    }
+}
+
+static void take_outcome(struct sim *sim, const struct wire_outcome *outcome) {
+    uint16_t index = entities_find(sim->entities, outcome->attacker);
+    if (index == ENTITY_NONE || !entities_is_own(sim->entities, index) || sim->slot_of_entity[index] == SLOT_NONE) return;
+    if (outcome->experience > 0) game_gain(sim->game, index, outcome->experience);
+}
+
+static void take_speech(struct sim *sim, const struct wire_speech *speech, const uint8_t *blob) {
+    struct wire_heard heard = {.entity = speech->speaker, .player = speech->player};
+    const char *text = (const char *)blob + speech->offset;
+    if (!utf8_text_valid(text, speech->len, WIRE_TEXT_MAX)) return;
+    memcpy(heard.text, text, speech->len);
+    hear(sim, speech->x, speech->y, &heard);
+}
+
+void sim_peer_take(struct sim *sim, uint32_t slot, const struct wire_peer_batch *b) {
+    CHECK(slot < WIRE_WORKERS_MAX && slot != sim->config.zone_index);
+    if (sim->recorder) recorder_peer(sim->recorder, slot, b);
+    if (b->reset) ghosts_reset(sim->ghosts, slot, sim->tick);
+    ghosts_take(sim->ghosts, slot, b->tick, sim->tick, b->ghosts, b->ghost_count);
+    ghosts_take_gone(sim->ghosts, slot, sim->tick, b->gone, b->gone_count);
+    for (uint32_t i = 0; i < b->hit_count; i++) take_hit(sim, &b->hits[i]);
+    for (uint32_t i = 0; i < b->outcome_count; i++) take_outcome(sim, &b->outcomes[i]);
+    for (uint32_t i = 0; i < b->speech_count; i++) take_speech(sim, &b->speeches[i], b->blob);
+}
+
+void sim_peer_lost(struct sim *sim, uint32_t slot) {
+    CHECK(slot < WIRE_WORKERS_MAX);
+    if (sim->recorder) recorder_peer_lost(sim->recorder, slot);
+    ghosts_reset(sim->ghosts, slot, sim->tick);
+}
+
+/* Players' hits and what others gained go to whichever zones have those they concern. */
+static void note_hits(struct sim *sim) {
+    const struct entities *e = sim->entities;
+    uint32_t count;
+    const struct game_hit *hits = game_hits(sim->game, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        uint16_t slot = sim->slot_of_entity[hits[i].attacker];
+        struct wire_hit hit = {.target = e->id[hits[i].target],
+                               .attacker = e->id[hits[i].attacker],
+                               .attacker_player = slot != SLOT_NONE ? sim->players[slot].id : 0,
+                               .damage = hits[i].damage};
+        sim->stats.hits_sent++;
+        note_hit(sim, e->ghost_of[hits[i].target], &hit);
+    }
+}
+
+static void note_outcomes(struct sim *sim) {
+    struct peer_news *news = &sim->news;
+    uint32_t count;
+    const struct game_outcome *outcomes = game_outcomes(sim->game, &count);
+    for (uint32_t i = 0; i < count && news->outcome_count < SIM_PEER_ITEMS_MAX; i++) {
+        uint16_t attacker = entities_find(sim->entities, outcomes[i].attacker);
+        if (attacker == ENTITY_NONE) continue;
+        news->outcome_slots[news->outcome_count] = sim->entities->ghost_of[attacker];
+        news->outcomes[news->outcome_count++] = (struct wire_outcome){.attacker = outcomes[i].attacker,
+                                                                      .target = outcomes[i].target,
+                                                                      .experience = outcomes[i].experience,
+                                                                      .killed = outcomes[i].killed};
+    }
+}
+
+void sim_look(struct sim *sim, struct sightings *sightings, uint32_t slot, struct wire_peer_batch *batch) {
+    struct peer_news *news = &sim->news;
+    struct sightings_world world = {.entities = sim->entities,
+                                    .grid = sim->grid,
+                                    .territory = &sim->territory,
+                                    .tick = sim->tick,
+                                    .view_radius = (int32_t)sim->config.view_radius_m * 65536};
+    batch->tick = sim->tick;
+    sightings_look(sightings, &world, batch);
+    for (uint32_t i = 0; i < news->hit_count; i++) {
+        if (news->hit_slots[i] == slot) news->hits_for[batch->hit_count++] = news->hits[i];
+    }
+    for (uint32_t i = 0; i < news->outcome_count; i++) {
+        if (news->outcome_slots[i] == slot) news->outcomes_for[batch->outcome_count++] = news->outcomes[i];
+    }
+    batch->hits = news->hits_for;
+    batch->outcomes = news->outcomes_for;
+    batch->speeches = news->speeches;
+    batch->speech_count = news->speech_count;
+    batch->blob = news->blob;
+    batch->blob_len = news->blob_len;
+}
+
+void sim_looked(struct sim *sim) {
+    sim->news.hit_count = sim->news.outcome_count = sim->news.speech_count = sim->news.blob_len = 0;
+}
+
 /* --- a tick */
 
 void sim_begin(struct sim *sim, uint64_t tick) {
@@ -397,6 +615,7 @@ void sim_begin(struct sim *sim, uint64_t tick) {
     sim->last_tick = sim->tick;
     sim->tick = tick;
     for (uint32_t g = 0; g < sim->config.gateways_max; g++) output_clear_snapshots(sim->outputs[g]);
+    ghosts_update(sim->ghosts, tick);
 }
 
 /* The wire's 0, 1, 2 are -1, 0, 1; 3 means nothing and stands still. */
@@ -423,6 +642,11 @@ static void run_movement(struct sim *sim) {
     grid_build(sim->grid, e->alive, e->count, e->x, e->y);
 }
 
+static void tell_loot(struct sim *sim, uint64_t player, const struct game_event *event) {
+    sim->stats.loots++;
+    if (sim->watcher.loot) sim->watcher.loot(sim->watcher.context, player, event);
+}
+
 static void tell_event(struct sim *sim, uint16_t slot, const struct game_event *event) {
     const struct player *p = &sim->players[slot];
     switch (event->type) {
@@ -432,10 +656,7 @@ static void tell_event(struct sim *sim, uint16_t slot, const struct game_event *
         break;
     case GAME_EVENT_RESPAWNED: send_message(sim, p, &(struct wire_server_message){.kind = WIRE_SERVER_RESPAWNED}); break;
     case GAME_EVENT_PROGRESS: send_progress(sim, p); break;
-    case GAME_EVENT_LOOT:
-        sim->stats.loots++;
-        if (sim->watcher.loot) sim->watcher.loot(sim->watcher.context, slot, event);
-        break;
+    case GAME_EVENT_LOOT: tell_loot(sim, p->id, event); break;
     }
 }
 
@@ -443,9 +664,15 @@ static void tell_events(struct sim *sim) {
     uint32_t count;
     const struct game_event *events = game_events(sim->game, &count);
     for (uint32_t i = 0; i < count; i++) {
+        if (events[i].index == ENTITY_NONE) {
+            tell_loot(sim, events[i].player, &events[i]);
+            continue;
+        }
         uint16_t slot = sim->slot_of_entity[events[i].index];
         if (slot != SLOT_NONE) tell_event(sim, slot, &events[i]); /* else it has left since */
     }
+    note_hits(sim);
+    note_outcomes(sim);
     game_events_clear(sim->game);
 }
 
@@ -540,7 +767,7 @@ uint64_t sim_hash(const struct sim *sim) {
     hash = hash_word(hash, e->count);
     for (uint32_t i = 0; i < e->count; i++) {
         uint16_t n = e->alive[i];
-        hash = hash_word(hash, e->id[n]);
+        hash = hash_word(hash, e->id[n] ^ (uint64_t)(uint8_t)~e->ghost_of[n]);
         hash = hash_pair(hash, e->x[n], e->y[n]);
         hash = hash_word(hash, (uint64_t)(uint16_t)e->vx[n] << 48 | (uint64_t)(uint16_t)e->vy[n] << 32 |
                                    (uint64_t)e->kind[n] << 24 | (uint64_t)e->yaw[n] << 16 | (uint64_t)e->health[n] << 8 |
@@ -610,6 +837,10 @@ struct entities *sim_entities(struct sim *sim) {
 
 const struct sim_stats *sim_stats(const struct sim *sim) {
     return &sim->stats;
+}
+
+const struct ghosts_stats *sim_ghosts_stats(const struct sim *sim) {
+    return ghosts_stats(sim->ghosts);
 }
 
 const struct views_stats *sim_views_stats(const struct sim *sim) {

@@ -2,8 +2,8 @@
  *
  * Between ticks the shell tells what the gateways said: sim_attach, sim_detach, sim_input, sim_ack, sim_message, and what
  * persist said: sim_effect, in the order it came. A tick is sim_begin, then the phases in the order of the enum; sim_tick
- * does both. The shell runs the phases itself where it times them. After the tick, output(s) hold what each gateway is to be
- * sent.
+ * does both. What neighbours say comes between ticks as well: sim_peer_take, sim_peer_lost. The shell runs the phases itself
+ * where it times them. After the tick, output(s) hold what each gateway is to be sent.
  *
  *   inputs     each player's next command goes to the rules
  *   rules      timers, creatures' minds
@@ -31,9 +31,12 @@
 #include "schemas/wire.h"
 #include "zone/entities.h"
 #include "zone/game.h"
+#include "zone/ghosts.h"
 #include "zone/grid.h"
 #include "zone/output.h"
 #include "zone/record.h"
+#include "zone/sightings.h"
+#include "zone/territory.h"
 #include "zone/view.h"
 
 #define SIM_STEP_MAX     4  /* ticks that one step may cover */
@@ -45,11 +48,11 @@
 struct sim_config {
     char name[WIRE_NAME_MAX + 1];
     uint16_t zone_index;
-    uint16_t incarnation; /* goes into entity ids */
-    struct wire_rect rect;
+    uint16_t incarnation;  /* goes into entity ids */
+    struct wire_rect rect; /* the partition that it has at first; all 0: none, it is a spare */
     uint64_t seed;
     uint64_t start_tick;
-    uint32_t creatures;
+    uint32_t creatures; /* of that partition */
     uint32_t players_max;
     uint32_t entities_max;
     uint32_t gateways_max;
@@ -85,6 +88,9 @@ enum sim_detach_reason {
     SIM_DETACH_STALE = 2 /* the player has a newer session */
 };
 
+#define SIM_PEER_ITEMS_MAX 1024 /* hits and outcomes for all neighbours in a tick: more are lost, and counted */
+#define SIM_HIT_HOPS_MAX   3
+
 struct sim_stats {
     uint64_t attached;
     uint64_t attach_refused;
@@ -98,6 +104,8 @@ struct sim_stats {
     uint64_t deaths;
     uint64_t loots;
     uint64_t effects;
+    uint64_t creatures_born; /* when partitions came */
+    uint64_t hits_sent, hits_taken, hits_passed_on, hits_lost;
     uint64_t snapshots;
     uint64_t snapshots_no_room;
 };
@@ -116,7 +124,7 @@ struct sim_player {
 struct sim_watcher {
     void *context;
     void (*left)(void *context, uint32_t slot); /* the player in the slot is about to leave */
-    void (*loot)(void *context, uint32_t slot, const struct game_event *event);
+    void (*loot)(void *context, uint64_t player, const struct game_event *event); /* who may be in another zone */
 };
 
 struct sim;
@@ -131,6 +139,12 @@ void sim_set_recorder(struct sim *sim, struct recorder *recorder);
 
 void sim_set_watcher(struct sim *sim, const struct sim_watcher *watcher);
 const struct sim_watcher *sim_watcher_of(const struct sim *sim);
+
+/* sim_set_directory gives the sim another version of the world, between ticks: what it owns may come and go. Creatures that
+ * a partition lost are born anew where the directory says so. Allocates a grid. */
+must_check int sim_set_directory(struct sim *sim, const struct directory *directory);
+
+const struct territory *sim_territory(const struct sim *sim);
 
 /* --- between ticks. `gateway` is below gateways_max. The result of an attach goes into the gateway's output. */
 
@@ -158,6 +172,22 @@ void sim_drop_gateway(struct sim *sim, uint32_t gateway);
 void sim_set_connected(struct sim *sim, uint32_t gateway, bool connected);
 
 void sim_set_load(struct sim *sim, struct sim_load load);
+
+/* --- zones that are neighbours. `slot` is theirs. */
+
+/* sim_peer_take does what a neighbour tells after one of its ticks: ghosts, hits on our entities, what ours gained there,
+ * speech. */
+void sim_peer_take(struct sim *sim, uint32_t slot, const struct wire_peer_batch *batch);
+
+/* sim_peer_lost says that a neighbour is away, or begins anew: its ghosts go on for a moment, then they are gone. */
+void sim_peer_lost(struct sim *sim, uint32_t slot);
+
+/* sim_look fills in what a neighbour is to be told after a tick: ghosts and gone, hits, outcomes, speeches. The arrays are
+ * the sim's and the sightings', valid until the next tick. */
+void sim_look(struct sim *sim, struct sightings *sightings, uint32_t slot, struct wire_peer_batch *batch);
+
+/* sim_looked forgets what was to be told: after every neighbour had its look. */
+void sim_looked(struct sim *sim);
 
 /* --- a tick */
 
@@ -194,6 +224,7 @@ uint32_t sim_gateways(const struct sim *sim);
 /* sim_entities is for tests and benchmarks, which may place entities between ticks. */
 struct entities *sim_entities(struct sim *sim);
 const struct sim_stats *sim_stats(const struct sim *sim);
+const struct ghosts_stats *sim_ghosts_stats(const struct sim *sim);
 const struct views_stats *sim_views_stats(const struct sim *sim);
 
 #endif

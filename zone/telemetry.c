@@ -61,6 +61,18 @@ enum counter {
     GRANTS_LOST,
     GRANTS_REFUSED,
     ANSWERS_UNKNOWN,
+    GHOSTS_TOLD,
+    GHOSTS_NO_ROOM,
+    GHOSTS_LIMBO_ENDED,
+    HITS_SENT,
+    HITS_TAKEN,
+    HITS_LOST,
+    CREATURES_BORN,
+    PEER_BATCHES_SENT,
+    PEER_BATCHES_REFUSED,
+    PEER_UNHEARD,
+    PEER_BAD,
+    PEER_LOSSES,
     COUNTER_COUNT
 };
 
@@ -119,6 +131,18 @@ static const struct {
     [GRANTS_LOST] = {"march_zone_grants_lost_total", "Loot given up for lack of room"},
     [GRANTS_REFUSED] = {"march_zone_grants_refused_total", "Loot that persist refused for good"},
     [ANSWERS_UNKNOWN] = {"march_zone_persist_answers_unknown_total", "Answers of persist to nothing that is asked now"},
+    [GHOSTS_TOLD] = {"march_zone_ghosts_told_total", "Updates of ghosts taken from neighbours"},
+    [GHOSTS_NO_ROOM] = {"march_zone_ghosts_no_room_total", "Updates of ghosts for which there was no room"},
+    [GHOSTS_LIMBO_ENDED] = {"march_zone_ghosts_forsaken_total", "Ghosts that no zone told of any more"},
+    [HITS_SENT] = {"march_zone_hits_sent_total", "Hits on ghosts, told to their zones"},
+    [HITS_TAKEN] = {"march_zone_hits_taken_total", "Hits told by neighbours"},
+    [HITS_LOST] = {"march_zone_hits_lost_total", "Hits on what nobody has any more, or for lack of room"},
+    [CREATURES_BORN] = {"march_zone_creatures_born_total", "Creatures made for partitions that lacked them"},
+    [PEER_BATCHES_SENT] = {"march_zone_peer_batches_sent_total", "Batches to neighbours"},
+    [PEER_BATCHES_REFUSED] = {"march_zone_peer_batches_refused_total", "Batches to neighbours that the bus had no room for"},
+    [PEER_UNHEARD] = {"march_zone_peer_batches_unheard_total", "Batches of zones that the directory does not list"},
+    [PEER_BAD] = {"march_zone_peer_messages_bad_total", "Messages from neighbours that were malformed or out of place"},
+    [PEER_LOSSES] = {"march_zone_peer_losses_total", "Connections to neighbours that ended"},
 };
 
 struct telemetry {
@@ -127,7 +151,7 @@ struct telemetry {
     struct histogram *tick, *wake, *phases[TELEMETRY_PHASE_COUNT];
     struct metric_counter *counters[COUNTER_COUNT];
     struct metric_gauge *players, *entities, *level, *gateways, *number, *recording, *persists, *pending, *departed, *grants,
-        *stale;
+        *stale, *ghosts, *neighbours, *directory, *partitions;
 };
 
 static const char *phase_name(uint32_t phase) {
@@ -161,6 +185,10 @@ static void register_all(struct telemetry *t) {
     t->pending = metrics_gauge(m, "march_zone_attaches_waiting", "Attaches that wait for persist", NULL);
     t->departed = metrics_gauge(m, "march_zone_departed_waiting", "Last states of players that are not durable", NULL);
     t->grants = metrics_gauge(m, "march_zone_grants_waiting", "Loot that persist has not answered for", NULL);
+    t->ghosts = metrics_gauge(m, "march_zone_ghosts", "Entities of other zones that are shown here", NULL);
+    t->neighbours = metrics_gauge(m, "march_zone_neighbours_up", "Zones connected, and listed in the directory", NULL);
+    t->directory = metrics_gauge(m, "march_zone_directory_version", "Version of the directory", NULL);
+    t->partitions = metrics_gauge(m, "march_zone_partitions", "Partitions of the world that this zone owns", NULL);
     t->stale = metrics_gauge(m, "march_zone_leases_stale", "Persists for which a newer zone has the partition", NULL);
 }
 
@@ -302,11 +330,41 @@ static void mirror_reporter(struct telemetry *t, const struct reporter *reporter
     gauge_set(t->stale, stale);
 }
 
+static void mirror_neighbours(struct telemetry *t, struct sim *sim, const struct neighbours *neighbours) {
+    const struct sim_stats *s = sim_stats(sim);
+    const struct ghosts_stats *g = sim_ghosts_stats(sim);
+    struct neighbours_stats n = neighbours_stats(neighbours);
+    struct link_stats links = neighbours_link_stats(neighbours);
+    counter_set(t->counters[GHOSTS_TOLD], g->told);
+    counter_set(t->counters[GHOSTS_NO_ROOM], g->no_room);
+    counter_set(t->counters[GHOSTS_LIMBO_ENDED], g->limbo_ended);
+    counter_set(t->counters[HITS_SENT], s->hits_sent);
+    counter_set(t->counters[HITS_TAKEN], s->hits_taken);
+    counter_set(t->counters[HITS_LOST], s->hits_lost);
+    counter_set(t->counters[CREATURES_BORN], s->creatures_born);
+    counter_set(t->counters[PEER_BATCHES_SENT], n.batches_sent);
+    counter_set(t->counters[PEER_BATCHES_REFUSED], n.batches_refused);
+    counter_set(t->counters[PEER_UNHEARD], n.unheard);
+    counter_set(t->counters[PEER_BAD], links.bad);
+    counter_set(t->counters[PEER_LOSSES], links.losses);
+    gauge_set(t->ghosts, sim_entities(sim)->ghost_count);
+    gauge_set(t->neighbours, neighbours_count(neighbours));
+}
+
+static void mirror_directory(struct telemetry *t, const struct directory *directory, uint32_t slot) {
+    int64_t owned = 0;
+    for (uint32_t i = 0; i < directory->partition_count; i++) owned += directory->partitions[i].owner == slot;
+    gauge_set(t->directory, (int64_t)directory->version);
+    gauge_set(t->partitions, owned);
+}
+
 void telemetry_mirror(struct telemetry *t, const struct telemetry_source *source) {
     mirror_sim(t, source->sim);
     mirror_edges(t, source->edges);
     mirror_reporter(t, source->reporter);
     mirror_book(t, reporter_book(source->reporter));
+    if (source->neighbours) mirror_neighbours(t, source->sim, source->neighbours);
+    mirror_directory(t, &sim_territory(source->sim)->directory, sim_territory(source->sim)->slot);
     counter_set(t->counters[MISSED], source->pacer->missed);
     gauge_set(t->number, (int64_t)source->pacer->tick);
     gauge_set(t->level, source->overload->level);
@@ -328,9 +386,11 @@ int telemetry_status(void *context, char *buf, size_t size) {
                 gauge_value(t->number), gauge_value(t->players), gauge_value(t->entities));
     text_append(&text,
                 "\"gateways_up\":%" PRId64 ",\"overload_level\":%" PRId64 ",\"recording\":%s,"
-                "\"persists_held\":%" PRId64 ",",
+                "\"persists_held\":%" PRId64 ",\"ghosts\":%" PRId64 ",\"neighbours_up\":%" PRId64
+                ",\"directory_version\":%" PRId64 ",\"partitions\":%" PRId64 ",",
                 gauge_value(t->gateways), gauge_value(t->level), gauge_value(t->recording) ? "true" : "false",
-                gauge_value(t->persists));
+                gauge_value(t->persists), gauge_value(t->ghosts), gauge_value(t->neighbours), gauge_value(t->directory),
+                gauge_value(t->partitions));
     append_times(&text, "tick_us", t->tick);
     append_times(&text, "wake_delay_us", t->wake);
     text_append(&text, "\"phases_us\":{");

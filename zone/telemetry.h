@@ -12,6 +12,7 @@
 
 #include "common/metrics.h"
 #include "zone/edge.h"
+#include "zone/neighbours.h"
 #include "zone/overload.h"
 #include "zone/pacer.h"
 #include "zone/reporter.h"
@@ -33,6 +34,7 @@ struct telemetry_source {
     struct sim *sim;
     const struct edges *edges;
     const struct reporter *reporter;
+    const struct neighbours *neighbours; /* or NULL */
     const struct pacer *pacer;
     const struct overload *overload;
     bool recording;

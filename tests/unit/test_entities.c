@@ -82,12 +82,63 @@ static void test_entities_random_churn_matches_naive_twin(void **state) {
     entities_destroy(e);
 }
 
+static void test_entities_ghosts_are_found_by_id_and_become_own_in_place(void **state) {
+    (void)state;
+    struct entities *e = entities_create(4, 1, 1);
+    uint16_t own, ghost;
+    assert_int_equal(entities_spawn(e, 1, 0, 0, &own), 0);
+    assert_int_equal(entities_spawn_as(e, 77, 3, 2, 5, 6, &ghost), 0);
+    assert_true(entities_is_own(e, own) && !entities_is_own(e, ghost));
+    assert_int_equal(e->ghost_count, 1);
+    assert_int_equal(entities_find(e, 77), ghost);
+    assert_int_equal(entities_find(e, e->id[own]), own);
+    assert_int_equal(entities_find(e, 78), ENTITY_NONE);
+    struct entity_handle handle = entities_handle(e, ghost);
+    entities_set_ghost(e, ghost, ENTITY_OWN);
+    assert_int_equal(e->ghost_count, 0);
+    assert_int_equal(entities_index(e, handle), ghost);
+    entities_remove(e, ghost);
+    assert_int_equal(entities_find(e, 77), ENTITY_NONE);
+    entities_destroy(e);
+}
+
+/* Ids that collide in the table, in every order of removal. */
+static void test_entities_find_survives_any_order_of_removals(void **state) {
+    (void)state;
+    enum { COUNT = 64 };
+    struct entities *e = entities_create(COUNT, 0, 0);
+    uint64_t random = 12345;
+    for (int round = 0; round < 200; round++) {
+        uint64_t ids[COUNT];
+        for (uint32_t i = 0; i < COUNT; i++) {
+            uint16_t index;
+            random = random * 6364136223846793005u + 1442695040888963407u;
+            ids[i] = (uint64_t)round << 32 | (random >> 40) << 8 | i; /* low bits alike: long runs */
+            assert_int_equal(entities_spawn_as(e, ids[i], (uint8_t)(i % 3), 1, 0, 0, &index), 0);
+        }
+        for (uint32_t left = COUNT; left > 0; left--) {
+            random = random * 6364136223846793005u + 1442695040888963407u;
+            uint32_t n = (uint32_t)(random >> 33) % left;
+            uint16_t index = entities_find(e, ids[n]);
+            assert_int_not_equal(index, ENTITY_NONE);
+            entities_remove(e, index);
+            assert_int_equal(entities_find(e, ids[n]), ENTITY_NONE);
+            ids[n] = ids[left - 1];
+            for (uint32_t i = 0; i + 1 < left; i++) assert_true(e->id[entities_find(e, ids[i])] == ids[i]);
+        }
+        assert_int_equal(e->ghost_count, 0);
+    }
+    entities_destroy(e);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_entities_spawn_and_remove_keep_indices),
         cmocka_unit_test(test_entities_handle_of_removed_entity_finds_nothing),
         cmocka_unit_test(test_entities_ids_name_zone_and_incarnation_and_never_repeat),
         cmocka_unit_test(test_entities_random_churn_matches_naive_twin),
+        cmocka_unit_test(test_entities_ghosts_are_found_by_id_and_become_own_in_place),
+        cmocka_unit_test(test_entities_find_survives_any_order_of_removals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,6 +15,7 @@
 enum { ENTITIES = 256 };
 
 struct world {
+    struct territory *territory;
     struct entities *entities;
     struct grid *grid;
     struct game *game;
@@ -22,10 +23,15 @@ struct world {
 };
 
 static struct world world_create(uint32_t creatures) {
-    struct grid_rect bounds = {M(-64), M(0), M(64), M(128)};
-    struct world w = {.entities = entities_create(ENTITIES, 0, 0), .grid = grid_create(bounds, 16, ENTITIES), .tick = 1000};
-    w.game = game_create(&(struct game_config){.bounds = bounds, .creatures = creatures, .seed = 42}, w.entities, w.grid);
+    struct directory directory = {
+        .partition_count = 1, .partitions = {{.rect = {-64, 0, 64, 128}, .former = WIRE_SLOT_NONE, .creatures = creatures}}};
+    struct world w = {
+        .territory = calloc(1, sizeof *w.territory), .entities = entities_create(ENTITIES, 0, 0), .tick = 1000};
+    territory_set(w.territory, &directory, 0);
+    w.grid = grid_create(w.territory->world, 16, ENTITIES);
+    w.game = game_create(&(struct game_config){.territory = w.territory, .seed = 42}, w.entities, w.grid);
     assert_non_null(w.game);
+    assert_int_equal(game_settle(w.game, &directory.partitions[0]), creatures);
     return w;
 }
 
@@ -33,6 +39,7 @@ static void world_destroy(struct world *w) {
     game_destroy(w->game);
     grid_destroy(w->grid);
     entities_destroy(w->entities);
+    free(w->territory);
 }
 
 static void run(struct world *w, uint32_t ticks) {
@@ -318,7 +325,7 @@ static void test_game_loot_holds_to_the_table_of_kinds(void **state) {
     uint32_t with_item = 0;
     for (unsigned i = 0; i < 2000; i++) {
         game_events_clear(w.game);
-        game_reward(w.game, p, creature);
+        game_reward(w.game, p, (struct game_striker){0}, creature);
         struct game_event event;
         assert_int_equal(events_of(&w, GAME_EVENT_LOOT, &event), 1);
         if (event.item_kind == 0) {
@@ -348,7 +355,7 @@ static void test_game_level_rises_with_experience(void **state) {
     struct game_character last = {.hit_points = 60, .experience = 90};
     uint16_t p;
     assert_int_equal(game_join(w.game, &last, &p), 0);
-    game_reward(w.game, p, w.game->creatures[0].index);
+    game_reward(w.game, p, (struct game_striker){0}, w.game->creatures[0].index);
     struct game_character now = game_character(w.game, p);
     assert_int_equal(now.level, 2);
     assert_int_equal(now.hit_points, 60 + LEVEL_HEALTH);
@@ -363,7 +370,7 @@ static void test_game_experience_stops_at_its_limit(void **state) {
     struct game_character last = {.hit_points = 60, .experience = UINT64_MAX};
     uint16_t p;
     assert_int_equal(game_join(w.game, &last, &p), 0);
-    game_reward(w.game, p, w.game->creatures[0].index);
+    game_reward(w.game, p, (struct game_striker){0}, w.game->creatures[0].index);
     assert_true(game_character(w.game, p).experience == EXPERIENCE_MAX);
     world_destroy(&w);
 }
@@ -417,6 +424,96 @@ static void test_game_healing_stops_at_full_health_and_does_not_wake_the_dead(vo
     world_destroy(&w);
 }
 
+static uint16_t ghost_at(struct world *w, uint64_t id, uint8_t kind, int32_t x, int32_t y) {
+    uint16_t index;
+    assert_int_equal(entities_spawn_as(w->entities, id, 7, kind, x, y, &index), 0);
+    w->entities->health[index] = 255;
+    game_haunt(w->game, index);
+    return index;
+}
+
+static void test_game_hit_on_a_ghost_is_told_and_does_nothing_here(void **state) {
+    (void)state;
+    struct world w = world_create(0);
+    uint16_t p = join_at(&w, M(0), M(64)), ghost = ghost_at(&w, 99, GAME_KIND_PLAYER, M(1), M(64));
+    game_input(w.game, p, (struct game_input){.buttons = GAME_BUTTON_STRIKE, .aim = 0});
+    run(&w, 1);
+    uint32_t count;
+    const struct game_hit *hits = game_hits(w.game, &count);
+    assert_int_equal(count, 1);
+    assert_true(hits[0].target == ghost && hits[0].attacker == p && hits[0].damage == PLAYER_STRIKE_DAMAGE);
+    assert_int_equal(w.entities->health[ghost], 255);
+    game_events_clear(w.game);
+    game_hits(w.game, &count);
+    assert_int_equal(count, 0);
+    world_destroy(&w);
+}
+
+static void test_game_kill_from_another_zone_is_worth_loot_here_and_experience_there(void **state) {
+    (void)state;
+    struct world w = world_create(1);
+    uint16_t creature = w.game->creatures[0].index;
+    game_struck(w.game, creature, (struct game_striker){.id = 50, .player = 5}, CREATURE_HEALTH - 1);
+    game_struck(w.game, creature, (struct game_striker){.id = 50, .player = 5}, 10);
+    game_struck(w.game, creature, (struct game_striker){.id = 50, .player = 5}, 10); /* dead: nothing */
+    uint32_t count;
+    const struct game_outcome *outcomes = game_outcomes(w.game, &count);
+    assert_int_equal(count, 2);
+    assert_true(!outcomes[0].killed && outcomes[0].experience == 0);
+    assert_true(outcomes[1].killed && outcomes[1].experience == CREATURE_EXPERIENCE && outcomes[1].attacker == 50);
+    const struct game_event *events = game_events(w.game, &count);
+    assert_int_equal(count, 1);
+    assert_true(events[0].type == GAME_EVENT_LOOT && events[0].index == ENTITY_NONE && events[0].player == 5);
+    uint16_t p = join_at(&w, M(0), M(64));
+    game_gain(w.game, p, CREATURE_EXPERIENCE);
+    assert_int_equal(game_character(w.game, p).experience, CREATURE_EXPERIENCE);
+    world_destroy(&w);
+}
+
+static void test_game_carried_entities_go_on_as_they_were(void **state) {
+    (void)state;
+    struct world a = world_create(3), b = world_create(0);
+    uint16_t creature = a.game->creatures[1].index, p = join_at(&a, M(0), M(64));
+    game_hurt(a.game, creature, 7, p);
+    game_gain(a.game, p, 450);
+    game_hurt(a.game, p, 30, p);
+    const uint16_t sources[] = {creature, p};
+    for (int i = 0; i < 2; i++) {
+        uint8_t bytes[WIRE_CARRIED_RULES_BYTES], again[WIRE_CARRIED_RULES_BYTES];
+        uint16_t from = sources[i], to;
+        game_carry(a.game, from, bytes);
+        assert_int_equal(
+            entities_spawn_as(b.entities, a.entities->id[from] + 1000, ENTITY_OWN, a.entities->kind[from], 0, 0, &to), 0);
+        assert_int_equal(game_arrive(b.game, to, bytes), 0);
+        game_carry(b.game, to, again);
+        assert_memory_equal(bytes, again, sizeof bytes);
+        assert_int_equal(b.entities->health[to], a.entities->health[from]);
+        game_depart(a.game, from);
+    }
+    assert_int_equal(game_creatures(a.game), 2);
+    assert_int_equal(game_creatures(b.game), 1);
+    world_destroy(&a);
+    world_destroy(&b);
+}
+
+static void test_game_settle_makes_good_what_a_partition_lacks(void **state) {
+    (void)state;
+    struct world w = world_create(10);
+    struct wire_directory_partition partition = w.territory->directory.partitions[0];
+    assert_int_equal(game_settle(w.game, &partition), 0);
+    for (int i = 0; i < 4; i++) {
+        uint16_t index = game_creature(w.game, 0);
+        game_depart(w.game, index);
+        entities_remove(w.entities, index);
+    }
+    assert_int_equal(game_settle(w.game, &partition), 4);
+    partition.rect = (struct wire_rect){0, 0, 64, 128}; /* a part of it: those at home there count */
+    uint32_t before = game_creatures(w.game), there = 0;
+    for (uint32_t i = 0; i < before; i++) there += w.game->creatures[i].home_x >= 0;
+    assert_int_equal(game_settle(w.game, &partition), 10 - there);
+    world_destroy(&w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_game_walk_is_as_fast_in_all_directions),
@@ -430,6 +527,10 @@ int main(void) {
         cmocka_unit_test(test_game_creature_chases_and_kills_who_is_near),
         cmocka_unit_test(test_game_creature_wanders_near_home_and_never_through_walls),
         cmocka_unit_test(test_game_creature_rises_at_home),
+        cmocka_unit_test(test_game_hit_on_a_ghost_is_told_and_does_nothing_here),
+        cmocka_unit_test(test_game_kill_from_another_zone_is_worth_loot_here_and_experience_there),
+        cmocka_unit_test(test_game_carried_entities_go_on_as_they_were),
+        cmocka_unit_test(test_game_settle_makes_good_what_a_partition_lacks),
         cmocka_unit_test(test_angle_sine_and_direction_agree_with_known_values),
         cmocka_unit_test(test_game_killing_a_creature_gives_experience_and_loot_once),
         cmocka_unit_test(test_game_killing_a_player_gives_nothing),

@@ -215,7 +215,7 @@ static struct wire_attached last_answer(struct fixture *f) {
 
 static void kill_one(struct fixture *f, uint32_t slot) {
     struct game_event event = {.type = GAME_EVENT_LOOT, .gold = 3, .item_kind = ITEM_KIND_HERB, .item_count = 2};
-    sim_watcher_of(f->sim)->loot(f->book, slot, &event);
+    sim_watcher_of(f->sim)->loot(f->book, sim_player_in(f->sim, slot).player, &event);
 }
 
 static void test_reporter_claims_the_lease_then_loads_and_restores(void **state) {

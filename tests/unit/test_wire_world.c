@@ -109,7 +109,7 @@ static void test_wire_fences_round_trip_both_ways(void **state) {
 }
 
 static void test_wire_peer_batch_round_trips(void **state) {
-    struct wire_ghost ghosts[] = {{.id = 1, .player = 2, .x = -3, .y = 4, .vx = -5, .kind = 6, .action = 7}, {.id = 8}};
+    struct wire_ghost ghosts[] = {{.id = 1, .x = -3, .y = 4, .vx = -5, .kind = 6, .action = 7}, {.id = 8}};
     struct wire_ghost_gone gone[] = {{.id = 9, .reason = WIRE_GONE_HANDED}};
     struct wire_hit hits[] = {{.target = 1, .attacker = 2, .attacker_player = 3, .damage = 4, .hops = 1}};
     struct wire_outcome outcomes[] = {{.attacker = 1, .target = 2, .experience = 3, .killed = 1}};

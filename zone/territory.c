@@ -1,0 +1,48 @@
+#include "zone/territory.h"
+
+static int64_t area_of(const struct grid_rect *r) {
+    return ((int64_t)r->x_max - r->x_min) / 65536 * (((int64_t)r->y_max - r->y_min) / 65536);
+}
+
+void territory_set(struct territory *t, const struct directory *directory, uint32_t slot) {
+    *t = (struct territory){.slot = slot, .directory = *directory};
+    t->world = territory_rect(directory_world(directory));
+    int64_t filled = 0;
+    for (uint32_t i = 0; i < directory->partition_count; i++) {
+        struct grid_rect rect = territory_rect(directory->partitions[i].rect);
+        filled += area_of(&rect);
+    }
+    t->is_whole = filled == area_of(&t->world);
+}
+
+bool territory_is_world(const struct territory *t, int32_t x, int32_t y) {
+    const struct grid_rect *w = &t->world;
+    bool inside = x >= w->x_min && x < w->x_max && y >= w->y_min && y < w->y_max;
+    return inside && (t->is_whole || directory_at(&t->directory, x, y));
+}
+
+uint32_t territory_owner(const struct territory *t, int32_t x, int32_t y) {
+    const struct wire_directory_partition *partition = directory_at(&t->directory, x, y);
+    return partition ? partition->owner : WIRE_SLOT_NONE;
+}
+
+static int32_t clamped(int64_t position) {
+    return position < INT32_MIN ? INT32_MIN : position > INT32_MAX ? INT32_MAX : (int32_t)position;
+}
+
+bool territory_reach(const struct territory *t, int32_t margin, struct grid_rect *rect) {
+    bool any = false;
+    for (uint32_t i = 0; i < t->directory.partition_count; i++) {
+        if (!territory_keeps(&t->directory.partitions[i], t->slot)) continue;
+        struct grid_rect r = territory_rect(t->directory.partitions[i].rect);
+        r = (struct grid_rect){clamped((int64_t)r.x_min - margin), clamped((int64_t)r.y_min - margin),
+                               clamped((int64_t)r.x_max + margin), clamped((int64_t)r.y_max + margin)};
+        if (!any) *rect = r;
+        any = true;
+        if (r.x_min < rect->x_min) rect->x_min = r.x_min;
+        if (r.y_min < rect->y_min) rect->y_min = r.y_min;
+        if (r.x_max > rect->x_max) rect->x_max = r.x_max;
+        if (r.y_max > rect->y_max) rect->y_max = r.y_max;
+    }
+    return any;
+}

@@ -1,0 +1,48 @@
+/* territory.h: the world as one zone sees it: which part of it is its own, whose the others are, and where it ends.
+ *
+ * It is made of a version of the directory and changes only with it. Nothing is a wall but the edge of the world: places
+ * that no partition has. A zone owns any number of partitions, or none: then it is a spare.
+ *
+ * The directory's partitions are few, so places are looked up by walking over them; the common questions, whether a step
+ * stays in the world and whether a place is still mine, are answered by one rectangle first.
+ */
+#ifndef MARCH_ZONE_TERRITORY_H
+#define MARCH_ZONE_TERRITORY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "schemas/directory.h"
+#include "zone/grid.h"
+
+struct territory {
+    uint32_t slot;
+    struct grid_rect world; /* the least rectangle around all partitions */
+    bool is_whole;          /* they fill it */
+    struct directory directory;
+};
+
+/* territory_set makes it what `directory` says of `slot`. */
+void territory_set(struct territory *territory, const struct directory *directory, uint32_t slot);
+
+/* territory_is_world tells whether a place (Q16.16 metres) belongs to any partition. */
+bool territory_is_world(const struct territory *territory, int32_t x, int32_t y);
+
+/* territory_owner returns the slot that owns a place, WIRE_SLOT_NONE where nobody does. */
+uint32_t territory_owner(const struct territory *territory, int32_t x, int32_t y);
+
+/* territory_keeps tells whether a partition is of interest to a slot: its own, or one that it still hands over. */
+static inline bool territory_keeps(const struct wire_directory_partition *partition, uint32_t slot) {
+    return partition->owner == slot || partition->former == slot;
+}
+
+/* territory_reach returns the least rectangle around what is of interest to the zone itself, `margin` (Q16.16) further out
+ * on each side; false where nothing is. */
+bool territory_reach(const struct territory *territory, int32_t margin, struct grid_rect *rect);
+
+/* territory_rect is a rectangle of metres in Q16.16; its far sides are not part of it. */
+static inline struct grid_rect territory_rect(struct wire_rect rect) {
+    return (struct grid_rect){rect.min_x * 65536, rect.min_y * 65536, rect.max_x * 65536, rect.max_y * 65536};
+}
+
+#endif
