@@ -54,11 +54,12 @@ SCHEMAS   := $(OUT)/libschemas.a
 GATEWAY   := $(OUT)/libgateway.a
 ZONE      := $(OUT)/libzone.a
 PERSIST   := $(OUT)/libpersist.a
+MATCHMAKER := $(OUT)/libmatchmaker.a
 CLIENT    := $(OUT)/libclient.a
 SWARM     := $(OUT)/libswarm.a
 TOOLLIB   := $(OUT)/libzonectl.a
 FIXTURES  := $(OUT)/libfixtures.a
-ALL_LIBS  := $(GATEWAY) $(ZONE) $(SWARM) $(TOOLLIB) $(PERSIST) $(CLIENT) $(SCHEMAS) $(COMMON)
+ALL_LIBS  := $(GATEWAY) $(ZONE) $(MATCHMAKER) $(SWARM) $(TOOLLIB) $(PERSIST) $(CLIENT) $(SCHEMAS) $(COMMON)
 
 UNIT_BINS  := $(patsubst tests/unit/%.c,$(OUT)/tests/%,$(wildcard tests/unit/test_*.c))
 BENCH_BINS := $(patsubst tests/bench/%.c,$(OUT)/bench/%,$(wildcard tests/bench/bench_*.c))
@@ -78,7 +79,7 @@ deps: ## install the Debian packages that are missing
 	@tools/deps.sh $(PACKAGES)
 
 fmt: deps ## format every C and C++ source
-	@find $(wildcard common schemas gateway zone persist tools tests) -name '*.[ch]' -o -name '*.cc' | xargs -P$(JOBS) -n16 clang-format -i
+	@find $(wildcard common schemas gateway zone matchmaker persist tools tests) -name '*.[ch]' -o -name '*.cc' | xargs -P$(JOBS) -n16 clang-format -i
 
 lint: deps ## formatting, headers alone, direction of includes, cppcheck, shellcheck
 	@CC="$(CC)" JOBS=$(JOBS) tools/lint.sh
@@ -116,6 +117,7 @@ $(SCHEMAS): $(call lib_obj,schemas) $(WIRE_OBJ); $(library)
 $(GATEWAY): $(call lib_obj,gateway); $(library)
 $(ZONE): $(call lib_obj,zone); $(library)
 $(PERSIST): $(call lib_obj,persist) $(OUT)/gen/migrations.o; $(library)
+$(MATCHMAKER): $(call lib_obj,matchmaker); $(library)
 $(CLIENT): $(call lib_obj,tools/client) ; $(library)
 $(SWARM): $(call lib_obj,tools/swarm); $(library)
 $(TOOLLIB): $(call lib_obj,tools/zonectl); $(library)
@@ -166,7 +168,7 @@ install: client-lib ## install the client library's header, libraries and pkg-co
 
 # Fuzzers are built by clang from the sources, so that coverage reaches into the libraries.
 FUZZ_CFLAGS := -std=c17 -O1 -g -D_GNU_SOURCE -I. -Ibuild/fuzz/gen -I$(PQ_INCLUDE) -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
-FUZZ_SRC    := $(foreach d,common schemas gateway zone persist tools/client,$(call lib_src,$(d)))
+FUZZ_SRC    := $(foreach d,common schemas gateway zone matchmaker persist tools/client,$(call lib_src,$(d)))
 FUZZ_OBJ    := $(patsubst %.c,build/fuzz/%.o,$(FUZZ_SRC)) build/fuzz/gen/migrations.o $(patsubst %.cc,build/fuzz/%.o,$(wildcard schemas/*.cc))
 build/fuzz/libfuzzed.a: $(FUZZ_OBJ); $(library)
 build/fuzz/gen/%_generated.h: schemas/%.fbs
