@@ -42,7 +42,7 @@ LIBS_zonectl := -lcurl
 LIBS_persist := -lcurl
 
 # Sources by folder. Everything but main.c of a process is a library, so that tests can link it.
-PROCESSES := gateway zone persist
+PROCESSES := gateway zone persist matchmaker
 lib_src    = $(filter-out %/main.c %/example.c,$(wildcard $(1)/*.c))
 lib_obj    = $(patsubst %.c,$(OUT)/%.o,$(call lib_src,$(1)))
 FBS       := $(wildcard schemas/*.fbs)
@@ -131,6 +131,7 @@ endef
 $(OUT)/bin/gateway: $(OUT)/gateway/main.o $(GATEWAY) $(SCHEMAS) $(COMMON); $(program)
 $(OUT)/bin/zone: $(OUT)/zone/main.o $(ZONE) $(SCHEMAS) $(COMMON); $(program)
 $(OUT)/bin/persist: $(OUT)/persist/main.o $(PERSIST) $(SCHEMAS) $(COMMON); $(program)
+$(OUT)/bin/matchmaker: $(OUT)/matchmaker/main.o $(MATCHMAKER) $(SCHEMAS) $(COMMON); $(program)
 $(OUT)/bin/zonectl: $(OUT)/tools/zonectl/main.o $(TOOLLIB) $(PERSIST) $(SCHEMAS) $(COMMON); $(program)
 $(OUT)/bin/swarm: $(OUT)/tools/swarm/main.o $(SWARM) $(CLIENT) $(SCHEMAS) $(COMMON); $(program)
 $(OUT)/tools/client/example.o: CPPFLAGS += -Itools/client

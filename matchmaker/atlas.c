@@ -341,19 +341,20 @@ static const struct {
     const char *code, *text;
 } ANSWERS[ATLAS_ANSWER_COUNT] = {
     [ATLAS_DONE] = {"done", "done"},
-    [ATLAS_STARTING] = {"starting", "the matchmaker has only begun: it waits for zones to report"},
+    [ATLAS_STARTING] = {"starting", "the matchmaker has only begun, and waits for zones to report"},
     [ATLAS_UNKNOWN] = {"not_found", "there is no such zone, gateway or partition"},
     [ATLAS_AWAY] = {"away", "does not run, or is not connected"},
-    [ATLAS_NO_SPARE] = {"no_spare", "no spare zone is free to take over: start one (zonectl scale spares) or undrain one"},
+    [ATLAS_NO_SPARE] = {"no_spare", "no spare zone is free to take over"},
     [ATLAS_NOT_DRAINING] = {"not_draining", "is not being drained"},
-    [ATLAS_UNOWNED] = {"unowned", "has no owner: it waits for a spare zone"},
-    [ATLAS_BUSY] = {"busy", "is being handed over: try again when that is done"},
-    [ATLAS_DRAINING] = {"draining", "belongs to a zone that is being drained"},
+    [ATLAS_UNOWNED] = {"unowned", "has no owner, and waits for a spare zone"},
+    [ATLAS_BUSY] = {"busy", "is being handed over, try again when that is done"},
+    [ATLAS_DRAINING] = {"draining", "is of a zone that is being drained"},
     [ATLAS_TOO_SMALL] = {"too_small", "is too small to be split"},
     [ATLAS_TOO_MANY] = {"too_many", "there are as many partitions as there can be"},
-    [ATLAS_SAME] = {"same", "is the same partition"},
+    [ATLAS_SAME] = {"same", "can't be merged into itself"},
     [ATLAS_APART] = {"apart", "the two don't make one rectangle"},
     [ATLAS_LAST_GATEWAY] = {"last_gateway", "no other gateway takes new sessions"},
+    [ATLAS_OWNS_NOTHING] = {"owns_nothing", "is a zone without a partition"},
 };
 
 const char *atlas_answer_code(enum atlas_answer answer) {

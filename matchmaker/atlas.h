@@ -153,7 +153,8 @@ enum atlas_answer {
     ATLAS_SAME = 11,
     ATLAS_APART = 12,
     ATLAS_LAST_GATEWAY = 13,
-    ATLAS_ANSWER_COUNT = 14
+    ATLAS_OWNS_NOTHING = 14,
+    ATLAS_ANSWER_COUNT = 15
 };
 
 void atlas_init(struct atlas *atlas, const struct atlas_config *config, struct mono now);
@@ -181,7 +182,7 @@ enum atlas_answer atlas_merge(struct atlas *atlas, uint32_t into, uint32_t from)
 enum atlas_answer atlas_drain_gateway(struct atlas *atlas, uint32_t index, struct mono now);
 enum atlas_answer atlas_undrain_gateway(struct atlas *atlas, uint32_t index);
 
-/* atlas_answer_code and atlas_answer_text return a word for programs, and a sentence without its subject. */
+/* atlas_answer_code and atlas_answer_text return a word for programs, and what is said after a name and a colon. */
 const char *atlas_answer_code(enum atlas_answer answer);
 const char *atlas_answer_text(enum atlas_answer answer);
 
