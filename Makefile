@@ -139,6 +139,9 @@ $(OUT)/bin/example: $(OUT)/tools/client/example.o $(CLIENT) $(SCHEMAS) $(COMMON)
 $(OUT)/tests/%: $(OUT)/tests/unit/%.o $(FIXTURES) $(ALL_LIBS)
 	@mkdir -p $(@D)
 	$(Q)echo "  $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -lcurl -lcmocka -o $@
+$(OUT)/tests/fake_member: $(OUT)/tests/system/fake_member.o $(SCHEMAS) $(COMMON) # a stand-in in system tests
+	@mkdir -p $(@D)
+	$(Q)echo "  $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 $(OUT)/bench/%: $(OUT)/tests/bench/%.o $(FIXTURES) $(ALL_LIBS)
 	@mkdir -p $(@D)
 	$(Q)echo "  $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -lcurl -o $@
@@ -249,7 +252,7 @@ run-fuzz_%: build/fuzz/fuzz_%
 # System tests run real processes, found by MARCH_BIN_DIR; SYSTEM_MODE=release tests what is shipped.
 SYSTEM_MODE ?= test
 test-system: ## run the system tests by pytest against the programs of SYSTEM_MODE
-	@$(MAKE) --no-print-directory -j$(JOBS) MODE=$(SYSTEM_MODE) build
+	@$(MAKE) --no-print-directory -j$(JOBS) MODE=$(SYSTEM_MODE) build build/$(SYSTEM_MODE)/tests/fake_member
 	@MARCH_BIN_DIR=$(CURDIR)/build/$(SYSTEM_MODE)/bin $(PYTEST) -q -p no:cacheprovider tests/system
 
 # Bots play while everything around them is killed, stopped and cut off, by a schedule that a seed draws.
