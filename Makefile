@@ -42,7 +42,7 @@ LIBS_zonectl := -lcurl
 LIBS_persist := -lcurl
 
 # Sources by folder. Everything but main.c of a process is a library, so that tests can link it.
-PROCESSES := gateway zone persist
+PROCESSES := gateway zone persist matchmaker
 lib_src    = $(filter-out %/main.c %/example.c,$(wildcard $(1)/*.c))
 lib_obj    = $(patsubst %.c,$(OUT)/%.o,$(call lib_src,$(1)))
 FBS       := $(wildcard schemas/*.fbs)
@@ -54,11 +54,12 @@ SCHEMAS   := $(OUT)/libschemas.a
 GATEWAY   := $(OUT)/libgateway.a
 ZONE      := $(OUT)/libzone.a
 PERSIST   := $(OUT)/libpersist.a
+MATCHMAKER := $(OUT)/libmatchmaker.a
 CLIENT    := $(OUT)/libclient.a
 SWARM     := $(OUT)/libswarm.a
 TOOLLIB   := $(OUT)/libzonectl.a
 FIXTURES  := $(OUT)/libfixtures.a
-ALL_LIBS  := $(GATEWAY) $(ZONE) $(SWARM) $(TOOLLIB) $(PERSIST) $(CLIENT) $(SCHEMAS) $(COMMON)
+ALL_LIBS  := $(GATEWAY) $(ZONE) $(MATCHMAKER) $(SWARM) $(TOOLLIB) $(PERSIST) $(CLIENT) $(SCHEMAS) $(COMMON)
 
 UNIT_BINS  := $(patsubst tests/unit/%.c,$(OUT)/tests/%,$(wildcard tests/unit/test_*.c))
 BENCH_BINS := $(patsubst tests/bench/%.c,$(OUT)/bench/%,$(wildcard tests/bench/bench_*.c))
@@ -78,7 +79,7 @@ deps: ## install the Debian packages that are missing
 	@tools/deps.sh $(PACKAGES)
 
 fmt: deps ## format every C and C++ source
-	@find $(wildcard common schemas gateway zone persist tools tests) -name '*.[ch]' -o -name '*.cc' | xargs -P$(JOBS) -n16 clang-format -i
+	@find $(wildcard common schemas gateway zone matchmaker persist tools tests) -name '*.[ch]' -o -name '*.cc' | xargs -P$(JOBS) -n16 clang-format -i
 
 lint: deps ## formatting, headers alone, direction of includes, cppcheck, shellcheck
 	@CC="$(CC)" JOBS=$(JOBS) tools/lint.sh
@@ -116,6 +117,7 @@ $(SCHEMAS): $(call lib_obj,schemas) $(WIRE_OBJ); $(library)
 $(GATEWAY): $(call lib_obj,gateway); $(library)
 $(ZONE): $(call lib_obj,zone); $(library)
 $(PERSIST): $(call lib_obj,persist) $(OUT)/gen/migrations.o; $(library)
+$(MATCHMAKER): $(call lib_obj,matchmaker); $(library)
 $(CLIENT): $(call lib_obj,tools/client) ; $(library)
 $(SWARM): $(call lib_obj,tools/swarm); $(library)
 $(TOOLLIB): $(call lib_obj,tools/zonectl); $(library)
@@ -129,6 +131,7 @@ endef
 $(OUT)/bin/gateway: $(OUT)/gateway/main.o $(GATEWAY) $(SCHEMAS) $(COMMON); $(program)
 $(OUT)/bin/zone: $(OUT)/zone/main.o $(ZONE) $(SCHEMAS) $(COMMON); $(program)
 $(OUT)/bin/persist: $(OUT)/persist/main.o $(PERSIST) $(SCHEMAS) $(COMMON); $(program)
+$(OUT)/bin/matchmaker: $(OUT)/matchmaker/main.o $(MATCHMAKER) $(SCHEMAS) $(COMMON); $(program)
 $(OUT)/bin/zonectl: $(OUT)/tools/zonectl/main.o $(TOOLLIB) $(PERSIST) $(SCHEMAS) $(COMMON); $(program)
 $(OUT)/bin/swarm: $(OUT)/tools/swarm/main.o $(SWARM) $(CLIENT) $(SCHEMAS) $(COMMON); $(program)
 $(OUT)/tools/client/example.o: CPPFLAGS += -Itools/client
@@ -136,6 +139,9 @@ $(OUT)/bin/example: $(OUT)/tools/client/example.o $(CLIENT) $(SCHEMAS) $(COMMON)
 $(OUT)/tests/%: $(OUT)/tests/unit/%.o $(FIXTURES) $(ALL_LIBS)
 	@mkdir -p $(@D)
 	$(Q)echo "  $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -lcurl -lcmocka -o $@
+$(OUT)/tests/fake_member: $(OUT)/tests/system/fake_member.o $(SCHEMAS) $(COMMON) # a stand-in in system tests
+	@mkdir -p $(@D)
+	$(Q)echo "  $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 $(OUT)/bench/%: $(OUT)/tests/bench/%.o $(FIXTURES) $(ALL_LIBS)
 	@mkdir -p $(@D)
 	$(Q)echo "  $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -lcurl -o $@
@@ -166,7 +172,7 @@ install: client-lib ## install the client library's header, libraries and pkg-co
 
 # Fuzzers are built by clang from the sources, so that coverage reaches into the libraries.
 FUZZ_CFLAGS := -std=c17 -O1 -g -D_GNU_SOURCE -I. -Ibuild/fuzz/gen -I$(PQ_INCLUDE) -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
-FUZZ_SRC    := $(foreach d,common schemas gateway zone persist tools/client,$(call lib_src,$(d)))
+FUZZ_SRC    := $(foreach d,common schemas gateway zone matchmaker persist tools/client,$(call lib_src,$(d)))
 FUZZ_OBJ    := $(patsubst %.c,build/fuzz/%.o,$(FUZZ_SRC)) build/fuzz/gen/migrations.o $(patsubst %.cc,build/fuzz/%.o,$(wildcard schemas/*.cc))
 build/fuzz/libfuzzed.a: $(FUZZ_OBJ); $(library)
 build/fuzz/gen/%_generated.h: schemas/%.fbs
@@ -246,7 +252,7 @@ run-fuzz_%: build/fuzz/fuzz_%
 # System tests run real processes, found by MARCH_BIN_DIR; SYSTEM_MODE=release tests what is shipped.
 SYSTEM_MODE ?= test
 test-system: ## run the system tests by pytest against the programs of SYSTEM_MODE
-	@$(MAKE) --no-print-directory -j$(JOBS) MODE=$(SYSTEM_MODE) build
+	@$(MAKE) --no-print-directory -j$(JOBS) MODE=$(SYSTEM_MODE) build build/$(SYSTEM_MODE)/tests/fake_member
 	@MARCH_BIN_DIR=$(CURDIR)/build/$(SYSTEM_MODE)/bin $(PYTEST) -q -p no:cacheprovider tests/system
 
 # Bots play while everything around them is killed, stopped and cut off, by a schedule that a seed draws.

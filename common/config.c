@@ -111,6 +111,12 @@ static const cyaml_schema_field_t MATCHMAKER_FIELDS[] = {
     CYAML_FIELD_UINT("bus_port", OPTIONAL, struct config_matchmaker, bus_port),
     CYAML_FIELD_UINT("reconnect_ms", OPTIONAL, struct config_matchmaker, reconnect_ms),
     CYAML_FIELD_UINT("silence_ms", OPTIONAL, struct config_matchmaker, silence_ms),
+    CYAML_FIELD_BOOL("balance", OPTIONAL, struct config_matchmaker, balance),
+    CYAML_FIELD_UINT("split_percent", OPTIONAL, struct config_matchmaker, split_percent),
+    CYAML_FIELD_UINT("merge_percent", OPTIONAL, struct config_matchmaker, merge_percent),
+    CYAML_FIELD_UINT("balance_hold_s", OPTIONAL, struct config_matchmaker, balance_hold_s),
+    CYAML_FIELD_UINT("balance_pause_s", OPTIONAL, struct config_matchmaker, balance_pause_s),
+    CYAML_FIELD_UINT("split_min_m", OPTIONAL, struct config_matchmaker, split_min_m),
     CYAML_FIELD_END,
 };
 
@@ -228,6 +234,11 @@ static const struct yaml_rule RULES[] = {
     INTEGER_RULE("matchmaker.bus_port", 1, 65535, 0),
     INTEGER_RULE("matchmaker.reconnect_ms", 0, 60000, 200),
     INTEGER_RULE("matchmaker.silence_ms", 200, 60000, 500),
+    INTEGER_RULE("matchmaker.split_percent", 2, 100, 80),
+    INTEGER_RULE("matchmaker.merge_percent", 1, 99, 25),
+    INTEGER_RULE("matchmaker.balance_hold_s", 1, 3600, 10),
+    INTEGER_RULE("matchmaker.balance_pause_s", 1, 3600, 30),
+    INTEGER_RULE("matchmaker.split_min_m", 16, METRES_MAX, 128),
     INTEGER_RULE("world.tick_hz", 10, 120, 60),
     INTEGER_RULE("world.snapshot_hz", 1, 120, 20),
     INTEGER_RULE("world.view_radius_m", 1, CONFIG_VIEW_RADIUS_M_MAX, 40),
@@ -425,6 +436,16 @@ static int check_journal(struct relations *r) {
     return 0;
 }
 
+/* What was merged must not be split again at once. */
+static int check_balance(struct relations *r) {
+    const struct config_matchmaker *m = &r->config->matchmaker;
+    const struct yaml_node *node = yaml_child(yaml_child(r->root, "matchmaker"), "merge_percent");
+    if (!config_has_matchmaker(r->config) || m->merge_percent < m->split_percent) return 0;
+    return fail(r, node ? node : yaml_child(r->root, "matchmaker"),
+                "matchmaker.merge_percent: expected less than split_percent = %" PRIu32 ", found %" PRIu32, m->split_percent,
+                m->merge_percent);
+}
+
 static int check_rates(struct relations *r) {
     const struct config_world *world = &r->config->world;
     const struct yaml_node *node = yaml_child(r->root, "world");
@@ -437,8 +458,8 @@ static int check_rates(struct relations *r) {
 }
 
 static int check_relations(struct relations *r) {
-    int (*const checks[])(struct relations *) = {check_names,     check_rects,   check_zone_sizes,
-                                                 check_bus_ports, check_journal, check_rates};
+    int (*const checks[])(struct relations *) = {check_names,   check_rects, check_zone_sizes, check_bus_ports,
+                                                 check_journal, check_rates, check_balance};
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
         int result = checks[i](r);
         if (result != 0) return result;

@@ -97,8 +97,13 @@ struct config_matchmaker {
     int32_t cpu;
     char bus_host[CONFIG_ADDRESS_SIZE]; /* with transport tcp: where it listens for its edges */
     uint32_t bus_port;
-    uint32_t reconnect_ms; /* after the end of its connection a process is dead */
-    uint32_t silence_ms;   /* without a report a process is dead */
+    uint32_t reconnect_ms;                 /* after the end of its connection a process is dead */
+    uint32_t silence_ms;                   /* without a report a process is dead */
+    bool balance;                          /* split what is busy, and merge it again when it is not */
+    uint32_t split_percent, merge_percent; /* of a tick that a zone is busy; that two together are */
+    uint32_t balance_hold_s;               /* it must have been so for */
+    uint32_t balance_pause_s;              /* between two changes */
+    uint32_t split_min_m;                  /* least side of what is left */
 };
 
 /* What all shards keep to. */

@@ -69,7 +69,8 @@ const struct wire_directory_partition *directory_find(const struct directory *d,
 
 bool directory_hears(const struct directory *d, uint32_t slot, uint64_t incarnation) {
     if (d->is_fixed) return true;
-    return slot < d->worker_count && incarnation != 0 && d->workers[slot].incarnation == incarnation;
+    return slot < d->worker_count && incarnation != 0 && d->workers[slot].incarnation == incarnation &&
+           d->workers[slot].state != WIRE_WORKER_AWAY;
 }
 
 bool directory_owns(const struct directory *d, uint32_t slot) {

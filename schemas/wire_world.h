@@ -54,7 +54,7 @@ enum wire_worker_state {
 };
 
 struct wire_directory_worker { /* by slot */
-    uint64_t incarnation;      /* 0: none that may be heard */
+    uint64_t incarnation;      /* may be heard unless AWAY: then it is dead and not fenced everywhere yet. 0: none */
     uint32_t state;            /* enum wire_worker_state */
     uint32_t players;
 };

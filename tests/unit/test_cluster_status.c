@@ -98,8 +98,20 @@ static void test_cluster_status_print_has_a_line_for_each_process(void **state) 
     free(text);
 }
 
+static void test_cluster_status_without_those_that_were_stopped_is_ready(void **state) {
+    (void)state;
+    struct cluster_status status = two_processes();
+    assert_false(cluster_status_ready(&status));
+    status.processes[1].state = LIFECYCLE_STOPPED;
+    assert_true(cluster_status_ready(&status));
+    status.processes[0].state = LIFECYCLE_STOPPED;
+    status.processes[0].ready = false;
+    assert_false(cluster_status_ready(&status)); /* nothing runs */
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cluster_status_without_those_that_were_stopped_is_ready),
         cmocka_unit_test(test_cluster_status_json_round_trips),
         cmocka_unit_test(test_cluster_status_json_tells_known_figures_only),
         cmocka_unit_test(test_cluster_status_parse_refuses_what_it_did_not_write),

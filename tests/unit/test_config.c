@@ -341,6 +341,37 @@ static void test_config_mistakes_in_persists_are_named(void **state) {
                  "c.yaml:4: persist.guild_window_ms: expected an integer from 1 to 1000, found \"0\"");
 }
 
+static void test_config_balance_merges_only_what_it_would_not_split_again(void **state) {
+    (void)state;
+    char text[TEXT_SIZE];
+    static const struct {
+        const char *lines, *error;
+    } table[] = {
+        {"matchmaker: {name: m, balance: true}", NULL},
+        {"matchmaker: {name: m, split_percent: 50, merge_percent: 49}", NULL},
+        {"matchmaker: {name: m, split_percent: 50, merge_percent: 50}",
+         "c.yaml:23: matchmaker.merge_percent: expected less than split_percent = 50, found 50"},
+        {"matchmaker: {name: m, split_percent: 20}",
+         "c.yaml:23: matchmaker.merge_percent: expected less than split_percent = 20, found 25"},
+        {"matchmaker: {name: m, split_min_m: 15}",
+         "c.yaml:23: matchmaker.split_min_m: expected an integer from 16 to 32767, found \"15\""},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        compose(text, 0, NULL);
+        strcat(text, table[i].lines);
+        if (table[i].error) {
+            expect_error(text, table[i].error);
+            continue;
+        }
+        struct config *config = parse_good(text);
+        assert_int_equal(config->matchmaker.balance, i == 0);
+        assert_int_equal(config->matchmaker.balance_hold_s, 10);
+        assert_int_equal(config->matchmaker.balance_pause_s, 30);
+        assert_int_equal(config->matchmaker.split_min_m, 128);
+        config_free(config);
+    }
+}
+
 static void test_config_shipped_file_loads(void **state) {
     (void)state;
     char error[CONFIG_ERROR_SIZE] = "";
@@ -373,6 +404,7 @@ int main(void) {
         cmocka_unit_test(test_config_without_persists_has_none_and_defaults),
         cmocka_unit_test(test_config_persists_are_filled_in_order),
         cmocka_unit_test(test_config_mistakes_in_persists_are_named),
+        cmocka_unit_test(test_config_balance_merges_only_what_it_would_not_split_again),
         cmocka_unit_test(test_config_shipped_file_loads),
         cmocka_unit_test(test_config_missing_file_is_named),
     };

@@ -56,6 +56,8 @@ static void test_directory_take_only_what_is_newer(void **state) {
     assert_int_equal(d.version, 2);
     assert_true(directory_hears(&d, 1, 9));
     assert_false(directory_hears(&d, 1, 8) || directory_hears(&d, 0, 0) || directory_hears(&d, 3, 9));
+    d.workers[1].state = WIRE_WORKER_AWAY; /* dead, and named only until it is fenced */
+    assert_false(directory_hears(&d, 1, 9));
 }
 
 static void test_directory_without_a_matchmaker_never_changes(void **state) {

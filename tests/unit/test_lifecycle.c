@@ -118,8 +118,28 @@ static void test_lifecycle_state_text_round_trips(void **state) {
     assert_int_equal(lifecycle_state_parse("dancing"), LIFECYCLE_COUNT);
 }
 
+static void test_lifecycle_revived_is_due_at_once(void **state) {
+    (void)state;
+    struct lifecycle l;
+    lifecycle_init(&l, (struct mono){0});
+    lifecycle_stop(&l);
+    assert_int_equal(l.state, LIFECYCLE_STOPPED);
+    assert_false(lifecycle_due(&l, (struct mono){NS_PER_S}));
+    lifecycle_revive(&l, (struct mono){NS_PER_S});
+    assert_true(lifecycle_due(&l, (struct mono){NS_PER_S}));
+    lifecycle_started(&l, (struct mono){NS_PER_S});
+    lifecycle_revive(&l, (struct mono){NS_PER_S}); /* it runs */
+    assert_int_equal(l.state, LIFECYCLE_STARTING);
+    lifecycle_died(&l, (struct mono){NS_PER_S}, 1);
+    assert_int_equal(l.state, LIFECYCLE_FAILED);
+    lifecycle_revive(&l, (struct mono){2 * NS_PER_S});
+    assert_true(lifecycle_due(&l, (struct mono){2 * NS_PER_S}));
+    assert_int_equal(l.quick_deaths, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_lifecycle_revived_is_due_at_once),
         cmocka_unit_test(test_lifecycle_init_is_due_at_once),
         cmocka_unit_test(test_lifecycle_probe_moves_between_starting_and_ready),
         cmocka_unit_test(test_lifecycle_backoff_doubles_to_its_cap),

@@ -8,9 +8,12 @@
 #define CELL_SIZE 24
 
 bool cluster_status_ready(const struct cluster_status *status) {
-    for (uint32_t i = 0; i < status->count; i++)
-        if (!status->processes[i].ready) return false;
-    return status->count > 0;
+    uint32_t ready = 0;
+    for (uint32_t i = 0; i < status->count; i++) {
+        if (!status->processes[i].ready && status->processes[i].state != LIFECYCLE_STOPPED) return false;
+        ready += status->processes[i].ready;
+    }
+    return ready > 0;
 }
 
 /* total adds up one figure, at `offset` in struct figures, of all processes that know it; NAN when none does. */

@@ -19,7 +19,7 @@
 #include "tools/zonectl/process.h"
 
 #define CLUSTER_PROCESSES_MAX                                                                                               \
-    (CONFIG_GATEWAYS_MAX + CONFIG_ZONES_MAX + CONFIG_PERSISTS_MAX + 3) /* bots, postgres, redis                             \
+    (CONFIG_GATEWAYS_MAX + CONFIG_ZONES_MAX + CONFIG_PERSISTS_MAX + 4) /* bots, matchmaker, postgres, redis                 \
                                                                         */
 
 struct process_status {
@@ -40,7 +40,7 @@ struct cluster_status {
     struct process_status processes[CLUSTER_PROCESSES_MAX];
 };
 
-/* cluster_status_ready tells whether every process is. */
+/* cluster_status_ready tells whether every process is, those apart that an operator has stopped. */
 bool cluster_status_ready(const struct cluster_status *status);
 
 /* cluster_status_players returns the players that the zones simulate, as far as known. */

@@ -38,6 +38,13 @@ void lifecycle_stop(struct lifecycle *l) {
     if (lifecycle_running(l)) l->state = LIFECYCLE_STOPPING;
 }
 
+void lifecycle_revive(struct lifecycle *l, struct mono now) {
+    if (l->state != LIFECYCLE_STOPPED && l->state != LIFECYCLE_FAILED) return;
+    l->state = LIFECYCLE_WAITING;
+    l->next_start = now;
+    l->quick_deaths = 0;
+}
+
 uint64_t lifecycle_backoff_ms(uint32_t quick_deaths) {
     CHECK(quick_deaths > 0);
     uint64_t wait_ms = LIFECYCLE_BACKOFF_FIRST_MS;

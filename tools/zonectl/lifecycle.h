@@ -6,7 +6,8 @@
  *
  * A death is quick when the process lived less than LIFECYCLE_QUICK_MS. Each quick death in a row doubles the wait before
  * the next start, from LIFECYCLE_BACKOFF_FIRST_MS to LIFECYCLE_BACKOFF_MAX_MS; as many as `deaths_max` in a row end in
- * `failed`, from which nothing leads away. Sans-I/O: the supervisor starts the process and tells what happened.
+ * `failed`. From stopped and failed only lifecycle_revive leads away. Sans-I/O: the supervisor starts the process and tells
+ * what happened.
  */
 #ifndef MARCH_ZONECTL_LIFECYCLE_H
 #define MARCH_ZONECTL_LIFECYCLE_H
@@ -56,6 +57,9 @@ void lifecycle_probed(struct lifecycle *l, bool ready);
 
 /* lifecycle_stop asks for the end: stopping when it runs, stopped at once when not. A failed process stays failed. */
 void lifecycle_stop(struct lifecycle *l);
+
+/* lifecycle_revive makes a process that is stopped or failed due at once; no effect on others. */
+void lifecycle_revive(struct lifecycle *l, struct mono now);
 
 /* lifecycle_died notes the end of the process; only when it runs. */
 void lifecycle_died(struct lifecycle *l, struct mono now, uint32_t deaths_max);

@@ -20,7 +20,7 @@ struct role_facts {
 };
 
 static const struct role_facts role_facts[] = {
-    {"bots", SIGTERM, 5},     {"gateway", SIGTERM, 5}, {"zone", SIGTERM, 5},
+    {"bots", SIGTERM, 5},     {"gateway", SIGTERM, 5}, {"matchmaker", SIGTERM, 5}, {"zone", SIGTERM, 5},
     {"persist", SIGTERM, 10}, {"redis", SIGTERM, 10},  {"postgres", SIGINT, 30},
 };
 _Static_assert(sizeof(role_facts) / sizeof(role_facts[0]) == ROLE_COUNT, "facts for each role");
@@ -49,6 +49,7 @@ int process_start(struct process *p, struct mono now, uint32_t deaths_max) {
     p->past = (struct figures_past){.known = false};
     p->http[0] = '\0';
     p->asked = false;
+    p->is_asked = false;
     ping_stop(&p->ping);
     lifecycle_started(&p->life, now);
     pid_t supervisor = getpid();

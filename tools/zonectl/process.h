@@ -20,14 +20,15 @@
 #define PROCESS_ARGS_MAX 16
 
 /* In the order in which a cluster ends: who talks to clients before who simulates, and who keeps what lasts in the end. A
- * role is started when those after it are ready, zones and gateways at once. */
+ * role is started when those after it are ready; matchmaker, zones and gateways at once. */
 enum role {
     ROLE_BOTS = 0,
     ROLE_GATEWAY = 1,
-    ROLE_ZONE = 2,
-    ROLE_PERSIST = 3,
-    ROLE_REDIS = 4,
-    ROLE_POSTGRES = 5,
+    ROLE_MATCHMAKER = 2, /* before zones, whose ends would be deaths to it */
+    ROLE_ZONE = 3,
+    ROLE_PERSIST = 4,
+    ROLE_REDIS = 5,
+    ROLE_POSTGRES = 6,
     ROLE_COUNT
 };
 
@@ -35,6 +36,8 @@ struct process {
     char name[CONFIG_NAME_SIZE];
     enum role role;
     struct lifecycle life;
+    bool is_asked;       /* by an operator to end, or to begin anew */
+    struct mono kill_at; /* then: when it had long enough */
     struct child_log log;
     pid_t pid;
     int pidfd;                      /* -1 when none runs */

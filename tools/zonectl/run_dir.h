@@ -3,6 +3,7 @@
  *     cluster.lock   held by the supervisor while it lives, its pid inside
  *     cluster.yaml   link to the configuration
  *     cluster.json   what runs, see cluster_status.h
+ *     cluster.sock   where the supervisor takes requests, see control.h
  *     cluster.key    secret of the processes among themselves, 32 bytes
  *     connect.key    secret that connect tokens are minted with, 32 bytes
  *     ipc/           sockets between processes

@@ -10,16 +10,18 @@
 #include "common/clock.h"
 #include "common/file.h"
 #include "tools/zonectl/cluster_status.h"
+#include "tools/zonectl/published.h"
 #include "tools/zonectl/run_dir.h"
 #include "tools/zonectl/scrape.h"
 #include "tools/zonectl/supervisor.h"
 #include "tools/zonectl/terminal.h"
 #include "tools/zonectl/verb.h"
+#include "tools/zonectl/world.h"
 
-#define JSON_BYTES_MAX   (1u << 20)
-#define WATCH_MS         1000
-#define PUBLISH_TRIES    10 /* the supervisor publishes right after it has started */
-#define PUBLISH_RETRY_MS 50
+#define WATCH_MS 1000
+
+/* What a request asked, in the low bits of its tag; above it the process. */
+enum question { QUESTION_READY = 0, QUESTION_METRICS = 1, QUESTION_WORLD = 2, QUESTION_BITS = 2 };
 
 struct arguments {
     const char *run_dir;
@@ -51,24 +53,10 @@ struct poller {
     const char *run_dir;
     struct scraper *scraper;
     struct cluster_status status;
+    json_t *world;                     /* the matchmaker's; NULL: there is none, or it does not answer */
     pid_t pids[CLUSTER_PROCESSES_MAX]; /* whose past is kept: another process has another past */
     struct figures_past past[CLUSTER_PROCESSES_MAX];
 };
-
-static int read_published(struct poller *p, char error[RUN_DIR_ERROR_SIZE]) {
-    char path[PATH_MAX];
-    uint8_t *bytes;
-    size_t len;
-    if (run_dir_path(path, p->run_dir, "cluster", ".json") != 0) return MARCH_ERR_INVALID;
-    int result = file_read(path, JSON_BYTES_MAX, &bytes, &len, error, RUN_DIR_ERROR_SIZE);
-    if (result != 0) return result;
-    json_t *json = json_loadb((const char *)bytes, len, 0, NULL);
-    result = json == NULL ? MARCH_ERR_INVALID : cluster_status_parse(&p->status, json);
-    if (result != 0) snprintf(error, RUN_DIR_ERROR_SIZE, "%s: not what this zonectl's supervisor writes", path);
-    json_decref(json);
-    free(bytes);
-    return result;
-}
 
 static void ask(struct poller *p, uint32_t index) {
     const struct process_status *process = &p->status.processes[index];
@@ -81,40 +69,38 @@ static void ask(struct poller *p, uint32_t index) {
         return;
     if (file_read(path, CONFIG_ADDRESS_SIZE - 1, &bytes, &len, error, sizeof(error)) != 0) return;
     bytes[strcspn((char *)bytes, "\n")] = '\0';
-    (void)!scraper_get(p->scraper, (char *)bytes, "/ready", SUPERVISOR_DEADLINE_MS, (uint64_t)index << 1);
-    (void)!scraper_get(p->scraper, (char *)bytes, "/metrics", SUPERVISOR_DEADLINE_MS, (uint64_t)index << 1 | 1);
+    uint64_t tag = (uint64_t)index << QUESTION_BITS;
+    (void)!scraper_get(p->scraper, (char *)bytes, "/ready", SUPERVISOR_DEADLINE_MS, tag | QUESTION_READY);
+    (void)!scraper_get(p->scraper, (char *)bytes, "/metrics", SUPERVISOR_DEADLINE_MS, tag | QUESTION_METRICS);
+    if (process->role == ROLE_MATCHMAKER)
+        (void)!scraper_get(p->scraper, (char *)bytes, "/status", SUPERVISOR_DEADLINE_MS, tag | QUESTION_WORLD);
     free(bytes);
 }
 
 static void take_answers(struct poller *p) {
     struct scrape_result answer;
     while (scraper_next(p->scraper, &answer)) {
-        uint32_t index = (uint32_t)(answer.tag >> 1);
+        uint32_t index = (uint32_t)(answer.tag >> QUESTION_BITS);
+        enum question question = (enum question)(answer.tag & ((1u << QUESTION_BITS) - 1));
         struct process_status *process = &p->status.processes[index];
-        if (answer.tag % 2 == 0)
-            process->ready = answer.http_status == 200;
-        else if (answer.http_status == 200)
+        if (question == QUESTION_READY) process->ready = answer.http_status == 200;
+        if (question == QUESTION_METRICS && answer.http_status == 200)
             figures_read(&process->figures, &p->past[index], answer.body, mono_now());
+        if (question == QUESTION_WORLD && answer.http_status == 200)
+            p->world = json_loadb(answer.body, answer.body_len, 0, NULL);
     }
 }
 
 /* poll_cluster fills p->status; an exit code, with the reason on standard error. */
 static int poll_cluster(struct poller *p) {
     char error[RUN_DIR_ERROR_SIZE];
-    pid_t supervisor;
-    int result = MARCH_ERR_NOT_FOUND;
-    for (int i = 0; i < PUBLISH_TRIES && result == MARCH_ERR_NOT_FOUND; i++) {
-        if (i > 0) poll(NULL, 0, PUBLISH_RETRY_MS);
-        if (run_dir_supervisor(p->run_dir, &supervisor) != 0) {
-            fprintf(stderr, "zonectl: no cluster runs in %s\n", p->run_dir);
-            return EXIT_CODE_NO_CLUSTER;
-        }
-        result = read_published(p, error);
-    }
-    if (result != 0) {
+    int code = published_read(&p->status, p->run_dir, error);
+    if (code != EXIT_CODE_OK) {
         fprintf(stderr, "zonectl: %s\n", error);
-        return EXIT_CODE_FAILED;
+        return code;
     }
+    json_decref(p->world);
+    p->world = NULL;
     for (uint32_t i = 0; i < p->status.count; i++) {
         if (p->pids[i] != p->status.processes[i].pid) p->past[i].known = false;
         p->pids[i] = p->status.processes[i].pid;
@@ -131,8 +117,10 @@ static void print(const struct poller *p, bool as_json) {
     uint64_t now_ms = wall_now_ns() / NS_PER_MS;
     if (!as_json) {
         cluster_status_print(&p->status, stdout, now_ms);
+        if (p->world != NULL) world_print(p->world, stdout);
     } else {
         json_t *json = cluster_status_json(&p->status, now_ms);
+        if (p->world != NULL) json_object_set(json, "world", p->world);
         json_dumpf(json, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
         putchar('\n');
         json_decref(json);
@@ -178,7 +166,10 @@ int verb_status(int argc, char **argv) {
         code = a.watch ? watch(p, a.json) : poll_cluster(p);
         if (!a.watch && (code == EXIT_CODE_OK || code == EXIT_CODE_NOT_READY)) print(p, a.json);
     }
-    if (p != NULL) scraper_destroy(p->scraper);
+    if (p != NULL) {
+        scraper_destroy(p->scraper);
+        json_decref(p->world);
+    }
     free(p);
     return code;
 }

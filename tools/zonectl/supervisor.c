@@ -16,13 +16,14 @@
 #include "common/clock.h"
 #include "common/file.h"
 #include "tools/zonectl/cluster_status.h"
+#include "tools/zonectl/control.h"
 #include "tools/zonectl/orphans.h"
 #include "tools/zonectl/process.h"
 #include "tools/zonectl/run_dir.h"
 #include "tools/zonectl/scrape.h"
 #include "tools/zonectl/view.h"
 
-#define FDS_MAX    (1 + 2 * CLUSTER_PROCESSES_MAX + PRIVATE_SERVER_COUNT)
+#define FDS_MAX    (2 + 2 * CLUSTER_PROCESSES_MAX + PRIVATE_SERVER_COUNT)
 #define REASON_MAX (CHILD_LOG_LINE_MAX + 256)
 
 enum phase { PHASE_STARTING = 0, PHASE_RUNNING, PHASE_STOPPING, PHASE_OVER };
@@ -41,6 +42,7 @@ struct supervisor {
     bool failed;             /* did not come up */
     char reason[REASON_MAX]; /* for who waits until it is ready */
     int signal_fd;
+    int control_fd;
     int ready_fd;
     bool changed; /* cluster.json is out of date */
     struct view view;
@@ -126,6 +128,7 @@ static int add_processes(struct supervisor *s) {
     if (s->options.private_redis && result == 0) result = add_store(s, ROLE_REDIS);
     for (uint32_t i = 0; i < config->persists_count && result == 0; i++)
         result = add_server(s, ROLE_PERSIST, config->persists[i].name);
+    if (config_has_matchmaker(config) && result == 0) result = add_server(s, ROLE_MATCHMAKER, config->matchmaker.name);
     for (uint32_t i = 0; i < config->zones_count && result == 0; i++)
         result = add_server(s, ROLE_ZONE, config->zones[i].name);
     for (uint32_t i = 0; i < config->gateways_count && result == 0; i++)
@@ -311,14 +314,19 @@ static void take_death(struct supervisor *s, struct process *p, const struct pro
     char ending[96];
     end_text(end, ending, sizeof(ending));
     if (s->phase == PHASE_STOPPING) lifecycle_stop(&p->life); /* its role's turn has not come, and need not */
+    bool to_begin_anew = p->is_asked && p->life.state != LIFECYCLE_STOPPING;
+    if (to_begin_anew) lifecycle_stop(&p->life); /* which is no death */
     lifecycle_died(&p->life, now, deaths_max(s));
+    if (to_begin_anew) lifecycle_revive(&p->life, now);
+    p->is_asked = false;
     figures_none(&p->figures);
     s->changed = true;
     const char *said = child_log_reason(&p->log);
     const char *colon = said[0] == '\0' ? "" : ": ";
     switch (p->life.state) {
     case LIFECYCLE_STOPPED:
-        if (end->signal != 0 || end->code != 0)
+        if (s->phase == PHASE_RUNNING) view_say(&s->view, "%s (pid %d) %s and stays down", p->name, (int)end->pid, ending);
+        if (s->phase != PHASE_RUNNING && (end->signal != 0 || end->code != 0))
             view_say(&s->view, "%s (pid %d) %s while ending%s%s", p->name, (int)end->pid, ending, colon, said);
         break;
     case LIFECYCLE_FAILED:
@@ -372,7 +380,7 @@ static void probe(struct supervisor *s, struct mono now) {
     bool all_ready = true;
     for (uint32_t i = 0; i < s->count; i++) {
         struct process *p = &s->processes[i];
-        all_ready = all_ready && p->life.state == LIFECYCLE_READY;
+        all_ready = all_ready && (p->life.state == LIFECYCLE_READY || p->life.state == LIFECYCLE_STOPPED);
         if (role_is_store(p->role) && lifecycle_running(&p->life)) {
             probe_store(s, p, now);
             continue;
@@ -416,6 +424,58 @@ static void take_signals(struct supervisor *s, struct mono now) {
     }
 }
 
+/* --- what operators ask */
+
+static struct process *find_process(struct supervisor *s, const char *name) {
+    for (uint32_t i = 0; i < s->count; i++)
+        if (strcmp(s->processes[i].name, name) == 0) return &s->processes[i];
+    return NULL;
+}
+
+/* ask_to_end has it killed when it does not end in its role's time. */
+static void ask_to_end(struct supervisor *s, struct process *p, struct mono now) {
+    p->is_asked = true;
+    p->kill_at = mono_add_ms(now, (uint64_t)role_stop_s(p->role) * 1000);
+    process_signal(p, role_stop_signal(p->role));
+    s->changed = true;
+}
+
+static const char *obey(struct supervisor *s, const struct control_request *request, struct mono now) {
+    struct process *p = find_process(s, request->name);
+    if (s->phase != PHASE_RUNNING) return s->phase == PHASE_STARTING ? "the cluster is starting" : "the cluster is ending";
+    if (p == NULL) return "there is no such process";
+    view_say(&s->view, "%s is to %s", p->name, control_verb_text(request->verb));
+    switch (request->verb) {
+    case CONTROL_START:
+        lifecycle_revive(&p->life, now);
+        s->changed = true;
+        break;
+    case CONTROL_STOP:
+        lifecycle_stop(&p->life);
+        ask_to_end(s, p, now);
+        break;
+    default:
+        if (!lifecycle_running(&p->life)) return "it does not run";
+        ask_to_end(s, p, now);
+    }
+    return NULL;
+}
+
+static void take_requests(struct supervisor *s, struct mono now) {
+    struct control_request request;
+    while (control_take(s->control_fd, &request)) control_answer(s->control_fd, &request, obey(s, &request, now));
+}
+
+static void kill_slow(struct supervisor *s, struct mono now) {
+    for (uint32_t i = 0; i < s->count; i++) {
+        struct process *p = &s->processes[i];
+        if (!p->is_asked || !lifecycle_running(&p->life) || !mono_reached(now, p->kill_at)) continue;
+        view_say(&s->view, "%s did not end within %u s and is killed", p->name, role_stop_s(p->role));
+        process_signal(p, SIGKILL);
+        p->kill_at = mono_add_ms(now, (uint64_t)role_stop_s(p->role) * 1000);
+    }
+}
+
 /* wait_ms returns how long nothing is to be done unless something happens. */
 static int wait_ms(const struct supervisor *s, struct mono now) {
     uint64_t ns = mono_since_ns(s->next_show, now);
@@ -433,6 +493,7 @@ static void wait_for_events(struct supervisor *s, struct mono now) {
     struct pollfd fds[FDS_MAX];
     unsigned count = 0;
     fds[count++] = (struct pollfd){.fd = s->signal_fd, .events = POLLIN};
+    fds[count++] = (struct pollfd){.fd = s->control_fd, .events = POLLIN};
     for (uint32_t i = 0; i < s->count; i++) {
         fds[count++] = (struct pollfd){.fd = s->processes[i].log.pipe[0], .events = POLLIN};
         if (s->processes[i].pidfd >= 0) fds[count++] = (struct pollfd){.fd = s->processes[i].pidfd, .events = POLLIN};
@@ -443,6 +504,7 @@ static void wait_for_events(struct supervisor *s, struct mono now) {
 
 static void take_events(struct supervisor *s, struct mono now) {
     take_signals(s, now);
+    take_requests(s, now);
     for (uint32_t i = 0; i < s->count; i++) {
         struct process_end end;
         child_log_drain(&s->processes[i].log);
@@ -459,6 +521,7 @@ static void loop(struct supervisor *s) {
         if (s->phase == PHASE_STARTING) step_starting(s, now);
         if (s->phase == PHASE_STOPPING) step_stopping(s, now);
         if (s->phase < PHASE_STOPPING) start_due(s, now);
+        if (s->phase == PHASE_RUNNING) kill_slow(s, now);
         probe(s, now);
         show(s, now);
         if (s->phase == PHASE_OVER) break;
@@ -474,7 +537,8 @@ static int open_all(struct supervisor *s) {
     if (view_open(&s->view, path, s->options.quiet) != 0) return MARCH_ERR_SYSTEM;
     s->signal_fd = open_signals();
     s->scraper = scraper_create();
-    if (s->signal_fd < 0 || s->scraper == NULL) return MARCH_ERR_SYSTEM;
+    s->control_fd = control_open(s->options.run_dir);
+    if (s->signal_fd < 0 || s->control_fd < 0 || s->scraper == NULL) return MARCH_ERR_SYSTEM;
     return add_processes(s);
 }
 
@@ -497,6 +561,7 @@ static void close_all(struct supervisor *s) {
     if (run_dir_path(path, s->options.run_dir, "cluster", ".json") == 0) (void)unlink(path);
     scraper_destroy(s->scraper);
     if (s->signal_fd >= 0) close(s->signal_fd);
+    control_close(s->control_fd, s->options.run_dir);
     view_close(&s->view);
 }
 
@@ -505,7 +570,7 @@ int supervisor_run(const struct supervisor_options *options) {
     if (s == NULL) return MARCH_ERR_SYSTEM;
     s->options = *options;
     s->ready_fd = options->ready_fd;
-    s->signal_fd = -1;
+    s->signal_fd = s->control_fd = -1;
     s->changed = true;
     s->deadline = mono_add_ms(mono_now(), SUPERVISOR_START_S * 1000);
     int result = open_all(s);

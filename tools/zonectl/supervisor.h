@@ -3,10 +3,12 @@
  *     starting ──all ready──► running ──signal──► stopping ──all gone──► over
  *         └──────a process does not come up───────────▲
  *
- * Database servers start first, then persists, then zones and gateways. While starting, SUPERVISOR_START_DEATHS_MAX quick
- * deaths of one process or SUPERVISOR_START_S in which none becomes ready end the whole cluster, with the reason. Later a
- * process that dies is restarted (lifecycle.h); one that is given up after SUPERVISOR_DEATHS_MAX quick deaths is said, and
- * the others live on. Bots start when the servers are ready.
+ * Database servers start first, then persists, then matchmaker, zones and gateways. While starting,
+ * SUPERVISOR_START_DEATHS_MAX quick deaths of one process or SUPERVISOR_START_S in which none becomes ready end the whole
+ * cluster, with the reason. Later a process that dies is restarted (lifecycle.h); one that is given up after
+ * SUPERVISOR_DEATHS_MAX quick deaths is said, and the others live on. Bots start when the servers are ready.
+ *
+ * While it runs, operators may have a process stopped, started and restarted (control.h).
  *
  * SIGINT, SIGTERM and SIGHUP end the cluster in the order of `enum role`, each at most role_stop_s, then SIGKILL.
  * A second signal kills at once. One thread, one loop, nothing in it waits but the wait.

@@ -80,15 +80,16 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     }
 }
 
-static const struct argp ARGP = {OPTIONS,
-                                 parse,
-                                 NULL,
-                                 "Starts the database servers, persists, zones and gateways of a configuration, restarts "
-                                 "those that die, and ends them all on Ctrl-C or SIGTERM."
-                                 "\v" VERB_EXIT_CODES,
-                                 NULL,
-                                 NULL,
-                                 NULL};
+static const struct argp ARGP = {
+    OPTIONS,
+    parse,
+    NULL,
+    "Starts the database servers, persists, matchmaker, zones and gateways of a configuration, restarts "
+    "those that die, and ends them all on Ctrl-C or SIGTERM."
+    "\v" VERB_EXIT_CODES,
+    NULL,
+    NULL,
+    NULL};
 
 /* bin_dir finds the folder of this program: the other programs are beside it. */
 static bool bin_dir(char out[PATH_MAX]) {

@@ -1,0 +1,204 @@
+#include "matchmaker/operator_api.h"
+
+#include <ev.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "common/check.h"
+#include "common/log.h"
+#include "matchmaker/status.h"
+
+struct operator_api {
+    struct operator_api_config config;
+    struct http *http;
+    ev_io io;
+};
+
+/* --- answers */
+
+/* reply takes the reference; NULL means that memory was short. */
+static void reply(struct operator_api *api, const struct http_request *request, unsigned status, json_t *json) {
+    char *text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+    bool fits = text && strlen(text) <= HTTP_BODY_MAX;
+    const struct http_answer answer = {.status = fits ? status : 500,
+                                       .content_type = "application/json",
+                                       .body = fits ? text : "{}",
+                                       .body_len = fits ? strlen(text) : 2,
+                                       .age_s = -1,
+                                       .retry_after_s = status == 503 ? 1 : 0};
+    http_reply(api->http, request, &answer);
+    free(text);
+    json_decref(json);
+}
+
+static void reply_error(struct operator_api *api, const struct http_request *request, unsigned status, const char *code,
+                        const char *message) {
+    reply(api, request, status, json_pack("{s:{s:s, s:s}}", "error", "code", code, "message", message));
+}
+
+static void reply_answer(struct operator_api *api, const struct http_request *request, enum atlas_answer answer,
+                         const char *what, json_t *about) {
+    if (answer == ATLAS_DONE) {
+        json_t *json = json_pack("{s:b}", "done", 1);
+        if (json) json_object_update(json, about);
+        reply(api, request, 200, json);
+    } else {
+        char message[256];
+        snprintf(message, sizeof message, "%s: %s", what, atlas_answer_text(answer));
+        unsigned status = answer == ATLAS_STARTING ? 503 : answer == ATLAS_UNKNOWN ? 404 : 409;
+        reply_error(api, request, status, atlas_answer_code(answer), message);
+    }
+    json_decref(about);
+}
+
+/* --- what a name means */
+
+static bool find_zone(const struct config *config, const char *name, uint32_t *slot) {
+    for (*slot = 0; *slot < config->zones_count; ++*slot)
+        if (strcmp(config->zones[*slot].name, name) == 0) return true;
+    return false;
+}
+
+static bool find_gateway(const struct config *config, const char *name, uint32_t *index) {
+    for (*index = 0; *index < config->gateways_count; ++*index)
+        if (strcmp(config->gateways[*index].name, name) == 0) return true;
+    return false;
+}
+
+/* find_partition takes an id, or the busiest partition of a zone. */
+static enum atlas_answer find_partition(const struct operator_api *api, const char *text, uint32_t *id) {
+    char *end;
+    uint32_t slot;
+    unsigned long number = strtoul(text, &end, 10);
+    if (text[0] >= '0' && text[0] <= '9' && *end == '\0' && number < ATLAS_NONE) {
+        *id = (uint32_t)number;
+        return ATLAS_DONE;
+    }
+    if (!find_zone(api->config.config, text, &slot)) return ATLAS_UNKNOWN;
+    *id = atlas_busiest(api->config.atlas, slot);
+    return *id == ATLAS_NONE ? ATLAS_OWNS_NOTHING : ATLAS_DONE;
+}
+
+/* --- commands */
+
+static bool read_switch(const char *body, bool *on) {
+    size_t len = strcspn(body, "\r\n");
+    *on = len == 2 && strncmp(body, "on", len) == 0;
+    bool off = len == 3 && strncmp(body, "off", len) == 0;
+    return (*on || off) && body[len + strspn(body + len, "\r\n")] == '\0';
+}
+
+static void drain(struct operator_api *api, const struct http_request *request) {
+    struct atlas *a = api->config.atlas;
+    const char *name = request->parameters[0];
+    enum atlas_answer answer = ATLAS_UNKNOWN;
+    uint32_t index;
+    bool on;
+    if (!read_switch(request->body, &on)) {
+        reply_error(api, request, 400, "bad_request", "expected a body of on or off");
+        return;
+    }
+    if (find_zone(api->config.config, name, &index)) {
+        answer = on ? atlas_drain(a, index, mono_now()) : atlas_undrain(a, index);
+    } else if (find_gateway(api->config.config, name, &index)) {
+        answer = on ? atlas_drain_gateway(a, index, mono_now()) : atlas_undrain_gateway(a, index);
+    }
+    log_info("command.drain", "name=%s on=%d answer=%s", LOG_QUOTE(name), (int)on, atlas_answer_code(answer));
+    reply_answer(api, request, answer, name, json_pack("{s:s, s:b}", "name", name, "draining", (int)on));
+}
+
+static void split(struct operator_api *api, const struct http_request *request) {
+    const char *what = request->parameters[0];
+    uint32_t id = ATLAS_NONE;
+    enum atlas_answer answer = find_partition(api, what, &id);
+    if (answer == ATLAS_DONE) answer = atlas_split(api->config.atlas, id);
+    log_info("command.split", "what=%s answer=%s", LOG_QUOTE(what), atlas_answer_code(answer));
+    const struct directory *draft = &api->config.atlas->draft;
+    uint32_t fresh = draft->partition_count == 0 ? 0 : draft->partitions[draft->partition_count - 1].id;
+    reply_answer(api, request, answer, what, json_pack("{s:I, s:I}", "partition", (json_int_t)id, "new", (json_int_t)fresh));
+}
+
+static void merge(struct operator_api *api, const struct http_request *request) {
+    const char *into = request->parameters[0], *from = request->parameters[1];
+    uint32_t into_id = ATLAS_NONE, from_id = ATLAS_NONE;
+    enum atlas_answer answer = find_partition(api, into, &into_id);
+    const char *what = into;
+    if (answer == ATLAS_DONE) {
+        answer = find_partition(api, from, &from_id);
+        what = from;
+    }
+    if (answer == ATLAS_DONE) answer = atlas_merge(api->config.atlas, into_id, from_id);
+    log_info("command.merge", "into=%s from=%s answer=%s", LOG_QUOTE(into), LOG_QUOTE(from), atlas_answer_code(answer));
+    json_t *about = answer == ATLAS_DONE
+                        ? json_pack("{s:I, s:I}", "partition", (json_int_t)into_id, "merged", (json_int_t)from_id)
+                        : NULL;
+    reply_answer(api, request, answer, what, about);
+}
+
+static void tell_status(struct operator_api *api, const struct http_request *request) {
+    reply(api, request, 200, status_json(api->config.atlas, api->config.links, api->config.config, mono_now()));
+}
+
+static void tell_directory(struct operator_api *api, const struct http_request *request) {
+    reply(api, request, 200, status_directory(api->config.atlas, api->config.config));
+}
+
+static const struct {
+    const char *pattern;
+    enum http_method method;
+    void (*answer)(struct operator_api *api, const struct http_request *request);
+} ROUTES[] = {
+    {"/status", HTTP_GET, tell_status}, {"/directory", HTTP_GET, tell_directory}, {"/v1/drain/{}", HTTP_PUT, drain},
+    {"/v1/split/{}", HTTP_PUT, split},  {"/v1/merge/{}/{}", HTTP_PUT, merge},
+};
+#define ROUTE_COUNT (sizeof ROUTES / sizeof *ROUTES)
+
+static void on_requests(struct ev_loop *loop, ev_io *io, int events) {
+    (void)loop, (void)events;
+    struct operator_api *api = io->data;
+    const struct http_request *request;
+    for (int i = 0; i < OPERATOR_API_TURN_MAX && http_take(api->http, &request) == 0; i++)
+        ROUTES[request->route].answer(api, request);
+}
+
+/* --- life */
+
+int operator_api_open(struct operator_api **out, const struct operator_api_config *config, char *error, size_t error_size) {
+    *out = NULL;
+    snprintf(error, error_size, "out of memory");
+    struct operator_api *api = calloc(1, sizeof *api);
+    if (!api) return MARCH_ERR_SYSTEM;
+    api->config = *config;
+    struct http_deferred_route deferred[ROUTE_COUNT];
+    for (size_t i = 0; i < ROUTE_COUNT; i++)
+        deferred[i] = (struct http_deferred_route){.pattern = ROUTES[i].pattern, .method = ROUTES[i].method};
+    const struct http_options options = {.listen = config->config->matchmaker.http,
+                                         .metrics = config->metrics,
+                                         .health = config->health,
+                                         .deferred = deferred,
+                                         .deferred_count = ROUTE_COUNT};
+    int result = http_open(&api->http, &options, error, error_size);
+    if (result) {
+        free(api);
+        return result;
+    }
+    ev_io_init(&api->io, on_requests, http_fd(api->http), EV_READ);
+    api->io.data = api;
+    ev_io_start(config->loop, &api->io);
+    *out = api;
+    return 0;
+}
+
+const struct addr *operator_api_address(const struct operator_api *api) {
+    return http_address(api->http);
+}
+
+void operator_api_close(struct operator_api *api) {
+    if (!api) return;
+    ev_io_stop(api->config.loop, &api->io);
+    http_close(api->http);
+    free(api);
+}

@@ -1,0 +1,147 @@
+#include "matchmaker/tally.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+
+#define SERIES_SPARE 8 /* the histogram, and the registry's own */
+
+/* Everything that is told. */
+struct shown {
+    struct atlas_stats atlas;
+    struct links_stats links;
+    uint64_t version;
+    uint32_t worker_states[WIRE_WORKER_STATE_COUNT];
+    uint32_t gateway_states[WIRE_GATEWAY_DRAINING + 1];
+    uint32_t partitions, unowned, handing, unfenced, draining, ready;
+};
+
+enum row_kind { COUNTER, GAUGE };
+
+struct row {
+    enum row_kind kind;
+    const char *name, *labels, *help;
+    size_t offset, size;
+};
+
+#define AT(field)     offsetof(struct shown, field), sizeof(((struct shown *)0)->field)
+#define STATE_HELP    "Workers by what the directory says of them"
+#define GATEWAYS_HELP "Gateways by what the directory says of them"
+#define DEATHS_HELP   "Processes that were found dead"
+#define LINKS_HELP    "Processes that are connected"
+static const struct row rows[] = {
+    {GAUGE, "march_matchmaker_ready", NULL, "1 once every partition has had an owner", AT(ready)},
+    {GAUGE, "march_matchmaker_directory_version", NULL, "Newest version of the directory", AT(version)},
+    {COUNTER, "march_matchmaker_versions_total", NULL, "Versions of the directory made", AT(atlas.versions)},
+    {COUNTER, "march_matchmaker_deaths_total", "role=\"zone\"", DEATHS_HELP, AT(atlas.worker_deaths)},
+    {COUNTER, "march_matchmaker_deaths_total", "role=\"gateway\"", DEATHS_HELP, AT(atlas.gateway_deaths)},
+    {COUNTER, "march_matchmaker_takeovers_total", NULL, "Partitions that got an owner having had none", AT(atlas.takeovers)},
+    {COUNTER, "march_matchmaker_drains_total", NULL, "Drains that were asked for", AT(atlas.drains)},
+    {COUNTER, "march_matchmaker_splits_total", NULL, "Partitions split", AT(atlas.splits)},
+    {COUNTER, "march_matchmaker_merges_total", NULL, "Partitions merged", AT(atlas.merges)},
+    {COUNTER, "march_matchmaker_fences_total", NULL, "Incarnations that every shard has fenced", AT(atlas.fences)},
+    {COUNTER, "march_matchmaker_refused_total", NULL, "Incarnations that came back after they were dropped",
+     AT(atlas.refused_workers)},
+    {GAUGE, "march_matchmaker_workers", "state=\"away\"", STATE_HELP, AT(worker_states[WIRE_WORKER_AWAY])},
+    {GAUGE, "march_matchmaker_workers", "state=\"spare\"", STATE_HELP, AT(worker_states[WIRE_WORKER_SPARE])},
+    {GAUGE, "march_matchmaker_workers", "state=\"active\"", STATE_HELP, AT(worker_states[WIRE_WORKER_ACTIVE])},
+    {GAUGE, "march_matchmaker_workers", "state=\"leaving\"", STATE_HELP, AT(worker_states[WIRE_WORKER_LEAVING])},
+    {GAUGE, "march_matchmaker_gateways", "state=\"away\"", GATEWAYS_HELP, AT(gateway_states[WIRE_GATEWAY_AWAY])},
+    {GAUGE, "march_matchmaker_gateways", "state=\"up\"", GATEWAYS_HELP, AT(gateway_states[WIRE_GATEWAY_UP])},
+    {GAUGE, "march_matchmaker_gateways", "state=\"draining\"", GATEWAYS_HELP, AT(gateway_states[WIRE_GATEWAY_DRAINING])},
+    {GAUGE, "march_matchmaker_partitions", NULL, "Partitions of the world", AT(partitions)},
+    {GAUGE, "march_matchmaker_partitions_unowned", NULL, "Partitions that nobody simulates", AT(unowned)},
+    {GAUGE, "march_matchmaker_partitions_handing_over", NULL, "Partitions with a former owner", AT(handing)},
+    {GAUGE, "march_matchmaker_unfenced", NULL, "Dead incarnations that some shard has not fenced", AT(unfenced)},
+    {GAUGE, "march_matchmaker_draining", NULL, "Zones and gateways that are drained or are being drained", AT(draining)},
+    {GAUGE, "march_matchmaker_connected", "role=\"zone\"", LINKS_HELP, AT(links.zones_up)},
+    {GAUGE, "march_matchmaker_connected", "role=\"gateway\"", LINKS_HELP, AT(links.gateways_up)},
+    {GAUGE, "march_matchmaker_connected", "role=\"persist\"", LINKS_HELP, AT(links.persists_up)},
+    {COUNTER, "march_matchmaker_messages_received_total", NULL, "Messages taken", AT(links.received)},
+    {COUNTER, "march_matchmaker_messages_bad_total", NULL, "Messages dropped: malformed, or not that peer's to say",
+     AT(links.bad)},
+    {COUNTER, "march_matchmaker_messages_sent_total", NULL, "Messages sent", AT(links.sent)},
+    {COUNTER, "march_matchmaker_messages_refused_total", NULL, "Messages that the bus had no room for, sent later",
+     AT(links.refused)},
+    {COUNTER, "march_matchmaker_connections_lost_total", NULL, "Connections that ended", AT(links.losses)},
+};
+#define ROW_COUNT (sizeof rows / sizeof rows[0])
+
+struct tally {
+    struct metrics *metrics;
+    struct histogram *step_ns;
+    struct metric_counter *counters[ROW_COUNT];
+    struct metric_gauge *gauges[ROW_COUNT];
+};
+
+struct tally *tally_create(const char *name) {
+    struct tally *g = calloc(1, sizeof *g);
+    if (!g) return NULL;
+    g->metrics = metrics_create(ROW_COUNT + SERIES_SPARE, name);
+    if (!g->metrics) {
+        free(g);
+        return NULL;
+    }
+    for (unsigned i = 0; i < ROW_COUNT; i++) {
+        const struct row *r = &rows[i];
+        if (r->kind == COUNTER) {
+            g->counters[i] = metrics_counter(g->metrics, r->name, r->help, r->labels);
+        } else {
+            g->gauges[i] = metrics_gauge(g->metrics, r->name, r->help, r->labels);
+        }
+    }
+    g->step_ns =
+        metrics_histogram(g->metrics, "march_matchmaker_step_seconds", "Time of a step of the atlas", NULL, METRIC_UNIT_NS);
+    return g;
+}
+
+void tally_destroy(struct tally *g) {
+    if (!g) return;
+    metrics_destroy(g->metrics);
+    free(g);
+}
+
+const struct metrics *tally_metrics(const struct tally *g) {
+    return g->metrics;
+}
+
+struct histogram *tally_step_ns(struct tally *g) {
+    return g->step_ns;
+}
+
+static void count_processes(struct shown *shown, const struct atlas *a) {
+    for (uint32_t i = 0; i < a->told.worker_count; i++) {
+        shown->worker_states[a->told.workers[i].state % WIRE_WORKER_STATE_COUNT]++;
+        shown->unfenced += a->workers[i].unfenced != 0;
+        shown->draining += a->workers[i].is_draining;
+    }
+    for (uint32_t i = 0; i < a->told.gateway_count; i++) {
+        shown->gateway_states[a->told.gateways[i].state % (WIRE_GATEWAY_DRAINING + 1)]++;
+        shown->draining += a->gateways[i].is_draining;
+    }
+}
+
+static uint64_t value_of(const struct shown *shown, const struct row *r) {
+    const char *at = (const char *)shown + r->offset;
+    return r->size == sizeof(uint64_t) ? *(const uint64_t *)(const void *)at : *(const uint32_t *)(const void *)at;
+}
+
+void tally_mirror(struct tally *g, const struct atlas *a, const struct links *links) {
+    struct shown shown = {.atlas = a->stats,
+                          .links = links_stats_get(links),
+                          .version = a->told.version,
+                          .partitions = a->told.partition_count,
+                          .ready = atlas_is_ready(a)};
+    count_processes(&shown, a);
+    for (uint32_t i = 0; i < a->told.partition_count; i++) {
+        shown.unowned += a->told.partitions[i].owner == WIRE_SLOT_NONE;
+        shown.handing += a->told.partitions[i].former != WIRE_SLOT_NONE;
+    }
+    for (unsigned i = 0; i < ROW_COUNT; i++) {
+        uint64_t value = value_of(&shown, &rows[i]);
+        if (rows[i].kind == COUNTER) {
+            counter_set(g->counters[i], value);
+        } else {
+            gauge_set(g->gauges[i], (int64_t)value);
+        }
+    }
+}
