@@ -36,7 +36,7 @@ static bool lists(const struct wire_directory *d, uint32_t slot, uint64_t incarn
 
 /* take_held looks at the directory of a first report; false when there is none, or none that can be used. */
 static bool take_held(struct atlas *a, const struct wire_directory *held, uint64_t version) {
-    if (version > a->newest) a->newest = version;
+    if (version > a->newest && version <= ATLAS_VERSION_MAX) a->newest = version;
     if (held->version == 0) return false;
     if (!atlas_directory_is_sound(held)) {
         log_error("directory.unsound", "version=%" PRIu64, held->version);

@@ -47,6 +47,11 @@
 #define ATLAS_SIDE_M    16 /* least side that a split leaves */
 #define ATLAS_NONE      UINT32_MAX
 
+/* What a directory of somebody else may say. */
+#define ATLAS_METRES_MAX    32768
+#define ATLAS_CREATURES_MAX (CONFIG_ENTITIES_MAX * CONFIG_ZONES_MAX)
+#define ATLAS_VERSION_MAX   ((uint64_t)INT64_MAX)
+
 _Static_assert(WIRE_WORKERS_MAX <= 64 && CONFIG_PERSISTS_MAX <= 32, "sets of slots and of shards are bits of a word");
 
 /* When partitions are split and merged without being told. */

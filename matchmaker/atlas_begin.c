@@ -8,13 +8,20 @@ static bool overlap(const struct wire_rect *a, const struct wire_rect *b) {
     return a->min_x < b->max_x && b->min_x < a->max_x && a->min_y < b->max_y && b->min_y < a->max_y;
 }
 
+static bool is_possible(const struct wire_directory_partition *p) {
+    const struct wire_rect *r = &p->rect;
+    return r->min_x >= -ATLAS_METRES_MAX && r->min_y >= -ATLAS_METRES_MAX && r->max_x <= ATLAS_METRES_MAX &&
+           r->max_y <= ATLAS_METRES_MAX && r->min_x < r->max_x && r->min_y < r->max_y && p->id != ATLAS_NONE &&
+           p->creatures <= ATLAS_CREATURES_MAX;
+}
+
 bool atlas_directory_is_sound(const struct wire_directory *d) {
     if (d->partition_count == 0 || d->partition_count > WIRE_PARTITIONS_MAX || d->worker_count > WIRE_WORKERS_MAX ||
-        d->gateway_count > WIRE_DIRECTORY_GATES_MAX)
+        d->gateway_count > WIRE_DIRECTORY_GATES_MAX || d->version > ATLAS_VERSION_MAX)
         return false;
     for (uint32_t i = 0; i < d->partition_count; i++) {
         const struct wire_directory_partition *p = &d->partitions[i];
-        if (p->id == ATLAS_NONE || p->rect.min_x >= p->rect.max_x || p->rect.min_y >= p->rect.max_y) return false;
+        if (!is_possible(p)) return false;
         for (uint32_t j = 0; j < i; j++)
             if (d->partitions[j].id == p->id || overlap(&d->partitions[j].rect, &p->rect)) return false;
     }
@@ -65,7 +72,7 @@ static void recall_partition(struct atlas *a, uint32_t index, uint64_t unfenced)
     *more = (struct atlas_partition){.lost_by = ATLAS_NONE, .into = ATLAS_NONE};
     if (!is_listed(a, p->owner)) p->owner = WIRE_SLOT_NONE;
     if (p->owner == WIRE_SLOT_NONE) more->waits = unfenced;
-    if (!is_listed(a, p->former)) p->former = WIRE_SLOT_NONE;
+    if (!is_listed(a, p->former) || p->former == p->owner) p->former = WIRE_SLOT_NONE;
     if (p->former == WIRE_SLOT_NONE) return;
     more->handing = directory_owns(&a->held, p->former) ? ATLAS_HANDING_SPLIT : ATLAS_HANDING_DRAIN;
 }

@@ -71,7 +71,7 @@ def world(tmp_path):
 
 
 @pytest.fixture
-def lasting_world(tmp_path):
+def lasting_world(tmp_path, postgres_template):
     """With two persists, which fence; their databases are there, and nobody uses them."""
     cluster = make(tmp_path, CONFIG + "persists: [{name: persist-0}, {name: persist-1}]\n")
     try:

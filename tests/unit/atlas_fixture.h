@@ -109,7 +109,8 @@ static inline void atlas_fixture_start_gateway(struct atlas_fixture *f, uint32_t
 static inline void atlas_fixture_report(struct atlas_fixture *f, uint32_t slot) {
     struct atlas_worker_fake *w = &f->workers[slot];
     if (!w->is_linked || w->is_silent) return;
-    w->report.directory = w->has_reported ? (struct wire_directory){0} : directory_view(&w->held);
+    w->report.directory = (struct wire_directory){0};
+    if (!w->has_reported) w->report.directory = directory_view(&w->held);
     w->report.version = w->held.version;
     w->report.holds = w->holds;
     w->has_reported = true;

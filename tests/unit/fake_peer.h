@@ -100,7 +100,8 @@ static inline void fake_peer_close(struct fake_peer *p) {
 }
 
 static inline void fake_peer_report(struct fake_peer *p) {
-    struct wire_directory held = p->has_reported ? (struct wire_directory){0} : directory_view(&p->held);
+    struct wire_directory held = {0};
+    if (!p->has_reported) held = directory_view(&p->held);
     struct wire_bytes bytes;
     p->report.directory = held;
     p->report.version = p->held.version;

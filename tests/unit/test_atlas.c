@@ -178,12 +178,15 @@ static void test_atlas_refuses_one_that_an_atlas_before_it_dropped(void **state)
     free(f);
 }
 
-enum spoiled { NOTHING, NO_PARTITIONS, ONE_ID_TWICE, OVERLAP, EMPTY, SPOILED_COUNT };
+enum spoiled { NOTHING, NO_PARTITIONS, ONE_ID_TWICE, OVERLAP, EMPTY, FAR_AWAY, CROWDED, LAST_VERSION, SPOILED_COUNT };
 
 static void spoil(struct directory *d, enum spoiled how) {
     if (how == NO_PARTITIONS) d->partition_count = 0;
     if (how == ONE_ID_TWICE) d->partitions[1].id = 0;
     if (how == OVERLAP) d->partitions[1].rect.min_x--;
+    if (how == FAR_AWAY) d->partitions[3].rect.max_x = 32769;
+    if (how == CROWDED) d->partitions[3].creatures = UINT32_MAX;
+    if (how == LAST_VERSION) d->version = UINT64_MAX;
     if (how == EMPTY) d->partitions[1].rect.max_x = d->partitions[1].rect.min_x;
 }
 
