@@ -204,6 +204,39 @@ static void test_bus_reader_that_stops_holds_the_sender_up(void **state) {
     pair_deinit(&p);
 }
 
+/* ring_bytes adds up what the rings of this process hold in memory; a page that both mappings have used counts twice. */
+static size_t ring_bytes(void) {
+    FILE *file = fopen("/proc/self/smaps", "r");
+    assert_non_null(file);
+    char line[512];
+    bool is_ring = false;
+    size_t sum = 0, kib, begin, end;
+    while (fgets(line, sizeof line, file)) {
+        if (sscanf(line, "%zx-%zx ", &begin, &end) == 2) is_ring = strstr(line, "march-ring") != NULL;
+        if (is_ring && sscanf(line, "Rss: %zu kB", &kib) == 1) sum += kib * 1024;
+    }
+    fclose(file);
+    return sum;
+}
+
+/* Of the megabytes that an edge has for large messages one of small messages touches little. */
+static void test_bus_small_messages_stay_in_few_pages(void **state) {
+    (void)state;
+    struct pair p;
+    pair_init(&p, false);
+    p.zone_config.frame_max_bytes = p.gateway_config.frame_max_bytes = BUS_FRAME_BYTES_MAX;
+    p.zone_config.queue_max_bytes = p.gateway_config.queue_max_bytes = 8 * BUS_FRAME_BYTES_MAX;
+    pair_open(&p);
+    connect_pair(&p);
+    static uint8_t bytes[1000];
+    for (int i = 0; i < 5000; i++) {
+        assert_int_equal(bus_send(p.gateway, bytes, sizeof bytes), 0);
+        expect_message(&p, p.zone, bytes, sizeof bytes);
+    }
+    assert_in_range(ring_bytes(), 1, 128 * 1024);
+    pair_deinit(&p);
+}
+
 /* A process that was stopped for a minute does not take that for its peer's silence. */
 static void test_bus_own_pause_is_not_held_against_the_peer(void **state) {
     (void)state;
@@ -467,6 +500,7 @@ int main(void) {
         cmocka_unit_test(test_bus_full_queue_refuses_and_keeps_order),
         cmocka_unit_test(test_bus_messages_of_every_size_flow_both_ways),
         cmocka_unit_test(test_bus_reader_that_stops_holds_the_sender_up),
+        cmocka_unit_test(test_bus_small_messages_stay_in_few_pages),
         cmocka_unit_test(test_bus_own_pause_is_not_held_against_the_peer),
         cmocka_unit_test(test_bus_descriptor_is_readable_until_all_is_taken),
         cmocka_unit_test(test_bus_messages_of_a_lost_connection_are_dropped),
