@@ -231,7 +231,7 @@ test-unit: ## build and run the unit tests (MODE=test)
 build-unit: $(UNIT_BINS)
 run-unit: $(UNIT_BINS:$(OUT)/tests/%=run-%)
 run-test_%: $(OUT)/tests/test_%
-	@start=$$(date +%s); LSAN_OPTIONS=suppressions=tests/lsan.supp:print_suppressions=0 timeout $(UNIT_TIMEOUT_S) $< >$<.log 2>&1; \
+	@start=$$(date +%s); timeout $(UNIT_TIMEOUT_S) $< >$<.log 2>&1; \
 		code=$$?; if [ $$code -eq 0 ]; then echo "ok      test_$* ($$(($$(date +%s) - start)) s)"; \
 		else echo "FAILED  test_$*: exit code $$code"; cat $<.log; fi; exit $$code
 $(OUT)/determinism: $(OUT)/tests/unit/test_determinism.o $(ZONE) $(SCHEMAS) $(COMMON)

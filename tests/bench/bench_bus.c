@@ -2,9 +2,9 @@
  *
  *   bench_bus [MESSAGES]
  *
- * Two edges in this process, over ipc and over tcp on loopback; one message is on its way at a time, as between a gateway
- * and a zone, so each pays for its wake-ups. One line of JSON for each transport and size; on tcp once with bytes that
- * compress and once with bytes that don't.
+ * Two edges in this process, over ipc and over tcp on loopback. "bus": one message is on its way at a time, as between a
+ * gateway and a zone, so each pays for its wake-ups. "bus_flow": as many as there is room for, one way. One line of JSON for
+ * each transport and size; on tcp once with bytes that compress and once with bytes that don't.
  */
 #include <poll.h>
 #include <stdio.h>
@@ -17,6 +17,7 @@
 #include "common/check.h"
 
 #define PATIENCE_MS 10000
+#define FLOW_BURST  32
 #define TCP_URL     "tcp://127.0.0.1:47613"
 
 static const uint8_t KEY[BUS_FRAME_KEY_BYTES] = {1};
@@ -116,6 +117,43 @@ static void measure(struct bench *b, const char *transport, size_t size, bool de
     free(bytes);
 }
 
+/* take_all receives what is there, or waits for it. */
+static unsigned take_all(struct bench *b, size_t size) {
+    const uint8_t *got;
+    size_t len;
+    unsigned count = 0;
+    for (; bus_receive(b->gateway, &got, &len) == 0; count++) {
+        CHECK(len == size);
+        bus_release(b->gateway);
+    }
+    if (count == 0) poll(&(struct pollfd){.fd = bus_edge_fd(b->gateway), .events = POLLIN}, 1, 1);
+    return count;
+}
+
+static void measure_flow(struct bench *b, const char *transport, size_t size, unsigned messages) {
+    uint8_t *bytes = malloc(size);
+    CHECK(bytes);
+    fill(bytes, size, true);
+    uint64_t cpu = cpu_ns();
+    struct mono start = mono_now();
+    for (unsigned sent = 0, received = 0; received < messages; received += take_all(b, size)) {
+        struct mono now = mono_now();
+        CHECK(mono_since_ns(now, start) < PATIENCE_MS * NS_PER_MS);
+        bus_update(b->gateway, now);
+        bus_update(b->zone, now);
+        drain(b->zone);
+        for (unsigned i = 0; i < FLOW_BURST && sent < messages && bus_send(b->zone, bytes, size) == 0; i++) sent++;
+    }
+    uint64_t wall = mono_since_ns(mono_now(), start);
+    cpu = cpu_ns() - cpu;
+    printf("{\"bench\": \"bus_flow\", \"transport\": \"%s\", \"dense\": true, \"bytes\": %zu, \"messages\": %u, \"cpu_us\": "
+           "%.2f, \"wall_us\": %.2f, \"per_s\": %.0f}\n",
+           transport, size, messages, (double)cpu / messages / 1e3, (double)wall / messages / 1e3,
+           messages * 1e9 / (double)wall);
+    fflush(stdout);
+    free(bytes);
+}
+
 static void run(const char *transport, const char *url, unsigned messages) {
     static const size_t sizes[] = {1024, 32768, 262144};
     struct bench b;
@@ -125,6 +163,7 @@ static void run(const char *transport, const char *url, unsigned messages) {
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         measure(&b, transport, sizes[i], true, messages);
         if (strcmp(transport, "tcp") == 0) measure(&b, transport, sizes[i], false, messages);
+        measure_flow(&b, transport, sizes[i], messages);
     }
     bus_edge_close(b.gateway);
     bus_edge_close(b.zone);

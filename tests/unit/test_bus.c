@@ -1,222 +1,16 @@
-/* test_bus.c: edges over real sockets, ipc and tcp, with a man in the middle where it matters. Time is passed in, so silence
- * is tested by telling the edges that it has passed; what sockets do is waited for as a condition. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+/* test_bus.c: edges over real sockets, ipc and tcp: what they carry, what they refuse, how connections come and go. */
+#include "tests/unit/bus_pair.h"
 
-#include <arpa/inet.h>
-#include <cmocka.h>
-#include <netinet/in.h>
-#include <nng/nng.h>
-#include <nng/protocol/pair0/pair.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
+#define DEATHS  12
+#define CALLERS 500
 
-#include "common/bus.h"
-#include "common/bus_session.h"
-
-#define MESSAGE_MAX 65536
-#define PATIENCE_MS 10000
-#define DEATHS      12
-#define CALLERS     500
-
-static const uint8_t KEY[32] = {1, 2, 3};
 static const uint8_t OTHER_KEY[32] = {3, 2, 1};
-
-/* Two edges and what they are opened with. The zone listens; the gateway dials, at another address where someone is between.
- */
-struct pair {
-    char directory[64];
-    char listen_url[128], dial_url[128];
-    struct bus_edge_config zone_config, gateway_config;
-    struct bus_edge *zone, *gateway;
-    struct mono now;
-};
-
-static struct bus_edge_config config_of(const char *url, enum bus_role role, const char *local, const char *peer) {
-    return (struct bus_edge_config){.url = url,
-                                    .role = role,
-                                    .local_name = local,
-                                    .peer_name = peer,
-                                    .key = KEY,
-                                    .frame_max_bytes = MESSAGE_MAX,
-                                    .queue_max_bytes = 4 * MESSAGE_MAX};
-}
-
-static int free_port(void) {
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof address;
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, len), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
-    close(fd);
-    return ntohs(address.sin_port);
-}
-
-static void tcp_url(char out[128]) {
-    snprintf(out, 128, "tcp://127.0.0.1:%d", free_port());
-}
-
-static void pair_init(struct pair *p, bool tcp) {
-    memset(p, 0, sizeof *p);
-    snprintf(p->directory, sizeof p->directory, "/tmp/test_bus.XXXXXX");
-    assert_non_null(mkdtemp(p->directory));
-    if (tcp) {
-        tcp_url(p->listen_url);
-    } else {
-        snprintf(p->listen_url, sizeof p->listen_url, "ipc://%s/zone-0.gateway-0", p->directory);
-    }
-    memcpy(p->dial_url, p->listen_url, sizeof p->dial_url);
-    p->zone_config = config_of(p->listen_url, BUS_LISTEN, "zone-0", "gateway-0");
-    p->gateway_config = config_of(p->dial_url, BUS_DIAL, "gateway-0", "zone-0");
-    p->now = mono_now();
-}
-
-static void pair_open(struct pair *p) {
-    assert_int_equal(bus_edge_open(&p->zone, &p->zone_config, p->now), 0);
-    assert_int_equal(bus_edge_open(&p->gateway, &p->gateway_config, p->now), 0);
-}
-
-static void pair_deinit(struct pair *p) {
-    bus_edge_close(p->gateway);
-    bus_edge_close(p->zone);
-    char path[128];
-    snprintf(path, sizeof path, "%s/zone-0.gateway-0", p->directory);
-    unlink(path);
-    assert_int_equal(rmdir(p->directory), 0);
-}
-
-static void update(struct pair *p) {
-    if (p->zone) bus_update(p->zone, p->now);
-    if (p->gateway) bus_update(p->gateway, p->now);
-}
-
-/* drain takes off what carries no message, so that greetings are answered; a message here is a surprise. */
-static void drain(struct bus_edge *edge) {
-    const uint8_t *bytes;
-    size_t len;
-    if (edge) assert_int_equal(bus_receive(edge, &bytes, &len), MARCH_ERR_EMPTY);
-}
-
-/* drain_old takes messages too, of the first connection alone. */
-static void drain_old(struct bus_edge *edge) {
-    const uint8_t *bytes;
-    size_t len;
-    while (bus_receive(edge, &bytes, &len) == 0) {
-        assert_int_equal(bus_generation(edge), 1);
-        bus_release(edge);
-    }
-}
-
-static void drain_both(struct pair *p) {
-    drain(p->zone);
-    drain(p->gateway);
-}
-
-/* Man in the middle: forwards frames between the edges, and can keep, repeat and change them. */
-struct middle {
-    nng_socket to_gateway, to_zone;
-    char gateway_url[128];
-    nng_msg *kept; /* a copy of the newest frame from gateway to zone */
-    bool keep;
-    int flips_left;
-};
-
-static void middle_open(struct middle *m, const char *zone_url) {
-    memset(m, 0, sizeof *m);
-    tcp_url(m->gateway_url);
-    assert_int_equal(nng_pair0_open(&m->to_gateway), 0);
-    assert_int_equal(nng_pair0_open(&m->to_zone), 0);
-    assert_int_equal(nng_listen(m->to_gateway, m->gateway_url, NULL, 0), 0);
-    assert_int_equal(nng_dial(m->to_zone, zone_url, NULL, NNG_FLAG_NONBLOCK), 0);
-}
-
-static void middle_close(struct middle *m) {
-    nng_close(m->to_gateway);
-    nng_close(m->to_zone);
-    if (m->kept) nng_msg_free(m->kept);
-}
-
-static void middle_forward(struct middle *m) {
-    nng_msg *msg;
-    while (nng_recvmsg(m->to_zone, &msg, NNG_FLAG_NONBLOCK) == 0) assert_int_equal(nng_sendmsg(m->to_gateway, msg, 0), 0);
-    while (nng_recvmsg(m->to_gateway, &msg, NNG_FLAG_NONBLOCK) == 0) {
-        if (m->keep) {
-            if (m->kept) nng_msg_free(m->kept);
-            assert_int_equal(nng_msg_dup(&m->kept, msg), 0);
-        }
-        if (m->flips_left > 0) {
-            ((uint8_t *)nng_msg_body(msg))[nng_msg_len(msg) - 1 - (size_t)m->flips_left] ^= 1;
-            m->flips_left--;
-        }
-        assert_int_equal(nng_sendmsg(m->to_zone, msg, 0), 0);
-    }
-}
-
-static void step(struct pair *p, struct middle *m) {
-    update(p);
-    if (m) middle_forward(m);
-}
-
-/* WAIT_UNTIL turns the loop of both edges until a condition holds. */
-#define WAIT_UNTIL(p, m, condition, each)                                                                                   \
-    do {                                                                                                                    \
-        struct mono give_up_ = mono_add_ms(mono_now(), PATIENCE_MS);                                                        \
-        for (;;) {                                                                                                          \
-            step(p, m);                                                                                                     \
-            each;                                                                                                           \
-            if (condition) break;                                                                                           \
-            if (mono_reached(mono_now(), give_up_)) fail_msg("waited in vain for %s", #condition);                          \
-            await_traffic(p);                                                                                               \
-        }                                                                                                                   \
-    } while (0)
-
-static void await_traffic(struct pair *p) {
-    struct pollfd fds[2] = {{.fd = -1}, {.fd = -1}};
-    if (p->zone) fds[0] = (struct pollfd){.fd = bus_edge_fd(p->zone), .events = POLLIN};
-    if (p->gateway) fds[1] = (struct pollfd){.fd = bus_edge_fd(p->gateway), .events = POLLIN};
-    poll(fds, 2, 1);
-}
-
-static void connect_pair(struct pair *p, struct middle *m) {
-    WAIT_UNTIL(p, m, bus_connected(p->zone) && bus_connected(p->gateway), drain_both(p));
-}
-
-static struct bus_statistics statistics(const struct bus_edge *edge) {
-    struct bus_statistics s;
-    bus_statistics_read(edge, &s);
-    return s;
-}
-
-/* expect_message waits for the next message of an edge and compares it. */
-static void expect_message(struct pair *p, struct middle *m, struct bus_edge *edge, const void *bytes, size_t len) {
-    const uint8_t *got = NULL;
-    size_t got_len = 0;
-    int error = MARCH_ERR_EMPTY;
-    WAIT_UNTIL(p, m, error == 0, error = bus_receive(edge, &got, &got_len));
-    assert_int_equal(got_len, len);
-    assert_memory_equal(got, bytes, len);
-    assert_int_equal((uintptr_t)got % 8, 0);
-    bus_release(edge);
-}
-
-static void fill(uint8_t *bytes, size_t len, bool dense) {
-    uint32_t random = 12345;
-    for (size_t i = 0; i < len; i++)
-        bytes[i] = dense ? (uint8_t)((random = random * 1664525 + 1013904223) >> 24) : (uint8_t)(i / 64);
-}
 
 static void echo_sizes(bool tcp) {
     struct pair p;
     pair_init(&p, tcp);
     pair_open(&p);
-    connect_pair(&p, NULL);
+    connect_pair(&p);
     static const size_t sizes[] = {1, 7, 255, 256, 1024, 32768, MESSAGE_MAX};
     static uint8_t bytes[MESSAGE_MAX];
     size_t count = sizeof sizes / sizeof *sizes;
@@ -224,9 +18,9 @@ static void echo_sizes(bool tcp) {
         size_t len = sizes[i % count];
         fill(bytes, len, i >= count);
         assert_int_equal(bus_send(p.gateway, bytes, len), 0);
-        expect_message(&p, NULL, p.zone, bytes, len);
+        expect_message(&p, p.zone, bytes, len);
         assert_int_equal(bus_send(p.zone, bytes, len), 0);
-        expect_message(&p, NULL, p.gateway, bytes, len);
+        expect_message(&p, p.gateway, bytes, len);
     }
     struct bus_statistics s = statistics(p.gateway);
     assert_int_equal(s.sent_frames, 14);
@@ -265,7 +59,7 @@ static void test_bus_length_outside_limits_is_refused(void **state) {
     struct pair p;
     pair_init(&p, false);
     pair_open(&p);
-    connect_pair(&p, NULL);
+    connect_pair(&p);
     static uint8_t bytes[MESSAGE_MAX + 1];
     assert_int_equal(bus_send(p.gateway, bytes, 0), MARCH_ERR_INVALID);
     assert_int_equal(bus_send(p.gateway, bytes, MESSAGE_MAX + 1), MARCH_ERR_INVALID);
@@ -276,17 +70,17 @@ static void reconnect(bool tcp) {
     struct pair p;
     pair_init(&p, tcp);
     pair_open(&p);
-    connect_pair(&p, NULL);
+    connect_pair(&p);
     for (uint32_t life = 2; life <= 4; life++) {
         bus_edge_close(p.zone);
         p.zone = NULL;
-        WAIT_UNTIL(&p, NULL, !bus_connected(p.gateway), drain(p.gateway));
+        WAIT_UNTIL(&p, !bus_connected(p.gateway), drain(p.gateway));
         assert_int_equal(bus_send(p.gateway, "lost", 4), MARCH_ERR_NOT_FOUND);
         assert_int_equal(bus_edge_open(&p.zone, &p.zone_config, p.now), 0);
-        connect_pair(&p, NULL);
+        connect_pair(&p);
         assert_true(bus_generation(p.gateway) >= life);
         assert_int_equal(bus_send(p.gateway, &life, sizeof life), 0);
-        expect_message(&p, NULL, p.zone, &life, sizeof life);
+        expect_message(&p, p.zone, &life, sizeof life);
     }
     pair_deinit(&p);
 }
@@ -307,7 +101,7 @@ static void test_bus_full_queue_refuses_and_keeps_order(void **state) {
     struct pair p;
     pair_init(&p, false);
     pair_open(&p);
-    connect_pair(&p, NULL);
+    connect_pair(&p);
     static uint8_t bytes[MESSAGE_MAX];
     uint32_t sent = 0;
     for (; sent < 10000; sent++) {
@@ -322,12 +116,169 @@ static void test_bus_full_queue_refuses_and_keeps_order(void **state) {
     assert_true(s.queue_messages > 0 && s.queue_bytes <= p.gateway_config.queue_max_bytes + BUS_FRAME_OVERHEAD_BYTES);
     for (uint32_t i = 0; i < sent; i++) {
         memcpy(bytes, &i, sizeof i);
-        expect_message(&p, NULL, p.zone, bytes, sizeof bytes);
+        expect_message(&p, p.zone, bytes, sizeof bytes);
     }
     s = statistics(p.gateway);
     assert_int_equal(s.queue_messages, 0);
     assert_int_equal(s.queue_bytes, 0);
     assert_int_equal(statistics(p.zone).gaps, 0);
+    pair_deinit(&p);
+}
+
+/* Message `n` of a flow: its length and content follow from n, over every size in a hundred thousand messages or so. */
+static size_t flow_message(uint8_t *bytes, uint32_t n, size_t len_max) {
+    size_t len = sizeof n + n * 7919 % (len_max + 1 - sizeof n);
+    memset(bytes, (int)n, len);
+    memcpy(bytes, &n, sizeof n);
+    return len;
+}
+
+static void flow_check(const uint8_t *got, size_t got_len, uint32_t n, size_t len_max) {
+    static uint8_t bytes[MESSAGE_MAX];
+    assert_int_equal(got_len, flow_message(bytes, n, len_max));
+    assert_memory_equal(got, bytes, got_len);
+}
+
+/* flow_send sends as much as goes, flow_receive takes up to `most`. */
+static void flow_send(struct bus_edge *edge, uint32_t *sent, uint32_t end, size_t len_max) {
+    static uint8_t bytes[MESSAGE_MAX];
+    for (; *sent < end; (*sent)++)
+        if (bus_send(edge, bytes, flow_message(bytes, *sent, len_max)) != 0) return;
+}
+
+static void flow_receive(struct bus_edge *edge, uint32_t *received, uint32_t most, size_t len_max) {
+    const uint8_t *got;
+    size_t len;
+    for (; most > 0 && bus_receive(edge, &got, &len) == 0; most--) {
+        flow_check(got, len, (*received)++, len_max);
+        bus_release(edge);
+    }
+}
+
+/* Both directions at once, and readers that take a few at a time: every ring runs full, wraps and starts again. */
+static void flow_both_ways(bool tcp, size_t len_max, uint32_t count) {
+    struct pair p;
+    pair_init(&p, tcp);
+    pair_open(&p);
+    connect_pair(&p);
+    uint32_t sent[2] = {0}, received[2] = {0};
+    uint32_t turn = 0;
+    WAIT_UNTIL(&p, received[0] == count && received[1] == count,
+               (flow_send(p.gateway, &sent[0], count, len_max), flow_send(p.zone, &sent[1], count, len_max),
+                flow_receive(p.zone, &received[0], ++turn % 7 * 5, len_max),
+                flow_receive(p.gateway, &received[1], turn % 5 * 9, len_max)));
+    assert_int_equal(statistics(p.zone).gaps + statistics(p.gateway).gaps, 0);
+    assert_int_equal(bus_generation(p.zone), 1);
+    pair_deinit(&p);
+}
+
+static void test_bus_messages_of_every_size_flow_both_ways(void **state) {
+    (void)state;
+    for (int tcp = 0; tcp < 2; tcp++) {
+        flow_both_ways(tcp, 300, 40000);
+        flow_both_ways(tcp, 5000, 10000);
+        flow_both_ways(tcp, MESSAGE_MAX, 1500);
+    }
+}
+
+/* A reader that stops: what is on its way has a limit, the sender is refused, and when it goes on nothing is missing. */
+static void test_bus_reader_that_stops_holds_the_sender_up(void **state) {
+    (void)state;
+    struct pair p;
+    pair_init(&p, false);
+    pair_open(&p);
+    connect_pair(&p);
+    uint32_t sent = 0, received = 0;
+    for (int stop = 0; stop < 5; stop++) {
+        uint32_t before = received;
+        WAIT_UNTIL(
+            &p, statistics(p.gateway).queue_messages == BUS_QUEUE_MESSAGES_MAX, /* small ones: their number is the limit */
+            (flow_send(p.gateway, &sent, UINT32_MAX, 100), drain(p.gateway)));
+        assert_int_equal(bus_send(p.gateway, "x", 1), MARCH_ERR_FULL);
+        assert_in_range(sent - before, BUS_QUEUE_MESSAGES_MAX, 20000);
+        uint32_t end = sent;
+        WAIT_UNTIL(&p, received == end, (flow_receive(p.zone, &received, 100, 100), drain(p.gateway)));
+    }
+    assert_int_equal(statistics(p.zone).gaps, 0);
+    assert_int_equal(bus_generation(p.zone), 1);
+    pair_deinit(&p);
+}
+
+/* ring_bytes adds up what the rings of this process hold in memory; a page that both mappings have used counts twice. */
+static size_t ring_bytes(void) {
+    FILE *file = fopen("/proc/self/smaps", "r");
+    assert_non_null(file);
+    char line[512];
+    bool is_ring = false;
+    size_t sum = 0, kib, begin, end;
+    while (fgets(line, sizeof line, file)) {
+        if (sscanf(line, "%zx-%zx ", &begin, &end) == 2) is_ring = strstr(line, "march-ring") != NULL;
+        if (is_ring && sscanf(line, "Rss: %zu kB", &kib) == 1) sum += kib * 1024;
+    }
+    fclose(file);
+    return sum;
+}
+
+/* Of the megabytes that an edge has for large messages one of small messages touches little. */
+static void test_bus_small_messages_stay_in_few_pages(void **state) {
+    (void)state;
+    struct pair p;
+    pair_init(&p, false);
+    p.zone_config.frame_max_bytes = p.gateway_config.frame_max_bytes = BUS_FRAME_BYTES_MAX;
+    p.zone_config.queue_max_bytes = p.gateway_config.queue_max_bytes = 8 * BUS_FRAME_BYTES_MAX;
+    pair_open(&p);
+    connect_pair(&p);
+    static uint8_t bytes[1000];
+    for (int i = 0; i < 5000; i++) {
+        assert_int_equal(bus_send(p.gateway, bytes, sizeof bytes), 0);
+        expect_message(&p, p.zone, bytes, sizeof bytes);
+    }
+    assert_in_range(ring_bytes(), 1, 128 * 1024);
+    pair_deinit(&p);
+}
+
+/* A process that was stopped for a minute does not take that for its peer's silence. */
+static void test_bus_own_pause_is_not_held_against_the_peer(void **state) {
+    (void)state;
+    struct pair p;
+    pair_init(&p, false);
+    pair_open(&p);
+    connect_pair(&p);
+    for (int i = 0; i < 20; i++) {
+        p.now = mono_add_ms(p.now, 60000);
+        update(&p);
+    }
+    assert_int_equal(statistics(p.zone).timeouts + statistics(p.gateway).timeouts, 0);
+    assert_int_equal(bus_send(p.gateway, "still", 5), 0);
+    expect_message(&p, p.zone, "still", 5);
+    assert_int_equal(bus_generation(p.zone), 1);
+    pair_deinit(&p);
+}
+
+/* The descriptor can be polled: it says that something came, as long as it has not been looked at. */
+static void test_bus_descriptor_is_readable_until_all_is_taken(void **state) {
+    (void)state;
+    struct pair p;
+    pair_init(&p, false);
+    pair_open(&p);
+    connect_pair(&p);
+    struct pollfd wait = {.fd = bus_edge_fd(p.zone), .events = POLLIN};
+    const uint8_t *bytes;
+    size_t len;
+    for (int i = 0; i < 200; i++) {
+        drain(p.zone);
+        for (int n = 0; n < 3; n++) assert_int_equal(bus_send(p.gateway, &n, sizeof n), 0);
+        for (int taken = 0; taken < 3; taken++) {
+            assert_int_equal(poll(&wait, 1, PATIENCE_MS), 1);
+            if (bus_receive(p.zone, &bytes, &len) == 0) {
+                assert_memory_equal(bytes, &taken, sizeof taken);
+                bus_release(p.zone);
+            } else {
+                taken--; /* raised for the message before this one */
+            }
+        }
+    }
+    WAIT_UNTIL(&p, poll(&wait, 1, 0) == 0, drain_both(&p));
     pair_deinit(&p);
 }
 
@@ -343,19 +294,20 @@ static void test_bus_messages_of_a_lost_connection_are_dropped(void **state) {
     struct pair p;
     pair_init(&p, false);
     pair_open(&p);
-    connect_pair(&p, NULL);
+    connect_pair(&p);
     struct bus_edge *zone = p.zone;
     p.zone = NULL;
-    WAIT_UNTIL(&p, NULL, !bus_connected(p.gateway),
+    WAIT_UNTIL(&p, !bus_connected(p.gateway),
                (send_until_full(p.gateway), drain(p.gateway), p.now = mono_add_ms(p.now, 100)));
     assert_true(statistics(p.gateway).dropped_closed > 0);
     assert_int_equal(statistics(p.gateway).queue_messages, 0);
+    uint64_t sent = statistics(p.gateway).sent_frames;
     p.zone = zone;
-    WAIT_UNTIL(&p, NULL, bus_generation(p.zone) >= 2 && bus_connected(p.zone) && bus_connected(p.gateway),
+    WAIT_UNTIL(&p, bus_generation(p.zone) >= 2 && bus_connected(p.zone) && bus_connected(p.gateway),
                (drain(p.gateway), drain_old(p.zone)));
-    assert_true(statistics(p.zone).stale_frames > 0);
+    assert_true(statistics(p.zone).received_frames + statistics(p.gateway).dropped_closed <= sent);
     assert_int_equal(bus_send(p.gateway, "new", 3), 0);
-    expect_message(&p, NULL, p.zone, "new", 3);
+    expect_message(&p, p.zone, "new", 3);
     pair_deinit(&p);
 }
 
@@ -365,64 +317,12 @@ static void test_bus_oversize_frame_ends_the_connection_only(void **state) {
     pair_init(&p, false);
     p.gateway_config.frame_max_bytes = 2 * MESSAGE_MAX; /* a peer that does not keep to the limit */
     pair_open(&p);
-    connect_pair(&p, NULL);
+    connect_pair(&p);
     static uint8_t bytes[2 * MESSAGE_MAX];
     assert_int_equal(bus_send(p.gateway, bytes, sizeof bytes), 0);
-    WAIT_UNTIL(&p, NULL, bus_generation(p.zone) >= 2 && bus_connected(p.zone) && bus_connected(p.gateway), drain_both(&p));
+    WAIT_UNTIL(&p, bus_generation(p.zone) >= 2 && bus_connected(p.zone) && bus_connected(p.gateway), drain_both(&p));
     assert_int_equal(bus_send(p.gateway, bytes, MESSAGE_MAX), 0);
-    expect_message(&p, NULL, p.zone, bytes, MESSAGE_MAX);
-    pair_deinit(&p);
-}
-
-static void open_through_middle(struct pair *p, struct middle *m) {
-    pair_init(p, true);
-    middle_open(m, p->listen_url);
-    memcpy(p->dial_url, m->gateway_url, sizeof p->dial_url);
-    pair_open(p);
-}
-
-static void test_bus_flipped_frame_is_refused_and_counted(void **state) {
-    (void)state;
-    struct pair p;
-    struct middle m;
-    open_through_middle(&p, &m);
-    connect_pair(&p, &m);
-    m.flips_left = 3;
-    for (int i = 0; i < 3; i++) assert_int_equal(bus_send(p.gateway, "flipped", 7), 0);
-    WAIT_UNTIL(&p, &m, statistics(p.zone).bad_frames == 3, drain_both(&p));
-    assert_int_equal(bus_send(p.gateway, "whole", 5), 0);
-    expect_message(&p, &m, p.zone, "whole", 5);
-    assert_int_equal(statistics(p.zone).gaps, 3);
-    middle_close(&m);
-    pair_deinit(&p);
-}
-
-static void test_bus_replayed_frame_is_refused_and_counted(void **state) {
-    (void)state;
-    struct pair p;
-    struct middle m;
-    open_through_middle(&p, &m);
-    connect_pair(&p, &m);
-    m.keep = true;
-    assert_int_equal(bus_send(p.gateway, "pay 5", 5), 0);
-    expect_message(&p, &m, p.zone, "pay 5", 5);
-    for (int i = 0; i < 4; i++) {
-        nng_msg *again;
-        assert_int_equal(nng_msg_dup(&again, m.kept), 0);
-        assert_int_equal(nng_sendmsg(i % 2 ? m.to_gateway : m.to_zone, again, 0), 0); /* replayed, and reflected */
-    }
-    WAIT_UNTIL(&p, &m, statistics(p.zone).stale_frames == 2 && statistics(p.gateway).stale_frames == 2, drain_both(&p));
-
-    bus_edge_close(p.zone); /* nor does the next life of the receiver take it */
-    assert_int_equal(bus_edge_open(&p.zone, &p.zone_config, p.now), 0);
-    nng_msg *again;
-    assert_int_equal(nng_msg_dup(&again, m.kept), 0);
-    assert_int_equal(nng_sendmsg(m.to_zone, again, 0), 0);
-    WAIT_UNTIL(&p, &m, statistics(p.zone).stale_frames >= 1 && bus_connected(p.zone) && bus_connected(p.gateway),
-               drain_both(&p));
-    assert_int_equal(bus_send(p.gateway, "pay 6", 5), 0);
-    expect_message(&p, &m, p.zone, "pay 6", 5);
-    middle_close(&m);
+    expect_message(&p, p.zone, bytes, MESSAGE_MAX);
     pair_deinit(&p);
 }
 
@@ -432,14 +332,14 @@ static void test_bus_peer_with_another_key_never_connects(void **state) {
     pair_init(&p, true);
     p.gateway_config.key = OTHER_KEY;
     pair_open(&p);
-    WAIT_UNTIL(&p, NULL, statistics(p.zone).bad_frames > 0 && statistics(p.gateway).bad_frames > 0, drain_both(&p));
+    WAIT_UNTIL(&p, statistics(p.zone).bad_frames > 0 && statistics(p.gateway).bad_frames > 0, drain_both(&p));
     assert_false(bus_connected(p.zone) || bus_connected(p.gateway));
     /* and is turned out after a while, so that it does not hold the place of the right one */
-    WAIT_UNTIL(&p, NULL, statistics(p.zone).timeouts > 0, (drain_both(&p), p.now = mono_add_ms(p.now, 100)));
+    WAIT_UNTIL(&p, statistics(p.zone).timeouts > 0, (drain_both(&p), p.now = mono_add_ms(p.now, 100)));
     bus_edge_close(p.gateway);
     p.gateway_config.key = KEY;
     assert_int_equal(bus_edge_open(&p.gateway, &p.gateway_config, p.now), 0);
-    connect_pair(&p, NULL);
+    connect_pair(&p);
     pair_deinit(&p);
 }
 
@@ -448,14 +348,13 @@ static void test_bus_silent_peer_is_given_up(void **state) {
     struct pair p;
     pair_init(&p, false);
     pair_open(&p);
-    connect_pair(&p, NULL);
+    connect_pair(&p);
     struct bus_edge *zone = p.zone;
     p.zone = NULL; /* the zone's thread hangs */
-    WAIT_UNTIL(&p, NULL, !bus_connected(p.gateway), (drain(p.gateway), p.now = mono_add_ms(p.now, 100)));
+    WAIT_UNTIL(&p, !bus_connected(p.gateway), (drain(p.gateway), p.now = mono_add_ms(p.now, 100)));
     assert_int_equal(statistics(p.gateway).timeouts, 1);
     p.zone = zone; /* and goes on */
-    WAIT_UNTIL(&p, NULL, bus_generation(p.gateway) >= 2 && bus_connected(p.gateway) && bus_connected(p.zone),
-               drain_both(&p));
+    WAIT_UNTIL(&p, bus_generation(p.gateway) >= 2 && bus_connected(p.gateway) && bus_connected(p.zone), drain_both(&p));
     pair_deinit(&p);
 }
 
@@ -464,7 +363,7 @@ static void test_bus_idle_connection_is_kept_alive(void **state) {
     struct pair p;
     pair_init(&p, true);
     pair_open(&p);
-    connect_pair(&p, NULL);
+    connect_pair(&p);
     struct mono start = p.now;
     uint64_t received = statistics(p.zone).wire_received_bytes;
     while (mono_since_ns(p.now, start) < 3 * BUS_SILENCE_MAX_MS * NS_PER_MS) {
@@ -472,7 +371,7 @@ static void test_bus_idle_connection_is_kept_alive(void **state) {
             p.now = mono_add_ms(p.now, 100);
             update(&p);
         }
-        WAIT_UNTIL(&p, NULL, statistics(p.zone).wire_received_bytes > received, drain_both(&p));
+        WAIT_UNTIL(&p, statistics(p.zone).wire_received_bytes > received, drain_both(&p));
         received = statistics(p.zone).wire_received_bytes;
     }
     assert_int_equal(bus_generation(p.zone), 1);
@@ -533,9 +432,10 @@ static void test_bus_listener_whose_peers_die_when_they_connect_goes_on(void **s
     snprintf(address.sun_path, sizeof address.sun_path, "%.100s", p.listen_url + strlen("ipc://"));
     assert_int_equal(bus_edge_open(&p.zone, &p.zone_config, p.now), 0);
     for (int i = 0; i < CALLERS; i++) {
-        int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-        (void)!connect(fd, (struct sockaddr *)&address, sizeof address); /* refused once the listener has given up */
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        (void)!connect(fd, (struct sockaddr *)&address, sizeof address); /* refused where the backlog is full */
         close(fd);
+        if (i % 3 == 0) update(&p);
     }
     p.now = mono_now();
     assert_int_equal(bus_edge_open(&p.gateway, &p.gateway_config, p.now), 0);
@@ -543,20 +443,19 @@ static void test_bus_listener_whose_peers_die_when_they_connect_goes_on(void **s
     pair_deinit(&p);
 }
 
-static void test_bus_peer_that_is_away_is_dialled_anew(void **state) {
+/* Hours without a peer: then it is there, and is found at once. */
+static void test_bus_peer_that_was_away_is_dialled_when_it_comes(void **state) {
     (void)state;
     struct pair p;
     pair_init(&p, false);
     assert_int_equal(bus_edge_open(&p.gateway, &p.gateway_config, p.now), 0);
-    for (int ms = 0; ms < 9000; ms += 100) {
-        p.now = mono_add_ms(p.now, 100);
+    for (int minutes = 0; minutes < 200; minutes++) {
+        p.now = mono_add_ms(p.now, 60000);
         bus_update(p.gateway, p.now);
     }
-    struct bus_statistics statistics;
-    bus_statistics_read(p.gateway, &statistics);
-    assert_int_equal(statistics.restarts, 4);
     assert_int_equal(bus_edge_open(&p.zone, &p.zone_config, p.now), 0);
-    connect_pair(&p, NULL);
+    WAIT_UNTIL(&p, bus_connected(p.zone) && bus_connected(p.gateway), (drain_both(&p), p.now = mono_add_ms(p.now, 1)));
+    assert_int_equal(bus_generation(p.gateway), 1);
     pair_deinit(&p);
 }
 
@@ -599,16 +498,19 @@ int main(void) {
         cmocka_unit_test(test_bus_ipc_peer_reopened_connects_again),
         cmocka_unit_test(test_bus_tcp_peer_reopened_connects_again),
         cmocka_unit_test(test_bus_full_queue_refuses_and_keeps_order),
+        cmocka_unit_test(test_bus_messages_of_every_size_flow_both_ways),
+        cmocka_unit_test(test_bus_reader_that_stops_holds_the_sender_up),
+        cmocka_unit_test(test_bus_small_messages_stay_in_few_pages),
+        cmocka_unit_test(test_bus_own_pause_is_not_held_against_the_peer),
+        cmocka_unit_test(test_bus_descriptor_is_readable_until_all_is_taken),
         cmocka_unit_test(test_bus_messages_of_a_lost_connection_are_dropped),
         cmocka_unit_test(test_bus_oversize_frame_ends_the_connection_only),
-        cmocka_unit_test(test_bus_flipped_frame_is_refused_and_counted),
-        cmocka_unit_test(test_bus_replayed_frame_is_refused_and_counted),
         cmocka_unit_test(test_bus_peer_with_another_key_never_connects),
         cmocka_unit_test(test_bus_silent_peer_is_given_up),
         cmocka_unit_test(test_bus_idle_connection_is_kept_alive),
         cmocka_unit_test(test_bus_peer_that_dies_when_dialled_is_dialled_again),
         cmocka_unit_test(test_bus_listener_whose_peers_die_when_they_connect_goes_on),
-        cmocka_unit_test(test_bus_peer_that_is_away_is_dialled_anew),
+        cmocka_unit_test(test_bus_peer_that_was_away_is_dialled_when_it_comes),
         cmocka_unit_test(test_bus_bad_configuration_is_refused),
         cmocka_unit_test(test_bus_address_in_use_is_said),
     };

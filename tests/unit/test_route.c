@@ -216,7 +216,7 @@ static void test_route_full_bus_keeps_batch_and_drops_inputs_counted(void **stat
     struct fixture *f = *state;
     PUMP_UNTIL(f, f->ups == 1);
     unsigned messages = 0;
-    for (unsigned quiet = 0; quiet < 20;) { /* the zone reads nothing, but nng and the kernel take a while to fill up */
+    for (unsigned quiet = 0; quiet < 20;) { /* the zone reads nothing, but rings and the kernel take a while to fill up */
         struct mono now = mono_now();
         uint8_t *room = route_message_room(f->route);
         quiet = room ? 0 : quiet + 1;
