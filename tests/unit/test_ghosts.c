@@ -170,7 +170,8 @@ static void assert_shown(const struct world *w, uint32_t from, uint32_t to) {
         if (distance_to(&w->directory.partitions[to].rect, a->x[n], a->y[n]) >= M(VIEW_M)) continue;
         near++;
         uint16_t ghost = entities_find(b, a->id[n]);
-        struct look_of is = w->zones[from].looks[n], shown = ghost == ENTITY_NONE ? (struct look_of){0} : look_of(b, ghost);
+        struct look_of is = w->zones[from].looks[n], shown = {0};
+        if (ghost != ENTITY_NONE) shown = look_of(b, ghost);
         if (ghost == ENTITY_NONE || b->ghost_of[ghost] != from || memcmp(&is, &shown, sizeof is) != 0) {
             fail_msg("tick %llu: entity %llx of zone %u is not the same in zone %u",
                      (unsigned long long)(w->tick - START_TICK), (unsigned long long)a->id[n], from, to);
