@@ -1,9 +1,10 @@
-/* arrivals.h: which creatures came from other zones of late, and at which tick they were carried: so that one that is carried
- * twice, because the answer was lost, is taken once, also where it has gone on since.
+/* arrivals.h: which creatures came from other zones of late, and at which tick they were carried: so that one that is
+ * carried twice, because the answer was lost, is taken once, also where it has gone on since.
  *
  * The bus delivers in order within a connection, so an answer that was given ARRIVALS_KEEP_MS ago over a connection that
  * lasts has come: whoever would carry the creature again would have to be silent for longer than the bus bears. Who has
- * connections that ended does not let entries end (arrivals_expire is not called), and begins their time anew with a new one.
+ * connections that ended does not let entries end (arrivals_expire is not called), and begins their time anew with a new
+ * one.
  *
  * Limits: ARRIVALS_MAX creatures. What finds no room is refused, and stays where it is. Nothing allocates after create.
  */
@@ -25,8 +26,8 @@ void arrivals_destroy(struct arrivals *arrivals);
 /* arrivals_has_room tells whether arrivals_note can note a creature. */
 bool arrivals_has_room(const struct arrivals *arrivals, uint64_t id);
 
-/* arrivals_note keeps that a creature was carried at a tick, instead of what was known of it; `now` is our own tick. There is
- * room. */
+/* arrivals_note keeps that a creature was carried at a tick, instead of what was known of it; `now` is our own tick. There
+ * is room. */
 void arrivals_note(struct arrivals *arrivals, uint64_t id, uint64_t carried_tick, uint64_t now);
 
 /* arrivals_find returns the tick that a creature was last carried at, 0 where that is not known. */
