@@ -96,6 +96,7 @@ uint32_t arrivals_count(const struct arrivals *a) {
 }
 
 uint64_t arrivals_hash(const struct arrivals *a, uint64_t hash) {
+    if (a->count == 0) return hash;
     hash = hash_word(hash, (uint64_t)a->next << 32 | a->count);
     for (uint32_t i = 0; i < PLACES; i++) {
         if (a->places[i].noted_tick == 0) continue;

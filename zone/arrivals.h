@@ -40,6 +40,8 @@ void arrivals_renew(struct arrivals *arrivals, uint64_t now);
 void arrivals_expire(struct arrivals *arrivals, uint64_t now);
 
 uint32_t arrivals_count(const struct arrivals *arrivals);
+
+/* arrivals_hash mixes all entries into a hash; it stays as it is where there are none. */
 uint64_t arrivals_hash(const struct arrivals *arrivals, uint64_t hash);
 
 #endif

@@ -146,7 +146,8 @@ void migration_open(struct migration *m, uint32_t slot, uint64_t tick) {
 }
 
 void migration_close(struct migration *m, uint32_t slot) {
-    begin_anew(m, slot, LINK_CLOSED);
+    CHECK(slot < WIRE_WORKERS_MAX);
+    if (m->links[slot] == LINK_UP) begin_anew(m, slot, LINK_CLOSED);
 }
 
 void migration_lose(struct migration *m, uint32_t slot, uint64_t tick) {
@@ -328,19 +329,21 @@ void migration_update(struct migration *m, uint64_t tick) {
 }
 
 void migration_tell(struct migration *m, uint32_t slot, struct wire_peer_batch *batch) {
-    CHECK(slot < WIRE_WORKERS_MAX && m->links[slot] == LINK_UP);
+    CHECK(slot < WIRE_WORKERS_MAX);
     batch->creatures = m->out;
-    batch->creature_count = 0;
+    batch->taken = m->answers[slot].items;
+    batch->creature_count = batch->taken_count = 0;
+    if (m->links[slot] != LINK_UP) return;
     for (uint32_t i = 0; i < m->flight_count; i++) {
         const struct flight *f = &m->flights[i];
         if (f->slot == slot && f->state == FLIGHT_DUE) m->out[batch->creature_count++] = f->carried;
     }
-    batch->taken = m->answers[slot].items;
     batch->taken_count = m->answers[slot].count;
 }
 
 void migration_told(struct migration *m, uint32_t slot) {
-    CHECK(slot < WIRE_WORKERS_MAX && m->links[slot] == LINK_UP);
+    CHECK(slot < WIRE_WORKERS_MAX);
+    if (m->links[slot] != LINK_UP) return;
     for (uint32_t i = 0; i < m->flight_count; i++) {
         struct flight *f = &m->flights[i];
         if (f->slot == slot && f->state == FLIGHT_DUE) f->state = FLIGHT_SENT;
@@ -366,7 +369,9 @@ const struct migration_stats *migration_stats(const struct migration *m) {
 
 /* What was sent and what is to be answered bears on nothing here, only on what is told. */
 uint64_t migration_hash(const struct migration *m, uint64_t hash) {
-    for (uint32_t i = 0; i < WIRE_WORKERS_MAX; i++) hash = hash_word(hash, m->links[i]);
+    for (uint32_t i = 0; i < WIRE_WORKERS_MAX; i++) {
+        if (m->links[i] != LINK_LOST) hash = hash_word(hash, (uint64_t)i << 8 | m->links[i]);
+    }
     for (uint32_t i = 0; i < m->flight_count; i++) {
         const struct flight *f = &m->flights[i];
         hash = hash_word(hash, f->carried.id);
@@ -376,7 +381,7 @@ uint64_t migration_hash(const struct migration *m, uint64_t hash) {
     for (uint32_t n = 0; n < game_creatures(m->config.game); n++) {
         uint16_t index = game_creature(m->config.game, n);
         const struct wait *w = &m->waits[index];
-        hash = hash_word(hash, w->id == m->config.entities->id[index] ? w->until_tick : 0);
+        if (w->until_tick != 0 && w->id == m->config.entities->id[index]) hash = hash_word(hash, w->until_tick);
     }
     return arrivals_hash(m->arrivals, hash);
 }

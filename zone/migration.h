@@ -83,8 +83,8 @@ void migration_take_answers(struct migration *migration, uint32_t slot, uint64_t
 
 void migration_update(struct migration *migration, uint64_t tick);
 
-/* migration_tell fills in what a connected zone is to be told, the creatures and answers of a batch; valid until the next
- * call. migration_told: that batch is on its way; one that could not be sent is told again. */
+/* migration_tell fills in what a zone is to be told, the creatures and answers of a batch; valid until the next call.
+ * Nothing, where it is not connected. migration_told: that batch is on its way; one that could not be sent is told again. */
 void migration_tell(struct migration *migration, uint32_t slot, struct wire_peer_batch *batch);
 void migration_told(struct migration *migration, uint32_t slot);
 
@@ -93,6 +93,8 @@ void migration_told(struct migration *migration, uint32_t slot);
 /* migration_in_flight counts creatures that left a rectangle and are not known to have arrived. */
 uint32_t migration_in_flight(const struct migration *migration, struct wire_rect rect);
 const struct migration_stats *migration_stats(const struct migration *migration);
+
+/* migration_hash mixes what bears on the future into a hash; it stays as it is where no zone was ever connected. */
 uint64_t migration_hash(const struct migration *migration, uint64_t hash);
 
 #endif
