@@ -102,6 +102,7 @@ AT(wire_carried_creature, action, 31);
 AT(wire_carried_creature, rules, 32);
 SAME_LAYOUT(wire_creature_taken, fb::CreatureTaken, 16);
 AT(wire_creature_taken, result, 8);
+AT(wire_creature_taken, tick, 12);
 SAME_LAYOUT(wire_speech, fb::Speech, 32);
 AT(wire_speech, player, 8);
 AT(wire_speech, x, 16);

@@ -244,7 +244,7 @@ enum wire_taken_result { WIRE_TAKEN = 0, WIRE_TAKEN_FULL = 1 };
 struct wire_creature_taken {
     uint64_t id;
     uint32_t result; /* enum wire_taken_result */
-    uint32_t reserved;
+    uint32_t tick;   /* low bits of the tick it was carried with, which tells one journey from the next */
 };
 
 struct wire_speech {

@@ -37,6 +37,7 @@ static void came(struct neighbour *n) {
     n->is_heard = n->begins = true;
     n->heard_before = incarnation;
     sightings_reset(n->sightings);
+    sim_peer_up(n->all->sim, n->slot, is_same);
     if (hooks->up) hooks->up(hooks->context, n->slot, is_same);
 }
 
@@ -50,8 +51,12 @@ static void went(struct neighbour *n) {
 /* look_who compares with what the directory says by now. */
 static void look_who(struct neighbour *n) {
     bool is_heard = n->link.state == LINK_UP && directory_hears(n->all->directory, n->slot, n->link.peer.incarnation);
-    if (is_heard && !n->is_heard) came(n);
     if (!is_heard && n->is_heard) went(n);
+    if (n->heard_before != 0 && !directory_hears(n->all->directory, n->slot, n->heard_before)) {
+        n->heard_before = 0;
+        sim_peer_dead(n->all->sim, n->slot);
+    }
+    if (is_heard && !n->is_heard) came(n);
 }
 
 static void up(void *context, bool is_same, struct mono now) {
@@ -106,6 +111,7 @@ static void send_to(struct neighbours *all, struct neighbour *n) {
         all->stats.batches_refused += !is_sent;
     }
     n->begins = !is_sent;
+    if (is_sent) sim_told(all->sim, n->slot);
     if (!is_sent) sightings_reset(n->sightings);
     if (all->hooks.sent) all->hooks.sent(all->hooks.context, n->slot, is_sent);
 }

@@ -238,19 +238,37 @@ void recorder_peer(struct recorder *r, uint32_t slot, const struct wire_peer_bat
     write_uint(&r->writer, RECORD_EVENT_PEER, 1);
     write_uint(&r->writer, slot, 1);
     write_uint(&r->writer, b->tick, 8);
+    write_uint(&r->writer, b->reset, 1);
     write_uint(&r->writer, b->ghost_count, 2);
     write_uint(&r->writer, b->gone_count, 2);
     write_uint(&r->writer, b->hit_count, 2);
     write_uint(&r->writer, b->outcome_count, 2);
+    write_uint(&r->writer, b->creature_count, 2);
+    write_uint(&r->writer, b->taken_count, 2);
     if (b->ghost_count > 0) write_bytes(&r->writer, b->ghosts, b->ghost_count * sizeof *b->ghosts);
     if (b->gone_count > 0) write_bytes(&r->writer, b->gone, b->gone_count * sizeof *b->gone);
     if (b->hit_count > 0) write_bytes(&r->writer, b->hits, b->hit_count * sizeof *b->hits);
     if (b->outcome_count > 0) write_bytes(&r->writer, b->outcomes, b->outcome_count * sizeof *b->outcomes);
+    if (b->creature_count > 0) write_bytes(&r->writer, b->creatures, b->creature_count * sizeof *b->creatures);
+    if (b->taken_count > 0) write_bytes(&r->writer, b->taken, b->taken_count * sizeof *b->taken);
 }
 
 void recorder_peer_lost(struct recorder *r, uint32_t slot) {
     if (r->stopped) return;
     write_uint(&r->writer, RECORD_EVENT_PEER_LOST, 1);
+    write_uint(&r->writer, slot, 1);
+}
+
+void recorder_peer_up(struct recorder *r, uint32_t slot, bool is_same) {
+    if (r->stopped) return;
+    write_uint(&r->writer, RECORD_EVENT_PEER_UP, 1);
+    write_uint(&r->writer, slot, 1);
+    write_uint(&r->writer, is_same, 1);
+}
+
+void recorder_peer_dead(struct recorder *r, uint32_t slot) {
+    if (r->stopped) return;
+    write_uint(&r->writer, RECORD_EVENT_PEER_DEAD, 1);
     write_uint(&r->writer, slot, 1);
 }
 

@@ -29,8 +29,8 @@
  *             6 effect   gateway 1, session 8, kind 4, amount 4
  *             7 directory  version 8, count 1, count x (id 4, owner 4, former 4, creatures 4, epoch 8, respawn 8, rectangle
  * 4 x 4)
- *            10 peer     slot 1, tick 8, count 2 of ghosts, gone, hits, outcomes, then these: as in wire_world.h
- *            11 peer lost  slot 1
+ *            10 peer     slot 1, tick 8, reset 1, count 2 of ghosts, gone, hits, outcomes, creatures, taken, then these: as
+ * in wire_world.h 11 peer lost  slot 1 12 peer up    slot 1, the incarnation that was there before 1 13 peer dead  slot 1
  *
  * A file may end in the middle of a block, as a killed process leaves it: that block does not count.
  *
@@ -53,6 +53,7 @@
 #define RECORD_HEADER_BYTES 48
 #define RECORD_BLOCK_HEADER 8
 #define RECORD_BODY_MIN     17
+#define RECORD_PEER_BYTES   21 /* of a peer's event after its slot, when it tells of nothing */
 #define RECORD_BODY_MAX     (4u << 20)
 #define RECORD_BUFFER_BYTES (RECORD_BODY_MAX + RECORD_BLOCK_HEADER)
 
@@ -65,7 +66,9 @@ enum record_event {
     RECORD_EVENT_EFFECT = 6,
     RECORD_EVENT_DIRECTORY = 7,
     RECORD_EVENT_PEER = 10,
-    RECORD_EVENT_PEER_LOST = 11
+    RECORD_EVENT_PEER_LOST = 11,
+    RECORD_EVENT_PEER_UP = 12,
+    RECORD_EVENT_PEER_DEAD = 13
 };
 
 struct record_header {
@@ -98,6 +101,8 @@ void recorder_effect(struct recorder *recorder, uint32_t gateway, uint64_t sessi
 void recorder_directory(struct recorder *recorder, const struct directory *directory);
 void recorder_peer(struct recorder *recorder, uint32_t slot, const struct wire_peer_batch *batch);
 void recorder_peer_lost(struct recorder *recorder, uint32_t slot);
+void recorder_peer_up(struct recorder *recorder, uint32_t slot, bool is_same);
+void recorder_peer_dead(struct recorder *recorder, uint32_t slot);
 void recorder_load(struct recorder *recorder, uint32_t think_ticks);
 
 /* recorder_wants_hash tells whether this tick's block is to carry a hash. */

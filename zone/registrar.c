@@ -87,7 +87,8 @@ static uint32_t count_holds(struct registrar *r, const struct registrar_load *lo
     uint32_t kept = 0;
     for (uint32_t i = 0; i < count; i++) {
         struct wire_hold hold = r->holds[i];
-        if (load->in_flight) hold.in_flight = load->in_flight(load->context, hold.partition);
+        hold.in_flight = sim_in_flight(r->sim, r->directory.partitions[i].rect);
+        if (load->in_flight) hold.in_flight += load->in_flight(load->context, hold.partition);
         if (hold.players + hold.creatures + hold.in_flight > 0) r->holds[kept++] = hold;
     }
     return kept;

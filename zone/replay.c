@@ -145,35 +145,56 @@ static int replay_items(struct byte_reader *r, void *items, size_t size, uint32_
     return 0;
 }
 
+static bool is_other_slot(const struct sim *sim, uint32_t slot) {
+    return slot < WIRE_WORKERS_MAX && slot != sim_territory(sim)->slot;
+}
+
 static int replay_peer(struct sim *sim, struct byte_reader *r) {
     static _Thread_local struct {
         struct wire_ghost ghosts[WIRE_PEER_GHOSTS_MAX];
         struct wire_ghost_gone gone[WIRE_PEER_ITEMS_MAX];
         struct wire_hit hits[WIRE_PEER_ITEMS_MAX];
         struct wire_outcome outcomes[WIRE_PEER_ITEMS_MAX];
+        struct wire_carried_creature creatures[WIRE_PEER_ITEMS_MAX];
+        struct wire_creature_taken taken[WIRE_PEER_ITEMS_MAX];
     } items;
     uint32_t slot = (uint32_t)read_uint(r, 1);
-    struct wire_peer_batch b = {
-        .tick = read_uint(r, 8), .ghosts = items.ghosts, .gone = items.gone, .hits = items.hits, .outcomes = items.outcomes};
+    struct wire_peer_batch b = {.tick = read_uint(r, 8),
+                                .ghosts = items.ghosts,
+                                .gone = items.gone,
+                                .hits = items.hits,
+                                .outcomes = items.outcomes,
+                                .creatures = items.creatures,
+                                .taken = items.taken};
+    b.reset = read_uint(r, 1) != 0;
     b.ghost_count = (uint32_t)read_uint(r, 2);
     b.gone_count = (uint32_t)read_uint(r, 2);
     b.hit_count = (uint32_t)read_uint(r, 2);
     b.outcome_count = (uint32_t)read_uint(r, 2);
-    if (slot >= WIRE_WORKERS_MAX || b.ghost_count > WIRE_PEER_GHOSTS_MAX || b.gone_count > WIRE_PEER_ITEMS_MAX ||
-        b.hit_count > WIRE_PEER_ITEMS_MAX || b.outcome_count > WIRE_PEER_ITEMS_MAX)
+    b.creature_count = (uint32_t)read_uint(r, 2);
+    b.taken_count = (uint32_t)read_uint(r, 2);
+    const uint32_t most = WIRE_PEER_ITEMS_MAX;
+    if (!is_other_slot(sim, slot) || b.ghost_count > WIRE_PEER_GHOSTS_MAX || b.gone_count > most || b.hit_count > most ||
+        b.outcome_count > most || b.creature_count > most || b.taken_count > most)
         return MARCH_ERR_INVALID;
     int error = replay_items(r, items.ghosts, sizeof *items.ghosts, b.ghost_count);
     if (!error) error = replay_items(r, items.gone, sizeof *items.gone, b.gone_count);
     if (!error) error = replay_items(r, items.hits, sizeof *items.hits, b.hit_count);
     if (!error) error = replay_items(r, items.outcomes, sizeof *items.outcomes, b.outcome_count);
+    if (!error) error = replay_items(r, items.creatures, sizeof *items.creatures, b.creature_count);
+    if (!error) error = replay_items(r, items.taken, sizeof *items.taken, b.taken_count);
     if (!error) sim_peer_take(sim, slot, &b);
     return error;
 }
 
-static int replay_peer_lost(struct sim *sim, struct byte_reader *r) {
+/* A peer that comes, goes or is dead. */
+static int replay_peer_link(struct sim *sim, uint64_t type, struct byte_reader *r) {
     uint32_t slot = (uint32_t)read_uint(r, 1);
-    if (r->overflow || slot >= WIRE_WORKERS_MAX) return MARCH_ERR_INVALID;
-    sim_peer_lost(sim, slot);
+    bool is_same = type == RECORD_EVENT_PEER_UP && read_uint(r, 1) != 0;
+    if (r->overflow || !is_other_slot(sim, slot)) return MARCH_ERR_INVALID;
+    if (type == RECORD_EVENT_PEER_UP) sim_peer_up(sim, slot, is_same);
+    if (type == RECORD_EVENT_PEER_LOST) sim_peer_lost(sim, slot);
+    if (type == RECORD_EVENT_PEER_DEAD) sim_peer_dead(sim, slot);
     return 0;
 }
 
@@ -182,7 +203,7 @@ static int replay_event(struct sim *sim, uint32_t gateways_max, struct byte_read
     if (type == RECORD_EVENT_LOAD) return replay_load(sim, r);
     if (type == RECORD_EVENT_DIRECTORY) return replay_directory(sim, r);
     if (type == RECORD_EVENT_PEER) return replay_peer(sim, r);
-    if (type == RECORD_EVENT_PEER_LOST) return replay_peer_lost(sim, r);
+    if (type >= RECORD_EVENT_PEER_LOST && type <= RECORD_EVENT_PEER_DEAD) return replay_peer_link(sim, type, r);
     uint32_t gateway = (uint32_t)read_uint(r, 1);
     uint64_t session = read_uint(r, 8);
     if (r->overflow || gateway >= gateways_max) return MARCH_ERR_INVALID;

@@ -60,6 +60,7 @@ struct sim {
     struct grid *grid;
     struct game *game;
     struct ghosts *ghosts;
+    struct migration *migration;
     struct views *views;
     struct view_entity *published;
 
@@ -115,6 +116,12 @@ static bool create_world(struct sim *sim) {
     struct game_config game = {.territory = &sim->territory, .seed = c->seed};
     sim->game = game_create(&game, sim->entities, NULL);
     sim->ghosts = sim->game ? ghosts_create(sim->entities, sim->game, c->tick_hz) : NULL;
+    struct migration_config migration = {.entities = sim->entities,
+                                         .game = sim->game,
+                                         .ghosts = sim->ghosts,
+                                         .territory = &sim->territory,
+                                         .tick_hz = c->tick_hz};
+    sim->migration = migration_create(&migration);
     struct views_config views = {.clients_max = c->players_max,
                                  .entities_max = c->entities_max,
                                  .slots_max = c->view_max,
@@ -123,7 +130,7 @@ static bool create_world(struct sim *sim) {
                                  .yaw_error_max = YAW_ERROR};
     sim->views = views_create(&views);
     sim->published = aligned_alloc(64, (c->entities_max * sizeof *sim->published + 63) / 64 * 64);
-    if (!sim->game || !sim->ghosts || !sim->views || !sim->published) return false;
+    if (!sim->game || !sim->ghosts || !sim->migration || !sim->views || !sim->published) return false;
     memset(sim->published, 0, c->entities_max * sizeof *sim->published);
     struct directory first;
     first_directory(c, &first);
@@ -224,6 +231,7 @@ void sim_destroy(struct sim *sim) {
     free(sim->players);
     free(sim->published);
     views_destroy(sim->views);
+    migration_destroy(sim->migration);
     ghosts_destroy(sim->ghosts);
     game_destroy(sim->game);
     grid_destroy(sim->grid);
@@ -539,13 +547,29 @@ void sim_peer_take(struct sim *sim, uint32_t slot, const struct wire_peer_batch 
     ghosts_take_gone(sim->ghosts, slot, sim->tick, b->gone, b->gone_count);
     for (uint32_t i = 0; i < b->hit_count; i++) take_hit(sim, &b->hits[i]);
     for (uint32_t i = 0; i < b->outcome_count; i++) take_outcome(sim, &b->outcomes[i]);
+    migration_take(sim->migration, slot, sim->tick, b->creatures, b->creature_count);
+    migration_take_answers(sim->migration, slot, sim->tick, b->taken, b->taken_count);
     for (uint32_t i = 0; i < b->speech_count; i++) take_speech(sim, &b->speeches[i], b->blob);
+}
+
+void sim_peer_up(struct sim *sim, uint32_t slot, bool is_same) {
+    CHECK(slot < WIRE_WORKERS_MAX && slot != sim->config.zone_index);
+    if (sim->recorder) recorder_peer_up(sim->recorder, slot, is_same);
+    if (!is_same) migration_lose(sim->migration, slot, sim->tick);
+    migration_open(sim->migration, slot, sim->tick);
 }
 
 void sim_peer_lost(struct sim *sim, uint32_t slot) {
     CHECK(slot < WIRE_WORKERS_MAX);
     if (sim->recorder) recorder_peer_lost(sim->recorder, slot);
     ghosts_reset(sim->ghosts, slot, sim->tick);
+    migration_close(sim->migration, slot);
+}
+
+void sim_peer_dead(struct sim *sim, uint32_t slot) {
+    CHECK(slot < WIRE_WORKERS_MAX && slot != sim->config.zone_index);
+    if (sim->recorder) recorder_peer_dead(sim->recorder, slot);
+    migration_lose(sim->migration, slot, sim->tick);
 }
 
 /* Players' hits and what others gained go to whichever zones have those they concern. */
@@ -594,12 +618,17 @@ void sim_look(struct sim *sim, struct sightings *sightings, uint32_t slot, struc
     for (uint32_t i = 0; i < news->outcome_count; i++) {
         if (news->outcome_slots[i] == slot) news->outcomes_for[batch->outcome_count++] = news->outcomes[i];
     }
+    migration_tell(sim->migration, slot, batch);
     batch->hits = news->hits_for;
     batch->outcomes = news->outcomes_for;
     batch->speeches = news->speeches;
     batch->speech_count = news->speech_count;
     batch->blob = news->blob;
     batch->blob_len = news->blob_len;
+}
+
+void sim_told(struct sim *sim, uint32_t slot) {
+    migration_told(sim->migration, slot);
 }
 
 void sim_looked(struct sim *sim) {
@@ -734,7 +763,10 @@ void sim_run(struct sim *sim, enum sim_phase phase) {
     case SIM_PHASE_INPUTS: run_inputs(sim); break;
     case SIM_PHASE_RULES: game_think(sim->game, sim->tick, sim->load.think_ticks); break;
     case SIM_PHASE_MOVEMENT: run_movement(sim); break;
-    case SIM_PHASE_COMBAT: game_combat(sim->game, sim->tick); break;
+    case SIM_PHASE_COMBAT:
+        game_combat(sim->game, sim->tick);
+        migration_update(sim->migration, sim->tick);
+        break;
     case SIM_PHASE_PUBLISH: run_publish(sim); break;
     case SIM_PHASE_SNAPSHOTS: run_snapshots(sim); break;
     case SIM_PHASE_COUNT: CHECK(false);
@@ -773,7 +805,7 @@ uint64_t sim_hash(const struct sim *sim) {
                                    (uint64_t)e->kind[n] << 24 | (uint64_t)e->yaw[n] << 16 | (uint64_t)e->health[n] << 8 |
                                    e->action[n]);
     }
-    hash = game_hash(sim->game, hash);
+    hash = migration_hash(sim->migration, game_hash(sim->game, hash));
     for (uint32_t i = 0; i < sim->active_count; i++) {
         const struct player *p = &sim->players[sim->active[i]];
         hash = hash_word(hash, p->session);
@@ -837,6 +869,14 @@ struct entities *sim_entities(struct sim *sim) {
 
 const struct sim_stats *sim_stats(const struct sim *sim) {
     return &sim->stats;
+}
+
+const struct migration_stats *sim_migration_stats(const struct sim *sim) {
+    return migration_stats(sim->migration);
+}
+
+uint32_t sim_in_flight(const struct sim *sim, struct wire_rect rect) {
+    return migration_in_flight(sim->migration, rect);
 }
 
 const struct ghosts_stats *sim_ghosts_stats(const struct sim *sim) {

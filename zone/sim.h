@@ -33,6 +33,7 @@
 #include "zone/game.h"
 #include "zone/ghosts.h"
 #include "zone/grid.h"
+#include "zone/migration.h"
 #include "zone/output.h"
 #include "zone/record.h"
 #include "zone/sightings.h"
@@ -175,16 +176,24 @@ void sim_set_load(struct sim *sim, struct sim_load load);
 
 /* --- zones that are neighbours. `slot` is theirs. */
 
+/* sim_peer_up: a connection begins; `is_same`: to the incarnation that was there before. */
+void sim_peer_up(struct sim *sim, uint32_t slot, bool is_same);
+
 /* sim_peer_take does what a neighbour tells after one of its ticks: ghosts, hits on our entities, what ours gained there,
- * speech. */
+ * creatures that come over and answers about ours, speech. */
 void sim_peer_take(struct sim *sim, uint32_t slot, const struct wire_peer_batch *batch);
 
 /* sim_peer_lost says that a neighbour is away, or begins anew: its ghosts go on for a moment, then they are gone. */
 void sim_peer_lost(struct sim *sim, uint32_t slot);
 
-/* sim_look fills in what a neighbour is to be told after a tick: ghosts and gone, hits, outcomes, speeches. The arrays are
- * the sim's and the sightings', valid until the next tick. */
+/* sim_peer_dead says that the incarnation that was there will not be heard again: creatures on their way there come back. */
+void sim_peer_dead(struct sim *sim, uint32_t slot);
+
+/* sim_look fills in what a neighbour is to be told after a tick: ghosts and gone, hits, outcomes, creatures, speeches. The
+ * arrays are the sim's and the sightings', valid until the next look. sim_told: that is on its way; creatures that could not
+ * be sent are told again. */
 void sim_look(struct sim *sim, struct sightings *sightings, uint32_t slot, struct wire_peer_batch *batch);
+void sim_told(struct sim *sim, uint32_t slot);
 
 /* sim_looked forgets what was to be told: after every neighbour had its look. */
 void sim_looked(struct sim *sim);
@@ -225,6 +234,10 @@ uint32_t sim_gateways(const struct sim *sim);
 struct entities *sim_entities(struct sim *sim);
 const struct sim_stats *sim_stats(const struct sim *sim);
 const struct ghosts_stats *sim_ghosts_stats(const struct sim *sim);
+const struct migration_stats *sim_migration_stats(const struct sim *sim);
+
+/* sim_in_flight counts creatures that left a rectangle for other zones and are not known to have arrived. */
+uint32_t sim_in_flight(const struct sim *sim, struct wire_rect rect);
 const struct views_stats *sim_views_stats(const struct sim *sim);
 
 #endif

@@ -2,6 +2,8 @@
  *
  *   field   1,000 players and 1,000 creatures on 409 m x 409 m: each player sees about 60 within 40 m
  *   crowd   1,000 players on 40 m x 40 m, all of them in everybody's view
+ *   border  the field with another zone beyond each of two sides, once without and once with 200 ghosts near it, which
+ *           turn as often as players do; the neighbours are told of what stands near. Target: ghosts cost at most a tenth
  *
  * Players send 20 inputs a second, turn about once a second, and now and then strike or shoot; every snapshot is
  * acknowledged 100 ms later. A tick is all that the zone's thread does but for nng: inputs and acks taken in, the phases of
@@ -18,9 +20,12 @@
 #include "common/check.h"
 #include "common/clock.h"
 #include "common/histogram.h"
+#include "common/net_state.h"
 #include "zone/rng.h"
+#include "zone/sightings.h"
 #include "zone/sim.h"
 
+enum { NEIGHBOURS = 2, GHOSTS_MAX = 100 /* of each */, TURN_TICKS = 60, GHOST_SPEED = 188 };
 enum { PLAYERS = 1000, TICK_HZ = 60, INPUT_TICKS = 3, ACK_TICKS = 6, WARM_UP_TICKS = 300, START_TICK = 1000000 };
 
 struct scenario {
@@ -28,6 +33,14 @@ struct scenario {
     int32_t side_m;
     uint32_t view_radius_m;
     uint32_t creatures;
+    uint32_t ghosts; /* of each neighbour */
+    bool has_neighbours;
+};
+
+/* A zone beyond a side: above the field, or to its right. */
+struct neighbour {
+    struct sightings *sightings;
+    struct wire_ghost ghosts[GHOSTS_MAX], told[GHOSTS_MAX];
 };
 
 /* An acknowledgement on its way. */
@@ -43,8 +56,11 @@ struct bench {
     struct wire_input_command commands[PLAYERS];
     struct ack acks[ACK_TICKS][PLAYERS];
     uint32_t ack_count[ACK_TICKS];
-    struct histogram tick, receive, phases[SIM_PHASE_COUNT], pack, hash;
-    uint64_t wall_max_ns, batch_bytes, snapshots;
+    struct histogram tick, receive, phases[SIM_PHASE_COUNT], pack, look, hash;
+    const struct scenario *scenario;
+    struct neighbour neighbours[NEIGHBOURS];
+    uint64_t wall_max_ns, total_ns, batch_bytes, snapshots;
+    struct views_stats before;
 };
 
 static uint64_t cpu_ns(void) {
@@ -82,6 +98,66 @@ static void receive(struct bench *b, uint64_t tick) {
     for (uint32_t i = 0; i < b->ack_count[turn]; i++) sim_ack(b->sim, 0, b->acks[turn][i].session, b->acks[turn][i].seq);
 }
 
+/* --- neighbours */
+
+static void open_neighbours(struct bench *b) {
+    const struct scenario *s = b->scenario;
+    struct directory d = {.version = 2, .is_fixed = true, .partition_count = 1 + NEIGHBOURS};
+    d.partitions[0] = (struct wire_directory_partition){
+        .epoch = 1, .respawn = 1, .rect = {0, 0, s->side_m, s->side_m}, .former = WIRE_SLOT_NONE, .creatures = s->creatures};
+    for (uint32_t n = 0; n < NEIGHBOURS; n++) {
+        int32_t x = n == 0 ? s->side_m : 0, y = n == 0 ? 0 : s->side_m;
+        d.partitions[1 + n] = (struct wire_directory_partition){
+            .epoch = 1, .rect = {x, y, x + s->side_m, y + s->side_m}, .id = 1 + n, .owner = 1 + n, .former = WIRE_SLOT_NONE};
+        b->neighbours[n].sightings = sightings_create(1 + n, PLAYERS + s->creatures + NEIGHBOURS * GHOSTS_MAX);
+        CHECK(b->neighbours[n].sightings != NULL);
+        for (uint32_t i = 0; i < s->ghosts; i++) {
+            struct wire_ghost *g = &b->neighbours[n].ghosts[i];
+            int32_t beyond = (s->side_m + 1 + (int32_t)rng_below(&b->rng, s->view_radius_m - 2)) * 65536;
+            int32_t along = (int32_t)rng_below(&b->rng, (uint32_t)s->side_m) * 65536;
+            *g = (struct wire_ghost){.id = (uint64_t)(1 + n) << 48 | (i + 1),
+                                     .x = n == 0 ? beyond : along,
+                                     .y = n == 0 ? along : beyond,
+                                     .kind = GAME_KIND_PLAYER,
+                                     .health = 255};
+        }
+    }
+    CHECK(sim_set_directory(b->sim, &d) == 0);
+}
+
+static void close_neighbours(struct bench *b) {
+    for (uint32_t n = 0; n < NEIGHBOURS; n++) sightings_destroy(b->neighbours[n].sightings);
+}
+
+/* Ghosts walk to and fro, and turn as often as players do; they are told of when they do. */
+static void hear(struct bench *b, uint64_t tick) {
+    for (uint32_t n = 0; n < NEIGHBOURS; n++) {
+        struct neighbour *neighbour = &b->neighbours[n];
+        struct wire_peer_batch batch = {.tick = tick, .ghosts = neighbour->told};
+        for (uint32_t i = (uint32_t)(tick % TURN_TICKS); i < b->scenario->ghosts; i += TURN_TICKS) {
+            struct wire_ghost *g = &neighbour->ghosts[i];
+            g->x += g->vx * TURN_TICKS * (1 << NET_VELOCITY_SHIFT);
+            g->vx = g->vx > 0 ? -GHOST_SPEED : GHOST_SPEED;
+            g->yaw = g->vx > 0 ? 0 : 128;
+            neighbour->told[batch.ghost_count++] = *g;
+        }
+        if (batch.ghost_count > 0) sim_peer_take(b->sim, 1 + n, &batch);
+    }
+}
+
+static void tell(struct bench *b) {
+    for (uint32_t n = 0; n < NEIGHBOURS; n++) {
+        struct wire_peer_batch batch = {0};
+        struct wire_bytes bytes;
+        sim_look(b->sim, b->neighbours[n].sightings, 1 + n, &batch);
+        int error = wire_peer_batch_pack(b->builder, &batch, &bytes);
+        CHECK(error == 0);
+    }
+    sim_looked(b->sim);
+}
+
+/* --- a tick */
+
 static void pack(struct bench *b, uint64_t tick) {
     struct output *output = sim_output(b->sim, 0);
     struct wire_zone_batch batch = output_batch(output, tick);
@@ -102,6 +178,7 @@ static void run_tick(struct bench *b, uint64_t tick) {
     struct mono wall = mono_now();
     uint64_t at = cpu_ns(), total = 0;
     receive(b, tick);
+    if (b->scenario->has_neighbours) hear(b, tick - 1);
     total += lap(&b->receive, &at);
     sim_begin(b->sim, tick);
     for (unsigned phase = 0; phase < SIM_PHASE_COUNT; phase++) {
@@ -110,7 +187,10 @@ static void run_tick(struct bench *b, uint64_t tick) {
     }
     pack(b, tick);
     total += lap(&b->pack, &at);
+    if (b->scenario->has_neighbours) tell(b);
+    total += lap(&b->look, &at);
     histogram_record(&b->tick, total);
+    b->total_ns += total;
     uint64_t wall_ns = mono_since_ns(mono_now(), wall);
     if (wall_ns > b->wall_max_ns) b->wall_max_ns = wall_ns;
     at = cpu_ns();
@@ -123,9 +203,10 @@ static void forget_figures(struct bench *b) {
     histogram_reset(&b->tick);
     histogram_reset(&b->receive);
     histogram_reset(&b->pack);
+    histogram_reset(&b->look);
     histogram_reset(&b->hash);
     for (unsigned p = 0; p < SIM_PHASE_COUNT; p++) histogram_reset(&b->phases[p]);
-    b->wall_max_ns = b->batch_bytes = b->snapshots = 0;
+    b->wall_max_ns = b->total_ns = b->batch_bytes = b->snapshots = 0;
 }
 
 static void print_times(const char *name, const struct histogram *h) {
@@ -133,11 +214,12 @@ static void print_times(const char *name, const struct histogram *h) {
            (double)histogram_quantile(h, 0.99) / 1e6, (double)histogram_max(h) / 1e6);
 }
 
-static void print_scenario(const struct scenario *s, const struct bench *b, const struct views_stats *before,
-                           uint32_t ticks) {
-    const struct views_stats *v = sim_views_stats(b->sim);
+static void print_scenario(const struct bench *b, uint32_t ticks) {
+    const struct scenario *s = b->scenario;
+    const struct views_stats *v = sim_views_stats(b->sim), *before = &b->before;
     double builds = (double)(v->builds - before->builds);
-    printf("\"%s\":{\"players\":%d,\"creatures\":%u,\"ticks\":%u,", s->name, PLAYERS, s->creatures, ticks);
+    printf("\"%s\":{\"players\":%d,\"creatures\":%u,\"ghosts\":%u,\"ticks\":%u,", s->name, PLAYERS, s->creatures,
+           sim_entities(b->sim)->ghost_count, ticks);
     print_times("tick_ms", &b->tick);
     printf(",\"wall_max_ms\":%.3f,\"snapshots_per_tick\":%.1f,\"snapshot_bytes\":%.1f,\"updates_per_snapshot\":%.1f,"
            "\"deferred_per_snapshot\":%.1f,\"batch_kb_per_tick\":%.1f,\"deaths\":%" PRIu64 ",\"phases_ms\":{",
@@ -152,18 +234,20 @@ static void print_scenario(const struct scenario *s, const struct bench *b, cons
     printf(",");
     print_times("pack", &b->pack);
     printf(",");
+    print_times("look", &b->look);
+    printf(",");
     print_times("hash", &b->hash);
     printf("}}");
 }
 
-static void run_scenario(const struct scenario *s, uint32_t ticks) {
+static struct bench *bench_create(const struct scenario *s) {
     struct sim_config config = {.name = "bench",
                                 .rect = {0, 0, s->side_m, s->side_m},
                                 .seed = 1,
                                 .start_tick = START_TICK,
                                 .creatures = s->creatures,
                                 .players_max = PLAYERS,
-                                .entities_max = PLAYERS + s->creatures,
+                                .entities_max = PLAYERS + s->creatures + NEIGHBOURS * GHOSTS_MAX,
                                 .gateways_max = 1,
                                 .sessions_max = PLAYERS,
                                 .tick_hz = TICK_HZ,
@@ -174,6 +258,7 @@ static void run_scenario(const struct scenario *s, uint32_t ticks) {
                                 .snapshots = true};
     struct bench *b = calloc(1, sizeof *b);
     CHECK(b != NULL);
+    b->scenario = s;
     b->sim = sim_create(&config);
     b->builder = wire_builder_create(WIRE_BUS_BYTES_MAX);
     CHECK(b->sim != NULL && b->builder != NULL);
@@ -181,15 +266,50 @@ static void run_scenario(const struct scenario *s, uint32_t ticks) {
         b->commands[p].move = 5;
         sim_attach(b->sim, 0, p, p, 1, NULL);
     }
+    if (s->has_neighbours) open_neighbours(b);
     uint64_t tick = START_TICK;
     for (uint32_t i = 0; i < WARM_UP_TICKS; i++) run_tick(b, ++tick);
     forget_figures(b);
-    struct views_stats before = *sim_views_stats(b->sim);
-    for (uint32_t i = 0; i < ticks; i++) run_tick(b, ++tick);
-    print_scenario(s, b, &before, ticks);
+    b->before = *sim_views_stats(b->sim);
+    return b;
+}
+
+static void bench_destroy(struct bench *b) {
+    close_neighbours(b);
     wire_builder_destroy(b->builder);
     sim_destroy(b->sim);
     free(b);
+}
+
+static void run_ticks(struct bench *b, uint32_t ticks) {
+    for (uint32_t i = 0; i < ticks; i++) run_tick(b, sim_now(b->sim) + 1);
+}
+
+static void run_scenario(const struct scenario *s, uint32_t seconds) {
+    struct bench *b = bench_create(s);
+    run_ticks(b, seconds * TICK_HZ);
+    print_scenario(b, seconds * TICK_HZ);
+    bench_destroy(b);
+}
+
+/* In turns of half a second, so that whatever else the machine does concerns both. */
+static void run_border(uint32_t seconds) {
+    struct scenario without = {
+        .name = "border", .side_m = 409, .view_radius_m = 40, .creatures = 1000, .has_neighbours = true};
+    struct scenario with = without;
+    with.name = "border_ghosts";
+    with.ghosts = GHOSTS_MAX;
+    struct bench *a = bench_create(&without), *b = bench_create(&with);
+    for (uint32_t i = 0; i < 2 * seconds; i++) {
+        run_ticks(a, TICK_HZ / 2);
+        run_ticks(b, TICK_HZ / 2);
+    }
+    print_scenario(a, seconds * TICK_HZ);
+    printf(",");
+    print_scenario(b, seconds * TICK_HZ);
+    printf(",\"ghosts_cost_percent\":%.1f", 100 * ((double)b->total_ns / (double)a->total_ns - 1));
+    bench_destroy(a);
+    bench_destroy(b);
 }
 
 int main(int argc, char **argv) {
@@ -198,9 +318,11 @@ int main(int argc, char **argv) {
     const struct scenario field = {.name = "field", .side_m = 409, .view_radius_m = 40, .creatures = 1000};
     const struct scenario crowd = {.name = "crowd", .side_m = 40, .view_radius_m = 60};
     printf("{\"bench\":\"zone\",");
-    run_scenario(&field, seconds * TICK_HZ);
+    run_scenario(&field, seconds);
     printf(",");
-    run_scenario(&crowd, seconds * TICK_HZ);
+    run_scenario(&crowd, seconds);
+    printf(",");
+    run_border(seconds);
     printf("}\n");
     return 0;
 }

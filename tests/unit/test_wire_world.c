@@ -118,7 +118,7 @@ static void test_wire_peer_batch_round_trips(void **state) {
     struct wire_query queries[] = {{.player = 1, .session_epoch = 2, .attachment = 3}};
     struct wire_query answers[] = {{.player = 1, .session_epoch = 2, .attachment = 3, .result = WIRE_QUERY_NO}};
     struct wire_carried_creature creatures[] = {{.id = 5, .tick = 6, .rules = {1, 2, 3}}};
-    struct wire_creature_taken taken[] = {{.id = 5, .result = WIRE_TAKEN_FULL}};
+    struct wire_creature_taken taken[] = {{.id = 5, .result = WIRE_TAKEN_FULL, .tick = 77}};
     struct wire_player_effect effects[] = {{.player = 1, .kind = 2, .amount = 3}};
     struct wire_speech speeches[] = {{.speaker = 1, .player = 2, .offset = 1, .len = 4}};
     struct wire_peer_batch in = {.tick = 77, .reset = true, .blob = (const uint8_t *)"hello", .blob_len = 5};
