@@ -1,0 +1,187 @@
+/* handoff.h: players on their way from zone to zone: the source's and the target's part, without sim, sockets or clock.
+ *
+ *   source  HERE ──offer──► OFFERED ──accepted──► ACCEPTED ──end of the tick──► FROZEN ──done──► gone
+ *             ▲                │ refused, silent,     │ went back,                │  │
+ *             │◄─ RESTING ◄────┘ target away          │ gateway away              │  └─ its gateway is dead: ASKED ─yes─►
+ * gone │◄──────────────────────────────────────┘                           │                            │ └◄── restored by
+ * the gateway, or attached anew ─────────────────────┘◄── no, or target dead: link-dead target  offer ──► reserved
+ * ──activate──► HERE
+ *
+ * The gateway's route alone decides who simulates a player, so a zone does only when that player's gateway said so, under
+ * the greatest (session epoch, attachment) there is. What a frozen player is stays with the source until it knows the end.
+ * Where the gateway can't tell any more, the target is asked: it has the player, or promises (a tomb) to refuse it.
+ *
+ * Repeats are harmless: a gateway that is back is told of all frozen players again, one that is silent every
+ * HANDOFF_AGAIN_MS; an activate of what was activated is answered again; questions are asked until they are answered.
+ *
+ * Limits: HANDOFF_FLIGHT_MAX players on their way out, HANDOFF_START_PER_TICK offered in a tick, HANDOFF_RESERVED_MAX
+ * places kept for those who come, HANDOFF_TOMBS_MAX promises (the oldest goes; it lasts HANDOFF_TOMB_MS). What is past
+ * them waits, is refused as FULL, or is counted. Nothing allocates after create.
+ */
+#ifndef MARCH_ZONE_HANDOFF_H
+#define MARCH_ZONE_HANDOFF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/clock.h"
+#include "common/error.h"
+#include "schemas/wire.h"
+
+#define HANDOFF_FLIGHT_MAX     512
+#define HANDOFF_START_PER_TICK 64
+#define HANDOFF_RESERVED_MAX   1024
+#define HANDOFF_TOMBS_MAX      1024
+#define HANDOFF_ANSWERS_MAX    1024 /* to one peer in a tick: as WIRE_PEER_ITEMS_MAX */
+#define HANDOFF_GATEWAY_NONE   UINT32_MAX
+
+#define HANDOFF_OFFER_MS    500  /* without an answer an offer is void, */
+#define HANDOFF_SILENT_MS   250  /* and made again after this */
+#define HANDOFF_REFUSED_MS  1000 /* the same after a refusal */
+#define HANDOFF_RESERVED_MS 2000
+#define HANDOFF_AGAIN_MS    5000 /* a gateway that does not answer is told again */
+#define HANDOFF_ASK_MS      250
+#define HANDOFF_TOMB_MS     60000
+
+enum handoff_step {
+    HANDOFF_RESTING = 1, /* still here: not offered again before its time */
+    HANDOFF_OFFERED = 2,
+    HANDOFF_ACCEPTED = 3, /* leaves at the end of the tick */
+    HANDOFF_FROZEN = 4,
+    HANDOFF_ASKED = 5, /* frozen, its gateway is dead: the target is asked */
+    HANDOFF_STEP_COUNT = 6
+};
+
+/* A player that is simulated here. */
+struct handoff_player {
+    uint64_t session, player, session_epoch, entity;
+    uint32_t slot;    /* of the world's players; it keeps it for as long as it is here */
+    uint32_t gateway; /* HANDOFF_GATEWAY_NONE: link-dead */
+    uint32_t attachment;
+};
+
+/* The world in which the players are, and the ways to gateways. */
+struct handoff_world {
+    void *context;
+
+    /* who is here */
+    bool (*by_session)(void *context, uint32_t gateway, uint64_t session, struct handoff_player *out);
+    bool (*by_player)(void *context, uint64_t player, struct handoff_player *out);
+    bool (*by_slot)(void *context, uint32_t slot, struct handoff_player *out);
+
+    uint32_t (*room)(void *context); /* for so many players more, those that are frozen counted as if they were here */
+    bool (*is_mine)(void *context, const struct wire_offer *offer); /* as far as is known: its place belongs to this zone */
+
+    /* closing: it was accepted, and leaves at the end of the tick. freeze takes it out and writes it down; attachment,
+     * session, player and epoch are filled in by it, too. import brings one in, under the gateway's session or link-dead;
+     * MARCH_ERR_FULL. let_go drops an older session's player, silently. ended: a frozen player's session is over. */
+    void (*closing)(void *context, uint32_t slot);
+    void (*freeze)(void *context, uint32_t slot, uint32_t target, struct wire_carried *out);
+    int (*import)(void *context, uint32_t gateway, const struct wire_carried *carried, bool is_return);
+    void (*let_go)(void *context, uint32_t slot);
+    void (*ended)(void *context, const struct wire_carried *carried);
+    void (*gone)(void *context, const struct wire_carried *carried); /* frozen, and another zone has it */
+
+    /* to gateways; reroute returns false where there is no room in this tick */
+    bool (*reroute)(void *context, uint32_t gateway, const struct wire_carried *carried);
+    void (*activated)(void *context, uint32_t gateway, const struct wire_activated *activated);
+    void (*forgotten)(void *context, uint32_t gateway, const struct wire_routed *routed);
+};
+
+struct handoff_config {
+    uint32_t slots_max; /* of the world's players */
+    uint32_t peers_max, gateways_max;
+    struct handoff_world world;
+};
+
+struct handoff_stats {
+    uint64_t offered, accepted, frozen, done;
+    uint64_t refused, silent; /* offers */
+    uint64_t cancelled;       /* it went back, left, or one of those who are needed was away */
+    uint64_t restored;        /* by the gateway, or by an attach */
+    uint64_t asked, asked_yes, asked_no;
+    uint64_t link_dead; /* frozen players that go on here without a gateway */
+    uint64_t ended;     /* frozen players whose session ended */
+    uint64_t flights_full;
+    uint64_t offers_taken, offers_refused, reservations_expired;
+    uint64_t arrived, arrived_again, arrived_full, arrived_refused;
+    uint64_t tombs, tombs_lost;
+    uint64_t answers_lost; /* no room for them: whoever asked asks again */
+    uint64_t lost;         /* players that found no room where they had been: must stay 0 */
+};
+
+struct handoff;
+
+/* handoff_create returns NULL without memory. The world outlives it. */
+struct handoff *handoff_create(const struct handoff_config *config);
+void handoff_destroy(struct handoff *handoff);
+
+/* --- who is there. A dead one is one that the directory does not list any more, or whose slot another has taken. */
+
+void handoff_peer_up(struct handoff *handoff, uint32_t peer, uint64_t incarnation);
+void handoff_peer_lost(struct handoff *handoff, uint32_t peer);
+void handoff_peer_dead(struct handoff *handoff, uint32_t peer, uint64_t incarnation);
+
+void handoff_gateway_up(struct handoff *handoff, struct mono now, uint32_t gateway, bool is_same);
+void handoff_gateway_lost(struct handoff *handoff, uint32_t gateway);
+void handoff_gateway_dead(struct handoff *handoff, struct mono now, uint32_t gateway);
+
+/* --- each tick, in this order, after movement and combat */
+
+/* handoff_update is for time-outs. */
+void handoff_update(struct handoff *handoff, struct mono now);
+
+/* handoff_want says of a player that its place belongs to another zone: in each tick in which it does. */
+void handoff_want(struct handoff *handoff, struct mono now, const struct handoff_player *player, uint32_t target);
+
+/* handoff_freeze lets go of those that were accepted. After the tick's snapshots. */
+void handoff_freeze(struct handoff *handoff, struct mono now);
+
+/* handoff_fill adds what a peer is to be told: offers, answers and questions. The arrays are valid until handoff_sent, which
+ * forgets them: what did not go is made up for by time-outs. */
+void handoff_fill(struct handoff *handoff, uint32_t peer, struct wire_peer_batch *batch);
+void handoff_sent(struct handoff *handoff, uint32_t peer);
+
+/* handoff_left says that the world has dropped the player of a slot. */
+void handoff_left(struct handoff *handoff, uint32_t slot);
+
+/* --- what peers say */
+
+void handoff_take(struct handoff *handoff, struct mono now, uint32_t peer, const struct wire_peer_batch *batch);
+
+/* --- what gateways say */
+
+enum handoff_attach {
+    HANDOFF_ATTACH_UNKNOWN = 0,  /* nothing here knows of it: it is for the caller */
+    HANDOFF_ATTACH_RESTORED = 1, /* it was frozen, and goes on under this attachment */
+    HANDOFF_ATTACH_STALE = 2     /* it is to be refused */
+};
+
+enum handoff_attach handoff_attach(struct handoff *handoff, struct mono now, uint32_t gateway,
+                                   const struct wire_attach *attach);
+
+/* handoff_detach ends the session of a player that is frozen; false where there is none. */
+bool handoff_detach(struct handoff *handoff, uint32_t gateway, uint64_t session);
+
+void handoff_activate(struct handoff *handoff, struct mono now, uint32_t gateway, const struct wire_carried *carried);
+void handoff_routed(struct handoff *handoff, uint32_t gateway, const struct wire_routed *routed);
+
+/* --- looking in */
+
+/* handoff_has tells whether a session's player is frozen here. */
+bool handoff_has(const struct handoff *handoff, uint32_t gateway, uint64_t session);
+
+/* handoff_nth returns the n-th player on its way out, n below handoff_count. */
+struct handoff_view {
+    enum handoff_step step;
+    uint32_t target;
+    struct mono since;                  /* when this step began */
+    const struct wire_carried *carried; /* of a frozen one; else NULL */
+};
+uint32_t handoff_count(const struct handoff *handoff);
+struct handoff_view handoff_nth(const struct handoff *handoff, uint32_t n);
+
+const struct handoff_stats *handoff_stats(const struct handoff *handoff);
+const char *handoff_step_name(enum handoff_step step);
+
+#endif
