@@ -14,12 +14,14 @@ _Static_assert((BOOK_GRANTS_MAX & (BOOK_GRANTS_MAX - 1)) == 0, "a grant's place 
 struct kept {
     uint64_t epoch;
     uint64_t sent_seq; /* 0: nothing reported yet, or to be reported again */
+    uint64_t min_tick; /* states are told as of this one at least: after what another zone told */
     struct wire_player_state sent;
     uint32_t shard;
 };
 
 struct departed {
     struct wire_player_state state;
+    uint32_t attachment;
     uint64_t sent_seq; /* 0: not sent */
     uint32_t shard;
 };
@@ -48,6 +50,7 @@ struct draft {
     struct wire_player_load loads[WIRE_REPORT_LOADS_MAX];
     uint16_t pending[WIRE_REPORT_LOADS_MAX];
     struct wire_player_state states[WIRE_REPORT_STATES_MAX];
+    uint32_t attachments[WIRE_REPORT_STATES_MAX];
     uint32_t sources[WIRE_REPORT_STATES_MAX]; /* the first departed_count: places in departed; the others: slots */
     struct wire_loot_grant grants[WIRE_REPORT_GRANTS_MAX];
     uint32_t load_count, state_count, departed_count, grant_count;
@@ -129,6 +132,7 @@ void book_destroy(struct book *b) {
 
 static struct wire_player_state state_of(const struct book *b, uint32_t slot, uint64_t tick) {
     struct game_character c = sim_character(b->sim, slot);
+    if (tick < b->kept[slot].min_tick) tick = b->kept[slot].min_tick;
     return (struct wire_player_state){.player = sim_player_in(b->sim, slot).player,
                                       .session_epoch = b->kept[slot].epoch,
                                       .tick = tick,
@@ -164,7 +168,9 @@ static void on_left(void *context, uint32_t slot) {
     struct book *b = context;
     if (b->departed_count == BOOK_DEPARTED_MAX) give_up_departed(b);
     struct departed *departed = &b->departed[b->departed_count++];
-    *departed = (struct departed){.state = state_of(b, slot, sim_now(b->sim)), .shard = b->kept[slot].shard};
+    *departed = (struct departed){.state = state_of(b, slot, sim_now(b->sim)),
+                                  .attachment = sim_player_in(b->sim, slot).attachment,
+                                  .shard = b->kept[slot].shard};
     departed->state.flags = WIRE_STATE_LEFT;
     b->departed_due++;
     b->kept[slot] = (struct kept){0};
@@ -183,8 +189,8 @@ static uint32_t find_player(const struct book *b, uint64_t player) {
 static void let_go(struct book *b, uint32_t slot) {
     struct sim_player p = sim_player_in(b->sim, slot);
     b->stats.sessions_ended++;
-    sim_detach(b->sim, p.gateway, p.session);
-    output_detached(sim_output(b->sim, p.gateway), p.session, SIM_DETACH_STALE);
+    sim_remove(b->sim, slot, true);
+    if (p.gateway != SIM_GATEWAY_NONE) output_detached(sim_output(b->sim, p.gateway), p.session, SIM_DETACH_STALE);
 }
 
 /* --- loot */
@@ -245,11 +251,8 @@ static void refuse_pending(struct book *b, uint32_t place, enum wire_attach_resu
     sim_refuse(b->sim, p.gateway, p.attach.session, result);
 }
 
-/* Makes way for an attach: older sessions of the player and of the gateway's slot go. False when there is a newer one. */
+/* Makes way for an attach: older attaches of the player and of the gateway's slot go. False when there is a newer one. */
 static bool make_way(struct book *b, uint32_t gateway, const struct wire_attach *a) {
-    uint32_t slot = find_player(b, a->player);
-    if (slot != SIM_SLOT_NONE && b->kept[slot].epoch > a->session_epoch) return false;
-    if (slot != SIM_SLOT_NONE) let_go(b, slot);
     for (uint32_t i = b->pending_count; i-- > 0;) {
         const struct pending *p = &b->pending[i];
         bool same_player = p->attach.player == a->player;
@@ -263,6 +266,28 @@ static bool make_way(struct book *b, uint32_t gateway, const struct wire_attach 
     return true;
 }
 
+static void refuse_stale(struct book *b, uint32_t gateway, uint64_t session) {
+    b->stats.attaches_stale++;
+    sim_refuse(b->sim, gateway, session, WIRE_ATTACH_STALE);
+}
+
+/* Gives a player that is here to the newer session that attaches. */
+static void resume(struct book *b, uint32_t slot, uint32_t gateway, const struct wire_attach *a) {
+    struct sim_player p = sim_player_in(b->sim, slot);
+    if (p.gateway != SIM_GATEWAY_NONE) {
+        b->stats.sessions_ended++;
+        output_detached(sim_output(b->sim, p.gateway), p.session, SIM_DETACH_STALE);
+    }
+    if (!sim_rebind(b->sim, slot, gateway, a->session, a->attachment)) {
+        sim_refuse(b->sim, gateway, a->session, WIRE_ATTACH_BAD_SESSION);
+        return;
+    }
+    b->stats.resumed++;
+    if (b->shard_count == 0) return;
+    b->kept[slot].epoch = a->session_epoch;
+    b->kept[slot].sent_seq = 0;
+}
+
 static void wait_for_load(struct book *b, uint32_t gateway, const struct wire_attach *a, struct mono now) {
     uint16_t *entry = pending_entry(b, gateway, a->session);
     if (!entry || !player_id_valid(a->player)) {
@@ -270,8 +295,16 @@ static void wait_for_load(struct book *b, uint32_t gateway, const struct wire_at
         return;
     }
     if (!make_way(b, gateway, a)) {
-        b->stats.attaches_stale++;
-        sim_refuse(b->sim, gateway, a->session, WIRE_ATTACH_STALE);
+        refuse_stale(b, gateway, a->session);
+        return;
+    }
+    uint32_t slot = find_player(b, a->player);
+    if (slot != SIM_SLOT_NONE && b->kept[slot].epoch > a->session_epoch) {
+        refuse_stale(b, gateway, a->session);
+        return;
+    }
+    if (slot != SIM_SLOT_NONE) {
+        resume(b, slot, gateway, a);
         return;
     }
     if (b->pending_count == b->pending_max) {
@@ -289,6 +322,13 @@ static void wait_for_load(struct book *b, uint32_t gateway, const struct wire_at
 }
 
 void book_attach(struct book *b, uint32_t gateway, const struct wire_attach *a, struct mono now) {
+    if (b->shard_count == 0 && sim_slot(b->sim, gateway, a->session) == SIM_SLOT_NONE) {
+        uint32_t slot = find_player(b, a->player);
+        if (slot != SIM_SLOT_NONE && sim_player_in(b->sim, slot).gateway == SIM_GATEWAY_NONE) {
+            resume(b, slot, gateway, a);
+            return;
+        }
+    }
     if (b->shard_count == 0 || sim_slot(b->sim, gateway, a->session) != SIM_SLOT_NONE) {
         sim_attach(b->sim, gateway, a->session, a->player, a->attachment, NULL);
         return;
@@ -310,11 +350,43 @@ void book_detach(struct book *b, uint32_t gateway, uint64_t session) {
     }
 }
 
-void book_drop_gateway(struct book *b, uint32_t gateway) {
+void book_orphan(struct book *b, uint32_t gateway) {
     for (uint32_t i = b->pending_count; i-- > 0;) {
         if (b->pending[i].gateway == gateway) forget_pending(b, i);
     }
-    sim_drop_gateway(b->sim, gateway);
+    sim_orphan(b->sim, gateway);
+}
+
+void book_arrive(struct book *b, uint32_t slot, const struct wire_carried *c) {
+    if (b->shard_count == 0) return;
+    b->kept[slot] = (struct kept){
+        .epoch = c->session_epoch, .min_tick = c->tick + 1, .shard = shard_of_player(c->player, b->shard_count)};
+}
+
+void book_depart(struct book *b, uint32_t slot) {
+    if (b->shard_count > 0) b->kept[slot] = (struct kept){0};
+}
+
+uint64_t book_epoch(const struct book *b, uint32_t slot) {
+    return b->shard_count > 0 ? b->kept[slot].epoch : 0;
+}
+
+void book_ended(struct book *b, const struct wire_carried *c, const struct game_character *character) {
+    if (b->shard_count == 0) return;
+    if (b->departed_count == BOOK_DEPARTED_MAX) give_up_departed(b);
+    b->departed[b->departed_count++] = (struct departed){.state = {.player = c->player,
+                                                                   .session_epoch = c->session_epoch,
+                                                                   .tick = c->tick,
+                                                                   .experience = character->experience,
+                                                                   .x = character->x,
+                                                                   .y = character->y,
+                                                                   .yaw = character->yaw,
+                                                                   .level = character->level,
+                                                                   .hit_points = character->hit_points,
+                                                                   .flags = WIRE_STATE_LEFT},
+                                                         .attachment = c->attachment,
+                                                         .shard = shard_of_player(c->player, b->shard_count)};
+    b->departed_due++;
 }
 
 bool book_holds(const struct book *b, uint32_t gateway, uint64_t session) {
@@ -354,6 +426,7 @@ static void draft_departed(const struct book *b, struct draft *d) {
         const struct departed *departed = &b->departed[i];
         if (departed->shard != d->shard || departed->sent_seq != 0) continue;
         d->sources[d->state_count] = i;
+        d->attachments[d->state_count] = departed->attachment;
         d->states[d->state_count++] = departed->state;
     }
     d->departed_count = d->state_count;
@@ -367,6 +440,7 @@ static void draft_states(const struct book *b, struct draft *d, uint64_t tick) {
         struct wire_player_state state = state_of(b, slot, tick);
         if (kept->sent_seq != 0 && same_but_tick(&state, &kept->sent)) continue;
         d->sources[d->state_count] = slot;
+        d->attachments[d->state_count] = sim_player_nth(b->sim, n).attachment;
         d->states[d->state_count++] = state;
     }
 }
@@ -392,6 +466,7 @@ bool book_report(struct book *b, uint32_t shard, uint64_t tick, struct mono now,
     if (states) draft_grants(b, d, now);
     report->loads = d->loads, report->load_count = d->load_count;
     report->states = d->states, report->state_count = d->state_count;
+    report->attachments = d->attachments;
     report->grants = d->grants, report->grant_count = d->grant_count;
     return d->load_count + d->state_count + d->grant_count > 0;
 }
@@ -513,6 +588,14 @@ static void take_effect(struct book *b, const struct wire_player_effect *effect)
     sim_effect(b->sim, p.gateway, p.session, effect->kind, effect->amount);
 }
 
+/* Lets go of a player whose session is over, or which another zone has under the attachment `below`. */
+static void take_stale(struct book *b, const struct wire_player_load *stale, uint32_t below) {
+    uint32_t slot = find_player(b, stale->player);
+    if (slot == SIM_SLOT_NONE || b->kept[slot].epoch > stale->session_epoch) return;
+    if (b->kept[slot].epoch == stale->session_epoch && sim_player_in(b->sim, slot).attachment >= below) return;
+    let_go(b, slot);
+}
+
 void book_take(struct book *b, uint32_t shard, const struct wire_persist_report *report, struct mono now) {
     take_durable(b, shard, report->durable_seq);
     if (report->resend) resend_states(b, shard);
@@ -520,8 +603,8 @@ void book_take(struct book *b, uint32_t shard, const struct wire_persist_report 
     for (uint32_t i = 0; i < report->granted_count; i++) take_granted(b, &report->granted[i], now);
     for (uint32_t i = 0; i < report->effect_count; i++) take_effect(b, &report->effects[i]);
     for (uint32_t i = 0; i < report->stale_count; i++) {
-        uint32_t slot = find_player(b, report->stale[i].player);
-        if (slot != SIM_SLOT_NONE && b->kept[slot].epoch <= report->stale[i].session_epoch) let_go(b, slot);
+        uint32_t below = report->stale_attachments ? report->stale_attachments[i] : UINT32_MAX;
+        take_stale(b, &report->stale[i], below);
     }
 }
 

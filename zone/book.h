@@ -9,9 +9,13 @@
  * (book_resend), so that nothing depends on a report having arrived.
  *
  * An attach of a player that the simulation does not have waits until persist has answered, BOOK_PENDING_MS at most, then is
- * refused with WIRE_ATTACH_UNAVAILABLE; the gateway tries again. The newest session of a player wins: an older one is let go
- * when a newer attaches, an attach under an older epoch than the player's is refused with WIRE_ATTACH_STALE. With no shards
- * every attach goes through at once.
+ * refused with WIRE_ATTACH_UNAVAILABLE; the gateway tries again. The newest session of a player wins: a player who is here,
+ * link-dead or under an older session, goes on under the newer one as it is; an attach under an older epoch than the
+ * player's is refused with WIRE_ATTACH_STALE. With no shards every attach goes through at once, and only the link-dead go
+ * on.
+ *
+ * A player who comes from another zone brings all of it along (book_arrive), and one who goes there leaves nothing behind
+ * (book_depart): it has not left the world, so persist is not told that it has.
  *
  * A grant's key is `zone index << 48 | low 16 bits of the lease's epoch << 32 | count`, so no two kills share one.
  *
@@ -41,6 +45,7 @@ struct book_stats {
     uint64_t attaches_full;    /* refused for lack of room in the table */
     uint64_t attaches_stale;   /* refused: the player has a newer session */
     uint64_t sessions_ended;   /* players let go for a newer session */
+    uint64_t resumed;          /* players that went on under a newer session */
     uint64_t states_reported;
     uint64_t departed_lost; /* given up: the table was full */
     uint64_t grants;
@@ -62,7 +67,17 @@ void book_destroy(struct book *book);
 
 void book_attach(struct book *book, uint32_t gateway, const struct wire_attach *attach, struct mono now);
 void book_detach(struct book *book, uint32_t gateway, uint64_t session);
-void book_drop_gateway(struct book *book, uint32_t gateway);
+
+/* book_orphan makes the players of a gateway that is dead link-dead; its attaches that wait are forgotten. */
+void book_orphan(struct book *book, uint32_t gateway);
+
+/* book_arrive notes a player that was imported into a slot, book_depart one that is about to be exported */
+void book_arrive(struct book *book, uint32_t slot, const struct wire_carried *carried);
+void book_depart(struct book *book, uint32_t slot);
+uint64_t book_epoch(const struct book *book, uint32_t slot); /* of the session of the player in a slot */
+
+/* book_ended keeps the last state of a player that was frozen when its session ended. */
+void book_ended(struct book *book, const struct wire_carried *carried, const struct game_character *character);
 
 /* book_holds tells whether an attach of this session waits for persist. */
 bool book_holds(const struct book *book, uint32_t gateway, uint64_t session);

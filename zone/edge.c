@@ -14,7 +14,8 @@ struct edge {
     struct link link;
     uint32_t index; /* of the gateway */
     struct mono lost_at;
-    bool keeping; /* the connection is lost, its players wait */
+    bool keeping;   /* the connection is lost, its players wait */
+    uint64_t alive; /* incarnation whose players are here; 0: none */
     uint64_t sent_tick;
     uint64_t expired;
 };
@@ -22,6 +23,7 @@ struct edge {
 struct edges {
     struct sim *sim;
     struct book *book;
+    struct crossing *crossing;
     struct wire_builder *builder;
     uint32_t count;
     struct edge edges[SIM_GATEWAYS_MAX];
@@ -29,12 +31,21 @@ struct edges {
 
 /* --- receiving */
 
+/* die makes the players of a gateway link-dead, once for each of its incarnations. */
+static void die(struct edge *edge, struct mono now) {
+    if (edge->alive == 0) return;
+    edge->alive = 0;
+    edge->keeping = false;
+    crossing_gateway_dead(edge->edges->crossing, edge->index, now);
+}
+
 static void up(void *context, bool is_same, struct mono now) {
-    (void)now;
     struct edge *edge = context;
-    if (!is_same) book_drop_gateway(edge->edges->book, edge->index);
+    if (!is_same) die(edge, now);
+    edge->alive = edge->link.peer.incarnation;
     edge->keeping = false;
     sim_set_connected(edge->edges->sim, edge->index, true);
+    crossing_gateway_up(edge->edges->crossing, edge->index, now);
 }
 
 static void lost(void *context, struct mono now) {
@@ -42,38 +53,63 @@ static void lost(void *context, struct mono now) {
     edge->keeping = true;
     edge->lost_at = now;
     sim_set_connected(edge->edges->sim, edge->index, false);
+    crossing_gateway_lost(edge->edges->crossing, edge->index);
+}
+
+/* What a client says goes back where its player is not here: to whoever has it by then. */
+static void take_message(struct edge *edge, const struct wire_message *m, const uint8_t *blob) {
+    struct edges *edges = edge->edges;
+    uint32_t gateway = edge->index;
+    if (sim_slot(edges->sim, gateway, m->session) != SIM_SLOT_NONE) {
+        sim_message(edges->sim, gateway, m->session, blob + m->offset, m->len);
+    } else if (!book_holds(edges->book, gateway, m->session)) {
+        output_returned(sim_output(edges->sim, gateway), m->session,
+                        (struct wire_bytes){.data = blob + m->offset, .len = m->len});
+    }
+}
+
+static void take_input(struct edge *edge, const struct wire_input *input) {
+    struct edges *edges = edge->edges;
+    bool is_underway =
+        book_holds(edges->book, edge->index, input->session) || crossing_has(edges->crossing, edge->index, input->session);
+    if (!is_underway) sim_input(edges->sim, edge->index, input); /* else the client repeats it */
 }
 
 static void take_batch(void *context, const struct wire_bus_view *view, struct mono now) {
     struct edge *edge = context;
     uint32_t gateway = edge->index;
     struct sim *sim = edge->edges->sim;
-    struct book *book = edge->edges->book;
+    struct crossing *crossing = edge->edges->crossing;
     const struct wire_gateway_batch *b = &view->gateway;
-    for (uint32_t i = 0; i < b->attach_count; i++) book_attach(book, gateway, &b->attaches[i], now);
-    for (uint32_t i = 0; i < b->detach_count; i++) book_detach(book, gateway, b->detaches[i].session);
-    for (uint32_t i = 0; i < b->input_count; i++) {
-        if (!book_holds(book, gateway, b->inputs[i].session)) sim_input(sim, gateway, &b->inputs[i]);
-    }
+    for (uint32_t i = 0; i < b->attach_count; i++) crossing_attach(crossing, gateway, &b->attaches[i], now);
+    for (uint32_t i = 0; i < b->activate_count; i++) crossing_activate(crossing, gateway, &b->activates[i], now);
+    for (uint32_t i = 0; i < b->routed_count; i++) crossing_routed(crossing, gateway, &b->routed[i]);
+    for (uint32_t i = 0; i < b->detach_count; i++) crossing_detach(crossing, gateway, b->detaches[i].session);
+    for (uint32_t i = 0; i < b->input_count; i++) take_input(edge, &b->inputs[i]);
     for (uint32_t i = 0; i < b->ack_count; i++) sim_ack(sim, gateway, b->acks[i].session, b->acks[i].snapshot_seq);
-    for (uint32_t i = 0; i < b->message_count; i++) {
-        sim_message(sim, gateway, b->messages[i].session, b->blob + b->messages[i].offset, b->messages[i].len);
-    }
+    for (uint32_t i = 0; i < b->message_count; i++) take_message(edge, &b->messages[i], b->blob);
 }
 
-static void expire(struct edge *edge, struct mono now) {
-    if (!edge->keeping || !mono_reached(now, mono_add_ms(edge->lost_at, EDGE_KEEP_MS))) return;
-    edge->keeping = false;
+/* is_listed tells whether the directory knows of the gateway's incarnation, as far as it knows of gateways. */
+static bool is_listed(const struct edge *edge, const struct directory *d) {
+    if (d->is_fixed || edge->index >= d->gateway_count) return true;
+    const struct wire_directory_gateway *g = &d->gateways[edge->index];
+    return g->incarnation == 0 || g->incarnation == edge->alive;
+}
+
+static void expire(struct edge *edge, const struct directory *directory, struct mono now) {
+    if (!edge->keeping) return;
+    if (is_listed(edge, directory) && !mono_reached(now, mono_add_ms(edge->lost_at, EDGE_KEEP_MS))) return;
     edge->expired++;
-    book_drop_gateway(edge->edges->book, edge->index);
-    log_warn("gateway.sessions_expired", "gateway=%s", edge->link.name);
+    log_warn("gateway.dead", "gateway=%s", edge->link.name);
+    die(edge, now);
 }
 
-void edges_receive(struct edges *edges, struct mono now) {
+void edges_receive(struct edges *edges, const struct directory *directory, struct mono now) {
     for (uint32_t g = 0; g < edges->count; g++) {
         struct edge *edge = &edges->edges[g];
         link_update(&edge->link, now);
-        expire(edge, now);
+        expire(edge, directory, now);
         link_receive(&edge->link, now);
     }
 }
@@ -98,8 +134,8 @@ static int open_edge(struct edge *edge, const struct link_config *link, const st
 }
 
 int edges_open(struct edges **out, const struct config *config, uint32_t zone_index, const char *run_dir,
-               const struct wire_hello *hello, const uint8_t *key, struct sim *sim, struct book *book, struct mono now,
-               char *error, size_t error_size) {
+               const struct wire_hello *hello, const uint8_t *key, struct sim *sim, struct book *book,
+               struct crossing *crossing, struct mono now, char *error, size_t error_size) {
     *out = NULL;
     struct edges *edges = calloc(1, sizeof *edges);
     struct wire_builder *builder = wire_builder_create(WIRE_BUS_BYTES_MAX);
@@ -109,7 +145,7 @@ int edges_open(struct edges **out, const struct config *config, uint32_t zone_in
         wire_builder_destroy(builder);
         return MARCH_ERR_SYSTEM;
     }
-    *edges = (struct edges){.sim = sim, .book = book, .builder = builder};
+    *edges = (struct edges){.sim = sim, .book = book, .crossing = crossing, .builder = builder};
     struct link_config link = {.hello = *hello,
                                .peer = {.role = WIRE_ROLE_GATEWAY, .kind = WIRE_BUS_GATEWAY_BATCH},
                                .bus = {.role = BUS_LISTEN, .key = key, .queue_max_bytes = config->bus.queue_bytes_max},

@@ -1,8 +1,8 @@
 /* edge.h: the zone's ends of the bus: one link (link.h) for each gateway of the configuration.
  *
- * A gateway that comes back under another incarnation has forgotten its sessions, so the zone drops their players. Under
- * the same incarnation it attaches its sessions again, and they get the players they had: those wait EDGE_KEEP_MS for a
- * lost connection, then leave.
+ * A gateway that comes back under the same incarnation attaches its sessions again, and they get the players they had. One
+ * that comes back as another, that the directory does not list any more, or that is away for EDGE_KEEP_MS is dead: its
+ * players are link-dead (crossing.h).
  *
  * edges_receive does to the simulation what the gateways said; edges_send gives each gateway that is UP the output of the
  * tick. A batch that the bus refuses (its queue is full) loses its snapshots; the rest of it is sent with the next. Nothing
@@ -18,9 +18,11 @@
 #include "common/clock.h"
 #include "common/config.h"
 #include "common/error.h"
+#include "schemas/directory.h"
 #include "schemas/link.h"
 #include "schemas/wire.h"
 #include "zone/book.h"
+#include "zone/crossing.h"
 #include "zone/sim.h"
 
 #define EDGE_KEEP_MS         10000
@@ -33,11 +35,11 @@ struct edges;
  * book. Config, sim and book outlive the edges. On failure `error` holds a line that names the address. */
 must_check int edges_open(struct edges **out, const struct config *config, uint32_t zone_index, const char *run_dir,
                           const struct wire_hello *hello, const uint8_t *key, struct sim *sim, struct book *book,
-                          struct mono now, char *error, size_t error_size);
+                          struct crossing *crossing, struct mono now, char *error, size_t error_size);
 void edges_close(struct edges *edges);
 
-/* edges_receive runs the edges and takes in what came. Before each tick. */
-void edges_receive(struct edges *edges, struct mono now);
+/* edges_receive runs the edges and takes in what came. Before each tick. `directory` is the newest. */
+void edges_receive(struct edges *edges, const struct directory *directory, struct mono now);
 
 /* edges_send sends the outputs of a tick. */
 void edges_send(struct edges *edges, uint64_t tick);

@@ -258,6 +258,9 @@ void game_move(struct game *game, uint32_t ticks) {
     }
 }
 
+#define CARRIED_HIT_POINTS_AT 48 /* of what game_carry writes */
+#define CARRIED_AIM_AT        50
+
 /* --- from zone to zone. A creature has its home where a player has its target. */
 
 void game_carry(const struct game *game, uint16_t index, uint8_t bytes[WIRE_CARRIED_RULES_BYTES]) {
@@ -315,6 +318,16 @@ int game_arrive(struct game *game, uint16_t index, const uint8_t bytes[WIRE_CARR
     game->bodies[index].hit_points = hit_points < full ? (int16_t)hit_points : full;
     game_show_health(game, index);
     return 0;
+}
+
+struct game_character game_carried_character(const struct wire_carried *c) {
+    uint64_t experience = load_le(c->rules, 8);
+    return (struct game_character){.x = c->x,
+                                   .y = c->y,
+                                   .yaw = (uint16_t)load_le(c->rules + CARRIED_AIM_AT, 2),
+                                   .level = game_level_of(experience),
+                                   .hit_points = (uint16_t)load_le(c->rules + CARRIED_HIT_POINTS_AT, 2),
+                                   .experience = experience};
 }
 
 void game_depart(struct game *game, uint16_t index) {

@@ -109,6 +109,9 @@ void game_leave(struct game *game, uint16_t index);
 void game_carry(const struct game *game, uint16_t index, uint8_t bytes[WIRE_CARRIED_RULES_BYTES]);
 must_check int game_arrive(struct game *game, uint16_t index, const uint8_t bytes[WIRE_CARRIED_RULES_BYTES]);
 
+/* game_carried_character tells what would have to be kept of a player that is on its way. */
+struct game_character game_carried_character(const struct wire_carried *carried);
+
 /* game_depart lets go of an entity that goes on in another zone, as its ghost; game_haunt brings a ghost's body up to date
  * with what clients see of it. */
 void game_depart(struct game *game, uint16_t index);

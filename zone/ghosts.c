@@ -41,7 +41,7 @@ static void enter_limbo(struct ghosts *g, uint16_t index, uint64_t tick) {
     g->limbo_count++;
 }
 
-static void vanish(struct ghosts *g, uint16_t index) {
+void ghosts_vanish(struct ghosts *g, uint16_t index) {
     leave_limbo(g, index);
     entities_remove(g->entities, index);
 }
@@ -96,7 +96,7 @@ void ghosts_take_gone(struct ghosts *g, uint32_t slot, uint64_t tick, const stru
         if (gone[i].reason == WIRE_GONE_HANDED) {
             enter_limbo(g, index, tick);
         } else {
-            vanish(g, index);
+            ghosts_vanish(g, index);
         }
     }
 }
@@ -126,7 +126,7 @@ void ghosts_update(struct ghosts *g, uint64_t tick) {
         uint16_t index = e->alive[i];
         if (g->limbo_until[index] == 0 || tick < g->limbo_until[index]) continue;
         g->stats.limbo_ended++;
-        vanish(g, index);
+        ghosts_vanish(g, index);
     }
 }
 

@@ -57,6 +57,9 @@ void ghosts_leave(struct ghosts *ghosts, uint16_t index, uint32_t slot, uint64_t
 /* ghosts_own makes a ghost an entity of ours. */
 void ghosts_own(struct ghosts *ghosts, uint16_t index);
 
+/* ghosts_vanish removes a ghost at once. */
+void ghosts_vanish(struct ghosts *ghosts, uint16_t index);
+
 /* ghosts_update ends limbo: once a tick. */
 void ghosts_update(struct ghosts *ghosts, uint64_t tick);
 

@@ -39,7 +39,7 @@
 #define HANDOFF_SILENT_MS   250  /* and made again after this */
 #define HANDOFF_REFUSED_MS  1000 /* the same after a refusal */
 #define HANDOFF_RESERVED_MS 2000
-#define HANDOFF_AGAIN_MS    5000 /* a gateway that does not answer is told again */
+#define HANDOFF_AGAIN_MS    500 /* a gateway that does not answer is told again */
 #define HANDOFF_ASK_MS      250
 #define HANDOFF_TOMB_MS     60000
 

@@ -34,6 +34,7 @@ static void came(struct neighbour *n) {
     const struct neighbours_hooks *hooks = &n->all->hooks;
     uint64_t incarnation = n->link.peer.incarnation;
     bool is_same = n->heard_before == incarnation;
+    if (!is_same && n->heard_before != 0 && hooks->dead) hooks->dead(hooks->context, n->slot, n->heard_before);
     n->is_heard = n->begins = true;
     n->heard_before = incarnation;
     sightings_reset(n->sightings);
@@ -53,8 +54,11 @@ static void look_who(struct neighbour *n) {
     bool is_heard = n->link.state == LINK_UP && directory_hears(n->all->directory, n->slot, n->link.peer.incarnation);
     if (!is_heard && n->is_heard) went(n);
     if (n->heard_before != 0 && !directory_hears(n->all->directory, n->slot, n->heard_before)) {
+        const struct neighbours_hooks *hooks = &n->all->hooks;
+        uint64_t dead = n->heard_before;
         n->heard_before = 0;
         sim_peer_dead(n->all->sim, n->slot);
+        if (hooks->dead) hooks->dead(hooks->context, n->slot, dead);
     }
     if (is_heard && !n->is_heard) came(n);
 }
@@ -197,6 +201,13 @@ bool neighbours_is_up(const struct neighbours *all, uint32_t slot) {
         if (all->neighbours[i].slot == slot) return all->neighbours[i].is_heard;
     }
     return false;
+}
+
+uint64_t neighbours_incarnation(const struct neighbours *all, uint32_t slot) {
+    for (uint32_t i = 0; i < all->count; i++) {
+        if (all->neighbours[i].slot == slot) return all->neighbours[i].heard_before;
+    }
+    return 0;
 }
 
 uint32_t neighbours_count(const struct neighbours *all) {

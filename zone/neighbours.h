@@ -29,6 +29,7 @@ struct neighbours_hooks {
     void *context;
     void (*up)(void *context, uint32_t slot, bool is_same); /* is_same: the incarnation that was there before */
     void (*lost)(void *context, uint32_t slot);
+    void (*dead)(void *context, uint32_t slot, uint64_t incarnation); /* it will not be heard again */
     void (*take)(void *context, uint32_t slot, const struct wire_peer_batch *batch, struct mono now);
     void (*fill)(void *context, uint32_t slot, struct wire_peer_batch *batch); /* arrays stay valid until `sent` */
     void (*sent)(void *context, uint32_t slot, bool went);                     /* after each fill */
@@ -59,6 +60,9 @@ void neighbours_send(struct neighbours *neighbours);
 
 /* neighbours_is_up tells whether a slot is there and heard. */
 bool neighbours_is_up(const struct neighbours *neighbours, uint32_t slot);
+
+/* neighbours_incarnation is that of the neighbour that is there, or was last. */
+uint64_t neighbours_incarnation(const struct neighbours *neighbours, uint32_t slot);
 
 uint32_t neighbours_count(const struct neighbours *neighbours);
 struct neighbours_stats neighbours_stats(const struct neighbours *neighbours);

@@ -13,8 +13,14 @@ struct output *output_create(uint32_t sessions_max) {
     o->snapshots = calloc(sessions_max, sizeof *o->snapshots);
     o->messages = calloc(OUTPUT_MESSAGES_MAX, sizeof *o->messages);
     o->detached = calloc(OUTPUT_DETACHED_MAX, sizeof *o->detached);
+    o->activated = calloc(sessions_max, sizeof *o->activated);
+    o->reroutes = calloc(WIRE_CARRIED_MAX, sizeof *o->reroutes);
+    o->returned = calloc(OUTPUT_RETURNED_MAX, sizeof *o->returned);
+    o->forgotten = calloc(sessions_max, sizeof *o->forgotten);
     o->blob = calloc(WIRE_BUS_BYTES_MAX, 1);
-    if (o->attached && o->snapshots && o->messages && o->detached && o->blob) return o;
+    bool has_all = o->attached && o->snapshots && o->messages && o->detached && o->activated && o->reroutes && o->returned &&
+                   o->forgotten && o->blob;
+    if (has_all) return o;
     output_destroy(o);
     return NULL;
 }
@@ -25,6 +31,10 @@ void output_destroy(struct output *o) {
     free(o->snapshots);
     free(o->messages);
     free(o->detached);
+    free(o->activated);
+    free(o->reroutes);
+    free(o->returned);
+    free(o->forgotten);
     free(o->blob);
     free(o);
 }
@@ -39,6 +49,14 @@ struct wire_zone_batch output_batch(const struct output *o, uint64_t tick) {
                                     .message_count = o->message_count,
                                     .detached = o->detached,
                                     .detached_count = o->detached_count,
+                                    .activated = o->activated,
+                                    .activated_count = o->activated_count,
+                                    .reroutes = o->reroutes,
+                                    .reroute_count = o->reroute_count,
+                                    .returned = o->returned,
+                                    .returned_count = o->returned_count,
+                                    .forgotten = o->forgotten,
+                                    .forgotten_count = o->forgotten_count,
                                     .blob = o->blob,
                                     .blob_len = o->blob_len};
 }
@@ -59,6 +77,30 @@ void output_attached(struct output *o, uint64_t session, uint64_t entity, uint32
 void output_detached(struct output *o, uint64_t session, uint32_t reason) {
     if (!has_room(o, sizeof *o->detached, o->detached_count, OUTPUT_DETACHED_MAX)) return;
     o->detached[o->detached_count++] = (struct wire_detach){.session = session, .reason = reason};
+}
+
+void output_activated(struct output *o, const struct wire_activated *activated) {
+    if (!has_room(o, sizeof *o->activated, o->activated_count, o->attached_max)) return;
+    o->activated[o->activated_count++] = *activated;
+}
+
+void output_forgotten(struct output *o, const struct wire_routed *routed) {
+    if (!has_room(o, sizeof *o->forgotten, o->forgotten_count, o->attached_max)) return;
+    o->forgotten[o->forgotten_count++] = *routed;
+}
+
+bool output_reroute(struct output *o, const struct wire_carried *carried) {
+    struct wire_zone_batch batch = output_batch(o, 0);
+    if (o->reroute_count == WIRE_CARRIED_MAX || wire_zone_batch_bytes(&batch) + sizeof *carried > WIRE_BUS_BYTES_MAX)
+        return false;
+    o->reroutes[o->reroute_count++] = *carried;
+    return true;
+}
+
+void output_returned(struct output *o, uint64_t session, struct wire_bytes bytes) {
+    uint32_t offset;
+    if (output_text(o, bytes, &offset) || !has_room(o, sizeof *o->returned, o->returned_count, OUTPUT_RETURNED_MAX)) return;
+    o->returned[o->returned_count++] = (struct wire_message){session, offset, (uint32_t)bytes.len};
 }
 
 int output_text(struct output *o, struct wire_bytes bytes, uint32_t *offset) {
@@ -90,11 +132,14 @@ void output_snapshot_add(struct output *o, uint64_t session, size_t len, uint16_
 }
 
 bool output_is_empty(const struct output *o) {
-    return o->attached_count + o->snapshot_count + o->message_count + o->detached_count == 0;
+    return o->attached_count + o->snapshot_count + o->message_count + o->detached_count + o->activated_count +
+               o->reroute_count + o->returned_count + o->forgotten_count ==
+           0;
 }
 
 void output_clear(struct output *o) {
     o->attached_count = o->snapshot_count = o->message_count = o->detached_count = 0;
+    o->activated_count = o->reroute_count = o->returned_count = o->forgotten_count = 0;
     o->message_bytes = o->blob_len = 0;
 }
 

@@ -19,15 +19,21 @@
 
 #define OUTPUT_MESSAGES_MAX 8192
 #define OUTPUT_DETACHED_MAX 1024
+#define OUTPUT_RETURNED_MAX 1024
 
 struct output {
     struct wire_attached *attached;
     struct wire_snapshot *snapshots;
     struct wire_message *messages;
     struct wire_detach *detached;
+    struct wire_activated *activated;
+    struct wire_carried *reroutes;
+    struct wire_message *returned;
+    struct wire_routed *forgotten;
     uint8_t *blob;         /* messages, then snapshots */
     uint32_t attached_max; /* also the most snapshots */
     uint32_t attached_count, snapshot_count, message_count, detached_count;
+    uint32_t activated_count, reroute_count, returned_count, forgotten_count;
     uint32_t message_bytes; /* of the blob */
     uint32_t blob_len;
     uint64_t dropped; /* results, messages and snapshots that did not fit */
@@ -39,6 +45,14 @@ void output_destroy(struct output *output);
 
 void output_attached(struct output *output, uint64_t session, uint64_t entity, uint32_t result);
 void output_detached(struct output *output, uint64_t session, uint32_t reason);
+
+/* What the handoff has for the gateway (handoff.h). A reroute that finds no room is false, not counted, and tried again. */
+void output_activated(struct output *output, const struct wire_activated *activated);
+void output_forgotten(struct output *output, const struct wire_routed *routed);
+bool output_reroute(struct output *output, const struct wire_carried *carried);
+
+/* output_returned gives back a message of a client whose player is not here any more. Comes before the tick's snapshots. */
+void output_returned(struct output *output, uint64_t session, struct wire_bytes bytes);
 
 /* output_text copies the bytes of a message into the blob once and stores their place, for any number of receivers. Comes
  * before the tick's snapshots. MARCH_ERR_FULL, counted, when there is no room. */

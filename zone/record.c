@@ -272,6 +272,47 @@ void recorder_peer_dead(struct recorder *r, uint32_t slot) {
     write_uint(&r->writer, slot, 1);
 }
 
+void recorder_arrive(struct recorder *r, uint32_t gateway, const struct wire_carried *carried) {
+    if (r->stopped) return;
+    write_uint(&r->writer, RECORD_EVENT_ARRIVE, 1);
+    write_uint(&r->writer, gateway, 1);
+    write_bytes(&r->writer, carried, sizeof *carried);
+}
+
+void recorder_depart(struct recorder *r, uint32_t slot, uint32_t target) {
+    if (r->stopped) return;
+    write_uint(&r->writer, RECORD_EVENT_DEPART, 1);
+    write_uint(&r->writer, slot, 2);
+    write_uint(&r->writer, target, 1);
+}
+
+void recorder_orphan(struct recorder *r, uint32_t gateway) {
+    if (r->stopped) return;
+    write_uint(&r->writer, RECORD_EVENT_ORPHAN, 1);
+    write_uint(&r->writer, gateway, 1);
+}
+
+void recorder_remove(struct recorder *r, uint32_t slot) {
+    if (r->stopped) return;
+    write_uint(&r->writer, RECORD_EVENT_REMOVE, 1);
+    write_uint(&r->writer, slot, 2);
+}
+
+void recorder_rebind(struct recorder *r, uint32_t slot, uint32_t gateway, uint64_t session, uint32_t attachment) {
+    if (r->stopped) return;
+    write_uint(&r->writer, RECORD_EVENT_REBIND, 1);
+    write_uint(&r->writer, slot, 2);
+    write_uint(&r->writer, gateway, 1);
+    write_uint(&r->writer, session, 8);
+    write_uint(&r->writer, attachment, 4);
+}
+
+void recorder_vanish(struct recorder *r, uint64_t entity) {
+    if (r->stopped) return;
+    write_uint(&r->writer, RECORD_EVENT_VANISH, 1);
+    write_uint(&r->writer, entity, 8);
+}
+
 void recorder_load(struct recorder *r, uint32_t think_ticks) {
     if (r->stopped) return;
     write_uint(&r->writer, RECORD_EVENT_LOAD, 1);

@@ -29,8 +29,17 @@
  *             6 effect   gateway 1, session 8, kind 4, amount 4
  *             7 directory  version 8, count 1, count x (id 4, owner 4, former 4, creatures 4, epoch 8, respawn 8, rectangle
  * 4 x 4)
- *            10 peer     slot 1, tick 8, reset 1, count 2 of ghosts, gone, hits, outcomes, creatures, taken, then these: as
- * in wire_world.h 11 peer lost  slot 1 12 peer up    slot 1, the incarnation that was there before 1 13 peer dead  slot 1
+ *             8 arrive   gateway 1 (255: none), the player as in wire_carried
+ *             9 depart   slot 2, target 1
+ *            10 peer     slot 1, tick 8, reset 1, count 2 of ghosts, gone, hits, outcomes, creatures, taken, then these
+ *                        as in wire_world.h
+ *            11 peer lost  slot 1
+ *            12 peer up    slot 1, the incarnation that was there before 1
+ *            13 peer dead  slot 1
+ *            14 orphan   gateway 1
+ *            15 remove   slot 2
+ *            16 rebind   slot 2, gateway 1, session 8, attachment 4
+ *            17 vanish   entity 8
  *
  * A file may end in the middle of a block, as a killed process leaves it: that block does not count.
  *
@@ -65,10 +74,16 @@ enum record_event {
     RECORD_EVENT_LOAD = 5,
     RECORD_EVENT_EFFECT = 6,
     RECORD_EVENT_DIRECTORY = 7,
+    RECORD_EVENT_ARRIVE = 8,
+    RECORD_EVENT_DEPART = 9,
     RECORD_EVENT_PEER = 10,
     RECORD_EVENT_PEER_LOST = 11,
     RECORD_EVENT_PEER_UP = 12,
-    RECORD_EVENT_PEER_DEAD = 13
+    RECORD_EVENT_PEER_DEAD = 13,
+    RECORD_EVENT_ORPHAN = 14,
+    RECORD_EVENT_REMOVE = 15,
+    RECORD_EVENT_REBIND = 16,
+    RECORD_EVENT_VANISH = 17
 };
 
 struct record_header {
@@ -103,6 +118,12 @@ void recorder_peer(struct recorder *recorder, uint32_t slot, const struct wire_p
 void recorder_peer_lost(struct recorder *recorder, uint32_t slot);
 void recorder_peer_up(struct recorder *recorder, uint32_t slot, bool is_same);
 void recorder_peer_dead(struct recorder *recorder, uint32_t slot);
+void recorder_arrive(struct recorder *recorder, uint32_t gateway, const struct wire_carried *carried);
+void recorder_depart(struct recorder *recorder, uint32_t slot, uint32_t target);
+void recorder_orphan(struct recorder *recorder, uint32_t gateway);
+void recorder_remove(struct recorder *recorder, uint32_t slot);
+void recorder_rebind(struct recorder *recorder, uint32_t slot, uint32_t gateway, uint64_t session, uint32_t attachment);
+void recorder_vanish(struct recorder *recorder, uint64_t entity);
 void recorder_load(struct recorder *recorder, uint32_t think_ticks);
 
 /* recorder_wants_hash tells whether this tick's block is to carry a hash. */

@@ -88,7 +88,7 @@ static uint32_t count_holds(struct registrar *r, const struct registrar_load *lo
     for (uint32_t i = 0; i < count; i++) {
         struct wire_hold hold = r->holds[i];
         hold.in_flight = sim_in_flight(r->sim, r->directory.partitions[i].rect);
-        if (load->in_flight) hold.in_flight += load->in_flight(load->context, hold.partition);
+        if (load->crossing) hold.in_flight += crossing_in_flight(load->crossing, &r->directory.partitions[i]);
         if (hold.players + hold.creatures + hold.in_flight > 0) r->holds[kept++] = hold;
     }
     return kept;

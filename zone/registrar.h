@@ -21,6 +21,7 @@
 #include "common/error.h"
 #include "schemas/directory.h"
 #include "schemas/link.h"
+#include "zone/crossing.h"
 #include "zone/sim.h"
 
 #define REGISTRAR_REPORT_MS 100
@@ -29,8 +30,7 @@
 struct registrar_load {
     uint32_t busy_us; /* of a tick, on average */
     uint64_t late_ticks;
-    uint32_t (*in_flight)(void *context, uint32_t partition); /* entities on their way out of it; or NULL */
-    void *context;
+    const struct crossing *crossing; /* or NULL */
 };
 
 struct registrar;

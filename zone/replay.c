@@ -198,11 +198,69 @@ static int replay_peer_link(struct sim *sim, uint64_t type, struct byte_reader *
     return 0;
 }
 
+/* --- players that travel. A slot that nobody has is no event of a sound recording. */
+
+static int replay_arrive(struct sim *sim, struct byte_reader *r) {
+    struct wire_carried carried;
+    uint32_t slot, gateway = (uint32_t)read_uint(r, 1);
+    int error = replay_items(r, &carried, sizeof carried, 1);
+    if (error) return error;
+    if (gateway == UINT8_MAX) gateway = SIM_GATEWAY_NONE;
+    bool has_gateway = gateway < sim_gateways(sim) || gateway == SIM_GATEWAY_NONE;
+    if (!has_gateway || carried.input_count > WIRE_CARRIED_INPUTS_MAX) return MARCH_ERR_INVALID;
+    int refused = sim_import(sim, gateway, &carried, &slot); /* now as it was then */
+    return refused == MARCH_ERR_SYSTEM ? refused : 0;
+}
+
+static int replay_depart(struct sim *sim, struct byte_reader *r) {
+    struct wire_carried carried;
+    uint32_t slot = (uint32_t)read_uint(r, 2), target = (uint32_t)read_uint(r, 1);
+    if (r->overflow || !sim_is_seated(sim, slot) || !is_other_slot(sim, target)) return MARCH_ERR_INVALID;
+    sim_export(sim, slot, target, &carried);
+    return 0;
+}
+
+static int replay_orphan(struct sim *sim, struct byte_reader *r) {
+    uint32_t gateway = (uint32_t)read_uint(r, 1);
+    if (r->overflow || gateway >= sim_gateways(sim)) return MARCH_ERR_INVALID;
+    sim_orphan(sim, gateway);
+    return 0;
+}
+
+static int replay_remove(struct sim *sim, struct byte_reader *r) {
+    uint32_t slot = (uint32_t)read_uint(r, 2);
+    if (r->overflow || !sim_is_seated(sim, slot)) return MARCH_ERR_INVALID;
+    sim_remove(sim, slot, true);
+    return 0;
+}
+
+static int replay_rebind(struct sim *sim, struct byte_reader *r) {
+    uint32_t slot = (uint32_t)read_uint(r, 2), gateway = (uint32_t)read_uint(r, 1);
+    uint64_t session = read_uint(r, 8);
+    uint32_t attachment = (uint32_t)read_uint(r, 4);
+    if (r->overflow || gateway >= sim_gateways(sim) || !sim_is_seated(sim, slot)) return MARCH_ERR_INVALID;
+    (void)sim_rebind(sim, slot, gateway, session, attachment);
+    return 0;
+}
+
+static int replay_vanish(struct sim *sim, struct byte_reader *r) {
+    uint64_t entity = read_uint(r, 8);
+    if (r->overflow) return MARCH_ERR_INVALID;
+    sim_vanish(sim, entity);
+    return 0;
+}
+
 static int replay_event(struct sim *sim, uint32_t gateways_max, struct byte_reader *r) {
     uint64_t type = read_uint(r, 1);
     if (type == RECORD_EVENT_LOAD) return replay_load(sim, r);
     if (type == RECORD_EVENT_DIRECTORY) return replay_directory(sim, r);
     if (type == RECORD_EVENT_PEER) return replay_peer(sim, r);
+    if (type == RECORD_EVENT_ARRIVE) return replay_arrive(sim, r);
+    if (type == RECORD_EVENT_DEPART) return replay_depart(sim, r);
+    if (type == RECORD_EVENT_ORPHAN) return replay_orphan(sim, r);
+    if (type == RECORD_EVENT_REMOVE) return replay_remove(sim, r);
+    if (type == RECORD_EVENT_REBIND) return replay_rebind(sim, r);
+    if (type == RECORD_EVENT_VANISH) return replay_vanish(sim, r);
     if (type >= RECORD_EVENT_PEER_LOST && type <= RECORD_EVENT_PEER_DEAD) return replay_peer_link(sim, type, r);
     uint32_t gateway = (uint32_t)read_uint(r, 1);
     uint64_t session = read_uint(r, 8);

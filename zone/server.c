@@ -42,6 +42,7 @@ struct server {
     struct edges *edges;
     struct registrar *registrar;
     struct neighbours *neighbours;
+    struct crossing *crossing;
     struct recorder *recorder;
     bool is_recording; /* the recorder has not stopped early */
     struct telemetry *telemetry;
@@ -107,8 +108,12 @@ static int open_edges(struct server *s, uint32_t zone_index, uint64_t incarnatio
     result = neighbours_open(&s->neighbours, s->config, zone_index, s->options->run_dir, &hello, cluster_key, s->sim,
                              registrar_directory(s->registrar), mono_now(), error, error_size);
     if (result) return result;
-    return edges_open(&s->edges, s->config, zone_index, s->options->run_dir, &hello, tcp ? key : NULL, s->sim,
-                      reporter_book(s->reporter), mono_now(), error, error_size);
+    s->crossing = crossing_create(s->config, s->sim, reporter_book(s->reporter));
+    if (!s->crossing) return MARCH_ERR_SYSTEM;
+    struct neighbours_hooks hooks = crossing_hooks(s->crossing, s->neighbours);
+    neighbours_set_hooks(s->neighbours, &hooks);
+    return edges_open(&s->edges, s->config, zone_index, s->options->run_dir, &hello, cluster_key, s->sim,
+                      reporter_book(s->reporter), s->crossing, mono_now(), error, error_size);
 }
 
 /* Writes RUN/NAME.suffix. */
@@ -178,6 +183,7 @@ void server_close(struct server *s) {
     health_set_ready(&s->health, false);
     http_close(s->http);
     edges_close(s->edges);
+    crossing_destroy(s->crossing);
     neighbours_close(s->neighbours);
     registrar_close(s->registrar);
     reporter_close(s->reporter);
@@ -224,6 +230,7 @@ static void look_after(struct server *s, struct mono now) {
                                                                   .edges = s->edges,
                                                                   .reporter = s->reporter,
                                                                   .neighbours = s->neighbours,
+                                                                  .crossing = s->crossing,
                                                                   .pacer = &s->pacer,
                                                                   .overload = &s->overload,
                                                                   .recording = s->is_recording});
@@ -234,7 +241,7 @@ static void look_after(struct server *s, struct mono now) {
 static void run_tick(struct server *s, struct mono now) {
     uint64_t tick = pacer_begin(&s->pacer, now);
     struct mono at = now;
-    edges_receive(s->edges, now);
+    edges_receive(s->edges, registrar_directory(s->registrar), now);
     reporter_receive(s->reporter, now);
     if (registrar_receive(s->registrar, now)) log_error("directory.no_memory", "effect=%s", LOG_QUOTE("it is not followed"));
     neighbours_receive(s->neighbours, now);
@@ -246,10 +253,13 @@ static void run_tick(struct server *s, struct mono now) {
     }
     sim_end(s->sim);
     lap(s, TELEMETRY_RECORD, &at);
+    crossing_tick(s->crossing, now);
     neighbours_send(s->neighbours);
     edges_send(s->edges, tick);
     reporter_send(s->reporter, tick, now);
-    registrar_send(s->registrar, &(struct registrar_load){.busy_us = s->busy_us, .late_ticks = s->pacer.missed}, now);
+    registrar_send(s->registrar,
+                   &(struct registrar_load){.busy_us = s->busy_us, .late_ticks = s->pacer.missed, .crossing = s->crossing},
+                   now);
     lap(s, TELEMETRY_SEND, &at);
     uint64_t busy_ns = mono_since_ns(at, now);
     telemetry_tick(s->telemetry, busy_ns);

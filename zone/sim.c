@@ -1,16 +1,13 @@
-#include "zone/sim.h"
+#include "zone/sim_inner.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/check.h"
 #include "common/net_state.h"
-#include "common/utf8.h"
 #include "zone/hash.h"
-#include "zone/input.h"
 
 #define GRID_CELL_M 16
-#define SLOT_NONE   0xffff
 #define ERROR_NEAR  4 /* 1/64 m a client may be off before it is told */
 #define ERROR_FAR   16
 #define YAW_ERROR   6 /* 1/256 turn: 8 degrees */
@@ -18,68 +15,6 @@
 
 _Static_assert(VIEW_OWN_NONE == ENTITY_NONE, "no entity is the same to views");
 _Static_assert(VIEW_BYTES_MIN <= 1200, "a snapshot has room in a packet");
-
-/* One player. What the inputs phase reads stands first. */
-struct player {
-    uint64_t session;
-    uint64_t id;
-    struct input_queue inputs;
-    uint64_t speech_tick; /* until when what it said uses up its share */
-    uint32_t view_radius; /* 1/64 m, as the client asked */
-    uint16_t index;       /* of its entity */
-    uint8_t gateway;
-};
-
-/* What neighbours are to be told of a tick, beside ghosts. */
-struct peer_news {
-    struct wire_hit hits[SIM_PEER_ITEMS_MAX];
-    struct wire_outcome outcomes[SIM_PEER_ITEMS_MAX];
-    struct wire_speech speeches[SIM_PEER_ITEMS_MAX];
-    uint8_t blob[WIRE_PEER_BLOB_MAX];
-    uint8_t hit_slots[SIM_PEER_ITEMS_MAX], outcome_slots[SIM_PEER_ITEMS_MAX];
-    uint32_t hit_count, outcome_count, speech_count, blob_len;
-    struct wire_hit hits_for[SIM_PEER_ITEMS_MAX]; /* one neighbour's, in turn */
-    struct wire_outcome outcomes_for[SIM_PEER_ITEMS_MAX];
-};
-
-/* Players by slot; `slot_of` finds the slot of a session by the index in its low half. */
-struct sim {
-    struct sim_config config;
-    struct sim_load load;
-    uint64_t tick, last_tick;
-    uint32_t step; /* ticks that this tick covers */
-
-    struct territory territory;
-    struct {
-        uint32_t id;
-        uint64_t respawn;
-    } settled[WIRE_PARTITIONS_MAX]; /* partitions whose loss of creatures was made good */
-    uint32_t settled_count;
-
-    struct entities *entities;
-    struct grid *grid;
-    struct game *game;
-    struct ghosts *ghosts;
-    struct migration *migration;
-    struct views *views;
-    struct view_entity *published;
-
-    struct player *players;
-    uint16_t *active; /* slots in use, the first active_count */
-    uint16_t *active_at;
-    uint16_t *free_slots; /* the first players_max - active_count */
-    uint32_t active_count;
-    uint16_t *slot_of_entity;
-    uint16_t *slot_of[SIM_GATEWAYS_MAX];
-
-    struct output *outputs[SIM_GATEWAYS_MAX];
-    bool connected[SIM_GATEWAYS_MAX];
-    struct wire_builder *builder;
-    struct recorder *recorder;
-    struct sim_watcher watcher;
-    struct sim_stats stats;
-    struct peer_news news;
-};
 
 /* --- life */
 
@@ -253,7 +188,7 @@ const struct sim_watcher *sim_watcher_of(const struct sim *sim) {
 
 /* --- sessions */
 
-static uint16_t *slot_entry(struct sim *sim, uint32_t gateway, uint64_t session) {
+uint16_t *sim_slot_entry(struct sim *sim, uint32_t gateway, uint64_t session) {
     uint32_t index = (uint32_t)session;
     CHECK(gateway < sim->config.gateways_max);
     return index < sim->config.sessions_max ? &sim->slot_of[gateway][index] : NULL;
@@ -261,16 +196,12 @@ static uint16_t *slot_entry(struct sim *sim, uint32_t gateway, uint64_t session)
 
 /* Returns the player of a session, NULL when there is none. */
 static struct player *find_player(struct sim *sim, uint32_t gateway, uint64_t session) {
-    const uint16_t *entry = slot_entry(sim, gateway, session);
+    const uint16_t *entry = sim_slot_entry(sim, gateway, session);
     if (!entry || *entry == SLOT_NONE || sim->players[*entry].session != session) {
         sim->stats.sessions_unknown++;
         return NULL;
     }
     return &sim->players[*entry];
-}
-
-static uint32_t slot_of(const struct sim *sim, const struct player *p) {
-    return (uint32_t)(p - sim->players);
 }
 
 /* Sends a reliable message to one player. */
@@ -279,6 +210,7 @@ static void send_message(struct sim *sim, const struct player *p, const struct w
     uint32_t offset;
     int error = wire_server_message_pack(sim->builder, message, &bytes);
     CHECK(error == 0);
+    if (p->gateway == SIM_NO_GATEWAY) return;
     struct output *output = sim->outputs[p->gateway];
     if (output_text(output, bytes, &offset) == 0) output_message(output, p->session, offset, (uint32_t)bytes.len);
 }
@@ -303,57 +235,71 @@ static void send_progress(struct sim *sim, const struct player *p) {
     send_message(sim, p, &message);
 }
 
-static void remove_player(struct sim *sim, struct player *p) {
-    uint16_t slot = (uint16_t)slot_of(sim, p);
-    if (sim->watcher.left) sim->watcher.left(sim->watcher.context, slot);
-    *slot_entry(sim, p->gateway, p->session) = SLOT_NONE;
+void sim_welcome(struct sim *sim, const struct player *p) {
+    send_welcome(sim, p);
+    send_progress(sim, p);
+}
+
+void sim_unseat(struct sim *sim, struct player *p) {
+    uint16_t slot = (uint16_t)sim_slot_of(sim, p);
+    if (p->gateway != SIM_NO_GATEWAY) *sim_slot_entry(sim, p->gateway, p->session) = SLOT_NONE;
     sim->slot_of_entity[p->index] = SLOT_NONE;
-    game_leave(sim->game, p->index);
     uint16_t last = sim->active[--sim->active_count];
     sim->active[sim->active_at[slot]] = last;
     sim->active_at[last] = sim->active_at[slot];
     sim->free_slots[sim->config.players_max - sim->active_count - 1] = slot;
+}
+
+void sim_remove_player(struct sim *sim, struct player *p) {
+    if (sim->watcher.left) sim->watcher.left(sim->watcher.context, sim_slot_of(sim, p));
+    sim_unseat(sim, p);
+    game_leave(sim->game, p->index);
     sim->stats.detached++;
 }
 
-static struct player *add_player(struct sim *sim, uint32_t gateway, uint64_t session, uint64_t id, uint8_t stream,
-                                 const struct game_character *character) {
-    uint16_t index;
-    if (sim->active_count == sim->config.players_max || game_join(sim->game, character, &index)) return NULL;
+uint16_t sim_seat(struct sim *sim, const struct player *player) {
+    if (sim->active_count == sim->config.players_max) return SLOT_NONE;
     uint16_t slot = sim->free_slots[sim->config.players_max - sim->active_count - 1];
     sim->active[sim->active_count] = slot;
     sim->active_at[slot] = (uint16_t)sim->active_count++;
-    *slot_entry(sim, gateway, session) = slot;
-    sim->slot_of_entity[index] = slot;
-
-    struct player *p = &sim->players[slot];
-    *p = (struct player){.session = session,
-                         .id = id,
-                         .gateway = (uint8_t)gateway,
-                         .index = index,
-                         .view_radius = sim->config.view_radius_m * NET_POSITION_PER_M};
-    input_init(&p->inputs, sim->tick);
-    view_reset(sim->views, slot, stream);
-    return p;
+    if (player->gateway != SIM_NO_GATEWAY) *sim_slot_entry(sim, player->gateway, player->session) = slot;
+    sim->slot_of_entity[player->index] = slot;
+    sim->players[slot] = *player;
+    view_reset(sim->views, slot, (uint8_t)player->attachment);
+    return slot;
 }
 
-static uint64_t attach(struct sim *sim, uint32_t gateway, uint64_t session, uint64_t id, uint8_t stream,
+static struct player *add_player(struct sim *sim, uint32_t gateway, uint64_t session, uint64_t id, uint32_t attachment,
+                                 const struct game_character *character) {
+    uint16_t index;
+    if (sim->active_count == sim->config.players_max || game_join(sim->game, character, &index)) return NULL;
+    struct player player = {.session = session,
+                            .id = id,
+                            .gateway = (uint8_t)gateway,
+                            .attachment = attachment,
+                            .index = index,
+                            .view_radius = sim->config.view_radius_m * NET_POSITION_PER_M};
+    input_init(&player.inputs, sim->tick);
+    return &sim->players[sim_seat(sim, &player)];
+}
+
+static uint64_t attach(struct sim *sim, uint32_t gateway, uint64_t session, uint64_t id, uint32_t attachment,
                        const struct game_character *character, enum wire_attach_result *result) {
-    const uint16_t *entry = slot_entry(sim, gateway, session);
+    const uint16_t *entry = sim_slot_entry(sim, gateway, session);
     *result = WIRE_ATTACH_BAD_SESSION;
     if (!entry) return 0;
     struct player *p = *entry != SLOT_NONE ? &sim->players[*entry] : NULL;
     if (p && p->session != session) {
-        remove_player(sim, p);
+        sim_remove_player(sim, p);
         p = NULL;
     }
     if (!p) {
         *result = WIRE_ATTACH_FULL;
-        if (!(p = add_player(sim, gateway, session, id, stream, character))) return 0;
+        if (!(p = add_player(sim, gateway, session, id, attachment, character))) return 0;
         sim->stats.attached++;
     }
-    send_welcome(sim, p); /* again, where the gateway asks again: the first may have been lost on the way */
-    send_progress(sim, p);
+    p->attachment = attachment;
+    sim_welcome(sim, p); /* again, where the gateway asks again: the first may have been lost on the way */
     *result = WIRE_ATTACHED;
     return sim->entities->id[p->index];
 }
@@ -362,7 +308,7 @@ uint64_t sim_attach(struct sim *sim, uint32_t gateway, uint64_t session, uint64_
                     const struct game_character *character) {
     if (sim->recorder) recorder_attach(sim->recorder, gateway, session, id, character);
     enum wire_attach_result result;
-    uint64_t entity = attach(sim, gateway, session, id, (uint8_t)attachment, character, &result);
+    uint64_t entity = attach(sim, gateway, session, id, attachment, character, &result);
     if (result != WIRE_ATTACHED) sim->stats.attach_refused++;
     output_attached(sim->outputs[gateway], session, entity, result);
     return entity;
@@ -377,15 +323,7 @@ void sim_refuse(struct sim *sim, uint32_t gateway, uint64_t session, enum wire_a
 void sim_detach(struct sim *sim, uint32_t gateway, uint64_t session) {
     if (sim->recorder) recorder_detach(sim->recorder, gateway, session);
     struct player *p = find_player(sim, gateway, session);
-    if (p) remove_player(sim, p);
-}
-
-void sim_drop_gateway(struct sim *sim, uint32_t gateway) {
-    for (uint32_t i = sim->active_count; i-- > 0;) {
-        const struct player *p = &sim->players[sim->active[i]];
-        if (p->gateway == gateway) sim_detach(sim, gateway, p->session);
-    }
-    output_clear(sim->outputs[gateway]);
+    if (p) sim_remove_player(sim, p);
 }
 
 void sim_set_connected(struct sim *sim, uint32_t gateway, bool connected) {
@@ -408,11 +346,11 @@ void sim_input(struct sim *sim, uint32_t gateway, const struct wire_input *input
 
 void sim_ack(struct sim *sim, uint32_t gateway, uint64_t session, uint16_t snapshot_seq) {
     const struct player *p = find_player(sim, gateway, session);
-    if (p) view_ack(sim->views, slot_of(sim, p), snapshot_seq);
+    if (p) view_ack(sim->views, sim_slot_of(sim, p), snapshot_seq);
 }
 
 /* Lets every player in earshot of a place hear. The text is packed once for each gateway. */
-static void hear(struct sim *sim, int32_t x, int32_t y, const struct wire_heard *heard) {
+void sim_hear(struct sim *sim, int32_t x, int32_t y, const struct wire_heard *heard) {
     const struct entities *e = sim->entities;
     struct wire_server_message message = {.kind = WIRE_SERVER_HEARD, .heard = *heard};
     struct wire_bytes bytes;
@@ -424,6 +362,7 @@ static void hear(struct sim *sim, int32_t x, int32_t y, const struct wire_heard 
     int64_t reach = game_earshot(sim->game);
     for (uint32_t i = 0; i < sim->active_count; i++) {
         const struct player *p = &sim->players[sim->active[i]];
+        if (p->gateway == SIM_NO_GATEWAY) continue;
         int64_t dx = (int64_t)e->x[p->index] - x, dy = (int64_t)e->y[p->index] - y;
         if (dx * dx + dy * dy > reach * reach) continue;
         struct output *output = sim->outputs[p->gateway];
@@ -454,7 +393,7 @@ static void say(struct sim *sim, struct player *speaker, const char *text) {
     const struct entities *e = sim->entities;
     struct wire_heard heard = {.entity = e->id[speaker->index], .player = speaker->id};
     memcpy(heard.text, text, sizeof heard.text);
-    hear(sim, e->x[speaker->index], e->y[speaker->index], &heard);
+    sim_hear(sim, e->x[speaker->index], e->y[speaker->index], &heard);
     carry_far(sim, e->x[speaker->index], e->y[speaker->index], &heard);
 }
 
@@ -493,146 +432,6 @@ void sim_set_load(struct sim *sim, struct sim_load load) {
     CHECK(load.snapshot_every >= 1 && load.view_percent >= 1 && load.view_percent <= 100 && load.think_ticks >= 1);
     if (sim->recorder) recorder_load(sim->recorder, load.think_ticks);
     sim->load = load;
-}
-
-/* --- neighbours */
-
-static void note_hit(struct sim *sim, uint32_t slot, const struct wire_hit *hit) {
-    struct peer_news *news = &sim->news;
-    if (news->hit_count == SIM_PEER_ITEMS_MAX) {
-        sim->stats.hits_lost++;
-        return;
-    }
-    news->hit_slots[news->hit_count] = (uint8_t)slot;
-    news->hits[news->hit_count++] = *hit;
-}
-
-/* A hit is done where its target is simulated. One that was handed over meanwhile is passed on to where it is now. */
-static void take_hit(struct sim *sim, const struct wire_hit *hit) {
-    const struct entities *e = sim->entities;
-    uint16_t index = entities_find(e, hit->target);
-    if (index != ENTITY_NONE && entities_is_own(e, index)) {
-        sim->stats.hits_taken++;
-        game_struck(sim->game, index, (struct game_striker){.id = hit->attacker, .player = hit->attacker_player},
-                    hit->damage);
-    } else if (index != ENTITY_NONE && hit->hops < SIM_HIT_HOPS_MAX) {
-        struct wire_hit further = *hit;
-        further.hops++;
-        sim->stats.hits_passed_on++;
-        note_hit(sim, e->ghost_of[index], &further);
-    } else {
-        sim->stats.hits_lost++;
-    }
-}
-
-static void take_outcome(struct sim *sim, const struct wire_outcome *outcome) {
-    uint16_t index = entities_find(sim->entities, outcome->attacker);
-    if (index == ENTITY_NONE || !entities_is_own(sim->entities, index) || sim->slot_of_entity[index] == SLOT_NONE) return;
-    if (outcome->experience > 0) game_gain(sim->game, index, outcome->experience);
-}
-
-static void take_speech(struct sim *sim, const struct wire_speech *speech, const uint8_t *blob) {
-    struct wire_heard heard = {.entity = speech->speaker, .player = speech->player};
-    const char *text = (const char *)blob + speech->offset;
-    if (!utf8_text_valid(text, speech->len, WIRE_TEXT_MAX)) return;
-    memcpy(heard.text, text, speech->len);
-    hear(sim, speech->x, speech->y, &heard);
-}
-
-void sim_peer_take(struct sim *sim, uint32_t slot, const struct wire_peer_batch *b) {
-    CHECK(slot < WIRE_WORKERS_MAX && slot != sim->config.zone_index);
-    if (sim->recorder) recorder_peer(sim->recorder, slot, b);
-    if (b->reset) ghosts_reset(sim->ghosts, slot, sim->tick);
-    ghosts_take(sim->ghosts, slot, b->tick, sim->tick, b->ghosts, b->ghost_count);
-    ghosts_take_gone(sim->ghosts, slot, sim->tick, b->gone, b->gone_count);
-    for (uint32_t i = 0; i < b->hit_count; i++) take_hit(sim, &b->hits[i]);
-    for (uint32_t i = 0; i < b->outcome_count; i++) take_outcome(sim, &b->outcomes[i]);
-    migration_take(sim->migration, slot, sim->tick, b->creatures, b->creature_count);
-    migration_take_answers(sim->migration, slot, sim->tick, b->taken, b->taken_count);
-    for (uint32_t i = 0; i < b->speech_count; i++) take_speech(sim, &b->speeches[i], b->blob);
-}
-
-void sim_peer_up(struct sim *sim, uint32_t slot, bool is_same) {
-    CHECK(slot < WIRE_WORKERS_MAX && slot != sim->config.zone_index);
-    if (sim->recorder) recorder_peer_up(sim->recorder, slot, is_same);
-    if (!is_same) migration_lose(sim->migration, slot, sim->tick);
-    migration_open(sim->migration, slot, sim->tick);
-}
-
-void sim_peer_lost(struct sim *sim, uint32_t slot) {
-    CHECK(slot < WIRE_WORKERS_MAX);
-    if (sim->recorder) recorder_peer_lost(sim->recorder, slot);
-    ghosts_reset(sim->ghosts, slot, sim->tick);
-    migration_close(sim->migration, slot);
-}
-
-void sim_peer_dead(struct sim *sim, uint32_t slot) {
-    CHECK(slot < WIRE_WORKERS_MAX && slot != sim->config.zone_index);
-    if (sim->recorder) recorder_peer_dead(sim->recorder, slot);
-    migration_lose(sim->migration, slot, sim->tick);
-}
-
-/* Players' hits and what others gained go to whichever zones have those they concern. */
-static void note_hits(struct sim *sim) {
-    const struct entities *e = sim->entities;
-    uint32_t count;
-    const struct game_hit *hits = game_hits(sim->game, &count);
-    for (uint32_t i = 0; i < count; i++) {
-        uint16_t slot = sim->slot_of_entity[hits[i].attacker];
-        struct wire_hit hit = {.target = e->id[hits[i].target],
-                               .attacker = e->id[hits[i].attacker],
-                               .attacker_player = slot != SLOT_NONE ? sim->players[slot].id : 0,
-                               .damage = hits[i].damage};
-        sim->stats.hits_sent++;
-        note_hit(sim, e->ghost_of[hits[i].target], &hit);
-    }
-}
-
-static void note_outcomes(struct sim *sim) {
-    struct peer_news *news = &sim->news;
-    uint32_t count;
-    const struct game_outcome *outcomes = game_outcomes(sim->game, &count);
-    for (uint32_t i = 0; i < count && news->outcome_count < SIM_PEER_ITEMS_MAX; i++) {
-        uint16_t attacker = entities_find(sim->entities, outcomes[i].attacker);
-        if (attacker == ENTITY_NONE) continue;
-        news->outcome_slots[news->outcome_count] = sim->entities->ghost_of[attacker];
-        news->outcomes[news->outcome_count++] = (struct wire_outcome){.attacker = outcomes[i].attacker,
-                                                                      .target = outcomes[i].target,
-                                                                      .experience = outcomes[i].experience,
-                                                                      .killed = outcomes[i].killed};
-    }
-}
-
-void sim_look(struct sim *sim, struct sightings *sightings, uint32_t slot, struct wire_peer_batch *batch) {
-    struct peer_news *news = &sim->news;
-    struct sightings_world world = {.entities = sim->entities,
-                                    .grid = sim->grid,
-                                    .territory = &sim->territory,
-                                    .tick = sim->tick,
-                                    .view_radius = (int32_t)sim->config.view_radius_m * 65536};
-    batch->tick = sim->tick;
-    sightings_look(sightings, &world, batch);
-    for (uint32_t i = 0; i < news->hit_count; i++) {
-        if (news->hit_slots[i] == slot) news->hits_for[batch->hit_count++] = news->hits[i];
-    }
-    for (uint32_t i = 0; i < news->outcome_count; i++) {
-        if (news->outcome_slots[i] == slot) news->outcomes_for[batch->outcome_count++] = news->outcomes[i];
-    }
-    migration_tell(sim->migration, slot, batch);
-    batch->hits = news->hits_for;
-    batch->outcomes = news->outcomes_for;
-    batch->speeches = news->speeches;
-    batch->speech_count = news->speech_count;
-    batch->blob = news->blob;
-    batch->blob_len = news->blob_len;
-}
-
-void sim_told(struct sim *sim, uint32_t slot) {
-    migration_told(sim->migration, slot);
-}
-
-void sim_looked(struct sim *sim) {
-    sim->news.hit_count = sim->news.outcome_count = sim->news.speech_count = sim->news.blob_len = 0;
 }
 
 /* --- a tick */
@@ -700,8 +499,8 @@ static void tell_events(struct sim *sim) {
         uint16_t slot = sim->slot_of_entity[events[i].index];
         if (slot != SLOT_NONE) tell_event(sim, slot, &events[i]); /* else it has left since */
     }
-    note_hits(sim);
-    note_outcomes(sim);
+    sim_note_hits(sim);
+    sim_note_outcomes(sim);
     game_events_clear(sim->game);
 }
 
@@ -753,8 +552,11 @@ static void run_snapshots(struct sim *sim) {
     uint64_t interval = sim->config.tick_hz / sim->config.snapshot_hz * sim->load.snapshot_every;
     for (uint32_t i = 0; i < sim->active_count; i++) {
         uint32_t slot = sim->active[i];
-        if (!sim->connected[sim->players[slot].gateway]) continue;
-        if ((sim->tick + slot) / interval != (sim->last_tick + slot) / interval) build_snapshot(sim, slot, &world);
+        struct player *p = &sim->players[slot];
+        if (p->gateway == SIM_NO_GATEWAY || !sim->connected[p->gateway]) continue;
+        bool is_its_turn = (sim->tick + slot) / interval != (sim->last_tick + slot) / interval;
+        if (is_its_turn || p->is_urgent) build_snapshot(sim, slot, &world);
+        p->is_urgent = false;
     }
 }
 
@@ -841,12 +643,28 @@ uint32_t sim_slot(const struct sim *sim, uint32_t gateway, uint64_t session) {
 struct sim_player sim_player_in(const struct sim *sim, uint32_t slot) {
     CHECK(slot < sim->config.players_max);
     const struct player *p = &sim->players[slot];
-    return (struct sim_player){.session = p->session, .player = p->id, .gateway = p->gateway, .slot = slot};
+    return (struct sim_player){.session = p->session,
+                               .player = p->id,
+                               .gateway = p->gateway == SIM_NO_GATEWAY ? SIM_GATEWAY_NONE : p->gateway,
+                               .slot = slot,
+                               .attachment = p->attachment,
+                               .entity = sim->entities->id[p->index]};
 }
 
 struct sim_player sim_player_nth(const struct sim *sim, uint32_t n) {
     CHECK(n < sim->active_count);
     return sim_player_in(sim, sim->active[n]);
+}
+
+bool sim_is_seated(const struct sim *sim, uint32_t slot) {
+    if (slot >= sim->config.players_max) return false;
+    uint32_t at = sim->active_at[slot];
+    return at < sim->active_count && sim->active[at] == slot;
+}
+
+uint16_t sim_entity_of(const struct sim *sim, uint32_t slot) {
+    CHECK(sim_is_seated(sim, slot));
+    return sim->players[slot].index;
 }
 
 struct game_character sim_character(const struct sim *sim, uint32_t slot) {
@@ -869,18 +687,6 @@ struct entities *sim_entities(struct sim *sim) {
 
 const struct sim_stats *sim_stats(const struct sim *sim) {
     return &sim->stats;
-}
-
-const struct migration_stats *sim_migration_stats(const struct sim *sim) {
-    return migration_stats(sim->migration);
-}
-
-uint32_t sim_in_flight(const struct sim *sim, struct wire_rect rect) {
-    return migration_in_flight(sim->migration, rect);
-}
-
-const struct ghosts_stats *sim_ghosts_stats(const struct sim *sim) {
-    return ghosts_stats(sim->ghosts);
 }
 
 const struct views_stats *sim_views_stats(const struct sim *sim) {

@@ -105,7 +105,8 @@ struct sim_stats {
     uint64_t deaths;
     uint64_t loots;
     uint64_t effects;
-    uint64_t creatures_born; /* when partitions came */
+    uint64_t creatures_born;     /* when partitions came */
+    uint64_t exported, imported; /* players */
     uint64_t hits_sent, hits_taken, hits_passed_on, hits_lost;
     uint64_t snapshots;
     uint64_t snapshots_no_room;
@@ -113,12 +114,15 @@ struct sim_stats {
 
 /* Who sits in a slot. Slots are below players_max, and a player keeps its slot for as long as it is in the zone. */
 struct sim_player {
-    uint64_t session, player;
-    uint32_t gateway;
+    uint64_t session, player, entity;
+    uint32_t gateway; /* SIM_GATEWAY_NONE: link-dead, and session means nothing */
     uint32_t slot;
+    uint32_t attachment;
 };
 
-#define SIM_SLOT_NONE UINT32_MAX
+#define SIM_SLOT_NONE    UINT32_MAX
+#define SIM_GATEWAY_NONE UINT32_MAX
+#define SIM_NO_GATEWAY   0xff /* the same where it is kept */
 
 /* Who is told at once what would otherwise be gone at the end of a tick; either may be NULL. They may look into the sim and
  * change nothing. */
@@ -166,8 +170,31 @@ void sim_message(struct sim *sim, uint32_t gateway, uint64_t session, const uint
 /* sim_effect does to a player what an item does that it used (game_effect). */
 void sim_effect(struct sim *sim, uint32_t gateway, uint64_t session, uint32_t kind, uint32_t amount);
 
-/* sim_drop_gateway detaches all sessions of a gateway and forgets what it was to be told. */
-void sim_drop_gateway(struct sim *sim, uint32_t gateway);
+/* sim_orphan makes all players of a gateway link-dead: they stand still and are told nothing; what the gateway was to be
+ * told is forgotten. sim_remove lets the player in a slot leave the world; the watcher is told where `is_told`. */
+void sim_orphan(struct sim *sim, uint32_t gateway);
+void sim_remove(struct sim *sim, uint32_t slot, bool is_told);
+
+/* sim_rebind gives the player in a slot, link-dead or not, to another session, as an attach would: it is welcomed, under a
+ * new view. False where the session's index can't be. */
+bool sim_rebind(struct sim *sim, uint32_t slot, uint32_t gateway, uint64_t session, uint32_t attachment);
+
+/* --- players that go to another zone and come from there (handoff.h) */
+
+/* sim_hurry has the next tick build a snapshot for a player: the last one of its view here. */
+void sim_hurry(struct sim *sim, uint32_t slot);
+
+/* sim_export writes down all of a player but its session epoch and target, and makes its entity a ghost of the zone in slot
+ * `target`. The watcher is not told. Between ticks. */
+void sim_export(struct sim *sim, uint32_t slot, uint32_t target, struct wire_carried *out);
+
+/* sim_import brings a player in, in the place of its ghost where there is one, under its session at `gateway` or
+ * (SIM_GATEWAY_NONE) link-dead, and stores its slot. What was before under the session's index leaves. The next tick builds
+ * a snapshot for it. MARCH_ERR_FULL where there is no room, MARCH_ERR_INVALID for what can't be. */
+must_check int sim_import(struct sim *sim, uint32_t gateway, const struct wire_carried *carried, uint32_t *slot);
+
+/* sim_vanish removes the ghost of a player that was exported and ended. */
+void sim_vanish(struct sim *sim, uint64_t entity);
 
 /* sim_set_connected tells whether snapshots for a gateway are worth building; at first they are. */
 void sim_set_connected(struct sim *sim, uint32_t gateway, bool connected);
@@ -225,6 +252,10 @@ uint32_t sim_slot(const struct sim *sim, uint32_t gateway, uint64_t session);
 /* sim_player_nth tells of the n-th player, n below sim_players; sim_player_in of the one in a slot that is in use. */
 struct sim_player sim_player_nth(const struct sim *sim, uint32_t n);
 struct sim_player sim_player_in(const struct sim *sim, uint32_t slot);
+
+/* sim_is_seated tells whether a player is in a slot, sim_entity_of the index of its entity. */
+bool sim_is_seated(const struct sim *sim, uint32_t slot);
+uint16_t sim_entity_of(const struct sim *sim, uint32_t slot);
 
 /* sim_character tells what would have to be kept of the player in a slot. */
 struct game_character sim_character(const struct sim *sim, uint32_t slot);

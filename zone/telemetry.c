@@ -6,7 +6,7 @@
 
 #include "common/text.h"
 
-#define SERIES_MAX 144
+#define SERIES_MAX 176
 
 /* Counters that mirror what is counted elsewhere. */
 enum counter {
@@ -73,6 +73,22 @@ enum counter {
     PEER_UNHEARD,
     PEER_BAD,
     PEER_LOSSES,
+    CREATURES_LEFT,
+    CREATURES_CAME,
+    HANDOFFS_OFFERED,
+    HANDOFFS_FROZEN,
+    HANDOFFS_DONE,
+    HANDOFFS_RESTORED,
+    HANDOFFS_ASKED,
+    HANDOFFS_CANCELLED,
+    HANDOFFS_REFUSED,
+    HANDOFFS_SILENT,
+    HANDOFFS_LOST,
+    ARRIVED,
+    ARRIVALS_REFUSED,
+    ORPHANED,
+    LINK_DEAD_EXPIRED,
+    RESUMED,
     COUNTER_COUNT
 };
 
@@ -143,6 +159,22 @@ static const struct {
     [PEER_UNHEARD] = {"march_zone_peer_batches_unheard_total", "Batches of zones that the directory does not list"},
     [PEER_BAD] = {"march_zone_peer_messages_bad_total", "Messages from neighbours that were malformed or out of place"},
     [PEER_LOSSES] = {"march_zone_peer_losses_total", "Connections to neighbours that ended"},
+    [CREATURES_LEFT] = {"march_zone_creatures_left_total", "Creatures handed to other zones"},
+    [CREATURES_CAME] = {"march_zone_creatures_came_total", "Creatures taken from other zones"},
+    [HANDOFFS_OFFERED] = {"march_zone_handoffs_offered_total", "Players offered to other zones"},
+    [HANDOFFS_FROZEN] = {"march_zone_handoffs_frozen_total", "Players let go of on their way to another zone"},
+    [HANDOFFS_DONE] = {"march_zone_handoffs_done_total", "Players that another zone has taken over"},
+    [HANDOFFS_RESTORED] = {"march_zone_handoffs_restored_total", "Players let go of that came back"},
+    [HANDOFFS_ASKED] = {"march_zone_handoffs_asked_total", "Questions to a zone about a player whose gateway is dead"},
+    [HANDOFFS_CANCELLED] = {"march_zone_handoffs_cancelled_total", "Handoffs given up before the player was let go of"},
+    [HANDOFFS_REFUSED] = {"march_zone_handoffs_refused_total", "Offers that the other zone refused"},
+    [HANDOFFS_SILENT] = {"march_zone_handoffs_silent_total", "Offers without an answer in time"},
+    [HANDOFFS_LOST] = {"march_zone_handoffs_lost_total", "Players that found no room where they had been: must stay 0"},
+    [ARRIVED] = {"march_zone_arrived_total", "Players taken over from other zones"},
+    [ARRIVALS_REFUSED] = {"march_zone_arrivals_refused_total", "Players from other zones without room, or too late"},
+    [ORPHANED] = {"march_zone_gateway_deaths_total", "Times that a gateway's players became link-dead"},
+    [LINK_DEAD_EXPIRED] = {"march_zone_link_dead_expired_total", "Link-dead players that left"},
+    [RESUMED] = {"march_zone_resumed_total", "Players that went on under a newer session"},
 };
 
 struct telemetry {
@@ -151,7 +183,7 @@ struct telemetry {
     struct histogram *tick, *wake, *phases[TELEMETRY_PHASE_COUNT];
     struct metric_counter *counters[COUNTER_COUNT];
     struct metric_gauge *players, *entities, *level, *gateways, *number, *recording, *persists, *pending, *departed, *grants,
-        *stale, *ghosts, *neighbours, *directory, *partitions;
+        *stale, *ghosts, *neighbours, *directory, *partitions, *under_way, *link_dead;
 };
 
 static const char *phase_name(uint32_t phase) {
@@ -185,6 +217,8 @@ static void register_all(struct telemetry *t) {
     t->pending = metrics_gauge(m, "march_zone_attaches_waiting", "Attaches that wait for persist", NULL);
     t->departed = metrics_gauge(m, "march_zone_departed_waiting", "Last states of players that are not durable", NULL);
     t->grants = metrics_gauge(m, "march_zone_grants_waiting", "Loot that persist has not answered for", NULL);
+    t->under_way = metrics_gauge(m, "march_zone_handoffs", "Players on their way to other zones", NULL);
+    t->link_dead = metrics_gauge(m, "march_zone_link_dead", "Players whose gateway is dead", NULL);
     t->ghosts = metrics_gauge(m, "march_zone_ghosts", "Entities of other zones that are shown here", NULL);
     t->neighbours = metrics_gauge(m, "march_zone_neighbours_up", "Zones connected, and listed in the directory", NULL);
     t->directory = metrics_gauge(m, "march_zone_directory_version", "Version of the directory", NULL);
@@ -297,6 +331,7 @@ static void mirror_edges(struct telemetry *t, const struct edges *edges) {
 static void mirror_book(struct telemetry *t, const struct book *book) {
     const struct book_stats *s = book_stats(book);
     counter_set(t->counters[EFFECTS], s->effects);
+    counter_set(t->counters[RESUMED], s->resumed);
     counter_set(t->counters[REPORTED_STATES], s->states_reported);
     counter_set(t->counters[ATTACHES_WAITED], s->attaches_waited);
     counter_set(t->counters[ATTACHES_EXPIRED], s->attaches_expired);
@@ -351,6 +386,29 @@ static void mirror_neighbours(struct telemetry *t, struct sim *sim, const struct
     gauge_set(t->neighbours, neighbours_count(neighbours));
 }
 
+static void mirror_crossing(struct telemetry *t, const struct sim *sim, const struct crossing *crossing) {
+    const struct handoff_stats *h = handoff_stats(crossing_handoff(crossing));
+    const struct crossing_stats *c = crossing_stats(crossing);
+    const struct migration_stats *m = sim_migration_stats(sim);
+    counter_set(t->counters[CREATURES_LEFT], m->finished);
+    counter_set(t->counters[CREATURES_CAME], m->taken);
+    counter_set(t->counters[HANDOFFS_OFFERED], h->offered);
+    counter_set(t->counters[HANDOFFS_FROZEN], h->frozen);
+    counter_set(t->counters[HANDOFFS_DONE], h->done);
+    counter_set(t->counters[HANDOFFS_RESTORED], h->restored + h->link_dead);
+    counter_set(t->counters[HANDOFFS_ASKED], h->asked);
+    counter_set(t->counters[HANDOFFS_CANCELLED], h->cancelled);
+    counter_set(t->counters[HANDOFFS_REFUSED], h->refused);
+    counter_set(t->counters[HANDOFFS_SILENT], h->silent);
+    counter_set(t->counters[HANDOFFS_LOST], h->lost);
+    counter_set(t->counters[ARRIVED], h->arrived);
+    counter_set(t->counters[ARRIVALS_REFUSED], h->arrived_full + h->arrived_refused);
+    counter_set(t->counters[ORPHANED], c->orphaned);
+    counter_set(t->counters[LINK_DEAD_EXPIRED], c->expired);
+    gauge_set(t->under_way, handoff_count(crossing_handoff(crossing)));
+    gauge_set(t->link_dead, crossing_link_dead(crossing));
+}
+
 static void mirror_directory(struct telemetry *t, const struct directory *directory, uint32_t slot) {
     int64_t owned = 0;
     for (uint32_t i = 0; i < directory->partition_count; i++) owned += directory->partitions[i].owner == slot;
@@ -364,6 +422,7 @@ void telemetry_mirror(struct telemetry *t, const struct telemetry_source *source
     mirror_reporter(t, source->reporter);
     mirror_book(t, reporter_book(source->reporter));
     if (source->neighbours) mirror_neighbours(t, source->sim, source->neighbours);
+    if (source->crossing) mirror_crossing(t, source->sim, source->crossing);
     mirror_directory(t, &sim_territory(source->sim)->directory, sim_territory(source->sim)->slot);
     counter_set(t->counters[MISSED], source->pacer->missed);
     gauge_set(t->number, (int64_t)source->pacer->tick);
@@ -387,10 +446,11 @@ int telemetry_status(void *context, char *buf, size_t size) {
     text_append(&text,
                 "\"gateways_up\":%" PRId64 ",\"overload_level\":%" PRId64 ",\"recording\":%s,"
                 "\"persists_held\":%" PRId64 ",\"ghosts\":%" PRId64 ",\"neighbours_up\":%" PRId64
-                ",\"directory_version\":%" PRId64 ",\"partitions\":%" PRId64 ",",
+                ",\"directory_version\":%" PRId64 ",\"partitions\":%" PRId64 ",\"handoffs\":%" PRId64
+                ",\"link_dead\":%" PRId64 ",",
                 gauge_value(t->gateways), gauge_value(t->level), gauge_value(t->recording) ? "true" : "false",
                 gauge_value(t->persists), gauge_value(t->ghosts), gauge_value(t->neighbours), gauge_value(t->directory),
-                gauge_value(t->partitions));
+                gauge_value(t->partitions), gauge_value(t->under_way), gauge_value(t->link_dead));
     append_times(&text, "tick_us", t->tick);
     append_times(&text, "wake_delay_us", t->wake);
     text_append(&text, "\"phases_us\":{");

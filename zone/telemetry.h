@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "common/metrics.h"
+#include "zone/crossing.h"
 #include "zone/edge.h"
 #include "zone/neighbours.h"
 #include "zone/overload.h"
@@ -34,7 +35,8 @@ struct telemetry_source {
     struct sim *sim;
     const struct edges *edges;
     const struct reporter *reporter;
-    const struct neighbours *neighbours; /* or NULL */
+    const struct neighbours *neighbours; /* or NULL, as the next */
+    const struct crossing *crossing;
     const struct pacer *pacer;
     const struct overload *overload;
     bool recording;
