@@ -36,7 +36,7 @@ struct host {
     struct report *report;
     struct http *http;
     struct health health;
-    char urls[CONFIG_ZONES_MAX][EDGE_URL_SIZE], keeper_urls[CONFIG_PERSISTS_MAX][EDGE_URL_SIZE];
+    char urls[CONFIG_ZONES_MAX][EDGE_URL_SIZE], keeper_urls[CONFIG_PERSISTS_MAX][EDGE_URL_SIZE], guide_url[EDGE_URL_SIZE];
     uint8_t cluster_key[FILE_KEY_BYTES];
 };
 
@@ -83,7 +83,7 @@ static int configure_netcode(struct host *h, struct netcode_server_config *netco
     return read_key(h, "connect", netcode->connect_key, error, error_size);
 }
 
-/* configure_bus fills the edge to a zone or persist of an index and a name. */
+/* configure_bus fills the edge to a zone, persist or matchmaker of an index and a name. */
 static int configure_bus(struct host *h, enum edge_kind kind, unsigned index, const char *peer_name, char *url,
                          struct bus_edge_config *bus, char *error, size_t error_size) {
     *bus = (struct bus_edge_config){.url = url,
@@ -109,6 +109,12 @@ static int configure_buses(struct host *h, struct gateway_config *gateway, char 
     for (unsigned i = 0; result == 0 && i < gateway->keeper_count; i++) {
         result = configure_bus(h, EDGE_PERSIST_GATEWAY, i, h->config->persists[i].name, h->keeper_urls[i],
                                &gateway->keeper_buses[i], error, error_size);
+    }
+    gateway->has_guide = config_has_matchmaker(h->config);
+    if (!gateway->has_guide) directory_initial(&gateway->directory, h->config);
+    if (result == 0 && gateway->has_guide) {
+        result = configure_bus(h, EDGE_MATCHMAKER_GATEWAY, 0, h->config->matchmaker.name, h->guide_url, &gateway->guide_bus,
+                               error, error_size);
     }
     snprintf(gateway->region, sizeof gateway->region, "%s", h->entry->region);
     return result;
@@ -229,6 +235,7 @@ static void take_core(const struct host *h) {
 /* Tokens minted in the first seconds are not taken, so players are not asked in before these have passed. */
 static bool is_ready(const struct host *h, struct mono started) {
     if (h->gateway->wall_ns / NS_PER_S <= h->start_s + NETCODE_TOKEN_SLACK_S) return false;
+    if (!gateway_has_directory(h->gateway)) return false; /* nobody could be brought anywhere */
     bool all_up = gateway_routes_up(h->gateway) == h->gateway->route_count &&
                   gateway_keepers_up(h->gateway) == h->gateway->keeper_count;
     return all_up || mono_reached(h->gateway->now, mono_add_ms(started, HOST_READY_WAIT_MS));
