@@ -1,6 +1,7 @@
 #include "gateway/gateway.h"
 
 #include <errno.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +72,7 @@ static void update(struct gateway *g) {
         guide_update(g->guide, &g->compass.directory, sessions, counts[SESSION_MOVING], g->now);
     }
     transfer_update(&g->transfers, g->now);
+    drain_update(g);
 }
 
 /* next_flush returns the next moment that is flush_lead_ns before a tick. */
@@ -241,6 +243,12 @@ int gateway_create(struct gateway **out, const struct gateway_config *config, st
     g->flush_lead_ns = config->flush_lead_ns;
     g->socket_count = config->socket_count;
     memcpy(g->sockets, config->sockets, sizeof g->sockets);
+    g->index = config->hello.index;
+    g->drain = (struct drain){.config = config->drain,
+                              .protocol_id = config->netcode.protocol_id,
+                              .token_lifetime_s = config->netcode.token_lifetime_s,
+                              .timeout_s = (int32_t)config->netcode.timeout_max_s};
+    memcpy(g->drain.connect_key, config->netcode.connect_key, sizeof g->drain.connect_key);
     compass_init(&g->compass, &config->directory);
     g->sink = (struct netcode_sink){.context = g, .send = downstream_raw, .timed_out = on_timed_out};
     const char *what = "tables of sessions";
@@ -299,6 +307,7 @@ void gateway_destroy(struct gateway *g) {
     free(g->claims);
     free(g->due.indices);
     free(g->active.indices);
+    sodium_memzero(g->drain.connect_key, sizeof g->drain.connect_key);
     free(g);
 }
 

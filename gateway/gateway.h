@@ -6,8 +6,8 @@
  *                                               routing ◄── guide ◄──bus──► matchmaker
  *
  * gateway_turn is the loop's body: named phases, each timed. upstream.c is what packets of clients do, downstream.c what
- * zones and time do, admission.c what persist does, routing.c what the directory means. One thread; nothing is allocated,
- * locked or waited for between two sleeps.
+ * zones and time do, admission.c what persist does, routing.c what the directory means and drain.c what it asks for. One
+ * thread; nothing is allocated, locked or waited for between two sleeps.
  *
  * Two lists keep the work of a turn in proportion to what there is to do. `due` holds sessions that are to be sent a packet
  * for a reason other than a snapshot: a ping to answer, a message, an acknowledgement. At most GATEWAY_DUE_PER_TURN are
@@ -30,6 +30,7 @@
 #include "common/error.h"
 #include "common/histogram.h"
 #include "gateway/compass.h"
+#include "gateway/drain.h"
 #include "gateway/guide.h"
 #include "gateway/io.h"
 #include "gateway/keeper.h"
@@ -126,6 +127,7 @@ struct gateway_config {
     struct directory directory; /* to begin with: version 0 where there is a matchmaker to tell */
     bool has_guide;
     struct bus_edge_config guide_bus;
+    struct drain_config drain;
 };
 
 /* Sessions in the order in which they are to be looked at. */
@@ -150,6 +152,8 @@ struct gateway {
     unsigned route_count;
     struct route *routes[SESSION_ROUTES_MAX];
     struct compass compass;
+    uint32_t index; /* of this gateway */
+    struct drain drain;
     struct guide *guide; /* NULL without a matchmaker */
     struct transfer_table transfers;
     uint32_t attach_cursors[SESSION_ROUTES_MAX];

@@ -62,6 +62,22 @@ static int read_key(const struct host *h, const char *name, uint8_t key[FILE_KEY
     return result ? result : file_read_key(path, key, error, error_size);
 }
 
+/* --- the other gateways, for drain.h */
+
+/* Those of one host publish their addresses in the run directory; those of others have them in the configuration. */
+static unsigned addresses_of(void *context, unsigned gateway, struct addr addrs[CONFIG_ADDRESSES_MAX]) {
+    const struct host *h = context;
+    char path[PATH_MAX], error[HOST_ERROR_SIZE];
+    if (gateway >= h->config->gateways_count) return 0;
+    const struct config_gateway *entry = &h->config->gateways[gateway];
+    unsigned count = 0;
+    if (run_path(h, entry->name, "udp", path, error, sizeof error) == 0) count = listen_read(path, addrs);
+    if (count > 0) return count;
+    for (unsigned i = 0; i < entry->public_count; i++)
+        if (addr_parse(&addrs[count], entry->public_addresses[i]) == 0) count++;
+    return count;
+}
+
 /* --- from the cluster's configuration to the gateway's */
 
 static int configure_netcode(struct host *h, struct netcode_server_config *netcode, char *error, size_t error_size) {
@@ -144,6 +160,7 @@ static int open_gateway(struct host *h, char *error, size_t error_size) {
     gateway->flush_lead_ns = h->config->bus.flush_lead_us * NS_PER_US;
     gateway->hello = (struct wire_hello){.role = WIRE_ROLE_GATEWAY, .incarnation = new_incarnation(), .index = h->index};
     memcpy(gateway->hello.name, h->entry->name, sizeof gateway->hello.name);
+    gateway->drain = (struct drain_config){.context = h, .servers = addresses_of};
     gateway->socket_count = h->listen.count;
     memcpy(gateway->sockets, h->listen.fds, sizeof h->listen.fds);
     int result = configure_netcode(h, &gateway->netcode, error, error_size);
@@ -252,7 +269,7 @@ static void log_running(const struct host *h) {
 
 int host_run(struct host *h, const volatile sig_atomic_t *stopping) {
     struct mono started = mono_now(), mirrored = started;
-    bool ready = false;
+    bool ready = false, takes_players = false;
     int result = 0;
     take_core(h);
     log_running(h);
@@ -262,9 +279,12 @@ int host_run(struct host *h, const volatile sig_atomic_t *stopping) {
         health_beat(&h->health, now);
         if (!ready && is_ready(h, started)) {
             ready = true;
-            health_set_ready(&h->health, true);
             log_info("gateway.ready", "zones_up=%u persists_up=%u", gateway_routes_up(h->gateway),
                      gateway_keepers_up(h->gateway));
+        }
+        if (takes_players != (ready && !h->gateway->drain.is_draining)) {
+            takes_players = !takes_players;
+            health_set_ready(&h->health, takes_players);
         }
         if (!mono_reached(now, mono_add_ms(mirrored, REPORT_MS))) continue;
         mirrored = now;

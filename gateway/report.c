@@ -98,6 +98,7 @@ enum sum {
     PERSIST_ENDS_LOST,
     COMMANDS_SENT,
     COMMANDS_UNANSWERED,
+    RECONNECTS,
     TRANSFERS_STARTED,
     TRANSFERS_DONE,
     TRANSFERS_RESTORED,
@@ -148,6 +149,7 @@ static const struct {
     [PERSIST_ENDS_LOST] = {"march_gateway_persist_ends_lost_total", "Ended sessions that persist was not told of in time"},
     [COMMANDS_SENT] = {"march_gateway_commands_sent_total", "Commands of clients sent to persist"},
     [COMMANDS_UNANSWERED] = {"march_gateway_commands_unanswered_total", "Commands that persist did not answer"},
+    [RECONNECTS] = {"march_gateway_reconnects_total", "Clients that were sent to other gateways, each time"},
     [TRANSFERS_STARTED] = {"march_gateway_transfers_started_total", "Players that began to move to another zone"},
     [TRANSFERS_DONE] = {"march_gateway_transfers_done_total", "Players that another zone has taken"},
     [TRANSFERS_RESTORED] = {"march_gateway_transfers_restored_total", "Players that came back to the zone they left"},
@@ -178,7 +180,8 @@ struct report {
     struct metric_gauge *zone_states[SESSION_ROUTES_MAX], *zone_queues[SESSION_ROUTES_MAX];
     struct metric_counter *refused[WIRE_STATUS_COUNT]; /* NULL for statuses that are not the gateway's */
     struct metric_gauge *persist_states[CONFIG_PERSISTS_MAX], *commands_waiting[CONFIG_PERSISTS_MAX];
-    struct metric_gauge *transfers, *directory_version, *matchmaker_state; /* the last one NULL without a matchmaker */
+    struct metric_gauge *draining, *transfers, *directory_version,
+        *matchmaker_state; /* the last one NULL without a matchmaker */
     struct metric_gauge *pending, *tokens, *blocks;
 };
 
@@ -232,6 +235,7 @@ static void register_gauges(struct report *r) {
             metrics_gauge(r->metrics, "march_gateway_commands_waiting", "Commands not answered yet", labels);
     }
     r->transfers = metrics_gauge(r->metrics, "march_gateway_transfers", "Players between two zones, or hardly there", NULL);
+    r->draining = metrics_gauge(r->metrics, "march_gateway_draining", "1 while its clients are sent to others", NULL);
     r->directory_version =
         metrics_gauge(r->metrics, "march_gateway_directory_version", "Of the newest directory; 0: none", NULL);
     if (r->gateway->guide) {
@@ -362,6 +366,7 @@ static void sum_keepers(const struct report *r, uint64_t sums[SUM_COUNT]) {
 static void sum_world(const struct report *r, uint64_t sums[SUM_COUNT]) {
     const struct gateway *g = r->gateway;
     const struct transfer_stats *transfers = &g->transfers.stats;
+    sums[RECONNECTS] = g->drain.told;
     sums[TRANSFERS_STARTED] = transfers->started;
     sums[TRANSFERS_DONE] = transfers->done;
     sums[TRANSFERS_RESTORED] = transfers->restored;
@@ -370,6 +375,7 @@ static void sum_world(const struct report *r, uint64_t sums[SUM_COUNT]) {
     sums[TRANSFERS_STALE] = transfers->stale;
     sums[TRANSFERS_UNKNOWN] = transfers->unknown;
     sums[TRANSFERS_UNANSWERED] = transfers->unanswered;
+    gauge_set(r->draining, g->drain.is_draining);
     gauge_set(r->transfers, transfer_count(&g->transfers));
     gauge_set(r->directory_version, (int64_t)g->compass.directory.version);
     if (!g->guide) return;
@@ -424,6 +430,7 @@ static void append_persists(struct text *text, const struct report *r) {
 
 static void append_world(struct text *text, const struct report *r) {
     const struct histogram *latency = r->gateway->transfers.latency;
+    text_append(text, "\"draining\":%s,", gauge_value(r->draining) ? "true" : "false");
     text_append(text, "\"directory\":{\"version\":%" PRId64 ",\"matchmaker\":\"%s\"},", gauge_value(r->directory_version),
                 r->matchmaker_state ? link_state_name((enum link_state)gauge_value(r->matchmaker_state)) : "none");
     text_append(text, "\"transfers\":{\"in_flight\":%" PRId64 ",\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f},",

@@ -56,6 +56,7 @@ struct fixture {
     struct fake_zone other_zone;
     struct fake_matchmaker matchmaker; /* closed but in a cluster with one */
     struct directory directory;        /* the newest one of the cluster */
+    bool has_other_gateway;
     struct gateway *gateway;
     struct addr server[2];
     struct block_pool blocks;
@@ -188,6 +189,14 @@ static inline struct directory first_directory(unsigned zones, bool has_matchmak
     return d;
 }
 
+/* The other gateway is where this one's second address is. */
+static inline unsigned other_gateway(void *context, unsigned gateway, struct addr addrs[CONFIG_ADDRESSES_MAX]) {
+    struct fixture *f = context;
+    assert_int_equal(gateway, 1);
+    addrs[0] = f->server[1];
+    return f->has_other_gateway;
+}
+
 /* setup_parts opens a gateway with one zone, or with persist and two; with a matchmaker also that. */
 static inline int setup_parts(void **state, enum io_back_end io, bool has_persist, bool has_matchmaker) {
     static const char *const any[2] = {"127.0.0.1:0", "[::1]:0"};
@@ -216,6 +225,7 @@ static inline int setup_parts(void **state, enum io_back_end io, bool has_persis
         config->keeper_buses[0] = bus_to(f->persist.url, "persist-0");
         strcpy(config->region, "main");
     }
+    config->drain = (struct drain_config){.context = f, .servers = other_gateway};
     f->directory = first_directory(config->route_count, has_matchmaker);
     config->has_guide = has_matchmaker;
     if (has_matchmaker) {
