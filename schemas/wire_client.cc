@@ -197,12 +197,9 @@ int wire_client_message_pack(struct wire_builder *builder, const struct wire_cli
 /* --- reading */
 
 /* Client messages lie at any alignment in a reassembled stream: the verified copy is aligned. */
-template <size_t SIZE> struct aligned_message {
-    alignas(uint64_t) uint8_t bytes[SIZE];
-};
+template <size_t SIZE> struct aligned_message { alignas(uint64_t) uint8_t bytes[SIZE]; };
 
-template <typename T, size_t SIZE>
-static const T *verified(const uint8_t *bytes, size_t len, aligned_message<SIZE> &copy) {
+template <typename T, size_t SIZE> static const T *verified(const uint8_t *bytes, size_t len, aligned_message<SIZE> &copy) {
     if (len < sizeof(uint64_t) || len > sizeof copy.bytes) return nullptr;
     memcpy(copy.bytes, bytes, len);
     Verifier verifier(copy.bytes, len);
