@@ -731,7 +731,7 @@ static void step(struct world *w) {
     if (z->is_up && z->in.count > 0) zone_takes(w, zone, pop(&z->in));
     if (z->is_up && z->out.count > 0) gateway_takes(w, zone, pop(&z->out));
     if (z->is_up && draw(w, 4) == 0) zone_lets_go(w, zone);
-    if (z->is_up && draw(w, 200) == 0) zone_asks_again(w, zone);
+    if (z->is_up && draw(w, w->is_quiet ? 20 : 200) == 0) zone_asks_again(w, zone);
     gateway_attaches(w);
     transfer_update(&w->base.table, w->base.now);
 }
