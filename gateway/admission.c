@@ -6,6 +6,7 @@
 #include "common/check.h"
 #include "common/log.h"
 #include "common/shard.h"
+#include "gateway/routing.h"
 #include "gateway/stream.h"
 
 static struct keeper *keeper_of(struct gateway *g, uint64_t player) {
@@ -71,25 +72,10 @@ static void look_at_claims(struct gateway *g) {
     }
 }
 
-/* route_at returns the zone whose rectangle has a place, as far as zones have said what is theirs. */
-static bool route_at(const struct gateway *g, int32_t x, int32_t y, uint8_t *route) {
-    int32_t x_m = x >> 16, y_m = y >> 16;
-    for (unsigned i = 0; i < g->route_count; i++) {
-        const struct wire_rect *rect = &g->routes[i]->link.peer.rect;
-        if (g->routes[i]->link.peer.incarnation == 0 || x_m < rect->min_x || x_m >= rect->max_x || y_m < rect->min_y ||
-            y_m >= rect->max_y) {
-            continue;
-        }
-        *route = (uint8_t)i;
-        return true;
-    }
-    return false;
-}
-
 static void admit(struct gateway *g, struct session *session, const struct wire_session_claimed *claimed) {
-    uint8_t route;
-    bool is_known = (claimed->flags & WIRE_CLAIMED_POSITION_KNOWN) != 0 && route_at(g, claimed->x, claimed->y, &route);
-    if (!is_known) route = upstream_spawn_route(g, session->player);
+    bool is_known = (claimed->flags & WIRE_CLAIMED_POSITION_KNOWN) != 0;
+    uint64_t player = session->player;
+    uint8_t route = is_known ? routing_at(g, claimed->x, claimed->y, player) : routing_spawn(g, player);
     session_claimed(&g->sessions, session, claimed->session_epoch, route);
     g->stats.claimed++;
     upstream_enter(g, session);

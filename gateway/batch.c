@@ -6,13 +6,26 @@
 
 void batch_clear(struct batch *batch) {
     batch->number++;
-    batch->attach_count = batch->detach_count = batch->input_count = 0;
+    batch->attach_count = batch->activate_count = batch->routed_count = 0;
+    batch->detach_count = batch->input_count = 0;
     batch->ack_count = batch->message_count = batch->blob_len = 0;
 }
 
 int batch_attach(struct batch *batch, const struct wire_attach *attach) {
     if (batch->attach_count == BATCH_ATTACHES_MAX) return MARCH_ERR_FULL;
     batch->attaches[batch->attach_count++] = *attach;
+    return 0;
+}
+
+int batch_activate(struct batch *batch, const struct wire_carried *carried) {
+    if (batch->activate_count == BATCH_ACTIVATES_MAX) return MARCH_ERR_FULL;
+    batch->activates[batch->activate_count++] = *carried;
+    return 0;
+}
+
+int batch_routed(struct batch *batch, const struct wire_routed *routed) {
+    if (batch->routed_count == BATCH_ROUTED_MAX) return MARCH_ERR_FULL;
+    batch->routed[batch->routed_count++] = *routed;
     return 0;
 }
 
@@ -67,12 +80,16 @@ void batch_message_commit(struct batch *batch, uint64_t session, size_t len) {
 
 struct wire_gateway_batch batch_view(const struct batch *batch) {
     return (struct wire_gateway_batch){.attaches = batch->attaches,
+                                       .activates = batch->activates,
+                                       .routed = batch->routed,
                                        .detaches = batch->detaches,
                                        .inputs = batch->inputs,
                                        .acks = batch->acks,
                                        .messages = batch->messages,
                                        .blob = batch->blob,
                                        .attach_count = batch->attach_count,
+                                       .activate_count = batch->activate_count,
+                                       .routed_count = batch->routed_count,
                                        .detach_count = batch->detach_count,
                                        .input_count = batch->input_count,
                                        .ack_count = batch->ack_count,
@@ -81,7 +98,8 @@ struct wire_gateway_batch batch_view(const struct batch *batch) {
 }
 
 bool batch_is_empty(const struct batch *batch) {
-    return batch->attach_count + batch->detach_count + batch->input_count + batch->ack_count + batch->message_count == 0;
+    uint32_t told = batch->attach_count + batch->activate_count + batch->routed_count + batch->detach_count;
+    return told + batch->input_count + batch->ack_count + batch->message_count == 0;
 }
 
 size_t batch_bytes(const struct batch *batch) {

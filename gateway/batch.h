@@ -15,19 +15,23 @@
 #include "common/frame.h"
 #include "schemas/wire.h"
 
-#define BATCH_FLUSH_BYTES  (32 * 1024) /* flushed early at this size: larger gains nothing in nng, and waits longer */
-#define BATCH_ATTACHES_MAX 64          /* a flush attaches this many: a zone that is back is not hit by all at once */
-#define BATCH_DETACHES_MAX 512
-#define BATCH_INPUTS_MAX   768
-#define BATCH_ACKS_MAX     2048 /* 32 KiB */
-#define BATCH_MESSAGES_MAX 256
-#define BATCH_BLOB_BYTES   (2 * FRAME_MESSAGE_BYTES_MAX)
+#define BATCH_FLUSH_BYTES   (32 * 1024) /* flushed early at this size: larger gains nothing in nng, and waits longer */
+#define BATCH_ATTACHES_MAX  64          /* a flush attaches this many: a zone that is back is not hit by all at once */
+#define BATCH_ACTIVATES_MAX 256         /* 54 KiB */
+#define BATCH_ROUTED_MAX    512
+#define BATCH_DETACHES_MAX  512
+#define BATCH_INPUTS_MAX    768
+#define BATCH_ACKS_MAX      2048 /* 32 KiB */
+#define BATCH_MESSAGES_MAX  256
+#define BATCH_BLOB_BYTES    (2 * FRAME_MESSAGE_BYTES_MAX)
 
 #define BATCH_BYTES_MAX                                                                                                     \
     (WIRE_BATCH_OVERHEAD_MAX + BATCH_ATTACHES_MAX * sizeof(struct wire_attach) +                                            \
+     BATCH_ACTIVATES_MAX * sizeof(struct wire_carried) + BATCH_ROUTED_MAX * sizeof(struct wire_routed) +                    \
      BATCH_DETACHES_MAX * sizeof(struct wire_detach) + BATCH_INPUTS_MAX * sizeof(struct wire_input) +                       \
      BATCH_ACKS_MAX * sizeof(struct wire_ack) + BATCH_MESSAGES_MAX * sizeof(struct wire_message) + BATCH_BLOB_BYTES)
 _Static_assert(BATCH_BYTES_MAX <= WIRE_BUS_BYTES_MAX, "a full batch fits one bus message");
+_Static_assert(BATCH_ACTIVATES_MAX <= WIRE_CARRIED_MAX, "as many as a reader takes");
 _Static_assert(BATCH_INPUTS_MAX * sizeof(struct wire_input) >= BATCH_FLUSH_BYTES, "flushed before the array is full");
 _Static_assert(BATCH_ACKS_MAX * sizeof(struct wire_ack) >= BATCH_FLUSH_BYTES, "flushed before the array is full");
 
@@ -39,9 +43,11 @@ struct batch_place {
 
 struct batch {
     uint32_t number; /* of this filling, from 1 */
-    uint32_t attach_count, detach_count, input_count, ack_count, message_count, blob_len;
+    uint32_t attach_count, activate_count, routed_count, detach_count, input_count, ack_count, message_count, blob_len;
     uint64_t inputs_merged;
     struct wire_attach attaches[BATCH_ATTACHES_MAX];
+    struct wire_carried activates[BATCH_ACTIVATES_MAX];
+    struct wire_routed routed[BATCH_ROUTED_MAX];
     struct wire_detach detaches[BATCH_DETACHES_MAX];
     struct wire_input inputs[BATCH_INPUTS_MAX];
     struct wire_ack acks[BATCH_ACKS_MAX];
@@ -53,6 +59,8 @@ struct batch {
 void batch_clear(struct batch *batch);
 
 must_check int batch_attach(struct batch *batch, const struct wire_attach *attach);
+must_check int batch_activate(struct batch *batch, const struct wire_carried *carried);
+must_check int batch_routed(struct batch *batch, const struct wire_routed *routed);
 must_check int batch_detach(struct batch *batch, uint64_t session, uint32_t reason);
 must_check int batch_ack(struct batch *batch, uint64_t session, uint16_t snapshot_seq);
 

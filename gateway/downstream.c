@@ -8,6 +8,7 @@
 
 #include "common/check.h"
 #include "common/log.h"
+#include "gateway/routing.h"
 #include "gateway/stream.h"
 
 _Static_assert(SENDER_DATAGRAM_MAX >= NETCODE_PACKET_MAX, "any packet fits the sender");
@@ -166,17 +167,13 @@ void downstream_zone_status(struct gateway *g, struct session *session, enum wir
 void downstream_zone_up(void *context, unsigned route) {
     struct gateway *g = context;
     g->attach_cursors[route] = 0;
+    transfer_zone_up(&g->transfers, route, g->routes[route]->link.peer.incarnation, g->now);
 }
 
 void downstream_zone_lost(void *context, unsigned route) {
     struct gateway *g = context;
-    for (uint32_t i = 0; i < g->sessions.size; i++) {
-        struct session *session = session_at(&g->sessions, i);
-        if (!session || session->route != route || session->state < SESSION_ATTACHING) continue;
-        session_move(&g->sessions, session, SESSION_WAITING);
-        channel_forget_snapshots(session_channel(&g->sessions, session)); /* the next view's may have the same numbers */
-        if (!session->told_lost) downstream_zone_status(g, session, WIRE_ZONE_LOST);
-    }
+    transfer_zone_lost(&g->transfers, route);
+    routing_zone_silent(g, route);
 }
 
 /* find returns a session that a zone may speak of: its own, and told of. */
@@ -233,14 +230,37 @@ static void fetch_ahead(const struct gateway *g, const struct wire_snapshot *sna
     __builtin_prefetch((const char *)&g->sessions.channels[index] + 64);
 }
 
+/* take_returned sends a message of a client, which its zone had no player for any more, after the player. */
+static void take_returned(struct gateway *g, const struct wire_message *message, const uint8_t *blob) {
+    struct session *session = session_find(&g->sessions, message->session);
+    bool has_zone = session && session->state >= SESSION_ATTACHING && message->len <= FRAME_MESSAGE_BYTES_MAX;
+    uint8_t *room = has_zone ? route_message_room(g->routes[session->route]) : NULL;
+    if (!room) {
+        g->stats.returned_dropped++;
+        return;
+    }
+    memcpy(room, blob + message->offset, message->len);
+    route_message_commit(g->routes[session->route], message->session, message->len);
+    g->stats.returned++;
+}
+
 void downstream_zone_batch(void *context, unsigned route, const struct wire_zone_batch *batch) {
     struct gateway *g = context;
+    if (!routing_hears(g, route)) {
+        g->stats.batches_unheard++;
+        return;
+    }
     for (uint32_t i = 0; i < batch->attached_count; i++) take_attached(g, route, &batch->attached[i]);
+    for (uint32_t i = 0; i < batch->activated_count; i++)
+        transfer_activated(&g->transfers, route, &batch->activated[i], g->now);
     for (uint32_t i = 0; i < batch->message_count; i++) take_message(g, route, &batch->messages[i], batch->blob);
     for (uint32_t i = 0; i < batch->snapshot_count; i++) {
         if (i + 2 < batch->snapshot_count) fetch_ahead(g, &batch->snapshots[i + 2]);
         take_snapshot(g, route, &batch->snapshots[i], batch->blob);
     }
+    for (uint32_t i = 0; i < batch->returned_count; i++) take_returned(g, &batch->returned[i], batch->blob);
+    for (uint32_t i = 0; i < batch->reroute_count; i++) transfer_reroute(&g->transfers, route, &batch->reroutes[i], g->now);
+    for (uint32_t i = 0; i < batch->forgotten_count; i++) transfer_forgotten(&g->transfers, route, &batch->forgotten[i]);
     for (uint32_t i = 0; i < batch->detached_count; i++) {
         struct session *session = find(g, route, batch->detached[i].session);
         if (session) upstream_disconnect(g, session, SESSION_END_ZONE);
@@ -272,6 +292,6 @@ static void attach_some(struct gateway *g, unsigned route) {
 
 void downstream_attach(struct gateway *g) {
     for (unsigned i = 0; i < g->route_count; i++) {
-        if (g->routes[i]->link.state == LINK_UP && g->sessions.waiting_counts[i] > 0) attach_some(g, i);
+        if (g->sessions.waiting_counts[i] > 0 && routing_hears(g, i)) attach_some(g, i);
     }
 }

@@ -1,6 +1,7 @@
 #include "gateway/gateway.h"
 
 #include <errno.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 
 #include "common/check.h"
 #include "gateway/admission.h"
+#include "gateway/routing.h"
 #include "gateway/stream.h"
 
 /* --- one turn of the loop */
@@ -24,11 +26,15 @@ static void on_woken(void *context) {
     g->wall_ns = wall_now_ns();
 }
 
-/* Routes are watched under their indices, keepers behind them. */
+/* Routes are watched under their indices, keepers behind them, then the guide. */
+#define GUIDE_TAG (SESSION_ROUTES_MAX + CONFIG_PERSISTS_MAX)
+
 static void on_readable(void *context, unsigned tag) {
     struct gateway *g = context;
     if (tag < SESSION_ROUTES_MAX) {
         link_receive(&g->routes[tag]->link, g->now);
+    } else if (tag == GUIDE_TAG) {
+        link_receive(&g->guide->link, g->now);
     } else {
         link_receive(&g->keepers[tag - SESSION_ROUTES_MAX]->link, g->now);
     }
@@ -60,6 +66,13 @@ static int receive(struct gateway *g) {
 static void update(struct gateway *g) {
     netcode_server_update(g->netcode, g->now, g->wall_ns / NS_PER_S, &g->sink);
     for (unsigned i = 0; i < g->route_count; i++) link_update(&g->routes[i]->link, g->now);
+    const uint32_t *counts = g->sessions.state_counts;
+    if (g->guide) {
+        uint32_t sessions = g->sessions.size - counts[SESSION_FREE];
+        guide_update(g->guide, &g->compass.directory, sessions, counts[SESSION_MOVING], g->now);
+    }
+    transfer_update(&g->transfers, g->now);
+    drain_update(g);
 }
 
 /* next_flush returns the next moment that is flush_lead_ns before a tick. */
@@ -123,10 +136,12 @@ static size_t pack_zone_status(struct gateway *g, enum wire_zone_state state, ui
 
 static int create_tables(struct gateway *g, const struct gateway_config *config) {
     uint32_t size = config->netcode.slots_max;
+    struct transfer_handlers transfers = routing_transfers(g);
     if (config->keeper_count > 0) g->claims = calloc(size, sizeof *g->claims);
     g->builder = wire_builder_create(BATCH_BYTES_MAX);
     if (!g->builder || (config->keeper_count > 0 && !g->claims) || session_table_create(&g->sessions, size) != 0 ||
-        queue_create(&g->due, size) != 0 || queue_create(&g->active, size) != 0) {
+        transfer_init(&g->transfers, &g->sessions, &transfers) != 0 || queue_create(&g->due, size) != 0 ||
+        queue_create(&g->active, size) != 0) {
         return MARCH_ERR_SYSTEM;
     }
     for (unsigned i = 0; i < g->socket_count; i++) {
@@ -199,6 +214,22 @@ static int open_keeper(struct gateway *g, const struct gateway_config *config, u
     return explain(result, opened->link.name, error, error_size);
 }
 
+static int open_guide(struct gateway *g, const struct gateway_config *config, char *error, size_t error_size) {
+    struct guide_config guide = {.hello = config->hello,
+                                 .bus = config->guide_bus,
+                                 .builder = g->builder,
+                                 .handlers = {.context = g, .directory = routing_directory}};
+    struct guide *opened = malloc(sizeof *opened);
+    if (!opened) return explain(MARCH_ERR_SYSTEM, "the way to the matchmaker", error, error_size);
+    int result = guide_open(opened, &guide, g->now, error, error_size);
+    if (result != 0) {
+        free(opened);
+        return result;
+    }
+    g->guide = opened;
+    return explain(io_watch(g->io, bus_edge_fd(opened->link.edge), GUIDE_TAG), opened->link.name, error, error_size);
+}
+
 int gateway_create(struct gateway **out, const struct gateway_config *config, struct mono now, uint64_t wall_ns, char *error,
                    size_t error_size) {
     *out = NULL;
@@ -212,6 +243,13 @@ int gateway_create(struct gateway **out, const struct gateway_config *config, st
     g->flush_lead_ns = config->flush_lead_ns;
     g->socket_count = config->socket_count;
     memcpy(g->sockets, config->sockets, sizeof g->sockets);
+    g->index = config->hello.index;
+    g->drain = (struct drain){.config = config->drain,
+                              .protocol_id = config->netcode.protocol_id,
+                              .token_lifetime_s = config->netcode.token_lifetime_s,
+                              .timeout_s = (int32_t)config->netcode.timeout_max_s};
+    memcpy(g->drain.connect_key, config->netcode.connect_key, sizeof g->drain.connect_key);
+    compass_init(&g->compass, &config->directory);
     g->sink = (struct netcode_sink){.context = g, .send = downstream_raw, .timed_out = on_timed_out};
     const char *what = "tables of sessions";
     int result = create_tables(g, config);
@@ -226,6 +264,7 @@ int gateway_create(struct gateway **out, const struct gateway_config *config, st
     for (unsigned i = 0; result == 0 && i < config->keeper_count; i++) {
         result = open_keeper(g, config, i, error, error_size);
     }
+    if (result == 0 && config->has_guide) result = open_guide(g, config, error, error_size);
     if (result == 0) {
         *out = g;
         return 0;
@@ -255,16 +294,20 @@ void gateway_destroy(struct gateway *g) {
         keeper_close(g->keepers[i]);
         free(g->keepers[i]);
     }
+    if (g->guide) guide_close(g->guide);
+    free(g->guide);
     for (unsigned i = 0; i < g->socket_count; i++) {
         free(g->senders[i]);
         close(g->sockets[i]);
     }
     netcode_server_destroy(g->netcode);
     wire_builder_destroy(g->builder);
+    transfer_deinit(&g->transfers);
     session_table_destroy(&g->sessions);
     free(g->claims);
     free(g->due.indices);
     free(g->active.indices);
+    sodium_memzero(g->drain.connect_key, sizeof g->drain.connect_key);
     free(g);
 }
 
@@ -280,6 +323,10 @@ unsigned gateway_keepers_up(const struct gateway *g) {
     unsigned up = 0;
     for (unsigned i = 0; i < g->keeper_count; i++) up += g->keepers[i]->link.state == LINK_UP;
     return up;
+}
+
+bool gateway_has_directory(const struct gateway *g) {
+    return g->compass.directory.version > 0;
 }
 
 const char *gateway_phase_name(enum gateway_phase phase) {

@@ -3,10 +3,11 @@
  *   clients ──UDP──► io ──► netcode ──► upstream ──► route ──bus──► zone
  *   clients ◄──UDP── sender ◄── netcode ◄── downstream ◄── route ◄──bus── zone
  *                                             admission ◄──► keeper ◄──bus──► persist
+ *                                               routing ◄── guide ◄──bus──► matchmaker
  *
  * gateway_turn is the loop's body: named phases, each timed. upstream.c is what packets of clients do, downstream.c what
- * zones and time do, admission.c what persist does. One thread; nothing is allocated, locked or waited for between two
- * sleeps.
+ * zones and time do, admission.c what persist does, routing.c what the directory means and drain.c what it asks for. One
+ * thread; nothing is allocated, locked or waited for between two sleeps.
  *
  * Two lists keep the work of a turn in proportion to what there is to do. `due` holds sessions that are to be sent a packet
  * for a reason other than a snapshot: a ping to answer, a message, an acknowledgement. At most GATEWAY_DUE_PER_TURN are
@@ -28,12 +29,16 @@
 #include "common/config.h"
 #include "common/error.h"
 #include "common/histogram.h"
+#include "gateway/compass.h"
+#include "gateway/drain.h"
+#include "gateway/guide.h"
 #include "gateway/io.h"
 #include "gateway/keeper.h"
 #include "gateway/netcode_server.h"
 #include "gateway/route.h"
 #include "gateway/sender.h"
 #include "gateway/session.h"
+#include "gateway/transfer.h"
 
 #define GATEWAY_DUE_PER_TURN 512
 #define GATEWAY_ACTIVE_MS    5
@@ -69,7 +74,7 @@ enum session_end {
 enum gateway_phase {
     GATEWAY_PHASE_WAIT = 0, /* asleep */
     GATEWAY_PHASE_RECEIVE,  /* datagrams and batches of zones */
-    GATEWAY_PHASE_UPDATE,   /* time-outs, keep-alives, connections */
+    GATEWAY_PHASE_UPDATE,   /* time-outs, keep-alives, connections, transfers */
     GATEWAY_PHASE_ADMIT,    /* players that come, and are kept */
     GATEWAY_PHASE_ATTACH,
     GATEWAY_PHASE_DUE,
@@ -90,6 +95,9 @@ struct gateway_stats {
     uint64_t snapshots_unconfirmed; /* for a client that has sent nothing yet */
     uint64_t snapshots_long;        /* did not fit a packet */
     uint64_t messages_up, messages_down;
+    uint64_t returned;         /* messages of clients that followed them to another zone */
+    uint64_t returned_dropped; /* their session was gone or waiting, or the batch full */
+    uint64_t batches_unheard;  /* of incarnations that the directory does not list */
     uint64_t messages_unknown; /* from a zone, for a session that is gone or not playing */
     uint64_t pings;
     uint64_t attached;
@@ -116,6 +124,10 @@ struct gateway_config {
     unsigned keeper_count;                            /* 0 to CONFIG_PERSISTS_MAX: shards of persist */
     struct bus_edge_config keeper_buses[CONFIG_PERSISTS_MAX];
     char region[WIRE_NAME_MAX + 1];
+    struct directory directory; /* to begin with: version 0 where there is a matchmaker to tell */
+    bool has_guide;
+    struct bus_edge_config guide_bus;
+    struct drain_config drain;
 };
 
 /* Sessions in the order in which they are to be looked at. */
@@ -139,6 +151,11 @@ struct gateway {
     bool is_busy;          /* the last turn had much to do */
     unsigned route_count;
     struct route *routes[SESSION_ROUTES_MAX];
+    struct compass compass;
+    uint32_t index; /* of this gateway */
+    struct drain drain;
+    struct guide *guide; /* NULL without a matchmaker */
+    struct transfer_table transfers;
     uint32_t attach_cursors[SESSION_ROUTES_MAX];
     unsigned keeper_count;
     struct keeper *keepers[CONFIG_PERSISTS_MAX];
@@ -172,6 +189,9 @@ must_check int gateway_turn(struct gateway *gateway);
 /* gateway_routes_up returns how many zones are connected, gateway_keepers_up how many persists. */
 unsigned gateway_routes_up(const struct gateway *gateway);
 unsigned gateway_keepers_up(const struct gateway *gateway);
+
+/* gateway_has_directory tells whether it is known who has the world. */
+bool gateway_has_directory(const struct gateway *gateway);
 
 const char *gateway_phase_name(enum gateway_phase phase);
 const char *session_end_name(enum session_end end);

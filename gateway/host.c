@@ -36,7 +36,7 @@ struct host {
     struct report *report;
     struct http *http;
     struct health health;
-    char urls[CONFIG_ZONES_MAX][EDGE_URL_SIZE], keeper_urls[CONFIG_PERSISTS_MAX][EDGE_URL_SIZE];
+    char urls[CONFIG_ZONES_MAX][EDGE_URL_SIZE], keeper_urls[CONFIG_PERSISTS_MAX][EDGE_URL_SIZE], guide_url[EDGE_URL_SIZE];
     uint8_t cluster_key[FILE_KEY_BYTES];
 };
 
@@ -62,6 +62,22 @@ static int read_key(const struct host *h, const char *name, uint8_t key[FILE_KEY
     return result ? result : file_read_key(path, key, error, error_size);
 }
 
+/* --- the other gateways, for drain.h */
+
+/* Those of one host publish their addresses in the run directory; those of others have them in the configuration. */
+static unsigned addresses_of(void *context, unsigned gateway, struct addr addrs[CONFIG_ADDRESSES_MAX]) {
+    const struct host *h = context;
+    char path[PATH_MAX], error[HOST_ERROR_SIZE];
+    if (gateway >= h->config->gateways_count) return 0;
+    const struct config_gateway *entry = &h->config->gateways[gateway];
+    unsigned count = 0;
+    if (run_path(h, entry->name, "udp", path, error, sizeof error) == 0) count = listen_read(path, addrs);
+    if (count > 0) return count;
+    for (unsigned i = 0; i < entry->public_count; i++)
+        if (addr_parse(&addrs[count], entry->public_addresses[i]) == 0) count++;
+    return count;
+}
+
 /* --- from the cluster's configuration to the gateway's */
 
 static int configure_netcode(struct host *h, struct netcode_server_config *netcode, char *error, size_t error_size) {
@@ -83,7 +99,7 @@ static int configure_netcode(struct host *h, struct netcode_server_config *netco
     return read_key(h, "connect", netcode->connect_key, error, error_size);
 }
 
-/* configure_bus fills the edge to a zone or persist of an index and a name. */
+/* configure_bus fills the edge to a zone, persist or matchmaker of an index and a name. */
 static int configure_bus(struct host *h, enum edge_kind kind, unsigned index, const char *peer_name, char *url,
                          struct bus_edge_config *bus, char *error, size_t error_size) {
     *bus = (struct bus_edge_config){.url = url,
@@ -109,6 +125,12 @@ static int configure_buses(struct host *h, struct gateway_config *gateway, char 
     for (unsigned i = 0; result == 0 && i < gateway->keeper_count; i++) {
         result = configure_bus(h, EDGE_PERSIST_GATEWAY, i, h->config->persists[i].name, h->keeper_urls[i],
                                &gateway->keeper_buses[i], error, error_size);
+    }
+    gateway->has_guide = config_has_matchmaker(h->config);
+    if (!gateway->has_guide) directory_initial(&gateway->directory, h->config);
+    if (result == 0 && gateway->has_guide) {
+        result = configure_bus(h, EDGE_MATCHMAKER_GATEWAY, 0, h->config->matchmaker.name, h->guide_url, &gateway->guide_bus,
+                               error, error_size);
     }
     snprintf(gateway->region, sizeof gateway->region, "%s", h->entry->region);
     return result;
@@ -138,6 +160,7 @@ static int open_gateway(struct host *h, char *error, size_t error_size) {
     gateway->flush_lead_ns = h->config->bus.flush_lead_us * NS_PER_US;
     gateway->hello = (struct wire_hello){.role = WIRE_ROLE_GATEWAY, .incarnation = new_incarnation(), .index = h->index};
     memcpy(gateway->hello.name, h->entry->name, sizeof gateway->hello.name);
+    gateway->drain = (struct drain_config){.context = h, .servers = addresses_of};
     gateway->socket_count = h->listen.count;
     memcpy(gateway->sockets, h->listen.fds, sizeof h->listen.fds);
     int result = configure_netcode(h, &gateway->netcode, error, error_size);
@@ -229,6 +252,7 @@ static void take_core(const struct host *h) {
 /* Tokens minted in the first seconds are not taken, so players are not asked in before these have passed. */
 static bool is_ready(const struct host *h, struct mono started) {
     if (h->gateway->wall_ns / NS_PER_S <= h->start_s + NETCODE_TOKEN_SLACK_S) return false;
+    if (!gateway_has_directory(h->gateway)) return false; /* nobody could be brought anywhere */
     bool all_up = gateway_routes_up(h->gateway) == h->gateway->route_count &&
                   gateway_keepers_up(h->gateway) == h->gateway->keeper_count;
     return all_up || mono_reached(h->gateway->now, mono_add_ms(started, HOST_READY_WAIT_MS));
@@ -245,7 +269,7 @@ static void log_running(const struct host *h) {
 
 int host_run(struct host *h, const volatile sig_atomic_t *stopping) {
     struct mono started = mono_now(), mirrored = started;
-    bool ready = false;
+    bool ready = false, takes_players = false;
     int result = 0;
     take_core(h);
     log_running(h);
@@ -255,9 +279,12 @@ int host_run(struct host *h, const volatile sig_atomic_t *stopping) {
         health_beat(&h->health, now);
         if (!ready && is_ready(h, started)) {
             ready = true;
-            health_set_ready(&h->health, true);
             log_info("gateway.ready", "zones_up=%u persists_up=%u", gateway_routes_up(h->gateway),
                      gateway_keepers_up(h->gateway));
+        }
+        if (takes_players != (ready && !h->gateway->drain.is_draining)) {
+            takes_players = !takes_players;
+            health_set_ready(&h->health, takes_players);
         }
         if (!mono_reached(now, mono_add_ms(mirrored, REPORT_MS))) continue;
         mirrored = now;

@@ -20,18 +20,18 @@ struct remembered {
     struct addr addrs[CONFIG_ADDRESSES_MAX];
 };
 
-/* remember reads the file as far as it makes sense: it is a hint, and missing at the first start. */
-static void remember(struct remembered *remembered, const char *path) {
+unsigned listen_read(const char *path, struct addr addrs[CONFIG_ADDRESSES_MAX]) {
     char error[CONFIG_ERROR_SIZE];
     uint8_t *bytes;
     size_t len;
-    remembered->count = 0;
-    if (file_read(path, FILE_BYTES_MAX, &bytes, &len, error, sizeof error) != 0) return;
+    unsigned count = 0;
+    if (file_read(path, FILE_BYTES_MAX, &bytes, &len, error, sizeof error) != 0) return 0;
     char *rest = (char *)bytes;
-    for (char *line; (line = strsep(&rest, "\n")) != NULL && remembered->count < CONFIG_ADDRESSES_MAX;) {
-        if (addr_parse(&remembered->addrs[remembered->count], line) == 0) remembered->count++;
+    for (char *line; (line = strsep(&rest, "\n")) != NULL && count < CONFIG_ADDRESSES_MAX;) {
+        if (addr_parse(&addrs[count], line) == 0) count++;
     }
     free(bytes);
+    return count;
 }
 
 static uint16_t remembered_port(const struct remembered *remembered, const struct addr *address) {
@@ -89,7 +89,7 @@ static int find_public(struct listen *listen, const struct config_gateway *gatew
 static int bind_all(struct listen *listen, const struct config_gateway *gateway, int port, const char *bound_path,
                     char *error, size_t error_size) {
     struct remembered remembered;
-    remember(&remembered, bound_path);
+    remembered.count = listen_read(bound_path, remembered.addrs); /* a hint, and missing at the first start */
     for (unsigned i = 0; i < gateway->listen_count; i++) {
         const char *text = gateway->listen_addresses[i];
         struct addr address;

@@ -35,6 +35,10 @@ struct listen {
 must_check int listen_open(struct listen *listen, const struct config_gateway *gateway, int port, const char *bound_path,
                            char *error, size_t error_size);
 
+/* listen_read reads a file that listen_remember or listen_publish wrote, as far as it makes sense, and returns how many
+ * addresses it has. */
+unsigned listen_read(const char *path, struct addr addrs[CONFIG_ADDRESSES_MAX]);
+
 /* listen_close closes the sockets; not to be called once somebody else owns them. */
 void listen_close(struct listen *listen);
 

@@ -26,6 +26,7 @@ const char *netcode_drop_name(enum netcode_drop drop) {
         [NETCODE_DROP_CLIENT_CONNECTED] = "client_connected",
         [NETCODE_DROP_PENDING_FULL] = "pending_full",
         [NETCODE_DROP_SERVER_FULL] = "server_full",
+        [NETCODE_DROP_SERVER_CLOSED] = "server_closed",
         [NETCODE_DROP_REPLAY] = "replay",
         [NETCODE_DROP_CRYPTO] = "crypto",
         [NETCODE_DROP_FORGED_BUDGET] = "forged_budget",

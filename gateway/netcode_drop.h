@@ -22,6 +22,7 @@ enum netcode_drop {
     NETCODE_DROP_CLIENT_CONNECTED,   /* the client id has a session: event->slot says which */
     NETCODE_DROP_PENDING_FULL,
     NETCODE_DROP_SERVER_FULL,   /* the client was sent "denied" */
+    NETCODE_DROP_SERVER_CLOSED, /* the same: the gateway is to go */
     NETCODE_DROP_REPLAY,        /* sequence seen before or too old */
     NETCODE_DROP_CRYPTO,        /* does not open */
     NETCODE_DROP_FORGED_BUDGET, /* not tried: too many did not open before */

@@ -56,6 +56,7 @@ struct netcode_server {
     struct netcode_server_config config;
     struct netcode_protocol protocol;
     uint8_t challenge_key[NETCODE_KEY_BYTES];
+    bool is_closed; /* nobody new comes in */
     uint8_t hash_secret[KEY_MAP_SECRET_BYTES];
     uint64_t global_sequence; /* packets before a slot; in the upper half, apart from the slots' */
     uint64_t challenge_sequence;
@@ -332,6 +333,10 @@ static enum netcode_drop accept_token(struct netcode_server *server, struct mono
                                       uint32_t known, const struct netcode_request *request, enum token_state state,
                                       const struct netcode_token_private *token, struct netcode_event *event) {
     if (!names_this_server(server, token)) return NETCODE_DROP_TOKEN_OTHER_SERVER;
+    if (server->is_closed) {
+        reply_global(server, event, NETCODE_DENIED, token->server_to_client, 0);
+        return NETCODE_DROP_SERVER_CLOSED;
+    }
     uint32_t other = find_client(server, token->client_id);
     if (other != KEY_MAP_NONE && !server->config.reports_second_login) {
         event->slot = handle_of(server, other);
@@ -392,6 +397,10 @@ static enum netcode_drop receive_response(struct netcode_server *server, struct 
     int error = netcode_packet_open(&server->protocol, p->client_to_server, &header, bytes);
     if (error != 0) return error == MARCH_ERR_CRYPTO ? NETCODE_DROP_CRYPTO : NETCODE_DROP_LENGTH;
     if (!open_challenge(server, p, bytes + header.data_offset, event)) return NETCODE_DROP_CHALLENGE;
+    if (server->is_closed) {
+        reply_global(server, event, NETCODE_DENIED, p->server_to_client, 0);
+        return NETCODE_DROP_SERVER_CLOSED;
+    }
     uint32_t other = find_client(server, p->client_id);
     event->client_id = p->client_id;
     if (other != KEY_MAP_NONE) {
@@ -505,6 +514,10 @@ int netcode_server_seal(struct netcode_server *server, struct mono now, struct n
     CHECK(len >= 1 && len <= NETCODE_PAYLOAD_MAX);
     server->times[slot.index].sent_ns = now.ns;
     return (int)seal_slot(server, slot.index, NETCODE_PAYLOAD, data, len, packet);
+}
+
+void netcode_server_close(struct netcode_server *server, bool is_closed) {
+    server->is_closed = is_closed;
 }
 
 void netcode_server_disconnect(struct netcode_server *server, struct netcode_slot slot, const struct netcode_sink *sink) {

@@ -7,12 +7,12 @@
  *   response  → limits → opened under the pending key → challenge opened → slot taken, keep-alive sent (CONNECTED)
  *   others    → replay window → opened under the slot's key → PAYLOAD or DISCONNECTED, or nothing (keep-alive)
  *
- * Limits. Slots, pending handshakes and the token history have fixed sizes. Full slots: the client is sent "denied". Full
- * pending table or history: the request is ignored and the client tries again. Packets of senders without a session pass
- * limits.h first. A session has two budgets: payloads a second, and packets that do not open (somebody forges its address):
- * once half of that is spent, only packets with the sequence numbers next expected are tried; once all is spent, none. To
- * silence a client that way, somebody must know its address and its numbers and send thousands of packets a second, which
- * costs less than 1 % of a core to try.
+ * Limits. Slots, pending handshakes and the token history have fixed sizes. Full slots, or a server that is closed: the
+ * client is sent "denied". Full pending table or history: the request is ignored and the client tries again. Packets of
+ * senders without a session pass limits.h first. A session has two budgets: payloads a second, and packets that do not open
+ * (somebody forges its address): once half of that is spent, only packets with the sequence numbers next expected are tried;
+ * once all is spent, none. To silence a client that way, somebody must know its address and its numbers and send thousands
+ * of packets a second, which costs less than 1 % of a core to try.
  *
  * A connect token admits one session, ever. It is tied to the first address and port it comes from, and consumed by the
  * session. Since the history is lost by a restart, tokens that may be older than the start are ignored: a token is taken
@@ -143,6 +143,9 @@ must_check int netcode_server_seal(struct netcode_server *server, struct mono no
 /* netcode_server_disconnect frees a slot and sends the client NETCODE_DISCONNECT_PACKETS disconnect packets. No effect when
  * the slot is gone. */
 void netcode_server_disconnect(struct netcode_server *server, struct netcode_slot slot, const struct netcode_sink *sink);
+
+/* netcode_server_close has every client that wants to come in denied, or lets them in again. */
+void netcode_server_close(struct netcode_server *server, bool is_closed);
 
 /* netcode_server_addr returns where the slot's client is, or NULL when the slot is gone. */
 const struct addr *netcode_server_addr(const struct netcode_server *server, struct netcode_slot slot);

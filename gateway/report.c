@@ -9,7 +9,7 @@
 #include "gateway/netcode_drop.h"
 #include "gateway/udp_socket.h"
 
-#define SERIES_MAX (192 + 8 * SESSION_ROUTES_MAX + 2 * CONFIG_PERSISTS_MAX)
+#define SERIES_MAX (208 + 8 * SESSION_ROUTES_MAX + 2 * CONFIG_PERSISTS_MAX)
 
 /* Counters of struct gateway_stats, as they are. */
 static const struct {
@@ -32,6 +32,12 @@ static const struct {
     {"march_gateway_messages_down_total", "Reliable messages to clients", offsetof(struct gateway_stats, messages_down)},
     {"march_gateway_messages_unknown_total", "Messages from zones for sessions that were gone or waiting",
      offsetof(struct gateway_stats, messages_unknown)},
+    {"march_gateway_returned_total", "Messages of clients that followed them to another zone",
+     offsetof(struct gateway_stats, returned)},
+    {"march_gateway_returned_dropped_total", "Messages of clients that could not follow them",
+     offsetof(struct gateway_stats, returned_dropped)},
+    {"march_gateway_batches_unheard_total", "Batches of zones that the directory does not list",
+     offsetof(struct gateway_stats, batches_unheard)},
     {"march_gateway_pings_total", "Pings of clients", offsetof(struct gateway_stats, pings)},
     {"march_gateway_attached_total", "Sessions that a zone took", offsetof(struct gateway_stats, attached)},
     {"march_gateway_claims_total", "Sessions claimed from persist, each time", offsetof(struct gateway_stats, claims)},
@@ -92,6 +98,18 @@ enum sum {
     PERSIST_ENDS_LOST,
     COMMANDS_SENT,
     COMMANDS_UNANSWERED,
+    RECONNECTS,
+    TRANSFERS_STARTED,
+    TRANSFERS_DONE,
+    TRANSFERS_RESTORED,
+    TRANSFERS_LOST,
+    TRANSFERS_REFUSED,
+    TRANSFERS_STALE,
+    TRANSFERS_UNKNOWN,
+    TRANSFERS_UNANSWERED,
+    GUIDE_REPORTS,
+    GUIDE_DIRECTORIES,
+    GUIDE_LOSSES,
     SUM_COUNT
 };
 
@@ -131,6 +149,18 @@ static const struct {
     [PERSIST_ENDS_LOST] = {"march_gateway_persist_ends_lost_total", "Ended sessions that persist was not told of in time"},
     [COMMANDS_SENT] = {"march_gateway_commands_sent_total", "Commands of clients sent to persist"},
     [COMMANDS_UNANSWERED] = {"march_gateway_commands_unanswered_total", "Commands that persist did not answer"},
+    [RECONNECTS] = {"march_gateway_reconnects_total", "Clients that were sent to other gateways, each time"},
+    [TRANSFERS_STARTED] = {"march_gateway_transfers_started_total", "Players that began to move to another zone"},
+    [TRANSFERS_DONE] = {"march_gateway_transfers_done_total", "Players that another zone has taken"},
+    [TRANSFERS_RESTORED] = {"march_gateway_transfers_restored_total", "Players that came back to the zone they left"},
+    [TRANSFERS_LOST] = {"march_gateway_transfers_lost_total", "Players whose two zones were lost while they moved"},
+    [TRANSFERS_REFUSED] = {"march_gateway_transfers_refused_total", "Players that could not begin to move"},
+    [TRANSFERS_STALE] = {"march_gateway_transfers_stale_total", "Reroutes that were late or repeated"},
+    [TRANSFERS_UNKNOWN] = {"march_gateway_transfers_unknown_total", "Reroutes and answers of what was gone"},
+    [TRANSFERS_UNANSWERED] = {"march_gateway_transfers_unanswered_total", "Reroutes dropped: no room to answer"},
+    [GUIDE_REPORTS] = {"march_gateway_matchmaker_reports_total", "Reports to the matchmaker"},
+    [GUIDE_DIRECTORIES] = {"march_gateway_matchmaker_directories_total", "Directories from the matchmaker"},
+    [GUIDE_LOSSES] = {"march_gateway_matchmaker_losses_total", "Connections to the matchmaker that ended"},
 };
 
 /* What a gateway answers to commands by itself. */
@@ -150,6 +180,8 @@ struct report {
     struct metric_gauge *zone_states[SESSION_ROUTES_MAX], *zone_queues[SESSION_ROUTES_MAX];
     struct metric_counter *refused[WIRE_STATUS_COUNT]; /* NULL for statuses that are not the gateway's */
     struct metric_gauge *persist_states[CONFIG_PERSISTS_MAX], *commands_waiting[CONFIG_PERSISTS_MAX];
+    struct metric_gauge *draining, *transfers, *directory_version,
+        *matchmaker_state; /* the last one NULL without a matchmaker */
     struct metric_gauge *pending, *tokens, *blocks;
 };
 
@@ -202,6 +234,13 @@ static void register_gauges(struct report *r) {
         r->commands_waiting[i] =
             metrics_gauge(r->metrics, "march_gateway_commands_waiting", "Commands not answered yet", labels);
     }
+    r->transfers = metrics_gauge(r->metrics, "march_gateway_transfers", "Players between two zones, or hardly there", NULL);
+    r->draining = metrics_gauge(r->metrics, "march_gateway_draining", "1 while its clients are sent to others", NULL);
+    r->directory_version =
+        metrics_gauge(r->metrics, "march_gateway_directory_version", "Of the newest directory; 0: none", NULL);
+    if (r->gateway->guide) {
+        r->matchmaker_state = metrics_gauge(r->metrics, "march_gateway_matchmaker_state", "0 away, 1 greeting, 2 up", NULL);
+    }
     r->pending = metrics_gauge(r->metrics, "march_gateway_handshakes", "Clients that were sent a challenge", NULL);
     r->tokens = metrics_gauge(r->metrics, "march_gateway_tokens", "Connect tokens remembered", NULL);
     r->blocks = metrics_gauge(r->metrics, "march_gateway_blocks", "Blocks that reliable messages hold", NULL);
@@ -225,6 +264,9 @@ struct report *report_create(const char *name, struct gateway *gateway) {
             metrics_histogram(r->metrics, "march_gateway_phase_seconds", "Time of each phase of a turn",
                               label(labels, "phase", gateway_phase_name((enum gateway_phase)i)), METRIC_UNIT_NS);
     }
+    gateway->transfers.latency =
+        metrics_histogram(r->metrics, "march_gateway_transfer_seconds",
+                          "From a zone's letting go of a player until another has it", NULL, METRIC_UNIT_NS);
     return r;
 }
 
@@ -321,12 +363,35 @@ static void sum_keepers(const struct report *r, uint64_t sums[SUM_COUNT]) {
     }
 }
 
+static void sum_world(const struct report *r, uint64_t sums[SUM_COUNT]) {
+    const struct gateway *g = r->gateway;
+    const struct transfer_stats *transfers = &g->transfers.stats;
+    sums[RECONNECTS] = g->drain.told;
+    sums[TRANSFERS_STARTED] = transfers->started;
+    sums[TRANSFERS_DONE] = transfers->done;
+    sums[TRANSFERS_RESTORED] = transfers->restored;
+    sums[TRANSFERS_LOST] = transfers->lost;
+    sums[TRANSFERS_REFUSED] = transfers->refused;
+    sums[TRANSFERS_STALE] = transfers->stale;
+    sums[TRANSFERS_UNKNOWN] = transfers->unknown;
+    sums[TRANSFERS_UNANSWERED] = transfers->unanswered;
+    gauge_set(r->draining, g->drain.is_draining);
+    gauge_set(r->transfers, transfer_count(&g->transfers));
+    gauge_set(r->directory_version, (int64_t)g->compass.directory.version);
+    if (!g->guide) return;
+    sums[GUIDE_REPORTS] = g->guide->stats.reports;
+    sums[GUIDE_DIRECTORIES] = g->guide->stats.directories;
+    sums[GUIDE_LOSSES] = g->guide->link.stats.losses;
+    gauge_set(r->matchmaker_state, g->guide->link.state);
+}
+
 void report_mirror(struct report *r) {
     uint64_t sums[SUM_COUNT] = {0};
     mirror_stats(r);
     sum_sockets(r->gateway, sums);
     sum_routes(r, sums);
     sum_keepers(r, sums);
+    sum_world(r, sums);
     for (int i = 0; i < SUM_COUNT; i++) counter_set(r->sums[i], sums[i]);
 }
 
@@ -363,6 +428,16 @@ static void append_persists(struct text *text, const struct report *r) {
     text_append(text, "],");
 }
 
+static void append_world(struct text *text, const struct report *r) {
+    const struct histogram *latency = r->gateway->transfers.latency;
+    text_append(text, "\"draining\":%s,", gauge_value(r->draining) ? "true" : "false");
+    text_append(text, "\"directory\":{\"version\":%" PRId64 ",\"matchmaker\":\"%s\"},", gauge_value(r->directory_version),
+                r->matchmaker_state ? link_state_name((enum link_state)gauge_value(r->matchmaker_state)) : "none");
+    text_append(text, "\"transfers\":{\"in_flight\":%" PRId64 ",\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f},",
+                gauge_value(r->transfers), (double)histogram_quantile(latency, 0.5) / 1e3,
+                (double)histogram_quantile(latency, 0.99) / 1e3, (double)histogram_max(latency) / 1e3);
+}
+
 static void append_counters(struct text *text, const struct report *r) {
     const size_t prefix = sizeof "march_gateway_" - 1;
     text_append(text, "\"counters\":{");
@@ -389,6 +464,7 @@ int report_status(void *context, char *buf, size_t size) {
     append_sessions(&text, r);
     append_zones(&text, r);
     append_persists(&text, r);
+    append_world(&text, r);
     append_counters(&text, r);
     text_append(&text, "\"phases_us\":{");
     for (int i = 0; i < GATEWAY_PHASE_COUNT; i++) {

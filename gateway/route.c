@@ -110,6 +110,22 @@ int route_attach(struct route *route, const struct wire_attach *attach) {
     return batch_attach(&route->batch, attach);
 }
 
+int route_activate(struct route *route, const struct wire_carried *carried) {
+    if (route->link.state != LINK_UP) return MARCH_ERR_NOT_FOUND;
+    int result = batch_activate(&route->batch, carried);
+    if (result == 0 || route->is_backed_up) return result;
+    route_flush(route);
+    return batch_activate(&route->batch, carried);
+}
+
+int route_routed(struct route *route, const struct wire_routed *routed) {
+    if (route->link.state != LINK_UP) return MARCH_ERR_NOT_FOUND;
+    int result = batch_routed(&route->batch, routed);
+    if (result == 0 || route->is_backed_up) return result;
+    route_flush(route);
+    return batch_routed(&route->batch, routed);
+}
+
 void route_detach(struct route *route, uint64_t session, uint32_t reason) {
     route->left[route->left_total++ % ROUTE_LEFT_MAX] = (struct wire_detach){.session = session, .reason = reason};
 }

@@ -27,7 +27,7 @@
 
 struct route_handlers {
     void *context;
-    void (*up)(void *context, unsigned route);
+    void (*up)(void *context, unsigned route); /* before anything that was sent over this connection */
     void (*lost)(void *context, unsigned route);
     void (*batch)(void *context, unsigned route, const struct wire_zone_batch *batch); /* pointers hold during the call */
 };
@@ -69,10 +69,13 @@ void route_flush(struct route *route);
 /* route_waits tells whether there is something to flush. */
 bool route_waits(const struct route *route);
 
-/* What the zone is to be told. An attach that can't be told is refused: MARCH_ERR_NOT_FOUND when the zone is not UP,
- * MARCH_ERR_FULL when there is no room. A detach is kept until it can be. Inputs and acks are dropped and counted: the
- * client repeats the former, and the zone does without the latter. */
+/* What the zone is to be told. An attach, an activate and what was routed are refused where they can't be told:
+ * MARCH_ERR_NOT_FOUND when the zone is not UP, MARCH_ERR_FULL when there is no room, for the last two even after a flush. A
+ * detach is kept until it can be. Inputs and acks are dropped and counted: the client repeats the former, and the zone does
+ * without the latter. */
 must_check int route_attach(struct route *route, const struct wire_attach *attach);
+must_check int route_activate(struct route *route, const struct wire_carried *carried);
+must_check int route_routed(struct route *route, const struct wire_routed *routed);
 void route_detach(struct route *route, uint64_t session, uint32_t reason);
 void route_input(struct route *route, struct batch_place *place, const struct wire_input *input);
 void route_ack(struct route *route, uint64_t session, uint16_t snapshot_seq);

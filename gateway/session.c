@@ -60,6 +60,15 @@ void session_claimed(struct session_table *table, struct session *session, uint6
     session_move(table, session, SESSION_WAITING);
 }
 
+void session_reroute(struct session_table *table, struct session *session, uint8_t route) {
+    CHECK(session->state != SESSION_FREE && route < SESSION_ROUTES_MAX);
+    if (session->state == SESSION_WAITING) {
+        table->waiting_counts[session->route]--;
+        table->waiting_counts[route]++;
+    }
+    session->route = route;
+}
+
 void session_close(struct session_table *table, struct session *session) {
     channel_deinit(session_channel(table, session));
     session_move(table, session, SESSION_FREE);
@@ -69,9 +78,11 @@ void session_move(struct session_table *table, struct session *session, enum ses
     static const bool allowed[SESSION_STATE_COUNT][SESSION_STATE_COUNT] = {
         [SESSION_FREE] = {[SESSION_CLAIMING] = true, [SESSION_WAITING] = true},
         [SESSION_CLAIMING] = {[SESSION_WAITING] = true, [SESSION_FREE] = true},
-        [SESSION_WAITING] = {[SESSION_ATTACHING] = true, [SESSION_FREE] = true},
-        [SESSION_ATTACHING] = {[SESSION_PLAYING] = true, [SESSION_WAITING] = true, [SESSION_FREE] = true},
-        [SESSION_PLAYING] = {[SESSION_WAITING] = true, [SESSION_FREE] = true},
+        [SESSION_WAITING] = {[SESSION_ATTACHING] = true, [SESSION_MOVING] = true, [SESSION_FREE] = true},
+        [SESSION_ATTACHING] =
+            {[SESSION_PLAYING] = true, [SESSION_WAITING] = true, [SESSION_MOVING] = true, [SESSION_FREE] = true},
+        [SESSION_PLAYING] = {[SESSION_WAITING] = true, [SESSION_MOVING] = true, [SESSION_FREE] = true},
+        [SESSION_MOVING] = {[SESSION_PLAYING] = true, [SESSION_WAITING] = true, [SESSION_FREE] = true},
     };
     CHECK(allowed[session->state][state]);
     table->state_counts[session->state]--;
@@ -100,6 +111,6 @@ int session_take_input(const struct session_table *table, struct session *sessio
 }
 
 const char *session_state_name(enum session_state state) {
-    static const char *const names[SESSION_STATE_COUNT] = {"free", "claiming", "waiting", "attaching", "playing"};
+    static const char *const names[SESSION_STATE_COUNT] = {"free", "claiming", "waiting", "attaching", "playing", "moving"};
     return names[state];
 }

@@ -1,12 +1,14 @@
 /* session.h: the players of a gateway, one session for each netcode slot, under the slot's index and generation.
  *
- *   FREE ──open──► CLAIMING ──claimed──► WAITING ──attach sent──► ATTACHING ──attached──► PLAYING
- *     └───open, in a cluster without persist──►▲                      │                       │
- *                                              └───── zone lost ──────┴───────────────────────┘       any ──close──► FREE
+ *   FREE ──open──► CLAIMING ──claimed──► WAITING ──attach sent──► ATTACHING ──attached──► PLAYING ──rerouted──► MOVING
+ *     └───open, in a cluster without persist──►▲                      │                     │  ▲─activated, restored─┘ │
+ *                                              └───── zone lost ──────┴─────────────────────┴──── both zones lost ─────┘
+ *                                                                                                     any ──close──► FREE
  *
  * CLAIMING: persist has not said yet that the player may be here, nor where it is. WAITING: the zone is away, or has not
- * been told of the player yet. A session keeps its channel whatever its zone does, so clients never notice which process
- * simulates them.
+ * been told of the player yet. MOVING: its zone has let go of the player for another, which `route` is already (transfer.h);
+ * a zone that lets go may also do so of a session that waits for it or is attached to it anew. A session keeps its channel
+ * whatever its zone does, so clients never notice which process simulates them.
  *
  * What is touched for each packet lies in `struct session`, one cache line; the channel, 1.7 KB, lies in an array beside it.
  * Pages of channels that were never used cost no memory. The table is sized once and belongs to the loop's thread.
@@ -36,6 +38,7 @@ enum session_state {
     SESSION_WAITING,
     SESSION_ATTACHING, /* from here on the zone knows it */
     SESSION_PLAYING,
+    SESSION_MOVING,
     SESSION_STATE_COUNT
 };
 
@@ -44,13 +47,15 @@ struct session {
     uint32_t generation;
     uint8_t state; /* enum session_state; changed by session_move alone */
     uint8_t route;
-    bool has_input; /* newest_input_seq holds */
-    bool is_due;    /* in the gateway's queue of sessions to send to */
-    bool is_active; /* in the gateway's list of sessions with messages under way */
-    bool has_ping;  /* ping_client_us waits for its answer */
-    bool is_heard;  /* the client has sent a packet, so that packets to it can be sealed */
-    bool told_lost; /* the client knows that its zone is away */
+    bool has_input : 1;      /* newest_input_seq holds */
+    bool is_due : 1;         /* in the gateway's queue of sessions to send to */
+    bool is_active : 1;      /* in the gateway's list of sessions with messages under way */
+    bool has_ping : 1;       /* ping_client_us waits for its answer */
+    bool is_heard : 1;       /* the client has sent a packet, so that packets to it can be sealed */
+    bool told_lost : 1;      /* the client knows that its zone is away */
+    bool told_reconnect : 1; /* the client was asked to go to another gateway */
     uint16_t newest_input_seq;
+    uint16_t transfer; /* number of its entry in transfer.h, from 1; 0: none. While it has one its messages wait */
     uint32_t ping_client_us;
     uint32_t sent_ms;     /* when the last packet went out, low 32 bits of milliseconds */
     uint32_t strikes;     /* malformed packets */
@@ -82,6 +87,9 @@ struct session *session_open(struct session_table *table, uint32_t index, uint32
 /* session_open_claiming starts one in state CLAIMING; session_claimed lets it wait for its zone. */
 struct session *session_open_claiming(struct session_table *table, uint32_t index, uint32_t generation, uint64_t player);
 void session_claimed(struct session_table *table, struct session *session, uint64_t epoch, uint8_t route);
+
+/* session_reroute changes the zone of a session, in any state. */
+void session_reroute(struct session_table *table, struct session *session, uint8_t route);
 
 /* session_close ends it, from any state but FREE. */
 void session_close(struct session_table *table, struct session *session);

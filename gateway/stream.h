@@ -10,14 +10,11 @@
 void upstream_datagram(void *context, const struct addr *from, uint8_t *bytes, size_t len);
 
 /* upstream_messages passes on to the zone, or to persist, what messages of the client are complete. While the zone is away
- * or the batch is full they stay in the channel, which slows the client down. */
+ * or the batch is full, or the session has an entry in transfer.h, they stay in the channel, which slows the client down. */
 void upstream_messages(struct gateway *gateway, struct session *session);
 
 /* upstream_end ends a session whose netcode slot is gone. */
 void upstream_end(struct gateway *gateway, struct session *session, enum session_end end);
-
-/* upstream_spawn_route returns the zone of a player of whom it is not known where it is: the same one each time. */
-uint8_t upstream_spawn_route(const struct gateway *gateway, uint64_t player);
 
 /* upstream_enter brings a session that waits to its zone. */
 void upstream_enter(struct gateway *gateway, struct session *session);

@@ -4,6 +4,7 @@
 #include "common/check.h"
 #include "common/log.h"
 #include "gateway/admission.h"
+#include "gateway/routing.h"
 #include "gateway/stream.h"
 
 static struct route *route_of(struct gateway *g, const struct session *session) {
@@ -12,12 +13,8 @@ static struct route *route_of(struct gateway *g, const struct session *session) 
 
 /* --- sessions that come and go */
 
-uint8_t upstream_spawn_route(const struct gateway *g, uint64_t player) {
-    return (uint8_t)((player * 0x9e3779b97f4a7c15u >> 32) % g->route_count);
-}
-
 void upstream_enter(struct gateway *g, struct session *session) {
-    if (route_of(g, session)->link.state != LINK_UP) {
+    if (!routing_hears(g, session->route)) {
         downstream_zone_status(g, session, WIRE_ZONE_LOST);
     } else {
         (void)downstream_attach_one(g, session);
@@ -31,13 +28,14 @@ static void join(struct gateway *g, const struct netcode_event *event) {
     if (g->keeper_count > 0) {
         admission_begin(g, session_open_claiming(&g->sessions, slot.index, slot.generation, player), event);
     } else {
-        upstream_enter(g, session_open(&g->sessions, slot.index, slot.generation, player, upstream_spawn_route(g, player)));
+        upstream_enter(g, session_open(&g->sessions, slot.index, slot.generation, player, routing_spawn(g, player)));
     }
 }
 
 void upstream_end(struct gateway *g, struct session *session, enum session_end end) {
     uint64_t handle = session_handle(&g->sessions, session);
-    if (session->state >= SESSION_ATTACHING) route_detach(route_of(g, session), handle, end);
+    uint8_t route = transfer_session_ended(&g->transfers, session);
+    if (session->state >= SESSION_ATTACHING) route_detach(g->routes[route], handle, end);
     admission_end(g, session);
     log_debug("session.ended", "player=%" PRIu64 " reason=%s", session->player, session_end_name(end));
     session_close(&g->sessions, session);
@@ -55,7 +53,7 @@ void upstream_disconnect(struct gateway *g, struct session *session, enum sessio
 void upstream_messages(struct gateway *g, struct session *session) {
     struct route *route = route_of(g, session);
     struct channel *channel = session_channel(&g->sessions, session);
-    while (session->state == SESSION_PLAYING) { /* a command's answer may end it */
+    while (session->state == SESSION_PLAYING && session->transfer == 0) { /* a command's answer may end it */
         uint8_t *room = route_message_room(route);
         if (!room) return;
         int len = channel_next_message(channel, room, FRAME_MESSAGE_BYTES_MAX);
@@ -69,6 +67,10 @@ void upstream_messages(struct gateway *g, struct session *session) {
 
 static void take_input(struct gateway *g, struct session *session, const struct frame_input *frame) {
     struct wire_input input;
+    if (!transfer_takes_input(&g->transfers, session)) { /* the client's next packet brings them again */
+        route_of(g, session)->stats.inputs_dropped++;
+        return;
+    }
     if (session_take_input(&g->sessions, session, frame, &input) != 0) {
         g->stats.inputs_stale++;
         return;

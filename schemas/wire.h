@@ -31,6 +31,8 @@ extern "C" {
 #define WIRE_BUS_BYTES_MAX      (1u << 20) /* a packed BusMessage: a tick of 2,000 snapshots of half a packet */
 #define WIRE_BATCH_OVERHEAD_MAX 256        /* bytes of a packed batch beside its arrays and blob */
 #define WIRE_CLIENT_BYTES_MAX   1024       /* a packed ServerMessage or ClientMessage: one fragment */
+#define WIRE_SERVER_BYTES_MAX   3072       /* a packed ServerMessage with a Reconnect: three fragments */
+#define WIRE_TOKEN_BYTES        2048       /* a connect token */
 #define WIRE_TEXT_MAX           200        /* bytes of what a player says */
 #define WIRE_INPUT_COMMANDS_MAX 8
 
@@ -190,7 +192,8 @@ enum wire_server_kind {
     WIRE_SERVER_BOARD_ROWS = 13,
     WIRE_SERVER_PROFILE = 14,
     WIRE_SERVER_PROGRESS = 15,
-    WIRE_SERVER_ENDED = 16
+    WIRE_SERVER_ENDED = 16,
+    WIRE_SERVER_RECONNECT = 17
 };
 
 struct wire_welcome {
@@ -203,6 +206,11 @@ struct wire_welcome {
 struct wire_heard {
     uint64_t entity, player;
     char text[WIRE_TEXT_MAX + 1]; /* utf8_text_valid (common/utf8.h), 1 to WIRE_TEXT_MAX bytes */
+};
+
+struct wire_reconnect {
+    uint32_t within_ms; /* 0: it is not said */
+    uint8_t token[WIRE_TOKEN_BYTES];
 };
 
 struct wire_server_message {
@@ -223,6 +231,7 @@ struct wire_server_message {
         struct wire_profile profile;
         struct wire_progress progress;
         enum wire_end_reason ended;
+        struct wire_reconnect reconnect;
     };
 };
 
@@ -244,7 +253,8 @@ struct wire_client_message {
 struct wire_builder *wire_builder_create(size_t bytes_max);
 void wire_builder_destroy(struct wire_builder *builder);
 
-/* Each pack returns 0 and the bytes, or MARCH_ERR_FULL where they would not fit. The bytes are 8-aligned, and valid until
+/* Each pack returns 0 and the bytes, or MARCH_ERR_FULL where they would not fit; of the messages of clients only Reconnect
+ * needs a builder for more than WIRE_CLIENT_BYTES_MAX. The bytes are 8-aligned, and valid until
  * the builder's next pack. */
 must_check int wire_hello_pack(struct wire_builder *builder, const struct wire_hello *hello, struct wire_bytes *out);
 must_check int wire_gateway_batch_pack(struct wire_builder *builder, const struct wire_gateway_batch *batch,

@@ -16,7 +16,9 @@ AT(wire_board_row, score, 8);
 AT(wire_board_row, rank, 16);
 static_assert(int(WIRE_ZONE_BACK) == int(fb::ZoneState::Back));
 static_assert(int(WIRE_SERVER_RESPAWNED) == int(fb::ServerBody::Respawned));
-static_assert(int(WIRE_SERVER_ENDED) == int(fb::ServerBody::Ended) && int(WIRE_SERVER_ENDED) == int(fb::ServerBody::MAX));
+static_assert(int(WIRE_SERVER_ENDED) == int(fb::ServerBody::Ended));
+static_assert(int(WIRE_SERVER_RECONNECT) == int(fb::ServerBody::Reconnect) &&
+              int(WIRE_SERVER_RECONNECT) == int(fb::ServerBody::MAX));
 static_assert(int(WIRE_CLIENT_COMMAND) == int(fb::ClientBody::Command) &&
               int(WIRE_CLIENT_COMMAND) == int(fb::ClientBody::MAX));
 static_assert(int(WIRE_COMMAND_VERB_COUNT) == int(fb::CommandVerb::MAX) + 1);
@@ -30,6 +32,7 @@ static const size_t TABLES_MAX = 160;
 static_assert(WIRE_CLIENT_BYTES_MAX >= 2 * WIRE_TEXT_MAX, "a message with the longest text must fit");
 static_assert(TABLES_MAX + WIRE_DIFF_ITEMS_MAX * sizeof(wire_item) + WIRE_DIFF_REMOVED_MAX * 8 <=
               WIRE_CLIENT_BYTES_MAX + 64);
+static_assert(TABLES_MAX + WIRE_TOKEN_BYTES <= WIRE_SERVER_BYTES_MAX);
 static_assert(TABLES_MAX + 2 * WIRE_TRADE_ITEMS_MAX * sizeof(wire_item) <= WIRE_CLIENT_BYTES_MAX);
 static_assert(TABLES_MAX + WIRE_GUILD_MEMBERS_MAX * sizeof(wire_guild_member) + WIRE_VALUE_NAME_MAX <=
               WIRE_CLIENT_BYTES_MAX);
@@ -140,6 +143,10 @@ static Offset<void> server_body(FlatBufferBuilder &fbb, const struct wire_server
     }
     case WIRE_SERVER_DIED: return fb::CreateDied(fbb, m.died_by).Union();
     case WIRE_SERVER_RESPAWNED: return fb::CreateRespawned(fbb).Union();
+    case WIRE_SERVER_RECONNECT: {
+        auto token = fbb.CreateVector(m.reconnect.token, WIRE_TOKEN_BYTES);
+        return fb::CreateReconnect(fbb, token, m.reconnect.within_ms).Union();
+    }
     default: return value_body(fbb, m);
     }
 }
@@ -168,10 +175,12 @@ static Offset<void> client_body(FlatBufferBuilder &fbb, const struct wire_client
 }
 
 int wire_server_message_pack(struct wire_builder *builder, const struct wire_server_message *m, struct wire_bytes *out) {
+    size_t most = m->kind == WIRE_SERVER_RECONNECT ? WIRE_SERVER_BYTES_MAX : WIRE_CLIENT_BYTES_MAX;
+    if (builder->bytes_max < most) return MARCH_ERR_FULL;
     FlatBufferBuilder &fbb = start(builder);
     auto body = server_body(fbb, *m);
     fbb.Finish(fb::CreateServerMessage(fbb, fb::ServerBody(m->kind), body));
-    CHECK(fbb.GetSize() <= WIRE_CLIENT_BYTES_MAX);
+    CHECK(fbb.GetSize() <= most);
     *out = {fbb.GetBufferPointer(), fbb.GetSize()};
     return 0;
 }
@@ -188,11 +197,9 @@ int wire_client_message_pack(struct wire_builder *builder, const struct wire_cli
 /* --- reading */
 
 /* Client messages lie at any alignment in a reassembled stream: the verified copy is aligned. */
-struct aligned_message {
-    alignas(uint64_t) uint8_t bytes[WIRE_CLIENT_BYTES_MAX];
-};
+template <size_t SIZE> struct aligned_message { alignas(uint64_t) uint8_t bytes[SIZE]; };
 
-template <typename T> static const T *verified(const uint8_t *bytes, size_t len, aligned_message &copy) {
+template <typename T, size_t SIZE> static const T *verified(const uint8_t *bytes, size_t len, aligned_message<SIZE> &copy) {
     if (len < sizeof(uint64_t) || len > sizeof copy.bytes) return nullptr;
     memcpy(copy.bytes, bytes, len);
     Verifier verifier(copy.bytes, len);
@@ -222,6 +229,13 @@ static int read_heard(const fb::Heard &in, struct wire_heard *out) {
     out->entity = in.entity();
     out->player = in.player();
     return copy_text(in.text(), out->text) ? 0 : MARCH_ERR_INVALID;
+}
+
+static int read_reconnect(const fb::Reconnect &in, struct wire_reconnect *out) {
+    if (!in.token() || in.token()->size() != sizeof out->token) return MARCH_ERR_INVALID;
+    memcpy(out->token, in.token()->Data(), sizeof out->token);
+    out->within_ms = in.within_ms();
+    return 0;
 }
 
 /* take copies a vector out; false where it is longer than `most`. */
@@ -380,9 +394,10 @@ static bool read_command(const fb::Command &in, struct wire_command *out) {
 }
 
 int wire_server_message_read(const uint8_t *bytes, size_t len, struct wire_server_message *message) {
-    aligned_message copy;
+    aligned_message<WIRE_SERVER_BYTES_MAX> copy;
     const fb::ServerMessage *root = verified<fb::ServerMessage>(bytes, len, copy);
-    if (!root) return MARCH_ERR_INVALID;
+    bool is_long = len > WIRE_CLIENT_BYTES_MAX;
+    if (!root || (is_long && root->body_type() != fb::ServerBody::Reconnect)) return MARCH_ERR_INVALID;
     message->kind = wire_server_kind(root->body_type());
     switch (root->body_type()) {
     case fb::ServerBody::Welcome: return read_welcome(*root->body_as_Welcome(), &message->welcome);
@@ -390,12 +405,13 @@ int wire_server_message_read(const uint8_t *bytes, size_t len, struct wire_serve
     case fb::ServerBody::Heard: return read_heard(*root->body_as_Heard(), &message->heard);
     case fb::ServerBody::Died: message->died_by = root->body_as_Died()->by(); return 0;
     case fb::ServerBody::Respawned: return 0;
+    case fb::ServerBody::Reconnect: return read_reconnect(*root->body_as_Reconnect(), &message->reconnect);
     default: return read_value(*root, message);
     }
 }
 
 int wire_client_message_read(const uint8_t *bytes, size_t len, struct wire_client_message *message) {
-    aligned_message copy;
+    aligned_message<WIRE_CLIENT_BYTES_MAX> copy;
     const fb::ClientMessage *root = verified<fb::ClientMessage>(bytes, len, copy);
     if (!root) return MARCH_ERR_INVALID;
     message->kind = wire_client_kind(root->body_type());
@@ -409,7 +425,7 @@ int wire_client_message_read(const uint8_t *bytes, size_t len, struct wire_clien
 }
 
 int wire_client_message_command_key(const uint8_t *bytes, size_t len, uint64_t *key) {
-    aligned_message copy;
+    aligned_message<WIRE_CLIENT_BYTES_MAX> copy;
     const fb::ClientMessage *root = verified<fb::ClientMessage>(bytes, len, copy);
     const fb::Command *command = root ? root->body_as_Command() : nullptr;
     struct wire_command read;
@@ -419,7 +435,7 @@ int wire_client_message_command_key(const uint8_t *bytes, size_t len, uint64_t *
 }
 
 int wire_server_message_result_key(const uint8_t *bytes, size_t len, uint64_t *key) {
-    aligned_message copy;
+    aligned_message<WIRE_CLIENT_BYTES_MAX> copy;
     const fb::ServerMessage *root = verified<fb::ServerMessage>(bytes, len, copy);
     const fb::CommandResult *result = root ? root->body_as_CommandResult() : nullptr;
     if (!result) return MARCH_ERR_NOT_FOUND;

@@ -468,7 +468,12 @@ static struct figures measure_gateway(uint32_t clients, uint32_t hz, double seco
                                      .tick_hz = TICK_HZ,
                                      .flush_lead_ns = 2000 * NS_PER_US,
                                      .hello = {.name = "gateway-0", .role = WIRE_ROLE_GATEWAY, .incarnation = 1},
-                                     .route_count = 1};
+                                     .route_count = 1,
+                                     .directory = {.version = 1,
+                                                   .is_fixed = true,
+                                                   .worker_count = 1,
+                                                   .partition_count = 1,
+                                                   .partitions = {{.rect = {-1, -1, 1, 1}, .former = WIRE_SLOT_NONE}}}};
     config.sockets[0] = server_socket(&peers.server);
     config.buses[0] = (struct bus_edge_config){.url = url,
                                                .role = BUS_DIAL,

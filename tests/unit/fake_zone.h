@@ -30,6 +30,11 @@ struct fake_zone {
     struct wire_detach detaches[FAKE_KEPT_MAX];
     struct wire_input inputs[FAKE_KEPT_MAX];
     struct wire_ack acks[FAKE_KEPT_MAX];
+    bool activates_all; /* answers each activate, with activate_result */
+    uint32_t activate_result;
+    struct wire_carried activates[FAKE_KEPT_MAX];
+    struct wire_routed routed[FAKE_KEPT_MAX];
+    unsigned activate_count, routed_count;
     unsigned attach_count, detach_count, input_count, ack_count, message_count;
     uint8_t message[1 << 16]; /* the newest */
     uint32_t message_len;
@@ -86,12 +91,19 @@ static inline void fake_zone_answer(struct fake_zone *z, const struct wire_gatew
     if (b->attach_count > 0) fake_zone_send(z, &answer);
 }
 
+static inline void fake_zone_activated(struct fake_zone *z, const struct wire_carried *carried) {
+    struct wire_activated activated = {carried->session, carried->attachment, z->activate_result};
+    fake_zone_send(z, &(struct wire_zone_batch){.activated = &activated, .activated_count = 1});
+}
+
 #define FAKE_KEEP(what, count, from, from_count)                                                                            \
     for (uint32_t i_ = 0; i_ < (from_count) && z->count < FAKE_KEPT_MAX; i_++) z->what[z->count++] = (from)[i_]
 
 static inline void fake_zone_take(struct fake_zone *z, const struct wire_gateway_batch *b) {
     z->batches++;
     FAKE_KEEP(attaches, attach_count, b->attaches, b->attach_count);
+    FAKE_KEEP(activates, activate_count, b->activates, b->activate_count);
+    FAKE_KEEP(routed, routed_count, b->routed, b->routed_count);
     FAKE_KEEP(detaches, detach_count, b->detaches, b->detach_count);
     FAKE_KEEP(inputs, input_count, b->inputs, b->input_count);
     FAKE_KEEP(acks, ack_count, b->acks, b->ack_count);
@@ -101,6 +113,7 @@ static inline void fake_zone_take(struct fake_zone *z, const struct wire_gateway
         z->message_len = b->messages[i].len;
         memcpy(z->message, b->blob + b->messages[i].offset, z->message_len);
     }
+    for (uint32_t i = 0; z->activates_all && i < b->activate_count; i++) fake_zone_activated(z, &b->activates[i]);
     if (z->attaches_all) fake_zone_answer(z, b);
 }
 

@@ -1,5 +1,5 @@
 /* gateway_fixture.h: a gateway in process, for tests: real sockets, real bus edges, a netcode client, a made-up zone and,
- * where asked, a made-up persist. */
+ * where asked, a made-up persist, another zone and a made-up matchmaker. */
 #ifndef MARCH_TESTS_UNIT_GATEWAY_FIXTURE_H
 #define MARCH_TESTS_UNIT_GATEWAY_FIXTURE_H
 
@@ -20,6 +20,7 @@
 #include "common/log.h"
 #include "gateway/gateway.h"
 #include "gateway/udp_socket.h"
+#include "tests/unit/fake_matchmaker.h"
 #include "tests/unit/fake_persist.h"
 #include "tests/unit/fake_zone.h"
 #include "tools/client/netcode_client.h"
@@ -53,6 +54,9 @@ struct fixture {
     struct fake_zone zone;
     struct fake_persist persist; /* these two are closed but in a cluster with persist */
     struct fake_zone other_zone;
+    struct fake_matchmaker matchmaker; /* closed but in a cluster with one */
+    struct directory directory;        /* the newest one of the cluster */
+    bool has_other_gateway;
     struct gateway *gateway;
     struct addr server[2];
     struct block_pool blocks;
@@ -151,6 +155,7 @@ static inline void pump(struct fixture *f) {
     fake_zone_update(&f->zone);
     fake_persist_update(&f->persist);
     fake_zone_update(&f->other_zone);
+    fake_matchmaker_update(&f->matchmaker);
     if (f->gateway) assert_int_equal(gateway_turn(f->gateway), 0);
 }
 
@@ -160,8 +165,40 @@ static inline void pump(struct fixture *f) {
         assert_true(condition);                                                                                             \
     } while (0)
 
-/* setup_gateway opens a gateway with one zone and, where asked, one persist. */
-static inline int setup_gateway(void **state, enum io_back_end io, bool has_persist) {
+static inline struct bus_edge_config bus_to(const char *url, const char *peer_name) {
+    return (struct bus_edge_config){.url = url,
+                                    .role = BUS_DIAL,
+                                    .local_name = "gateway-0",
+                                    .peer_name = peer_name,
+                                    .frame_max_bytes = BUS_FRAME_BYTES_MAX,
+                                    .queue_max_bytes = 4 * BUS_FRAME_BYTES_MAX};
+}
+
+/* first_directory: zone-0 has what is east of 0, zone-1 what is west of it. */
+static inline struct directory first_directory(unsigned zones, bool has_matchmaker) {
+    struct directory d = {
+        .version = 1, .is_fixed = !has_matchmaker, .worker_count = zones, .partition_count = zones, .gateway_count = 2};
+    for (uint32_t i = 0; i < zones; i++) {
+        int32_t min_x = i == 0 ? 0 : -100;
+        d.workers[i] = (struct wire_directory_worker){.incarnation = i == 0 ? 77 : 88, .state = WIRE_WORKER_ACTIVE};
+        d.partitions[i] = (struct wire_directory_partition){
+            .epoch = 1, .rect = {min_x, -100, min_x + 100, 0}, .id = i, .owner = i, .former = WIRE_SLOT_NONE};
+    }
+    for (uint32_t i = 0; i < d.gateway_count; i++)
+        d.gateways[i] = (struct wire_directory_gateway){.incarnation = 1 + i, .state = WIRE_GATEWAY_UP};
+    return d;
+}
+
+/* The other gateway is where this one's second address is. */
+static inline unsigned other_gateway(void *context, unsigned gateway, struct addr addrs[CONFIG_ADDRESSES_MAX]) {
+    struct fixture *f = context;
+    assert_int_equal(gateway, 1);
+    addrs[0] = f->server[1];
+    return f->has_other_gateway;
+}
+
+/* setup_parts opens a gateway with one zone, or with persist and two; with a matchmaker also that. */
+static inline int setup_parts(void **state, enum io_back_end io, bool has_persist, bool has_matchmaker) {
     static const char *const any[2] = {"127.0.0.1:0", "[::1]:0"};
     struct fixture *f = calloc(1, sizeof *f);
     char error[256];
@@ -177,28 +214,25 @@ static inline int setup_gateway(void **state, enum io_back_end io, bool has_pers
                                       .flush_lead_ns = NS_PER_MS,
                                       .hello = {.name = "gateway-0", .role = WIRE_ROLE_GATEWAY, .incarnation = 1},
                                       .route_count = 1};
-    config->buses[0] = (struct bus_edge_config){.url = f->zone.url,
-                                                .role = BUS_DIAL,
-                                                .local_name = "gateway-0",
-                                                .peer_name = "zone-0",
-                                                .frame_max_bytes = BUS_FRAME_BYTES_MAX,
-                                                .queue_max_bytes = 4 * BUS_FRAME_BYTES_MAX};
+    config->buses[0] = bus_to(f->zone.url, "zone-0");
     if (has_persist) {
         fake_persist_open(&f->persist, f->dir, 5);
         fake_zone_open(&f->other_zone, f->dir, "zone-1", 88);
         f->other_zone.attaches_all = true;
         config->route_count = 2;
-        config->buses[1] = config->buses[0];
-        config->buses[1].url = f->other_zone.url;
-        config->buses[1].peer_name = "zone-1";
+        config->buses[1] = bus_to(f->other_zone.url, "zone-1");
         config->keeper_count = 1;
-        config->keeper_buses[0] = (struct bus_edge_config){.url = f->persist.url,
-                                                           .role = BUS_DIAL,
-                                                           .local_name = "gateway-0",
-                                                           .peer_name = "persist-0",
-                                                           .frame_max_bytes = BUS_FRAME_BYTES_MAX,
-                                                           .queue_max_bytes = 4 * BUS_FRAME_BYTES_MAX};
+        config->keeper_buses[0] = bus_to(f->persist.url, "persist-0");
         strcpy(config->region, "main");
+    }
+    config->drain = (struct drain_config){.context = f, .servers = other_gateway};
+    f->directory = first_directory(config->route_count, has_matchmaker);
+    config->has_guide = has_matchmaker;
+    if (has_matchmaker) {
+        fake_matchmaker_open(&f->matchmaker, f->dir, 9);
+        config->guide_bus = bus_to(f->matchmaker.url, "matchmaker-0");
+    } else {
+        config->directory = f->directory;
     }
     netcode_server_config_default(&config->netcode);
     config->netcode.reports_second_login = has_persist;
@@ -226,12 +260,18 @@ static inline int setup_gateway(void **state, enum io_back_end io, bool has_pers
     return 0;
 }
 
+/* setup_gateway opens a gateway with one zone, or with persist and two. */
+static inline int setup_gateway(void **state, enum io_back_end io, bool has_persist) {
+    return setup_parts(state, io, has_persist, false);
+}
+
 static inline int teardown(void **state) {
     struct fixture *f = *state;
     gateway_destroy(f->gateway);
     fake_zone_free(&f->zone);
     fake_zone_free(&f->other_zone);
     fake_persist_free(&f->persist);
+    fake_matchmaker_free(&f->matchmaker);
     channel_deinit(&f->client.channel);
     block_pool_deinit(&f->blocks);
     if (f->client.fd >= 0) close(f->client.fd);

@@ -141,8 +141,6 @@ static void test_admission_player_goes_to_the_zone_of_its_place(void **state) {
         assert_int_equal(i == 0 ? 0 : setup_persist(state), 0);
         struct fixture *f = *state;
         PUMP_UNTIL(f, is_up(f) && keeper_is_up(f));
-        f->gateway->routes[0]->link.peer.rect = (struct wire_rect){0, -100, 100, 0};
-        f->gateway->routes[1]->link.peer.rect = (struct wire_rect){-100, -100, 0, 0};
         f->persist.claimed.flags = cases[i].is_known ? WIRE_CLAIMED_POSITION_KNOWN : 0;
         f->persist.claimed.x = cases[i].x, f->persist.claimed.y = cases[i].y;
         play_claimed(state);

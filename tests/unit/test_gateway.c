@@ -301,10 +301,14 @@ static void test_gateway_report_tells_what_was_done_and_dropped(void **state) {
     assert_int_equal(figure(status, "counters", "snapshots_total"), 1);
     assert_int_equal(figure(status, "counters", "snapshots_long_total"), 1);
     assert_int_equal(figure(status, "counters", "bus_timeouts_total"), 0);
+    assert_int_equal(figure(status, "counters", "transfers_started_total"), 0);
+    assert_int_equal(figure(status, "directory", "version"), 1);
+    assert_int_equal(figure(status, "transfers", "in_flight"), 0);
     assert_int_equal(figure(status, "drops", "session_malformed"), 1);
     assert_int_equal(figure(status, "drops", "malformed"), 1);
     json_decref(status);
     for (int i = 0; i < GATEWAY_PHASE_COUNT; i++) f->gateway->phases[i] = NULL;
+    f->gateway->transfers.latency = NULL;
     report_destroy(report);
 }
 

@@ -94,6 +94,25 @@ static void test_session_counts_follow_every_move(void **state) {
     assert_int_equal(f->table.state_counts[SESSION_FREE], SLOTS);
 }
 
+static void test_session_that_moves_keeps_the_counts(void **state) {
+    struct fixture *f = *state;
+    struct session *session = session_open(&f->table, 0, 1, 1, 2);
+    session_reroute(&f->table, session, 3); /* while it waits */
+    assert_int_equal(f->table.waiting_counts[2], 0);
+    assert_int_equal(f->table.waiting_counts[3], 1);
+    session_move(&f->table, session, SESSION_MOVING); /* let go of before it was attached anew */
+    session_reroute(&f->table, session, 4);
+    assert_int_equal(f->table.waiting_counts[3] + f->table.waiting_counts[4], 0);
+    session_move(&f->table, session, SESSION_WAITING);
+    assert_int_equal(f->table.waiting_counts[4], 1);
+    session_move(&f->table, session, SESSION_MOVING);
+    session_move(&f->table, session, SESSION_PLAYING);
+    session_move(&f->table, session, SESSION_MOVING);
+    assert_int_equal(f->table.state_counts[SESSION_MOVING], 1);
+    session_close(&f->table, session);
+    assert_int_equal(f->table.state_counts[SESSION_FREE], SLOTS);
+}
+
 static void test_session_repeated_inputs_are_taken_once(void **state) {
     /* frames in the order of arrival, and what each should bring */
     static const struct {
@@ -167,6 +186,12 @@ static void test_batch_full_arrays_refuse(void **state) {
     const struct wire_attach attach = {.session = 1, .player = 1, .attachment = 1};
     for (unsigned i = 0; i < BATCH_ATTACHES_MAX; i++) assert_int_equal(batch_attach(&f->batch, &attach), 0);
     assert_int_equal(batch_attach(&f->batch, &attach), MARCH_ERR_FULL);
+    const struct wire_carried carried = {.session = 1, .attachment = 1};
+    for (unsigned i = 0; i < BATCH_ACTIVATES_MAX; i++) assert_int_equal(batch_activate(&f->batch, &carried), 0);
+    assert_int_equal(batch_activate(&f->batch, &carried), MARCH_ERR_FULL);
+    const struct wire_routed routed = {.session = 1, .attachment = 1};
+    for (unsigned i = 0; i < BATCH_ROUTED_MAX; i++) assert_int_equal(batch_routed(&f->batch, &routed), 0);
+    assert_int_equal(batch_routed(&f->batch, &routed), MARCH_ERR_FULL);
     for (unsigned i = 0; i < BATCH_DETACHES_MAX; i++) assert_int_equal(batch_detach(&f->batch, i, 0), 0);
     assert_int_equal(batch_detach(&f->batch, 1, 0), MARCH_ERR_FULL);
     for (unsigned i = 0; i < BATCH_ACKS_MAX; i++) assert_int_equal(batch_ack(&f->batch, i, 1), 0);
@@ -204,6 +229,8 @@ static void test_batch_full_of_everything_packs(void **state) {
     struct wire_bus_view opened;
     assert_int_equal(wire_gateway_batch_pack(builder, &view, &bytes), 0);
     assert_int_equal(wire_bus_open(bytes.data, bytes.len, &opened), 0);
+    assert_int_equal(opened.gateway.activate_count, BATCH_ACTIVATES_MAX);
+    assert_int_equal(opened.gateway.routed_count, BATCH_ROUTED_MAX);
     assert_int_equal(opened.gateway.input_count, BATCH_INPUTS_MAX);
     assert_int_equal(opened.gateway.blob_len, BATCH_BLOB_BYTES);
     wire_builder_destroy(builder);
@@ -213,6 +240,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_session_handle_of_reused_slot_finds_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_session_counts_follow_every_move, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_session_that_moves_keeps_the_counts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_session_that_is_claimed_waits_for_its_zone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_session_repeated_inputs_are_taken_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_batch_inputs_of_one_session_are_merged_newest_first, setup, teardown),

@@ -202,7 +202,7 @@ static struct wire_server_message server_round_trip(struct wire_builder *builder
     assert_int_equal(wire_server_message_pack(builder, in, &bytes), 0);
     struct wire_server_message out;
     memset(&out, 0xee, sizeof out);
-    uint8_t shifted[WIRE_CLIENT_BYTES_MAX + 1];
+    uint8_t shifted[WIRE_SERVER_BYTES_MAX + 1];
     memcpy(shifted + 1, bytes.data, bytes.len);
     assert_int_equal(wire_server_message_read(shifted + 1, bytes.len, &out), 0);
     assert_int_equal(out.kind, in->kind);
@@ -243,6 +243,35 @@ static void test_wire_server_messages_round_trip(void **state) {
     assert_int_equal(server_round_trip(*state, &in).died_by, 6);
     in = (struct wire_server_message){.kind = WIRE_SERVER_RESPAWNED};
     server_round_trip(*state, &in);
+
+    in = (struct wire_server_message){.kind = WIRE_SERVER_RECONNECT, .reconnect.within_ms = 7000};
+    for (unsigned i = 0; i < WIRE_TOKEN_BYTES; i++) in.reconnect.token[i] = (uint8_t)(i * 7);
+    out = server_round_trip(*state, &in);
+    assert_int_equal(out.reconnect.within_ms, 7000);
+    assert_memory_equal(out.reconnect.token, in.reconnect.token, WIRE_TOKEN_BYTES);
+}
+
+static void test_wire_only_reconnect_may_be_long(void **state) {
+    struct wire_server_message in = {.kind = WIRE_SERVER_RESPAWNED}, out;
+    struct wire_bytes bytes;
+    uint8_t copy[WIRE_SERVER_BYTES_MAX + 1] = {0};
+    assert_int_equal(wire_server_message_pack(*state, &in, &bytes), 0);
+    memcpy(copy, bytes.data, bytes.len);
+    assert_int_equal(wire_server_message_read(copy, WIRE_CLIENT_BYTES_MAX, &out), 0);
+    assert_int_equal(wire_server_message_read(copy, WIRE_CLIENT_BYTES_MAX + 1, &out), MARCH_ERR_INVALID);
+    in.kind = WIRE_SERVER_RECONNECT;
+    assert_int_equal(wire_server_message_pack(*state, &in, &bytes), 0);
+    memcpy(copy, bytes.data, bytes.len);
+    assert_int_equal(wire_server_message_read(copy, WIRE_SERVER_BYTES_MAX, &out), 0);
+    assert_int_equal(wire_server_message_read(copy, sizeof copy, &out), MARCH_ERR_INVALID);
+    uint32_t len = WIRE_TOKEN_BYTES, shorter = len - 1;
+    uint8_t *at = memmem(copy, bytes.len, &len, sizeof len);
+    assert_non_null(at);
+    memcpy(at, &shorter, sizeof shorter);
+    assert_int_equal(wire_server_message_read(copy, bytes.len, &out), MARCH_ERR_INVALID);
+    struct wire_builder *small = wire_builder_create(WIRE_CLIENT_BYTES_MAX);
+    assert_int_equal(wire_server_message_pack(small, &in, &bytes), MARCH_ERR_FULL);
+    wire_builder_destroy(small);
 }
 
 static void test_wire_client_messages_round_trip(void **state) {
@@ -308,6 +337,7 @@ int main(void) {
         cmocka_unit_test(test_wire_range_outside_blob_is_refused),
         cmocka_unit_test(test_wire_input_count_outside_array_is_refused),
         cmocka_unit_test(test_wire_cut_or_misaligned_is_refused),
+        cmocka_unit_test(test_wire_only_reconnect_may_be_long),
         cmocka_unit_test(test_wire_server_messages_round_trip),
         cmocka_unit_test(test_wire_client_messages_round_trip),
         cmocka_unit_test(test_wire_text_with_bad_bytes_is_refused),
