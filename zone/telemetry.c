@@ -73,6 +73,11 @@ enum counter {
     PEER_UNHEARD,
     PEER_BAD,
     PEER_LOSSES,
+    CREATURES_HANDED_OVER,
+    CREATURES_TAKEN,
+    CREATURES_BACK,
+    CREATURES_REFUSED,
+    CREATURES_REPEATED,
     COUNTER_COUNT
 };
 
@@ -143,6 +148,11 @@ static const struct {
     [PEER_UNHEARD] = {"march_zone_peer_batches_unheard_total", "Batches of zones that the directory does not list"},
     [PEER_BAD] = {"march_zone_peer_messages_bad_total", "Messages from neighbours that were malformed or out of place"},
     [PEER_LOSSES] = {"march_zone_peer_losses_total", "Connections to neighbours that ended"},
+    [CREATURES_HANDED_OVER] = {"march_zone_creatures_handed_over_total", "Creatures that another zone has taken"},
+    [CREATURES_TAKEN] = {"march_zone_creatures_taken_total", "Creatures taken from other zones"},
+    [CREATURES_BACK] = {"march_zone_creatures_back_total", "Creatures that could not be handed over"},
+    [CREATURES_REFUSED] = {"march_zone_creatures_refused_total", "Creatures of other zones for which there was no room"},
+    [CREATURES_REPEATED] = {"march_zone_creatures_repeated_total", "Creatures carried again that had been taken before"},
 };
 
 struct telemetry {
@@ -347,6 +357,12 @@ static void mirror_neighbours(struct telemetry *t, struct sim *sim, const struct
     counter_set(t->counters[PEER_UNHEARD], n.unheard);
     counter_set(t->counters[PEER_BAD], links.bad);
     counter_set(t->counters[PEER_LOSSES], links.losses);
+    const struct migration_stats *m = sim_migration_stats(sim);
+    counter_set(t->counters[CREATURES_HANDED_OVER], m->finished);
+    counter_set(t->counters[CREATURES_TAKEN], m->taken);
+    counter_set(t->counters[CREATURES_BACK], m->back);
+    counter_set(t->counters[CREATURES_REFUSED], m->refused);
+    counter_set(t->counters[CREATURES_REPEATED], m->repeated);
     gauge_set(t->ghosts, sim_entities(sim)->ghost_count);
     gauge_set(t->neighbours, neighbours_count(neighbours));
 }
