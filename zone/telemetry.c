@@ -73,8 +73,6 @@ enum counter {
     PEER_UNHEARD,
     PEER_BAD,
     PEER_LOSSES,
-    CREATURES_LEFT,
-    CREATURES_CAME,
     HANDOFFS_OFFERED,
     HANDOFFS_FROZEN,
     HANDOFFS_DONE,
@@ -89,6 +87,11 @@ enum counter {
     ORPHANED,
     LINK_DEAD_EXPIRED,
     RESUMED,
+    CREATURES_HANDED_OVER,
+    CREATURES_TAKEN,
+    CREATURES_BACK,
+    CREATURES_REFUSED,
+    CREATURES_REPEATED,
     COUNTER_COUNT
 };
 
@@ -159,8 +162,6 @@ static const struct {
     [PEER_UNHEARD] = {"march_zone_peer_batches_unheard_total", "Batches of zones that the directory does not list"},
     [PEER_BAD] = {"march_zone_peer_messages_bad_total", "Messages from neighbours that were malformed or out of place"},
     [PEER_LOSSES] = {"march_zone_peer_losses_total", "Connections to neighbours that ended"},
-    [CREATURES_LEFT] = {"march_zone_creatures_left_total", "Creatures handed to other zones"},
-    [CREATURES_CAME] = {"march_zone_creatures_came_total", "Creatures taken from other zones"},
     [HANDOFFS_OFFERED] = {"march_zone_handoffs_offered_total", "Players offered to other zones"},
     [HANDOFFS_FROZEN] = {"march_zone_handoffs_frozen_total", "Players let go of on their way to another zone"},
     [HANDOFFS_DONE] = {"march_zone_handoffs_done_total", "Players that another zone has taken over"},
@@ -175,6 +176,11 @@ static const struct {
     [ORPHANED] = {"march_zone_gateway_deaths_total", "Times that a gateway's players became link-dead"},
     [LINK_DEAD_EXPIRED] = {"march_zone_link_dead_expired_total", "Link-dead players that left"},
     [RESUMED] = {"march_zone_resumed_total", "Players that went on under a newer session"},
+    [CREATURES_HANDED_OVER] = {"march_zone_creatures_handed_over_total", "Creatures that another zone has taken"},
+    [CREATURES_TAKEN] = {"march_zone_creatures_taken_total", "Creatures taken from other zones"},
+    [CREATURES_BACK] = {"march_zone_creatures_back_total", "Creatures that could not be handed over"},
+    [CREATURES_REFUSED] = {"march_zone_creatures_refused_total", "Creatures of other zones for which there was no room"},
+    [CREATURES_REPEATED] = {"march_zone_creatures_repeated_total", "Creatures carried again that had been taken before"},
 };
 
 struct telemetry {
@@ -382,16 +388,19 @@ static void mirror_neighbours(struct telemetry *t, struct sim *sim, const struct
     counter_set(t->counters[PEER_UNHEARD], n.unheard);
     counter_set(t->counters[PEER_BAD], links.bad);
     counter_set(t->counters[PEER_LOSSES], links.losses);
+    const struct migration_stats *m = sim_migration_stats(sim);
+    counter_set(t->counters[CREATURES_HANDED_OVER], m->finished);
+    counter_set(t->counters[CREATURES_TAKEN], m->taken);
+    counter_set(t->counters[CREATURES_BACK], m->back);
+    counter_set(t->counters[CREATURES_REFUSED], m->refused);
+    counter_set(t->counters[CREATURES_REPEATED], m->repeated);
     gauge_set(t->ghosts, sim_entities(sim)->ghost_count);
     gauge_set(t->neighbours, neighbours_count(neighbours));
 }
 
-static void mirror_crossing(struct telemetry *t, const struct sim *sim, const struct crossing *crossing) {
+static void mirror_crossing(struct telemetry *t, const struct crossing *crossing) {
     const struct handoff_stats *h = handoff_stats(crossing_handoff(crossing));
     const struct crossing_stats *c = crossing_stats(crossing);
-    const struct migration_stats *m = sim_migration_stats(sim);
-    counter_set(t->counters[CREATURES_LEFT], m->finished);
-    counter_set(t->counters[CREATURES_CAME], m->taken);
     counter_set(t->counters[HANDOFFS_OFFERED], h->offered);
     counter_set(t->counters[HANDOFFS_FROZEN], h->frozen);
     counter_set(t->counters[HANDOFFS_DONE], h->done);
@@ -422,7 +431,7 @@ void telemetry_mirror(struct telemetry *t, const struct telemetry_source *source
     mirror_reporter(t, source->reporter);
     mirror_book(t, reporter_book(source->reporter));
     if (source->neighbours) mirror_neighbours(t, source->sim, source->neighbours);
-    if (source->crossing) mirror_crossing(t, source->sim, source->crossing);
+    if (source->crossing) mirror_crossing(t, source->crossing);
     mirror_directory(t, &sim_territory(source->sim)->directory, sim_territory(source->sim)->slot);
     counter_set(t->counters[MISSED], source->pacer->missed);
     gauge_set(t->number, (int64_t)source->pacer->tick);

@@ -173,6 +173,7 @@ static void listen(struct neighbour *n, struct sim *sim) {
     sim_look(sim, n->sightings, 1, &batch);
     bool went = rng_below(&n->rng, 10) != 0;
     for (uint32_t i = 0; went && i < batch.creature_count; i++) {
+        if (rng_below(&n->rng, 3) == 0) continue; /* under way until the connection ends */
         n->taken[n->taken_count++] = (struct wire_creature_taken){
             .id = batch.creatures[i].id, .tick = (uint32_t)batch.creatures[i].tick, .result = rng_below(&n->rng, 2)};
     }
