@@ -18,6 +18,8 @@
 
 #define ATTEMPTS_MAX 5000 /* of a millisecond each */
 
+enum { LINK_DEAD_S = 20 };
+
 static const uint64_t SESSION = 3ULL << 32 | 5;
 
 static struct config_gateway gateways[1] = {{.name = "gateway-0", .max_clients = 64}};
@@ -29,6 +31,8 @@ struct fixture {
     struct sim *sim;
     struct reporter *reporter;
     struct edges *edges;
+    struct crossing *crossing;
+    struct directory directory;
     struct bus_edge *gateway;
     struct wire_builder *builder;
     uint64_t tick;
@@ -62,7 +66,9 @@ static int set_up(void **state) {
     char ipc[128];
     snprintf(ipc, sizeof ipc, "%s/ipc", f->run_dir);
     assert_int_equal(mkdir(ipc, 0700), 0);
-    f->config = (struct config){.gateways = gateways, .gateways_count = 1, .zones = zones, .zones_count = 1};
+    f->config = (struct config){
+        .gateways = gateways, .gateways_count = 1, .zones = zones, .zones_count = 1, .limits.link_dead_s = LINK_DEAD_S};
+    directory_initial(&f->directory, &f->config);
     struct sim_config sim = script_config();
     sim.gateways_max = 1;
     f->sim = sim_create(&sim);
@@ -73,8 +79,9 @@ static int set_up(void **state) {
     assert_int_equal(
         reporter_open(&f->reporter, &f->config, 0, f->run_dir, &hello, NULL, f->sim, test_now(f), error, sizeof error),
         0); /* no persists: it only keeps the book */
+    f->crossing = crossing_create(&f->config, f->sim, reporter_book(f->reporter));
     assert_int_equal(edges_open(&f->edges, &f->config, 0, f->run_dir, &hello, NULL, f->sim, reporter_book(f->reporter),
-                                test_now(f), error, sizeof error),
+                                f->crossing, test_now(f), error, sizeof error),
                      0);
     gateway_dial(f);
     *state = f;
@@ -85,6 +92,7 @@ static int tear_down(void **state) {
     struct fixture *f = *state;
     bus_edge_close(f->gateway);
     edges_close(f->edges);
+    crossing_destroy(f->crossing);
     reporter_close(f->reporter);
     sim_destroy(f->sim);
     wire_builder_destroy(f->builder);
@@ -117,8 +125,9 @@ static void gateway_receive(struct fixture *f) {
 
 /* A turn of both sides: a tick of the zone, then a millisecond. */
 static void turn(struct fixture *f) {
-    edges_receive(f->edges, test_now(f));
+    edges_receive(f->edges, &f->directory, test_now(f));
     sim_tick(f->sim, ++f->tick);
+    crossing_tick(f->crossing, test_now(f));
     edges_send(f->edges, f->tick);
     if (f->gateway) gateway_receive(f);
     usleep(1000);
@@ -186,17 +195,26 @@ static void lose_gateway(struct fixture *f) {
     WAIT_FOR(f, edges_link(f->edges, 0)->state == LINK_AWAY);
 }
 
-static void test_edge_gateway_of_another_incarnation_has_no_sessions(void **state) {
+static void test_edge_players_of_a_gateway_that_died_go_on_under_their_next_session(void **state) {
     struct fixture *f = *state;
     gateway_greet(f, 1);
     gateway_attach(f, SESSION);
-    WAIT_FOR(f, sim_players(f->sim) == 1);
+    WAIT_FOR(f, f->attached.entity != 0);
+    uint64_t entity = f->attached.entity;
     lose_gateway(f);
     assert_int_equal(sim_players(f->sim), 1);
     gateway_dial(f);
     gateway_greet(f, 2);
-    assert_int_equal(sim_players(f->sim), 0);
     assert_int_equal(edges_link(f->edges, 0)->stats.restarts, 1);
+    assert_int_equal(sim_slot(f->sim, 0, SESSION), SIM_SLOT_NONE);
+    turn(f);
+    assert_int_equal(crossing_link_dead(f->crossing), 1);
+    f->attached.entity = 0;
+    gateway_attach(f, SESSION + (5ULL << 32));
+    WAIT_FOR(f, f->attached.entity != 0);
+    assert_true(f->attached.entity == entity);
+    turn(f);
+    assert_int_equal(crossing_link_dead(f->crossing), 0);
 }
 
 static void test_edge_gateway_of_the_same_incarnation_keeps_its_players(void **state) {
@@ -214,7 +232,7 @@ static void test_edge_gateway_of_the_same_incarnation_keeps_its_players(void **s
     assert_true(f->attached.entity == entity);
 }
 
-static void test_edge_players_of_a_lost_gateway_leave_after_a_while(void **state) {
+static void test_edge_players_of_a_lost_gateway_are_link_dead_and_leave_after_a_while(void **state) {
     struct fixture *f = *state;
     gateway_greet(f, 1);
     gateway_attach(f, SESSION);
@@ -222,11 +240,18 @@ static void test_edge_players_of_a_lost_gateway_leave_after_a_while(void **state
     lose_gateway(f);
     f->ahead_ns += (EDGE_KEEP_MS - 5000) * NS_PER_MS;
     turn(f);
-    assert_int_equal(sim_players(f->sim), 1);
+    assert_int_equal(crossing_link_dead(f->crossing), 0);
     f->ahead_ns += 5000 * NS_PER_MS;
     turn(f);
-    assert_int_equal(sim_players(f->sim), 0);
     assert_int_equal(edges_expired(f->edges, 0), 1);
+    assert_int_equal(crossing_link_dead(f->crossing), 1);
+    f->ahead_ns += (LINK_DEAD_S - 1) * NS_PER_S;
+    turn(f);
+    assert_int_equal(sim_players(f->sim), 1);
+    f->ahead_ns += NS_PER_S;
+    turn(f);
+    assert_int_equal(sim_players(f->sim), 0);
+    assert_int_equal(crossing_stats(f->crossing)->expired, 1);
 }
 
 static void expect_counter(const json_t *status, const char *name, json_int_t expected) {
@@ -274,9 +299,11 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_edge_greets_attaches_and_sends_snapshots, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_edge_batch_before_hello_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_edge_malformed_message_is_counted, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_edge_gateway_of_another_incarnation_has_no_sessions, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_edge_players_of_a_gateway_that_died_go_on_under_their_next_session, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_edge_gateway_of_the_same_incarnation_keeps_its_players, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_edge_players_of_a_lost_gateway_leave_after_a_while, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_edge_players_of_a_lost_gateway_are_link_dead_and_leave_after_a_while, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_edge_what_is_refused_and_lost_is_in_the_metrics, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

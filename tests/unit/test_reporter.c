@@ -41,6 +41,7 @@ struct fixture {
     uint32_t claims, reports;
     struct wire_player_load loads[KEPT_MAX];
     struct wire_player_state states[KEPT_MAX];
+    uint32_t attachments[KEPT_MAX];
     struct wire_loot_grant grants[KEPT_MAX];
     uint32_t load_count, state_count, grant_count;
 };
@@ -112,7 +113,10 @@ static void take_report(struct fixture *f, const struct wire_zone_report *r) {
     assert_true(f->load_count + r->load_count <= KEPT_MAX && f->state_count + r->state_count <= KEPT_MAX);
     assert_true(f->grant_count + r->grant_count <= KEPT_MAX);
     for (uint32_t i = 0; i < r->load_count; i++) f->loads[f->load_count++] = r->loads[i];
-    for (uint32_t i = 0; i < r->state_count; i++) f->states[f->state_count++] = r->states[i];
+    for (uint32_t i = 0; i < r->state_count; i++) {
+        f->attachments[f->state_count] = r->attachments[i];
+        f->states[f->state_count++] = r->states[i];
+    }
     for (uint32_t i = 0; i < r->grant_count; i++) f->grants[f->grant_count++] = r->grants[i];
 }
 
@@ -284,13 +288,60 @@ static void test_reporter_state_goes_before_the_load_of_the_same_player(void **s
     persist_up(f, 1, 1);
     join(f, SESSION, PLAYER, EPOCH);
     f->state_count = f->load_count = 0;
+    book_detach(f->book, 0, SESSION);
     attach(f, SESSION + 1, PLAYER, EPOCH + 1); /* the same player again, by a newer session */
-    assert_int_equal(sim_slot(f->sim, 0, SESSION), SIM_SLOT_NONE);
-    assert_int_equal(sim_output(f->sim, 0)->detached[0].reason, SIM_DETACH_STALE);
     uint32_t reports = f->reports;
     WAIT_FOR(f, f->load_count == 1);
     assert_true(f->state_count == 1 && f->states[0].flags == WIRE_STATE_LEFT);
     assert_int_equal(f->reports, reports + 1); /* in one report, whose states are read first */
+}
+
+static void test_reporter_player_that_is_here_goes_on_under_a_newer_session(void **state) {
+    struct fixture *f = *state;
+    persist_up(f, 1, 1);
+    uint32_t slot = join(f, SESSION, PLAYER, EPOCH);
+    uint64_t entity = sim_player_in(f->sim, slot).entity;
+    turns(f, 100);
+    f->state_count = f->load_count = 0;
+    attach(f, SESSION + 1, PLAYER, EPOCH + 1);
+    assert_int_equal(sim_slot(f->sim, 0, SESSION), SIM_SLOT_NONE);
+    assert_int_equal(sim_output(f->sim, 0)->detached[0].reason, SIM_DETACH_STALE);
+    assert_int_equal(sim_slot(f->sim, 0, SESSION + 1), slot);
+    assert_true(last_answer(f).result == WIRE_ATTACHED && last_answer(f).entity == entity);
+    WAIT_FOR(f, f->state_count > 0); /* told under the new epoch, though nothing else has changed */
+    assert_true(f->states[0].session_epoch == EPOCH + 1 && f->states[0].flags == 0);
+    assert_int_equal(f->load_count, 0);
+    book_orphan(f->book, 0);
+    attach(f, SESSION + 2, PLAYER, EPOCH + 2);
+    assert_true(sim_player_in(f->sim, slot).entity == entity);
+    assert_int_equal(book_stats(f->book)->resumed, 2);
+}
+
+static void test_reporter_player_that_is_handed_over_has_not_left(void **state) {
+    struct fixture *f = *state;
+    persist_up(f, 1, 1);
+    uint32_t slot = join(f, SESSION, PLAYER, EPOCH);
+    struct wire_carried carried;
+    sim_export(f->sim, slot, 9, &carried);
+    book_depart(f->book, slot);
+    assert_int_equal(book_departed(f->book), 0);
+    carried.session_epoch = EPOCH;
+    carried.attachment = 12;
+    carried.tick = sim_now(f->sim) + 5000; /* of a zone whose clock is ahead */
+    assert_int_equal(sim_import(f->sim, 0, &carried, &slot), 0);
+    book_arrive(f->book, slot, &carried);
+    f->state_count = 0;
+    WAIT_FOR(f, f->state_count > 0);
+    assert_true(f->states[0].tick == carried.tick + 1 && f->states[0].session_epoch == EPOCH);
+    assert_int_equal(f->attachments[0], 12);
+    uint32_t attachments[] = {12, 13};
+    struct wire_player_load stale = {PLAYER, EPOCH};
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_int_equal(sim_players(f->sim), 1);
+        persist_say(f,
+                    &(struct wire_persist_report){.stale = &stale, .stale_attachments = &attachments[i], .stale_count = 1});
+    }
+    assert_int_equal(sim_players(f->sim), 0);
 }
 
 static void test_reporter_older_session_is_refused(void **state) {
@@ -340,7 +391,7 @@ static void test_reporter_detach_ends_what_waits(void **state) {
     assert_false(book_holds(f->book, 0, SESSION));
     assert_true(book_holds(f->book, 0, SESSION + 1) && book_holds(f->book, 0, SESSION + 2));
     WAIT_FOR(f, f->load_count == 2);
-    book_drop_gateway(f->book, 0);
+    book_orphan(f->book, 0);
     assert_int_equal(book_pending(f->book), 0);
     answer_load(f, PLAYER + 1, EPOCH, WIRE_LOAD_KNOWN);
     assert_int_equal(sim_players(f->sim), 0);
@@ -498,6 +549,8 @@ int main(void) {
         TEST(test_reporter_states_are_reported_when_they_change_and_only_then),
         TEST(test_reporter_last_state_is_kept_until_durable),
         TEST(test_reporter_state_goes_before_the_load_of_the_same_player),
+        TEST(test_reporter_player_that_is_here_goes_on_under_a_newer_session),
+        TEST(test_reporter_player_that_is_handed_over_has_not_left),
         TEST(test_reporter_older_session_is_refused),
         TEST(test_reporter_attach_without_answer_is_refused_in_the_end),
         TEST(test_reporter_load_that_persist_cannot_answer_is_asked_again),

@@ -95,7 +95,7 @@ static void test_sim_same_session_of_two_gateways_is_two_players(void **state) {
     (void)state;
     struct sim *sim = create();
     assert_true(sim_attach(sim, 0, SESSION, 1, 1, NULL) != sim_attach(sim, 1, SESSION, 2, 1, NULL));
-    sim_drop_gateway(sim, 0);
+    sim_detach(sim, 0, SESSION);
     assert_int_equal(sim_players(sim), 1);
     sim_detach(sim, 1, SESSION);
     assert_int_equal(sim_players(sim), 0);
@@ -219,7 +219,7 @@ static void test_sim_new_view_takes_its_stream_from_the_attachment(void **state)
     assert_int_equal(stream_of(sim, &tick), 0xfe);
     sim_attach(sim, 0, SESSION, 1, 0x1ff, NULL); /* the same view goes on */
     assert_int_equal(stream_of(sim, &tick), 0xfe);
-    sim_drop_gateway(sim, 0);
+    sim_detach(sim, 0, SESSION);
     sim_attach(sim, 0, SESSION, 1, 0x200, NULL);
     assert_int_equal(stream_of(sim, &tick), 0);
     sim_destroy(sim);
