@@ -177,9 +177,10 @@ static void restore(struct handoff *h, uint32_t i, uint32_t gateway, const struc
     w->ended(w->context, &carried);
 }
 
+/* restore_link_dead: its attachment stays. The gateway may have given out greater ones before it died, to the target and to
+ * zones after it; wherever one of them is, or was and reached persist, that one is real, and this one is let go of as stale. */
 static void restore_link_dead(struct handoff *h, uint32_t i) {
     struct wire_carried carried = h->flights[i].carried;
-    carried.attachment += 2; /* the target's is the one between */
     h->stats.link_dead++;
     restore(h, i, HANDOFF_GATEWAY_NONE, &carried);
 }
