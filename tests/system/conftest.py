@@ -347,7 +347,7 @@ def fake_programs(folder, **options):
     bin_dir = folder / "bin"
     bin_dir.mkdir()
     shutil.copy(BIN_DIR / "zonectl", bin_dir)
-    for name in ("gateway", "zone", "persist", "swarm"):
+    for name in ("gateway", "zone", "matchmaker", "persist", "swarm"):
         shutil.copy(pathlib.Path(__file__).with_name("fake_process.py"), bin_dir / name)
         (bin_dir / name).chmod(0o755)
     made = Cluster(folder / "fake/run", bin_dir=bin_dir, **options)

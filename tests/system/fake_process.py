@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Stands in for gateway, zone, persist and swarm in tests of the supervisor. BIN/NAME.behaviour says how it behaves:
+"""Stands in for gateway, zone, matchmaker, persist and swarm in tests of the supervisor. BIN/NAME.behaviour says how it
+behaves:
 
 (none)      publishes an HTTP address that says ready
 die         writes an error and exits with code 7

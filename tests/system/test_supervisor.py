@@ -62,7 +62,7 @@ def test_up_without_a_program_says_which(fake_cluster):
 def test_up_is_ended_by_a_signal_while_it_waits(fake_cluster):
     fake_cluster.tell("gateway-0", "unready")
     up = fake_cluster.up_foreground()
-    wait_until(lambda: (s := fake_cluster.status()) and sum(p["ready"] for p in s["processes"]) == 4, "all but one ready")
+    wait_until(lambda: (s := fake_cluster.status()) and sum(p["ready"] for p in s["processes"]) == 6, "all but one ready")
     pids = fake_cluster.pids()
     up.send_signal(signal.SIGINT)
     assert up.wait(timeout=20) == 0
@@ -107,7 +107,7 @@ def test_status_tells_figures(fake_cluster):
     fake_cluster.up()
     status = fake_cluster.wait_ready()
     assert status["cluster"] == "marchland"
-    assert status["players"] == 15  # of four zones and the gateway, which are all the same fake
+    assert status["players"] == 21  # of five zones, the matchmaker and the gateway, which are all the same fake
     zone = fake_cluster.process("zone-0")
     assert zone["role"] == "zone" and zone["state"] == "ready" and zone["uptime_s"] > 0
     assert 0.0009 < zone["tick_p99_s"] <= 0.001

@@ -17,7 +17,8 @@ def test_up_status_down(make_cluster):
     status = cluster.status()
     assert status["ready"] and status["players"] == 0
     assert {p["name"]: p["role"] for p in status["processes"]} == {
-        "zone-0": "zone", "zone-1": "zone", "zone-2": "zone", "zone-3": "zone", "gateway-0": "gateway"}
+        "zone-0": "zone", "zone-1": "zone", "zone-2": "zone", "zone-3": "zone", "zone-4": "zone",
+        "matchmaker-0": "matchmaker", "gateway-0": "gateway"}
     assert all(p["state"] == "ready" and p["restarts"] == 0 for p in status["processes"])
     assert cluster.zonectl("status").returncode == 0
     pids = cluster.pids()

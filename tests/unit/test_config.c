@@ -378,7 +378,9 @@ static void test_config_shipped_file_loads(void **state) {
     struct config *config;
     if (config_load("deploy/config/cluster.yaml", &config, error, sizeof error) != 0) fail_msg("%s", error);
     assert_int_equal(config->gateways_count, 1);
-    assert_int_equal(config->zones_count, 4);
+    assert_int_equal(config->zones_count, 5);
+    assert_true(config_zone_is_spare(&config->zones[4]));
+    assert_string_equal(config->matchmaker.name, "matchmaker-0");
     assert_int_equal(config->persists_count, 1);
     assert_int_equal(config->world.tick_hz, 60);
     config_free(config);
