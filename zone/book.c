@@ -584,6 +584,7 @@ static void take_effect(struct book *b, const struct wire_player_effect *effect)
         return;
     }
     struct sim_player p = sim_player_in(b->sim, slot);
+    if (p.gateway == SIM_GATEWAY_NONE) return; /* whoever used it is away */
     b->stats.effects++;
     sim_effect(b->sim, p.gateway, p.session, effect->kind, effect->amount);
 }

@@ -22,10 +22,10 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN_DIR = pathlib.Path(os.environ.get("MARCH_BIN_DIR", ROOT / "build/dev/bin"))
-SHIPPED_CONFIG = ROOT / "deploy/config/cluster.yaml"
-CONFIG = BIN_DIR.parent / "tests/forgetful.yaml"  # the shipped one without persistence; written below
+# Written below: the shipped one, with patience for sanitized programs on a busy machine; and that one without persistence.
+SHIPPED_CONFIG = BIN_DIR.parent / "tests/shipped.yaml"
+CONFIG = BIN_DIR.parent / "tests/forgetful.yaml"
 POSTGRES_TEMPLATE = ROOT / "build/tests/postgres"  # data folder of a PostgreSQL that was just made
-os.environ.setdefault("LSAN_OPTIONS", f"suppressions={ROOT}/tests/lsan.supp:print_suppressions=0")  # for sanitized programs
 COMMAND_TIMEOUT_S = 60
 WAIT_S = 20  # for a condition; sanitized programs on a busy machine are slow
 
@@ -62,8 +62,19 @@ def without_persists(text):
     return re.sub(r"^persists:\n(?:  .*\n)+", "", text, flags=re.MULTILINE)
 
 
-CONFIG.parent.mkdir(parents=True, exist_ok=True)
-CONFIG.write_text(without_persists(SHIPPED_CONFIG.read_text(encoding="utf-8")), encoding="utf-8")
+def write_configs():
+    """Writes both, each in one step: other tests may be reading them."""
+    text = (ROOT / "deploy/config/cluster.yaml").read_text(encoding="utf-8")
+    text, count = re.subn(r"^  # silence_ms: 500", "  silence_ms: 20000 #", text, flags=re.MULTILINE)
+    assert count == 1
+    CONFIG.parent.mkdir(parents=True, exist_ok=True)
+    for path, content in ((SHIPPED_CONFIG, text), (CONFIG, without_persists(text))):
+        partial = path.with_suffix(f".{os.getpid()}")
+        partial.write_text(content, encoding="utf-8")
+        partial.replace(path)
+
+
+write_configs()
 
 
 def edited(tmp_path, *changes, source=CONFIG):

@@ -26,9 +26,11 @@ def start(program, config, run_dir):
 
 
 def over_tcp(ports):
-    """Changes that have the zones listen on these ports."""
+    """Changes that have the zones and the matchmaker listen on these ports."""
+    *zones, matchmaker = ports
     return [("  transport: ipc", "  transport: tcp"),
-            *((f"seed: {i}\n", f"seed: {i}\n    bus_port: {port}\n") for i, port in enumerate(ports, 1))]
+            ("  name: matchmaker-0\n", f"  name: matchmaker-0\n  bus_port: {matchmaker}\n"),
+            *((f"seed: {i}\n", f"seed: {i}\n    bus_port: {port}\n") for i, port in enumerate(zones, 1))]
 
 
 def free_ports(count):
@@ -97,7 +99,7 @@ def test_bad_key_is_told_and_nothing_runs(make_cluster, content):
 
 
 def test_bad_cluster_key_stops_zone_and_gateway(make_cluster, tmp_path):
-    cluster = make_cluster(config=edited(tmp_path, *over_tcp(free_ports(4))))
+    cluster = make_cluster(config=edited(tmp_path, *over_tcp(free_ports(6))))
     cluster.run_dir.mkdir(mode=0o700)
     for name, size in (("connect.key", 32), ("cluster.key", 16)):
         (cluster.run_dir / name).write_bytes(bytes(size))
@@ -107,7 +109,7 @@ def test_bad_cluster_key_stops_zone_and_gateway(make_cluster, tmp_path):
 
 
 def test_bus_port_in_use_is_told_and_nothing_runs(make_cluster, tmp_path):
-    others = free_ports(3)
+    others = free_ports(5)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -161,7 +161,8 @@ def test_killed_zone_gives_its_players_back_as_they_were(make_lasting_cluster):
         wait_until(lambda: sum(s[0] > 0 for s in states(cluster).values()) >= 5, "some have learnt", 60)
         before = states(cluster)
         epochs = dict(cluster.sql("select partition, epoch from leases"))
-        for name in ("zone-0", "zone-1", "zone-2", "zone-3"):
+        zones = ["zone-0", "zone-1", "zone-2", "zone-3"]
+        for name in zones:
             os.kill(cluster.process(name)["pid"], signal.SIGKILL)
         wait_until(lambda: cluster.metrics("gateway-0").get("march_gateway_zone_losses_total") == 4, "the losses are noticed")
         wait_until(lambda: cluster.playing() == 20, "all play again", 30)
@@ -169,7 +170,7 @@ def test_killed_zone_gives_its_players_back_as_they_were(make_lasting_cluster):
     after = flushed(cluster, "all is written")
     assert all(after[player][0] >= state[0] for player, state in before.items())
     now = dict(cluster.sql("select partition, epoch from leases"))
-    assert all(int(now[zone]) > int(epochs[zone]) for zone in epochs)
+    assert all(int(now[zone]) > int(epochs[zone]) for zone in zones)
 
 
 def test_persist_waits_for_a_database_that_is_away_and_says_so(make_lasting_cluster, tmp_path):

@@ -21,7 +21,7 @@ def recorded(tmp_path_factory):
     bin_dir = path / "bin"
     bin_dir.mkdir()
     shutil.copy(BIN_DIR / "zonectl", bin_dir)  # which starts the programs beside it
-    for name in ("gateway", "swarm"):
+    for name in ("gateway", "matchmaker", "swarm"):
         (bin_dir / name).symlink_to(BIN_DIR / name)
     (bin_dir / "zone").write_text(f'#!/bin/sh\nexec {BIN_DIR}/zone "$@" --record {path}/$$.rec\n', encoding="ascii")
     (bin_dir / "zone").chmod(0o755)

@@ -15,6 +15,7 @@
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,7 +23,9 @@
 #include "common/clock.h"
 #include "persist/migrate.h"
 
-#define TEMPLATE     "build/pg_template"
+#define TEMPLATE     "build/pg_with_database"
+#define MEMORY       "/dev/shm"   /* a file system in memory: the thousand small files of a server cost much on a disk */
+#define MEMORY_MIN   (1ull << 30) /* bytes to be free there: of what tests at the same time fill */
 #define PATIENCE_MS  30000
 #define CHILDREN_MAX 128
 #define ARGS_MAX     40
@@ -102,32 +105,6 @@ static void run_tool(const char *log_path, const char *tool, const char *option,
     run((const char *const[]){tool, option, from, to, NULL}, log_path, false);
 }
 
-/* Fills `data` with a new cluster: a copy of the template, which the first one makes. */
-static void make_data(const char *data, const char *log_path) {
-    (void)mkdir("build", 0755);
-    int lock = open(TEMPLATE ".lock", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (lock < 0 || flock(lock, LOCK_EX) != 0)
-        fail("%s.lock: %s (run tests in the project's folder)", TEMPLATE, strerror(errno));
-    char here[4096], path[4200];
-    if (!getcwd(here, sizeof here)) fail("getcwd: %s", strerror(errno));
-    snprintf(path, sizeof path, "%s/" TEMPLATE, here);
-    if (access(TEMPLATE "/PG_VERSION", F_OK) == 0) {
-        run_tool(log_path, "/bin/cp", "-a", path, data);
-    } else {
-        char initdb[128];
-        program_path("initdb", initdb, sizeof initdb);
-        run((const char *const[]){initdb, "--no-sync", "-A", "trust", "-U", "march", "-E", "UTF8", "--locale=C",
-                                  "--wal-segsize=4", "-D", data, NULL},
-            log_path, true);
-        char partial[4300];
-        snprintf(partial, sizeof partial, "%s.new", path);
-        run_tool(log_path, "/bin/rm", "-rf", partial, path);
-        run_tool(log_path, "/bin/cp", "-a", data, partial);
-        if (rename(partial, path) != 0) fail("rename %s: %s", partial, strerror(errno));
-    }
-    close(lock);
-}
-
 void pg_fixture_uri(const struct pg_fixture *fixture, const char *database, char *buf, size_t size) {
     snprintf(buf, size, "postgresql://march@/%s?host=%s", database, fixture->fixture_path);
 }
@@ -172,50 +149,6 @@ void pg_fixture_start(struct pg_fixture *fixture) {
     }
 }
 
-/* make_folder makes what a server lies in, and the name of its log. */
-static void make_folder(struct pg_fixture *fixture, const char *settings, char *log_path, size_t size) {
-    *fixture = (struct pg_fixture){.fixture_path = "/tmp/march-pg-XXXXXX"};
-    snprintf(fixture->settings, sizeof fixture->settings, "%s", settings ? settings : "");
-    if (!mkdtemp(fixture->fixture_path)) fail("mkdtemp: %s", strerror(errno));
-    const struct passwd *user = server_user();
-    if (chmod(fixture->fixture_path, 0755) != 0 || (user && chown(fixture->fixture_path, user->pw_uid, user->pw_gid) != 0))
-        fail("%s: %s", fixture->fixture_path, strerror(errno));
-    snprintf(log_path, size, "%s/log", fixture->fixture_path);
-    int log = open(log_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-    if (log < 0 || (user && fchown(log, user->pw_uid, user->pw_gid) != 0)) fail("%s: %s", log_path, strerror(errno));
-    close(log);
-}
-
-void pg_fixture_replicate(struct pg_fixture *replica, const struct pg_fixture *primary) {
-    char program[128], data[96], log_path[96];
-    make_folder(replica, primary->settings, log_path, sizeof log_path);
-    snprintf(data, sizeof data, "%s/data", replica->fixture_path);
-    program_path("pg_basebackup", program, sizeof program);
-    run((const char *const[]){program, "-R", "-c", "fast", "-X", "stream", "--no-sync", "-U", "march", "-h",
-                              primary->fixture_path, "-D", data, NULL},
-        log_path, true);
-    pg_fixture_start(replica);
-    pg_fixture_uri(replica, PG_FIXTURE_DATABASE, replica->uri, sizeof replica->uri);
-}
-
-void pg_fixture_open(struct pg_fixture *fixture, const char *settings) {
-    char data[96], log_path[96];
-    make_folder(fixture, settings, log_path, sizeof log_path);
-    snprintf(data, sizeof data, "%s/data", fixture->fixture_path);
-    make_data(data, log_path);
-    pg_fixture_start(fixture);
-    pg_fixture_uri(fixture, "postgres", fixture->uri, sizeof fixture->uri);
-    pg_fixture_execute(fixture, "create database " PG_FIXTURE_DATABASE);
-    pg_fixture_uri(fixture, PG_FIXTURE_DATABASE, fixture->uri, sizeof fixture->uri);
-}
-
-int64_t pg_fixture_migrate(struct pg_fixture *fixture) {
-    struct shard_state state;
-    char error[256];
-    if (shard_open(fixture->uri, 0, 1, PATIENCE_MS, &state, error, sizeof error) != 0) fail("shard_open: %s", error);
-    return state.epoch;
-}
-
 /* The server and its processes; each of those is in a session of its own, so there is no group to signal. */
 static int list_processes(pid_t server, pid_t *pids) {
     char path[64];
@@ -243,6 +176,91 @@ static void end(struct pg_fixture *fixture, int signal_to_server, bool children)
     for (int i = 1; i < count; i++)
         while (!is_gone(pids[i]) && !mono_reached(mono_now(), limit)) pause_ms(2);
     fixture->server = 0;
+}
+
+/* Who turns fsync on means a disk. */
+static bool belongs_in_memory(const char *settings) {
+    struct statvfs memory;
+    return (!settings || !strstr(settings, "fsync=on")) && access(MEMORY, W_OK) == 0 && statvfs(MEMORY, &memory) == 0 &&
+           (unsigned long long)memory.f_bavail * memory.f_frsize >= MEMORY_MIN;
+}
+
+/* make_folder makes what a server lies in, and the name of its log. */
+static void make_folder(struct pg_fixture *fixture, const char *settings, char *log_path, size_t size) {
+    *fixture = (struct pg_fixture){0};
+    snprintf(fixture->fixture_path, sizeof fixture->fixture_path, "%s/march-pg-XXXXXX",
+             belongs_in_memory(settings) ? MEMORY : "/tmp");
+    snprintf(fixture->settings, sizeof fixture->settings, "%s", settings ? settings : "");
+    if (!mkdtemp(fixture->fixture_path)) fail("mkdtemp: %s", strerror(errno));
+    const struct passwd *user = server_user();
+    if (chmod(fixture->fixture_path, 0755) != 0 || (user && chown(fixture->fixture_path, user->pw_uid, user->pw_gid) != 0))
+        fail("%s: %s", fixture->fixture_path, strerror(errno));
+    snprintf(log_path, size, "%s/log", fixture->fixture_path);
+    int log = open(log_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    if (log < 0 || (user && fchown(log, user->pw_uid, user->pw_gid) != 0)) fail("%s: %s", log_path, strerror(errno));
+    close(log);
+}
+
+void pg_fixture_replicate(struct pg_fixture *replica, const struct pg_fixture *primary) {
+    char program[128], data[96], log_path[96];
+    make_folder(replica, primary->settings, log_path, sizeof log_path);
+    snprintf(data, sizeof data, "%s/data", replica->fixture_path);
+    program_path("pg_basebackup", program, sizeof program);
+    run((const char *const[]){program, "-R", "-c", "fast", "-X", "stream", "--no-sync", "-U", "march", "-h",
+                              primary->fixture_path, "-D", data, NULL},
+        log_path, true);
+    pg_fixture_start(replica);
+    pg_fixture_uri(replica, PG_FIXTURE_DATABASE, replica->uri, sizeof replica->uri);
+}
+
+/* Makes a data folder with the empty database PG_FIXTURE_DATABASE, and keeps it as the template. */
+static void make_template(struct pg_fixture *fixture, const char *data, const char *log_path, const char *path) {
+    char initdb[128], partial[4300];
+    program_path("initdb", initdb, sizeof initdb);
+    run((const char *const[]){initdb, "--no-sync", "-A", "trust", "-U", "march", "-E", "UTF8", "--locale=C",
+                              "--wal-segsize=4", "-D", data, NULL},
+        log_path, true);
+    pg_fixture_start(fixture);
+    pg_fixture_uri(fixture, "postgres", fixture->uri, sizeof fixture->uri);
+    pg_fixture_execute(fixture, "create database " PG_FIXTURE_DATABASE);
+    end(fixture, SIGINT, false);
+    snprintf(partial, sizeof partial, "%s.new", path);
+    run_tool(log_path, "/bin/rm", "-rf", partial, path);
+    run_tool(log_path, "/bin/cp", "-a", data, partial);
+    if (rename(partial, path) != 0) fail("rename %s: %s", partial, strerror(errno));
+}
+
+/* Fills `data` with a copy of the template, which the first one makes. */
+static void make_data(struct pg_fixture *fixture, const char *data, const char *log_path) {
+    (void)mkdir("build", 0755);
+    int lock = open(TEMPLATE ".lock", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (lock < 0 || flock(lock, LOCK_EX) != 0)
+        fail("%s.lock: %s (run tests in the project's folder)", TEMPLATE, strerror(errno));
+    char here[4096], path[4200];
+    if (!getcwd(here, sizeof here)) fail("getcwd: %s", strerror(errno));
+    snprintf(path, sizeof path, "%s/" TEMPLATE, here);
+    if (access(TEMPLATE "/PG_VERSION", F_OK) == 0) {
+        run_tool(log_path, "/bin/cp", "-a", path, data);
+    } else {
+        make_template(fixture, data, log_path, path);
+    }
+    close(lock);
+}
+
+void pg_fixture_open(struct pg_fixture *fixture, const char *settings) {
+    char data[96], log_path[96];
+    make_folder(fixture, settings, log_path, sizeof log_path);
+    snprintf(data, sizeof data, "%s/data", fixture->fixture_path);
+    make_data(fixture, data, log_path);
+    pg_fixture_start(fixture);
+    pg_fixture_uri(fixture, PG_FIXTURE_DATABASE, fixture->uri, sizeof fixture->uri);
+}
+
+int64_t pg_fixture_migrate(struct pg_fixture *fixture) {
+    struct shard_state state;
+    char error[256];
+    if (shard_open(fixture->uri, 0, 1, PATIENCE_MS, &state, error, sizeof error) != 0) fail("shard_open: %s", error);
+    return state.epoch;
 }
 
 void pg_fixture_crash(struct pg_fixture *fixture) {

@@ -1,8 +1,9 @@
 /* pg_fixture.h: a private PostgreSQL for unit tests and benchmarks.
  *
- * Its own data directory and unix socket in a temporary folder, no TCP. initdb runs once: what it makes is kept in
- * build/pg_template and copied. The server runs as user postgres when we are root, and dies with this process. All calls
- * block and abort with a message when something does not work; `fixture_path` is what remains to be looked at after a crash.
+ * Its own data directory and unix socket in a temporary folder, no TCP; the folder is in memory where there is room, unless
+ * the settings turn fsync on. initdb runs once: what it makes is kept in build/pg_with_database and copied. The server runs
+ * as user postgres when we are root, and dies with this process. All calls block and abort with a message when something
+ * does not work; `fixture_path` is what remains to be looked at after a crash.
  */
 #ifndef MARCH_TESTS_UNIT_PG_FIXTURE_H
 #define MARCH_TESTS_UNIT_PG_FIXTURE_H
