@@ -259,7 +259,7 @@ run-fuzz_%: build/fuzz/fuzz_%
 
 # System tests run real processes, found by MARCH_BIN_DIR; SYSTEM_MODE=release tests what is shipped.
 SYSTEM_MODE ?= test
-SYSTEM_JOBS ?= $(shell expr 2 '*' $$(nproc)) # at once: they wait more than they work
+SYSTEM_JOBS ?= $(shell expr 1 + $$(nproc)) # at once: they wait more than they work
 # Their folders have short names, as the path of a socket must.
 test-system: ## run the system tests by pytest against the programs of SYSTEM_MODE
 	@$(MAKE) --no-print-directory -j$(JOBS) MODE=$(SYSTEM_MODE) build build/$(SYSTEM_MODE)/tests/fake_member

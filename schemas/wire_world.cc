@@ -51,6 +51,7 @@ AT(wire_carried, aim, 96);
 AT(wire_carried, interval_q8, 98);
 AT(wire_carried, input_count, 100);
 AT(wire_carried, input_flags, 101);
+AT(wire_carried, source, 102);
 AT(wire_carried, commands, 104);
 AT(wire_carried, seqs, 136);
 AT(wire_carried, rules, 152);

@@ -146,7 +146,7 @@ struct wire_carried {
     uint16_t newest_seq, applied_seq, aim, interval_q8; /* this and what follows: the input queue */
     uint8_t input_count;                                /* 0 to WIRE_CARRIED_INPUTS_MAX, oldest first */
     uint8_t input_flags;                                /* enum wire_carried_input_flag */
-    uint16_t reserved;
+    uint16_t source;                                    /* slot that let go of it */
     struct wire_input_command commands[WIRE_CARRIED_INPUTS_MAX];
     uint16_t seqs[WIRE_CARRIED_INPUTS_MAX];
     uint8_t rules[WIRE_CARRIED_RULES_BYTES];

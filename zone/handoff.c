@@ -178,7 +178,8 @@ static void restore(struct handoff *h, uint32_t i, uint32_t gateway, const struc
 }
 
 /* restore_link_dead: its attachment stays. The gateway may have given out greater ones before it died, to the target and to
- * zones after it; wherever one of them is, or was and reached persist, that one is real, and this one is let go of as stale. */
+ * zones after it; wherever one of them is, or was and reached persist, that one is real, and this one is let go of as stale.
+ */
 static void restore_link_dead(struct handoff *h, uint32_t i) {
     struct wire_carried carried = h->flights[i].carried;
     h->stats.link_dead++;

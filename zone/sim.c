@@ -277,6 +277,7 @@ static struct player *add_player(struct sim *sim, uint32_t gateway, uint64_t ses
                             .id = id,
                             .gateway = (uint8_t)gateway,
                             .attachment = attachment,
+                            .came_from = SLOT_NONE,
                             .index = index,
                             .view_radius = sim->config.view_radius_m * NET_POSITION_PER_M};
     input_init(&player.inputs, sim->tick);
@@ -350,7 +351,7 @@ void sim_ack(struct sim *sim, uint32_t gateway, uint64_t session, uint16_t snaps
 }
 
 /* Lets every player in earshot of a place hear. The text is packed once for each gateway. */
-void sim_hear(struct sim *sim, int32_t x, int32_t y, const struct wire_heard *heard) {
+void sim_hear(struct sim *sim, uint32_t zone, int32_t x, int32_t y, const struct wire_heard *heard) {
     const struct entities *e = sim->entities;
     struct wire_server_message message = {.kind = WIRE_SERVER_HEARD, .heard = *heard};
     struct wire_bytes bytes;
@@ -362,7 +363,8 @@ void sim_hear(struct sim *sim, int32_t x, int32_t y, const struct wire_heard *he
     int64_t reach = game_earshot(sim->game);
     for (uint32_t i = 0; i < sim->active_count; i++) {
         const struct player *p = &sim->players[sim->active[i]];
-        if (p->gateway == SIM_NO_GATEWAY) continue;
+        bool has_heard = p->came_from == zone && p->arrived_tick == sim->tick;
+        if (p->gateway == SIM_NO_GATEWAY || has_heard) continue;
         int64_t dx = (int64_t)e->x[p->index] - x, dy = (int64_t)e->y[p->index] - y;
         if (dx * dx + dy * dy > reach * reach) continue;
         struct output *output = sim->outputs[p->gateway];
@@ -393,7 +395,7 @@ static void say(struct sim *sim, struct player *speaker, const char *text) {
     const struct entities *e = sim->entities;
     struct wire_heard heard = {.entity = e->id[speaker->index], .player = speaker->id};
     memcpy(heard.text, text, sizeof heard.text);
-    sim_hear(sim, e->x[speaker->index], e->y[speaker->index], &heard);
+    sim_hear(sim, sim->config.zone_index, e->x[speaker->index], e->y[speaker->index], &heard);
     carry_far(sim, e->x[speaker->index], e->y[speaker->index], &heard);
 }
 

@@ -19,7 +19,9 @@ struct player {
     uint32_t attachment;  /* of its session: names the view's stream */
     uint16_t index;       /* of its entity */
     uint8_t gateway;      /* SIM_NO_GATEWAY: link-dead */
-    bool is_urgent;       /* the next tick builds a snapshot for it, whoever's turn it is */
+    uint16_t came_from;   /* slot of the zone that it came from, at arrived_tick; what was said there then it has heard */
+    uint64_t arrived_tick;
+    bool is_urgent; /* the next tick builds a snapshot for it, whoever's turn it is */
 };
 
 /* What neighbours are to be told of a tick, beside ghosts. */
@@ -88,8 +90,8 @@ void sim_unseat(struct sim *sim, struct player *p);
 /* sim_remove_player lets a player leave the world; its watcher is told. */
 void sim_remove_player(struct sim *sim, struct player *p);
 
-/* sim_hear lets every player in earshot of a place hear. */
-void sim_hear(struct sim *sim, int32_t x, int32_t y, const struct wire_heard *heard);
+/* sim_hear lets every player in earshot of a place in a zone hear, but for those who have just come from that zone. */
+void sim_hear(struct sim *sim, uint32_t zone, int32_t x, int32_t y, const struct wire_heard *heard);
 
 /* sim_welcome tells a player who it is, and what it has become. */
 void sim_welcome(struct sim *sim, const struct player *p);

@@ -39,12 +39,12 @@ static void take_outcome(struct sim *sim, const struct wire_outcome *outcome) {
     if (outcome->experience > 0) game_gain(sim->game, index, outcome->experience);
 }
 
-static void take_speech(struct sim *sim, const struct wire_speech *speech, const uint8_t *blob) {
+static void take_speech(struct sim *sim, uint32_t slot, const struct wire_speech *speech, const uint8_t *blob) {
     struct wire_heard heard = {.entity = speech->speaker, .player = speech->player};
     const char *text = (const char *)blob + speech->offset;
     if (!utf8_text_valid(text, speech->len, WIRE_TEXT_MAX)) return;
     memcpy(heard.text, text, speech->len);
-    sim_hear(sim, speech->x, speech->y, &heard);
+    sim_hear(sim, slot, speech->x, speech->y, &heard);
 }
 
 void sim_peer_take(struct sim *sim, uint32_t slot, const struct wire_peer_batch *b) {
@@ -57,7 +57,7 @@ void sim_peer_take(struct sim *sim, uint32_t slot, const struct wire_peer_batch 
     for (uint32_t i = 0; i < b->outcome_count; i++) take_outcome(sim, &b->outcomes[i]);
     migration_take(sim->migration, slot, sim->tick, b->creatures, b->creature_count);
     migration_take_answers(sim->migration, slot, sim->tick, b->taken, b->taken_count);
-    for (uint32_t i = 0; i < b->speech_count; i++) take_speech(sim, &b->speeches[i], b->blob);
+    for (uint32_t i = 0; i < b->speech_count; i++) take_speech(sim, slot, &b->speeches[i], b->blob);
 }
 
 void sim_peer_up(struct sim *sim, uint32_t slot, bool is_same) {

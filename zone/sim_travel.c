@@ -110,6 +110,7 @@ void sim_export(struct sim *sim, uint32_t slot, uint32_t target, struct wire_car
                                  .y = e->y[n],
                                  .attachment = p->attachment,
                                  .target = target,
+                                 .source = (uint16_t)sim->config.zone_index,
                                  .view_radius = p->view_radius,
                                  .vx = e->vx[n],
                                  .vy = e->vy[n],
@@ -161,6 +162,8 @@ int sim_import(struct sim *sim, uint32_t gateway, const struct wire_carried *c, 
                                            : c->view_radius > most             ? most
                                                                                : c->view_radius,
                             .attachment = c->attachment,
+                            .came_from = c->source,
+                            .arrived_tick = sim->tick,
                             .gateway = has_gateway ? (uint8_t)gateway : SIM_NO_GATEWAY,
                             .is_urgent = true};
     read_inputs(&player.inputs, c);

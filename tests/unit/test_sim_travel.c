@@ -137,6 +137,23 @@ static void test_travel_first_snapshot_comes_at_once_under_the_new_stream(void *
     }
 }
 
+/* What it has heard in the zone that it left is not told to it again by that zone, as a neighbour. */
+static void test_travel_speech_is_heard_once(void **state) {
+    (void)state;
+    struct world w = world_create();
+    struct wire_speech speech = {.speaker = 9, .player = 5, .x = M(0), .y = M(64), .offset = 0, .len = 2};
+    struct wire_peer_batch batch = {.speeches = &speech, .speech_count = 1, .blob = (const uint8_t *)"hi", .blob_len = 2};
+    cross(&w, 2);
+    sim_peer_take(w.zones[1], 0, &batch);
+    assert_int_equal(sim_output(w.zones[1], 0)->message_count, 0);
+    sim_peer_take(w.zones[1], 2, &batch);
+    assert_int_equal(sim_output(w.zones[1], 0)->message_count, 1);
+    run_tick(&w);
+    sim_peer_take(w.zones[1], 0, &batch);
+    assert_int_equal(sim_output(w.zones[1], 0)->message_count, 2);
+    world_destroy(&w);
+}
+
 static void test_travel_what_can_not_be_is_refused(void **state) {
     (void)state;
     struct world w = world_create();
@@ -186,6 +203,7 @@ int main(void) {
         cmocka_unit_test(test_travel_player_moves_as_if_there_were_one_zone),
         cmocka_unit_test(test_travel_entity_keeps_its_id_and_is_a_ghost_where_it_was),
         cmocka_unit_test(test_travel_first_snapshot_comes_at_once_under_the_new_stream),
+        cmocka_unit_test(test_travel_speech_is_heard_once),
         cmocka_unit_test(test_travel_what_can_not_be_is_refused),
         cmocka_unit_test(test_travel_link_dead_player_stands_still_and_goes_on_under_another_session),
     };
