@@ -26,10 +26,12 @@ uint8_t routing_at(const struct gateway *g, int32_t x, int32_t y, uint64_t playe
 
 /* --- zones that are dead or lost */
 
-/* pass_on has sessions that wait for a zone that is not heard and owns nothing wait for the one that has their place now. */
+/* pass_on has sessions that wait for a zone that is dead, or never came, and owns nothing wait for the one that has their place
+ * now. One whose connection alone is lost still has them. */
 static void pass_on(struct gateway *g, unsigned zone) {
-    if (g->sessions.waiting_counts[zone] == 0 || directory_owns(&g->compass.directory, zone) || routing_hears(g, zone))
-        return;
+    const struct directory *d = &g->compass.directory;
+    bool is_alive = directory_hears(d, zone, g->routes[zone]->link.peer.incarnation);
+    if (g->sessions.waiting_counts[zone] == 0 || directory_owns(d, zone) || is_alive) return;
     for (uint32_t i = 0; i < g->sessions.size && g->sessions.waiting_counts[zone] > 0; i++) {
         struct session *session = session_at(&g->sessions, i);
         if (!session || session->route != zone || session->state != SESSION_WAITING) continue;

@@ -120,9 +120,11 @@ static void begin_view(struct transfer_table *t, struct session *session, const 
     channel_forget_snapshots(session_channel(t->sessions, session));
 }
 
+/* wait: a source whose connection is lost still has what it let go of, and goes on with that when it is attached anew. */
 static void wait(struct transfer_table *t, struct transfer *entry) {
     const struct transfer_handlers *handlers = &t->handlers;
-    uint8_t route = handlers->successor(handlers->context, carried_of(t, entry));
+    uint8_t route = entry->source;
+    if (entry->is_source_dead) route = handlers->successor(handlers->context, carried_of(t, entry));
     struct session *session = entry_free(t, entry);
     CHECK(session);
     t->stats.lost++;
@@ -231,6 +233,8 @@ void transfer_reroute(struct transfer_table *t, unsigned zone, const struct wire
     } else if (entry && entry->source == zone && entry->attachment == carried->attachment && !entry->is_told &&
                entry->state != TRANSFER_MOVING) {
         return; /* the answer is on its way, before any other */
+    } else if (session->state == SESSION_WAITING && session->route == zone) {
+        return; /* it will be attached anew, and goes on; DONE would have it forgotten first */
     } else if (!entry || entry->state != TRANSFER_MOVING || entry->source != zone ||
                entry->attachment != carried->attachment) {
         t->stats.stale++;
@@ -267,9 +271,11 @@ void transfer_forgotten(struct transfer_table *t, unsigned zone, const struct wi
 void transfer_zone_dead(struct transfer_table *t, unsigned zone, uint64_t alive, struct mono now) {
     for (uint32_t i = 0; i < t->pool.high; i++) {
         struct transfer *entry = &t->entries[i];
+        bool is_source = entry->source == zone && entry->source_incarnation != alive;
+        entry->is_source_dead |= entry->state != TRANSFER_FREE && is_source;
         if (entry->state == TRANSFER_MOVING && entry->target == zone && entry->target_incarnation != alive) {
             back(t, entry, now);
-        } else if (entry->state > TRANSFER_MOVING && entry->source == zone && entry->source_incarnation != alive) {
+        } else if (entry->state > TRANSFER_MOVING && is_source) {
             release(t, entry);
         }
     }

@@ -17,8 +17,9 @@
  *
  * Connections. A target is told once in a connection, or it might answer twice and differently. One that is lost is told
  * again when it is back under the same incarnation, and is dead under another, or when the directory says so. A source that
- * is lost is owed nothing: it asks again when it is back. RESTORED goes only to the incarnation that let go; where that
- * can't be told, the session waits for whoever has the place now, and persist knows the state. A session that ends while it
+ * is lost is owed nothing: it asks again when it is back. RESTORED goes only to the incarnation that let go. While that is
+ * lost the session waits for it, to be attached anew, and it still has the state; once it is dead the session waits for
+ * whoever has the place now, and persist knows the state. A session that ends while it
  * moves is detached from the target; the source is told DONE once that has it, and detached as well where it has not.
  *
  * A session that has an entry here keeps the client's messages back, so that they reach the target behind those that the
@@ -61,6 +62,7 @@ struct transfer {
     uint8_t source, target;
     bool is_told;  /* activate, DONE or RESTORED */
     bool is_ended; /* the session is no more */
+    bool is_source_dead;
 };
 
 struct transfer_stats {

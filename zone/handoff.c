@@ -356,7 +356,8 @@ void handoff_want(struct handoff *h, struct mono now, const struct handoff_playe
     CHECK(p->slot < h->config.slots_max);
     if (target >= h->config.peers_max || p->gateway == HANDOFF_GATEWAY_NONE) return;
     uint32_t i = h->flight_of[p->slot];
-    if (i != NONE && (h->flights[i].target != target || h->flights[i].gateway != p->gateway)) {
+    const struct flight *f = i != NONE ? &h->flights[i] : NULL;
+    if (f && (f->target != target || f->gateway != p->gateway || f->entity != p->entity)) {
         cancel(h, i);
         i = NONE;
     }
@@ -573,6 +574,7 @@ enum handoff_attach handoff_attach(struct handoff *h, struct mono now, uint32_t 
     carried.session = attach->session;
     carried.session_epoch = attach->session_epoch;
     carried.attachment = attach->attachment;
+    if (!is_same) carried.input_flags = carried.input_count = 0; /* another client's, which counts anew */
     h->stats.restored++;
     restore(h, i, gateway, &carried);
     return HANDOFF_ATTACH_RESTORED;

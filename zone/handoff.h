@@ -142,7 +142,8 @@ void handoff_freeze(struct handoff *handoff, struct mono now);
 void handoff_fill(struct handoff *handoff, uint32_t peer, struct wire_peer_batch *batch);
 void handoff_sent(struct handoff *handoff, uint32_t peer);
 
-/* handoff_left says that the world has dropped the player of a slot. */
+/* handoff_left says that the world has dropped the player of a slot. Where that is not said, a time-out or the next player of
+ * the slot makes it known. */
 void handoff_left(struct handoff *handoff, uint32_t slot);
 
 /* --- what peers say */
