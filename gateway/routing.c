@@ -26,8 +26,8 @@ uint8_t routing_at(const struct gateway *g, int32_t x, int32_t y, uint64_t playe
 
 /* --- zones that are dead or lost */
 
-/* pass_on has sessions that wait for a zone that is dead, or never came, and owns nothing wait for the one that has their place
- * now. One whose connection alone is lost still has them. */
+/* pass_on has sessions that wait for a zone that is dead, or never came, and owns nothing wait for the one that has their
+ * place now. One whose connection alone is lost still has them. */
 static void pass_on(struct gateway *g, unsigned zone) {
     const struct directory *d = &g->compass.directory;
     bool is_alive = directory_hears(d, zone, g->routes[zone]->link.peer.incarnation);

@@ -1,9 +1,10 @@
 /* transfer.h: the gateway's part in handing players from zone to zone: which of them has a player is what the gateway says.
  *
- *   (none) ──reroute, the target is told to activate──► MOVING ──activated, the source is told DONE──► DONE ──forgotten──►
- * (none) │                                                 │  └──refused, or the target is dead──┐ │ └── so is the source:
- * WAITING         ▼ └──reroute, and the target can't be told: the source is told under another attachment► RESTORED
- * ──told──► (none)
+ *   (none) ──reroute: target told to activate──► MOVING ──activated: source told DONE──► DONE ──forgotten──► (none)
+ *     │                                             │
+ *     │                     refused, or target dead ├──► RESTORED ──told──► (none)
+ *     │                             source away too └──► WAITING
+ *     └──reroute, and the target can't be told: the source is told RESTORED at once
  *
  * A zone lets go of a player by a reroute that carries its whole state. From then on the session's route is the target,
  * under a new attachment (wire.h), and the session MOVING (session.h). Of all simulations of a player only that of the
@@ -11,16 +12,16 @@
  *
  *   - a reroute of an attachment that has passed is answered DONE, again and again: the source may have missed it;
  *   - one that is under way is not answered, since the answer will come;
- *   - one from the zone that the session is moving to, of the newest attachment, says that it was activated, whose answer
- * was lost: that transfer ends first;
+ *   - one from the zone that the session is moving to, of the newest attachment: it was activated, and the answer is lost;
+ *     that transfer ends first;
  *   - one of a session that is gone: its zone is told to detach it.
  *
  * Connections. A target is told once in a connection, or it might answer twice and differently. One that is lost is told
  * again when it is back under the same incarnation, and is dead under another, or when the directory says so. A source that
  * is lost is owed nothing: it asks again when it is back. RESTORED goes only to the incarnation that let go. While that is
  * lost the session waits for it, to be attached anew, and it still has the state; once it is dead the session waits for
- * whoever has the place now, and persist knows the state. A session that ends while it
- * moves is detached from the target; the source is told DONE once that has it, and detached as well where it has not.
+ * whoever has the place now, and persist knows the state. A session that ends while it moves is detached from the target;
+ * the source is told DONE once that has it, and detached as well where it has not.
  *
  * A session that has an entry here keeps the client's messages back, so that they reach the target behind those that the
  * source returned; the wait for `forgotten` ends after TRANSFER_FORGET_MS. Messages of a player that crosses two borders

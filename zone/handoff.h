@@ -1,11 +1,12 @@
 /* handoff.h: players on their way from zone to zone: the source's and the target's part, without sim, sockets or clock.
  *
  *   source  HERE ──offer──► OFFERED ──accepted──► ACCEPTED ──end of the tick──► FROZEN ──done──► gone
- *             ▲                │ refused, silent,     │ went back,                │  │
- *             │◄─ RESTING ◄────┘ target away          │ gateway away              │  └─ its gateway is dead: ASKED ─yes─►
- * gone │◄──────────────────────────────────────┘                           │                            │ └◄── restored by
- * the gateway, or attached anew ─────────────────────┘◄── no, or target dead: link-dead target  offer ──► reserved
- * ──activate──► HERE
+ *             ▲                │                     │                             │
+ *             │◄── RESTING ◄───┘ refused, silent     │ went back, somebody away    ├──restored, attached anew──► HERE
+ *             └──────────────────────────────────────┘                             │
+ *                                                                its gateway dies ─┴─► ASKED ──yes──► gone
+ *                                                                                        └──no, or target dead──► link-dead
+ *   target  offer ──► reserved ──activate──► HERE
  *
  * The gateway's route alone decides who simulates a player, so a zone does only when that player's gateway said so, under
  * the greatest (session epoch, attachment) there is. What a frozen player is stays with the source until it knows the end.
@@ -142,8 +143,8 @@ void handoff_freeze(struct handoff *handoff, struct mono now);
 void handoff_fill(struct handoff *handoff, uint32_t peer, struct wire_peer_batch *batch);
 void handoff_sent(struct handoff *handoff, uint32_t peer);
 
-/* handoff_left says that the world has dropped the player of a slot. Where that is not said, a time-out or the next player of
- * the slot makes it known. */
+/* handoff_left says that the world has dropped the player of a slot. Where that is not said, a time-out or the next player
+ * of the slot makes it known. */
 void handoff_left(struct handoff *handoff, uint32_t slot);
 
 /* --- what peers say */

@@ -179,6 +179,18 @@ static void test_gateway_client_that_leaves_is_detached(void **state) {
     assert_int_equal(in_state(f, SESSION_FREE), SLOTS);
 }
 
+static void test_gateway_client_that_leaves_while_its_zone_is_lost_is_detached_later(void **state) {
+    struct fixture *f = play(state, 0);
+    uint64_t session = session_of(f);
+    fake_zone_close(&f->zone);
+    PUMP_UNTIL(f, in_state(f, SESSION_WAITING) == 1);
+    netcode_client_disconnect(&f->client.netcode, client_send_raw, &f->client);
+    PUMP_UNTIL(f, in_state(f, SESSION_FREE) == SLOTS);
+    fake_zone_open(&f->zone, f->dir, "zone-0", 77); /* the same, and it has the player still */
+    PUMP_UNTIL(f, f->zone.detach_count == 1);
+    assert_int_equal(f->zone.detaches[0].session, session);
+}
+
 static void test_gateway_malformed_packets_end_in_disconnect(void **state) {
     struct fixture *f = play(state, 0);
     uint8_t bytes[NETCODE_PACKET_MAX];
@@ -336,6 +348,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_gateway_refused_attach_disconnects, setup_uring, teardown),
         cmocka_unit_test_setup_teardown(test_gateway_zone_may_end_a_session, setup_uring, teardown),
         cmocka_unit_test_setup_teardown(test_gateway_client_that_leaves_is_detached, setup_uring, teardown),
+        cmocka_unit_test_setup_teardown(test_gateway_client_that_leaves_while_its_zone_is_lost_is_detached_later,
+                                        setup_uring, teardown),
         cmocka_unit_test_setup_teardown(test_gateway_malformed_packets_end_in_disconnect, setup_uring, teardown),
         cmocka_unit_test_setup_teardown(test_gateway_zone_words_for_unknown_sessions_are_counted, setup_uring, teardown),
         cmocka_unit_test_setup_teardown(test_gateway_reader_that_is_too_slow_is_disconnected, setup_uring, teardown),

@@ -747,6 +747,17 @@ static void test_handoff_starts_no_more_in_a_tick_and_has_no_more_under_way(void
     assert_true(stats(f)->flights_full > 0);
 }
 
+static void test_handoff_starts_no_more_in_a_tick_for_all_zones_together(void **state) {
+    struct fixture *f = *state;
+    handoff_peer_up(f->handoff, 2, 88);
+    handoff_update(f->handoff, f->now);
+    for (uint32_t i = 0; i < HANDOFF_START_PER_TICK + 10; i++) {
+        put(f, i);
+        handoff_want(f->handoff, f->now, &f->bodies[i].player, 1 + i % 2);
+    }
+    assert_int_equal(handoff_count(f->handoff), HANDOFF_START_PER_TICK);
+}
+
 static void test_handoff_wanted_by_another_zone_begins_anew(void **state) {
     struct fixture *f = *state;
     put(f, 0);
@@ -805,6 +816,7 @@ int main(void) {
         TEST(test_handoff_promise_refuses_what_is_late_and_ends),
         TEST(test_handoff_promises_beyond_the_table_lose_the_oldest),
         TEST(test_handoff_starts_no_more_in_a_tick_and_has_no_more_under_way),
+        TEST(test_handoff_starts_no_more_in_a_tick_for_all_zones_together),
         TEST(test_handoff_wanted_by_another_zone_begins_anew),
         TEST(test_handoff_slot_with_another_player_begins_anew),
     };

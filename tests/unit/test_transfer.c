@@ -296,6 +296,24 @@ static void test_transfer_refused_waits_where_its_source_is_another_incarnation(
     assert_int_equal(transfer_count(&f->table), 0);
 }
 
+/* It has the player still, frozen: it goes on with that when it is attached anew. */
+static void test_transfer_refused_waits_for_a_source_that_is_lost(void **state) {
+    struct fixture *f = *state;
+    struct session *session = moving(f);
+    f->successor = 2;
+    lose(f, 0);
+    answer_of(f, 1, session, 6, WIRE_ACTIVATE_FULL);
+    ASSERT_SESSION(session, SESSION_WAITING, 0, 6);
+    assert_int_equal(f->sessions.waiting_counts[0], 1);
+    assert_int_equal(f->waits, 1);
+    bring_up(f, 0, 10);
+    reroute(f, 0, session, 5, 1); /* DONE would have it forget the player before the attach comes */
+    assert_int_equal(f->said_count, 1);
+    ASSERT_SESSION(session, SESSION_WAITING, 0, 6);
+    reroute(f, 3, session, 5, 1);
+    ASSERT_SAID(f, 1, DONE, 3, 5);
+}
+
 static void test_transfer_lost_target_is_told_again_when_it_is_back(void **state) {
     struct fixture *f = *state;
     struct session *session = moving(f);
@@ -813,6 +831,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_transfer_refused_by_the_target_goes_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_transfer_refused_waits_where_its_source_is_another_incarnation, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_transfer_refused_waits_for_a_source_that_is_lost, setup, teardown),
         cmocka_unit_test_setup_teardown(test_transfer_lost_target_is_told_again_when_it_is_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_transfer_dead_target_gives_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_transfer_lost_source_is_owed_nothing, setup, teardown),
