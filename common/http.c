@@ -45,6 +45,7 @@ struct http {
     size_t deferred_count;
     struct line *lines;
     uint32_t connections_max;
+    bool room_made;           /* in this turn: a connection was closed */
     struct mono now;          /* of this turn of the thread */
     struct mono next_sweep;   /* of the lines */
     char body[HTTP_BODY_MAX]; /* shared by all requests: one thread answers them one by one */
@@ -345,6 +346,7 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
         struct line *line = *socket_context;
         if (line) line->fd = -1;
         *socket_context = NULL;
+        http->room_made = true;
         return;
     }
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -398,7 +400,10 @@ static void *run(void *context) {
         (void)!poll(fds, 2, turn_ms(http));
         http->now = mono_now();
         resume_answered(http);
-        MHD_run(http->daemon);
+        do {
+            http->room_made = false;
+            MHD_run(http->daemon); /* once more after a close: only then does it listen again when it was full */
+        } while (http->room_made);
         sweep_lines(http);
     }
     return NULL;
