@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "common/check.h"
@@ -258,7 +259,10 @@ static void test_bus_stopped_peer_goes_on_or_comes_back(void **state) {
 }
 
 int main(int argc, char **argv) {
-    if (argc == 4 && strcmp(argv[1], "peer") == 0) return run_peer(argv[2], argv[3]);
+    if (argc == 4 && strcmp(argv[1], "peer") == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        return run_peer(argv[2], argv[3]);
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bus_ipc_dialler_that_is_killed_is_missed_at_once),
         cmocka_unit_test(test_bus_ipc_listener_that_is_killed_is_missed_at_once),
