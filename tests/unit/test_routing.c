@@ -142,6 +142,11 @@ static void test_routing_former_owner_keeps_its_sessions_until_it_is_away(void *
     PUMP_UNTIL(f, f->client.snapshots == 1);
     assert_int_equal(f->other_zone.attach_count, 0);
     fake_zone_close(&f->zone);
+    PUMP_UNTIL(f, in_state(f, SESSION_WAITING) == 1);
+    for (int i = 0; i < 20; i++) pump(f);
+    assert_int_equal(f->other_zone.attach_count, 0); /* a lost connection alone takes nothing from it */
+    f->directory.workers[0].incarnation = 0;
+    tell(f);
     PUMP_UNTIL(f, f->other_zone.attach_count == 1 && in_state(f, SESSION_PLAYING) == 1);
 }
 
