@@ -65,7 +65,7 @@ def test_swarm_counts_views_that_change_and_interruptions(cluster):
     time.sleep(1)
     swarm.send_signal(signal.SIGINT)
     told = json.loads(swarm.communicate(timeout=30)[0])["continuity"]
-    assert players > 0 and told["crossings"] == players
+    assert 0 < players <= told["crossings"]  # some may have walked into another zone besides
     assert told["interruptions"] >= players and told["clients_interrupted"] >= players
     assert told["crossing_gap_ms"]["max"] > 100 and told["gap_ms"]["max"] >= told["crossing_gap_ms"]["max"]
 
@@ -122,7 +122,7 @@ def test_clients_of_a_dead_gateway_come_back_through_another(make_cluster, impat
     cluster = make_cluster(config=impatient).up()
     swarm = subprocess.Popen([cluster.bin_dir / "swarm", "--run-dir", cluster.run_dir, "--clients", "10", "--duration", "600",
                               "--reconnect", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    wait_until(lambda: cluster.status()["players"] == 10, "all play")
+    wait_until(lambda: sum(cluster.process(name).get("sessions") or 0 for name in ("gateway-0", "gateway-1")) == 10, "all play")
     lost = cluster.process("gateway-0")["sessions"]
     os.kill(cluster.process("gateway-0")["pid"], signal.SIGKILL)
     wait_until(lambda: sum(cluster.process(name).get("sessions") or 0 for name in ("gateway-0", "gateway-1")) == 10
