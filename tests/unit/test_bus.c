@@ -197,7 +197,8 @@ static void test_bus_reader_that_stops_holds_the_sender_up(void **state) {
         assert_int_equal(bus_send(p.gateway, "x", 1), MARCH_ERR_FULL);
         assert_in_range(sent - before, BUS_QUEUE_MESSAGES_MAX, 20000);
         uint32_t end = sent;
-        WAIT_UNTIL(&p, received == end, (flow_receive(p.zone, &received, 100, 100), drain(p.gateway)));
+        WAIT_UNTIL(&p, received == end && statistics(p.gateway).queue_messages == 0,
+                   (flow_receive(p.zone, &received, 100, 100), drain(p.gateway)));
     }
     assert_int_equal(statistics(p.zone).gaps, 0);
     assert_int_equal(bus_generation(p.zone), 1);
