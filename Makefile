@@ -226,7 +226,7 @@ test: deps ## install what is missing, build and run every test
 	@$(MAKE) --no-print-directory test-fuzz
 	@$(MAKE) --no-print-directory test-system
 UNIT_TIMEOUT_S ?= 120
-UNIT_JOBS      ?= $(shell expr 3 '*' $$(nproc)) # more than cores: many wait for sockets and servers
+UNIT_JOBS      ?= $(shell expr 2 '*' $$(nproc)) # more than cores: many wait for sockets and servers
 # Begun first, so that none of them is alone in the end.
 UNIT_SLOW      := $(patsubst %,run-test_%,peers_value stream value_faults value sessions journal_recovery bus pg_faults \
 	http_deferred reads motion value_shards)
