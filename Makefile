@@ -18,7 +18,7 @@ V       ?=
 Q       := $(if $(V),,@)
 OUT     := build/$(MODE)
 
-PACKAGES := gcc g++ make clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck pkg-config liburing-dev libnng-dev \
+PACKAGES := gcc g++ make clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck spin pkg-config liburing-dev libnng-dev \
 	libmicrohttpd-dev flatbuffers-compiler libflatbuffers-dev libsodium-dev liblz4-dev libcyaml-dev libjansson-dev \
 	libcurl4-openssl-dev libcmocka-dev uthash-dev libev-dev libpq-dev libhiredis-dev libzstd-dev postgresql postgresql-contrib redis-server redis-tools \
 	pgbouncer python3-pytest python3-pytest-xdist rt-tests gnuplot-nox linux-perf
@@ -218,11 +218,12 @@ monitor: deps ## live status of the cluster that runs in RUN_DIR
 
 # --- tests
 
-.PHONY: test test-unit test-fuzz test-system
+.PHONY: test test-unit test-model test-fuzz test-system
 test: deps ## install what is missing, build and run every test
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory test-unit
 	@$(MAKE) --no-print-directory test-determinism
+	@$(MAKE) --no-print-directory test-model
 	@$(MAKE) --no-print-directory test-fuzz
 	@$(MAKE) --no-print-directory test-system
 UNIT_TIMEOUT_S ?= 120
@@ -249,6 +250,11 @@ $(OUT)/determinism: $(OUT)/tests/unit/test_determinism.o $(ZONE) $(SCHEMAS) $(DE
 test-determinism: ## the simulation gives the same hash at -O0, -O2 and -O3
 	@for o in O0 O2 O3; do echo "== determinism -$$o"; \
 		$(MAKE) --no-print-directory -j$(JOBS) MODE=$$o build/$$o/determinism && build/$$o/determinism || exit 1; done
+test-model: ## spin searches the model of handoffs in small bounds, and finds every planted fault
+	@CC="$(CC)" SPIN_JOBS=$(JOBS) tests/model/run.sh
+.PHONY: model
+model: deps ## the same in wide bounds: some minutes, and 8 GB of memory at most for each search
+	@CC="$(CC)" SPIN_JOBS=$(JOBS) tests/model/run.sh --long
 FUZZ_SECONDS ?= 2
 test-fuzz: ## run every fuzzer for FUZZ_SECONDS over its kept corpus
 	@$(MAKE) --no-print-directory -j$(JOBS) --output-sync=target $(FUZZ_BINS:build/fuzz/%=run-%)
