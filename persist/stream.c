@@ -53,9 +53,12 @@ static const char publish_source[] =
     "end "
     "return (#ARGV - 1) / 8";
 
+/* Each event is looked up by itself, from the newest day on: a join may be planned as a merge, which reads the whole day. */
 static const struct pg_statement read_statement = {
     "stream_read", "select o.event, e.at, e.player, coalesce(e.other, 0), e.type, e.domain, e.key, e.detail::text "
-                   "from outbox o left join events e on e.id = o.event order by o.event limit $1::int"};
+                   "from (select event from outbox order by event limit $1::int) o "
+                   "left join lateral (select * from events where id = o.event order by at desc limit 1) e on true "
+                   "order by o.event"};
 static const struct pg_statement lag_statement = {"stream_lag",
                                                   "select count(*) from (select from outbox limit $1::int) waiting"};
 static const struct pg_statement fence_statement = {"stream_fence", "select march_fence($1::bigint)"};
