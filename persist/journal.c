@@ -202,7 +202,8 @@ bool journal_is_full(const struct journal *j) {
     return !has_room(j, JOURNAL_RECORD_BYTES_MAX + JOURNAL_RECORD_HEADER);
 }
 
-/* make_ahead keeps the next segment twice as far filled as the current one, and hurries when it is waited for. */
+/* make_ahead keeps the next segment twice as far filled as the current one, while no block is on its way, which would wait
+ * for the same disk; else one and a half times as far. It hurries when it is waited for. */
 static void make_ahead(struct journal *j, struct mono now) {
     if (j->space.ahead == JOURNAL_AHEAD_NONE && is_at_limit(j)) {
         if (j->fd >= 0 && left_in_segment(j) > JOURNAL_FRAME_MAX) return;
@@ -211,7 +212,8 @@ static void make_ahead(struct journal *j, struct mono now) {
         return;
     }
     j->at_limit = false;
-    uint64_t target = j->fd < 0 || j->stalled ? j->config.segment_bytes : 2 * j->offset + JOURNAL_FILL_BYTES;
+    uint64_t lead = j->flight_count > 0 ? j->offset / 2 : j->offset + JOURNAL_FILL_BYTES;
+    uint64_t target = j->fd < 0 || j->stalled ? j->config.segment_bytes : j->offset + lead;
     journal_space_make(&j->space, j->next_index, target, now);
 }
 
