@@ -58,6 +58,8 @@ struct draft {
 
 struct book {
     struct sim *sim;
+    book_room room; /* NULL: as the sim says */
+    void *room_context;
     uint32_t zone_index;
     uint32_t shard_count;
     uint64_t *lease_epochs; /* by shard */
@@ -224,6 +226,22 @@ static void on_loot(void *context, uint64_t player, const struct game_event *eve
     b->stats.grants++;
 }
 
+/* --- attaches */
+
+void book_limit(struct book *b, book_room room, void *context) {
+    b->room = room;
+    b->room_context = context;
+}
+
+/* enter gives a player a place in the zone. */
+static uint64_t enter(struct book *b, uint32_t gateway, const struct wire_attach *a, const struct game_character *character) {
+    if (b->room && b->room(b->room_context) == 0 && sim_slot(b->sim, gateway, a->session) == SIM_SLOT_NONE) {
+        sim_refuse(b->sim, gateway, a->session, WIRE_ATTACH_FULL);
+        return 0;
+    }
+    return sim_attach(b->sim, gateway, a->session, a->player, a->attachment, character);
+}
+
 /* --- attaches that wait */
 
 static uint16_t *pending_entry(const struct book *b, uint32_t gateway, uint64_t session) {
@@ -330,7 +348,7 @@ void book_attach(struct book *b, uint32_t gateway, const struct wire_attach *a, 
         }
     }
     if (b->shard_count == 0 || sim_slot(b->sim, gateway, a->session) != SIM_SLOT_NONE) {
-        sim_attach(b->sim, gateway, a->session, a->player, a->attachment, NULL);
+        (void)enter(b, gateway, a, NULL);
         return;
     }
     uint32_t place = find_pending(b, gateway, a->session);
@@ -535,9 +553,7 @@ static void admit(struct book *b, uint32_t place, const struct wire_player_loade
     struct game_character character = {
         .x = s->x, .y = s->y, .yaw = s->yaw, .level = s->level, .hit_points = s->hit_points, .experience = s->experience};
     forget_pending(b, place);
-    uint64_t entity = sim_attach(b->sim, p.gateway, p.attach.session, p.attach.player, p.attach.attachment,
-                                 loaded->result == WIRE_LOAD_KNOWN ? &character : NULL);
-    if (entity == 0) return;
+    if (enter(b, p.gateway, &p.attach, loaded->result == WIRE_LOAD_KNOWN ? &character : NULL) == 0) return;
     uint32_t slot = sim_slot(b->sim, p.gateway, p.attach.session);
     b->kept[slot] = (struct kept){.epoch = p.attach.session_epoch, .shard = p.shard};
 }

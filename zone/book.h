@@ -63,6 +63,12 @@ struct book;
 struct book *book_create(struct sim *sim, uint32_t zone_index, uint32_t shard_count);
 void book_destroy(struct book *book);
 
+/* `room` tells how many players more the zone has room for; it may be fewer than the sim has, for those who are to come. */
+typedef uint32_t (*book_room)(void *context);
+
+/* book_limit: attaches of players that are not here are refused as full while there is no room. */
+void book_limit(struct book *book, book_room room, void *context);
+
 /* --- what gateways say */
 
 void book_attach(struct book *book, uint32_t gateway, const struct wire_attach *attach, struct mono now);

@@ -148,6 +148,7 @@ struct crossing *crossing_create(const struct config *config, struct sim *sim, s
                                                .forgotten = forgotten}};
     c->since = calloc(sim_players_max(sim), sizeof *c->since);
     c->handoff = handoff_create(&handoff);
+    book_limit(book, room, c);
     if (c->since && c->handoff) return c;
     crossing_destroy(c);
     return NULL;
@@ -155,6 +156,7 @@ struct crossing *crossing_create(const struct config *config, struct sim *sim, s
 
 void crossing_destroy(struct crossing *c) {
     if (!c) return;
+    book_limit(c->book, NULL, NULL);
     handoff_destroy(c->handoff);
     free(c->since);
     free(c);
