@@ -24,14 +24,15 @@ CROSSINGS = 100000
 CROSSINGS_SHORT = 10000  # where the cluster is played for less than a minute
 BORDER_BOTS = 1000
 BORDER_CAP_S = 900
-HANDOFF_BOTS = 2400  # each crosses about every two seconds
+HANDOFF_BOTS = 4000  # each crosses about every three seconds
+HANDOFF_ZONES_M = (64, 8192)  # so that they see some forty others, and not all
 ZONE_BOTS = 1000
 SPLIT_BOTS = 2000
 EVERY_MS = 50
 BEFORE_S = 5  # that a timeline shows of the time before
 AFTER_S = 10
 CALM_MS = 2.5 * INTERVAL_MS  # nobody waits longer when all is well: an interval, and a loss
-CROSSING_S = 60
+CROSSING_S = 20
 
 WORLD = """cluster:
   name: bench
@@ -52,12 +53,13 @@ world:
 """
 
 
-def zones_text(columns, rows, spares, side_m=512):
-    """So many zones in a rectangle from (0, 0) on, then spares."""
+def zones_text(columns, rows, spares, size_m=(512, 512)):
+    """So many zones of that width and height in a rectangle from (0, 0) on, then spares."""
+    width_m, height_m = size_m
     lines = []
     for i in range(columns * rows):
-        x_m, y_m = i % columns * side_m, i // columns * side_m
-        lines.append(f"  - name: zone-{i}\n    rect: {{x_m: {x_m}, y_m: {y_m}, width_m: {side_m}, height_m: {side_m}}}\n")
+        x_m, y_m = i % columns * width_m, i // columns * height_m
+        lines.append(f"  - name: zone-{i}\n    rect: {{x_m: {x_m}, y_m: {y_m}, width_m: {width_m}, height_m: {height_m}}}\n")
     return "".join(lines) + "".join(f"  - name: zone-{columns * rows + i}\n" for i in range(spares))
 
 
@@ -198,9 +200,9 @@ def borders(bench):
 
 def handoffs(bench):
     """As many as can be between two zones, over one border."""
-    with cluster(bench, zones_text(2, 1, 0), snapshot_hz=10) as world:
-        swarm = world.swarm(HANDOFF_BOTS, "--borders", "x=512", "--duration", BORDER_CAP_S, rate=10)
-        world.all_play(HANDOFF_BOTS)
+    with cluster(bench, zones_text(2, 1, 0, HANDOFF_ZONES_M), snapshot_hz=10) as world:
+        swarm = world.swarm(HANDOFF_BOTS, "--borders", f"x={HANDOFF_ZONES_M[0]}", "--duration", BORDER_CAP_S, rate=10)
+        world.wait("all play", lambda line: line["playing"] == HANDOFF_BOTS)
         time.sleep(CROSSING_S)  # until those that began far from the border have come to it
         before, begun = missed_ticks(world.run_dir), time.time()
         time.sleep(bench.seconds)
