@@ -94,9 +94,10 @@ static void shrink(const struct views *views, const struct view_world *world, st
 }
 
 struct interest interest_scan(const struct views *views, const struct view_world *world, const struct view_request *request,
-                              uint32_t slots) {
+                              uint32_t slots, bool is_new) {
     uint32_t radius = request->radius < VIEW_RADIUS_MAX ? request->radius : VIEW_RADIUS_MAX;
     uint32_t outer = radius + radius / 10;
+    if (is_new) radius = outer;
     struct interest interest = {.x = request->x, .y = request->y, .inner2 = radius * radius, .outer2 = outer * outer};
     /* The grid files by exact places, published ones are rounded down: one unit more finds all. */
     int64_t x = (int64_t)request->x * (1 << NET_POSITION_SHIFT), y = (int64_t)request->y * (1 << NET_POSITION_SHIFT);

@@ -31,9 +31,10 @@ _Static_assert(VIEW_RADIUS_MAX + VIEW_RADIUS_MAX / 10 < INT16_MAX, "the outer ra
 /* interest_prepare lays out the places of all entities for this tick's scans. */
 void interest_prepare(struct views *views, const struct view_world *world);
 
-/* interest_scan finds the radii for a view of at most `slots` others, and counts who is inside. */
+/* interest_scan finds the radii for a view of at most `slots` others, and counts who is inside. A new view has those between
+ * the radii, too: the client may come from another zone, in whose view they were. */
 struct interest interest_scan(const struct views *views, const struct view_world *world, const struct view_request *request,
-                              uint32_t slots);
+                              uint32_t slots, bool is_new);
 
 /* interest_next returns where in the grid's items the next entity within the inner radius stands whose bit in
  * views->present is clear; UINT32_MAX when there is none. The cursor starts zeroed. */

@@ -93,6 +93,15 @@ static void tell(struct sightings *s, const struct sightings_world *w, uint16_t 
                                                           .action = b->action};
 }
 
+/* As far as views reach, and as far as what was told of is told of on. */
+static int64_t near_of(const struct sightings_world *w) {
+    return (int64_t)w->view_radius + w->view_radius / 10;
+}
+
+static int64_t far_of(const struct sightings_world *w) {
+    return (int64_t)w->view_radius + w->view_radius / 5;
+}
+
 static void look_at(struct sightings *s, const struct sightings_world *w, const struct grid_rect *rect, uint16_t index,
                     struct wire_peer_batch *batch) {
     const struct entities *e = w->entities;
@@ -100,8 +109,7 @@ static void look_at(struct sightings *s, const struct sightings_world *w, const 
     if (!entities_is_own(e, index)) return;
     bool is_known = b->is_told && b->id == e->id[index];
     if (b->is_told && !is_known) return; /* the index has another entity now: first that one is gone */
-    int64_t radius = w->view_radius;
-    if (!is_within(rect, is_known ? radius + radius / 10 : radius, e->x[index], e->y[index])) return;
+    if (!is_within(rect, is_known ? far_of(w) : near_of(w), e->x[index], e->y[index])) return;
     if (is_known) {
         b->seen_tick = w->tick;
         if (is_as_predicted(b, e, index, w->tick)) return;
@@ -111,7 +119,7 @@ static void look_at(struct sightings *s, const struct sightings_world *w, const 
 
 static void look_around(struct sightings *s, const struct sightings_world *w, const struct grid_rect *rect,
                         struct wire_peer_batch *batch) {
-    int64_t margin = w->view_radius + w->view_radius / 10;
+    int64_t margin = far_of(w);
     struct grid_area area =
         grid_area_between(w->grid, rect->x_min - margin, rect->y_min - margin, rect->x_max + margin, rect->y_max + margin);
     for (uint32_t row = area.row_first; row <= area.row_last; row++) {

@@ -320,7 +320,8 @@ static void seat_newcomers(struct build *build) {
 /* Those kept within the inner radius are some of those inside: when the numbers agree, nobody has come. */
 static void review_interest(struct build *build) {
     struct views *views = build->views;
-    build->interest = interest_scan(views, build->world, build->request, views->config.slots_max - 1);
+    bool is_new = build->view->chunks_used == 0;
+    build->interest = interest_scan(views, build->world, build->request, views->config.slots_max - 1, is_new);
     build->half2 = build->interest.inner2 / 4;
     build->error_max[0] = views->config.error_near_max;
     build->error_max[1] = views->config.error_far_max;

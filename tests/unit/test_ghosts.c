@@ -167,7 +167,7 @@ static void assert_shown(const struct world *w, uint32_t from, uint32_t to) {
     for (uint32_t i = 0; i < a->count; i++) {
         uint16_t n = a->alive[i];
         if (!entities_is_own(a, n)) continue;
-        if (distance_to(&w->directory.partitions[to].rect, a->x[n], a->y[n]) >= M(VIEW_M)) continue;
+        if (distance_to(&w->directory.partitions[to].rect, a->x[n], a->y[n]) >= M(VIEW_M) + M(VIEW_M) / 10) continue;
         near++;
         uint16_t ghost = entities_find(b, a->id[n]);
         struct look_of is = w->zones[from].looks[n], shown = {0};
