@@ -265,13 +265,17 @@ run-fuzz_%: build/fuzz/fuzz_%
 
 # System tests run real processes, found by MARCH_BIN_DIR; SYSTEM_MODE=release tests what is shipped.
 SYSTEM_MODE ?= test
-SYSTEM_JOBS ?= $(shell expr 1 + $$(nproc)) # at once: they wait more than they work
-# Their folders have short names, as the path of a socket must.
+PYTEST_ARGS ?=
+SYSTEM_JOBS ?= $(shell expr 2 '*' $$(nproc)) # at once: they wait more than they work
+# Their folders lie in memory where there are 4 GiB free, for the thousands of small files of database servers; and have short
+# names, as the path of a socket must.
+SYSTEM_ROOT ?= $(shell [ "$$(df --output=avail /dev/shm 2>/dev/null | tail -1)" -ge 4194304 ] 2>/dev/null && echo /dev/shm || echo /tmp)
 test-system: ## run the system tests by pytest against the programs of SYSTEM_MODE
 	@$(MAKE) --no-print-directory -j$(JOBS) MODE=$(SYSTEM_MODE) build build/$(SYSTEM_MODE)/tests/fake_member
-	@base=$$(mktemp -d /tmp/mtXXXXXX) || exit 1; \
-		MARCH_BIN_DIR=$(CURDIR)/build/$(SYSTEM_MODE)/bin $(PYTEST) -q -p no:cacheprovider -n $(SYSTEM_JOBS) --basetemp=$$base/t tests/system; \
-		code=$$?; [ $$code -ne 0 ] || rm -rf $$base; exit $$code
+	@base=$$(mktemp -d $(SYSTEM_ROOT)/mtXXXXXX) || exit 1; \
+		MARCH_BIN_DIR=$(CURDIR)/build/$(SYSTEM_MODE)/bin $(PYTEST) -q -p no:cacheprovider -n $(SYSTEM_JOBS) --dist=loadgroup \
+		--basetemp=$$base/t $(PYTEST_ARGS) tests/system; \
+		code=$$?; [ $$code -eq 0 ] && rm -rf $$base || echo "folders of failed tests are kept in $$base"; exit $$code
 
 # Bots play while everything around them is killed, stopped and cut off, by a schedule that a seed draws.
 SEEDS         ?= 20

@@ -30,7 +30,7 @@ import subprocess
 import sys
 import time
 
-from conftest import BIN_DIR, ROOT, SHIPPED_CONFIG, Cluster, alive, run, wait_until
+from conftest import BIN_DIR, ROOT, SEGMENT_BYTES, SHIPPED_CONFIG, Cluster, alive, run, wait_until
 
 CLIENTS = 40
 CALM_S = 6  # before the first fault and after the last: bots get their answers
@@ -45,7 +45,6 @@ STANDING_M = 1.0  # who has not moved is not reported again
 TICK_HZ = 60
 ZONES = [f"zone-{i}" for i in range(4)]
 JOURNAL_DISK_BYTES = 24 << 20
-JOURNAL_SEGMENT_BYTES = 2 << 20
 PLAYER_BASE = 1000
 
 # The numbers of what the swarm's ledger has as words. What is not here (unavailable, busy ...) says that nothing was done, or that
@@ -152,13 +151,12 @@ class Chaos:
         self.done = []
 
     def write_config(self):
-        """The shipped configuration with small journals, room for players on one address, and the seed's shards."""
+        """The shipped configuration with smaller journals, room for players on one address, and the seed's shards."""
         self.folder.mkdir(parents=True, exist_ok=True)
         text = SHIPPED_CONFIG.read_text(encoding="utf-8")
         more = "".join(f"  - name: persist-{i}\n" for i in range(1, self.shards))
         for old, new in (("  - name: persist-0\n", "  - name: persist-0\n" + more),
-                         ("journal_segment_bytes: 67108864", f"journal_segment_bytes: {JOURNAL_SEGMENT_BYTES}"),
-                         ("journal_bytes_max: 1073741824", f"journal_bytes_max: {8 * JOURNAL_SEGMENT_BYTES}")):
+                         ("journal_bytes_max: 1073741824", f"journal_bytes_max: {8 * SEGMENT_BYTES}")):
             assert old in text, old
             text = text.replace(old, new, 1)
         path = self.folder / "chaos.yaml"

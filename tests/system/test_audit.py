@@ -3,16 +3,23 @@
 import json
 
 import pytest
-from conftest import SHIPPED_CONFIG, edited
+from conftest import SHIPPED_CONFIG, edited, fake_programs, need
 
 WORLD = "GET /v1/audit/world"
 
 
-@pytest.fixture
-def two_shards(fake_lasting_cluster, tmp_path):
-    fake_lasting_cluster.config = edited(tmp_path, ("  - name: persist-0\n", "  - name: persist-0\n  - name: persist-1\n"),
-                                         source=SHIPPED_CONFIG)
-    return fake_lasting_cluster.up()
+def with_two_shards(folder):
+    return edited(folder, ("  - name: persist-0\n", "  - name: persist-0\n  - name: persist-1\n"), source=SHIPPED_CONFIG)
+
+
+@pytest.fixture(scope="module")
+def two_shards(tmp_path_factory, postgres_template):
+    """A cluster of fakes that answer to all tests of this module, each as it is told."""
+    need("zonectl")
+    folder = tmp_path_factory.mktemp("shards")
+    cluster = fake_programs(folder, config=with_two_shards(folder)).use_template().up()
+    yield cluster
+    cluster.tear_down()
 
 
 def books(shard, abroad, holds=True, **more):
@@ -65,12 +72,13 @@ def test_world_differs_where_a_shard_does(two_shards):
     assert "guild 5: gold: 1 by the events, 2 there" in two_shards.zonectl("audit", "world").stdout
 
 
-def test_without_an_answer_nothing_is_claimed(two_shards):
-    two_shards.answer("persist-0", books(0, 0))
-    code, error = audit(two_shards, "world")
+def test_without_an_answer_nothing_is_claimed(fake_lasting_cluster, tmp_path):
+    fake_lasting_cluster.config = with_two_shards(tmp_path)
+    fake_lasting_cluster.up().answer("persist-0", books(0, 0))
+    code, error = audit(fake_lasting_cluster, "world")
     assert code == 1 and "persist-1 answers with" in error
-    two_shards.down()
-    assert audit(two_shards, "world")[0] == 3
+    fake_lasting_cluster.down()
+    assert audit(fake_lasting_cluster, "world")[0] == 3
 
 
 def test_usage(fake_cluster):

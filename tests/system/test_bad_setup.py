@@ -4,11 +4,13 @@ More of `zonectl up` is in test_zonectl.py: ports in use, rectangles that overla
 """
 
 import contextlib
+import random
 import socket
 
 import pytest
 from conftest import BIN_DIR, CONFIG, edited, need, run
 
+PORTS_EACH = 20
 PROGRAMS = {"gateway": "gateway-0", "zone": "zone-0"}
 
 
@@ -34,12 +36,16 @@ def over_tcp(ports):
 
 
 def free_ports(count):
-    """Ports that nobody had a moment ago."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for sock in sockets:
-            sock.bind(("127.0.0.1", 0))
-        return [sock.getsockname()[1] for sock in sockets]
+    """Ports that nobody had a moment ago, each with as many free ones behind it as a zone listens on. They are not of those that
+    the kernel gives away by itself, as it does to other tests."""
+    ports = []
+    while len(ports) < count:
+        first = random.randrange(10000, 32000, PORTS_EACH)
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            for port in range(first, first + PORTS_EACH):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            ports += [first] if first not in ports else []
+    return ports
 
 
 def number_of(text, piece):
@@ -109,11 +115,10 @@ def test_bad_cluster_key_stops_zone_and_gateway(make_cluster, tmp_path):
 
 
 def test_bus_port_in_use_is_told_and_nothing_runs(make_cluster, tmp_path):
-    others = free_ports(5)
+    port, *others = free_ports(6)
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
+        taken.bind(("127.0.0.1", port))
         taken.listen()
-        port = taken.getsockname()[1]
         cluster = make_cluster(config=edited(tmp_path, *over_tcp([port, *others])))
         result = cluster.try_up()
     assert result.returncode == 1

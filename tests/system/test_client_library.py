@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from conftest import need, wait_until
+from conftest import WAIT_S, need, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -72,5 +72,5 @@ def test_example_plays_and_leaves(cluster):
         pytest.fail("never saw itself: " + example.stderr.read() + cluster.logs())
     assert cluster.status()["players"] == 1
     example.send_signal(signal.SIGINT)
-    assert example.wait(timeout=10) == 0
+    assert example.wait(timeout=WAIT_S) == 0
     wait_until(lambda: cluster.status()["players"] == 0, "it said goodbye")

@@ -4,9 +4,9 @@ again everything goes on."""
 import os
 
 import pytest
-from conftest import SHIPPED_CONFIG, Bots, edited, run, wait_until
+from conftest import SEGMENT_BYTES, SHIPPED_CONFIG, Bots, edited, run, wait_until
 
-FILL_S = 60  # within which the bots fill a segment of 2 MiB
+FILL_S = 60  # within which the bots fill a segment
 
 
 @pytest.fixture
@@ -14,15 +14,14 @@ def small_disk(tmp_path):
     """A folder with a disk of its own, with room for one segment and a half."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    if os.geteuid() != 0 or run("mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", disk).returncode != 0:
+    if os.geteuid() != 0 or run("mount", "-t", "tmpfs", "-o", f"size={3 * SEGMENT_BYTES // 2}", "tmpfs", disk).returncode != 0:
         pytest.skip("no disk of one's own without root")
     yield disk
     run("umount", "--lazy", disk)
 
 
 def test_full_journal_warns_then_refuses_changes_and_recovers(tmp_path, small_disk, make_lasting_cluster):
-    config = edited(tmp_path, ('# journal_dir: "" ', f'journal_dir: "{small_disk}" #'),
-                    ("journal_segment_bytes: 67108864", "journal_segment_bytes: 2097152"), source=SHIPPED_CONFIG)
+    config = edited(tmp_path, ('# journal_dir: "" ', f'journal_dir: "{small_disk}" #'), source=SHIPPED_CONFIG)
     cluster = make_lasting_cluster(config=config).up()
 
     def value(name):

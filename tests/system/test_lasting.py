@@ -11,10 +11,10 @@ import subprocess
 import urllib.error
 import urllib.request
 
-from conftest import BIN_DIR, Bots, need, run, wait_until
+from conftest import BIN_DIR, WAIT_S, Bots, need, run, wait_until
 
 PLAYER = 77  # of the example client
-FLUSH_S = 12  # within which PostgreSQL has what has happened: twice the interval, on a slow machine
+FLUSH_S = 40  # within which PostgreSQL has what has happened: often the interval, on a slow machine
 
 
 def get(cluster, path, name="persist-0"):
@@ -62,7 +62,7 @@ class Example:
     def leave(self):
         self.process.send_signal(signal.SIGINT)
         self.process.stdout.read()
-        assert self.process.wait(timeout=20) == 0
+        assert self.process.wait(timeout=WAIT_S) == 0
 
 
 def test_player_who_comes_back_is_where_and_what_he_was(make_lasting_cluster):
@@ -83,7 +83,7 @@ def test_player_who_comes_back_is_where_and_what_he_was(make_lasting_cluster):
     assert second.until(r"level (\d+), (\d+) experience") == [3, 350]
     x, y = second.where()
     second.leave()
-    assert abs(x - before[2] / 65536) < 8 and abs(y - before[3] / 65536) < 8  # it walks in a circle of a few metres
+    assert abs(x - before[2] / 65536) < 20 and abs(y - before[3] / 65536) < 20  # it walks in circles of some metres
 
 
 def test_bots_have_what_they_had_after_the_whole_cluster_was_killed(make_lasting_cluster):
@@ -165,7 +165,7 @@ def test_killed_zone_gives_its_players_back_as_they_were(make_lasting_cluster):
         for name in zones:
             os.kill(cluster.process(name)["pid"], signal.SIGKILL)
         wait_until(lambda: cluster.metrics("gateway-0").get("march_gateway_zone_losses_total") == 4, "the losses are noticed")
-        wait_until(lambda: cluster.playing() == 20, "all play again", 30)
+        wait_until(lambda: cluster.playing() == 20, "all play again")
     assert bots.report["disconnected"] == 0, bots.report
     after = flushed(cluster, "all is written")
     assert all(after[player][0] >= state[0] for player, state in before.items())
@@ -191,7 +191,7 @@ def test_persist_waits_for_a_database_that_is_away_and_says_so(make_lasting_clus
         assert get(cluster, "/ready")[0] == 503
         assert persist.poll() is None and get(cluster, "/status")[0] == 200
         persist.send_signal(signal.SIGTERM)
-        assert persist.wait(timeout=10) == 1
+        assert persist.wait(timeout=WAIT_S) == 1
     finally:
         persist.kill()
         persist.wait()
@@ -206,12 +206,12 @@ def test_persist_stays_ready_without_its_databases(make_lasting_cluster):
             for pid in family:
                 os.kill(pid, signal.SIGSTOP)
             try:
-                wait_until(lambda of=series: cluster.metrics("persist-0")[of] == 0, f"the loss of {name} is noticed", 40)
+                wait_until(lambda of=series: cluster.metrics("persist-0").get(of) == 0, f"the loss of {name} is noticed")
                 assert get(cluster, "/ready")[0] == 200
                 assert cluster.playing() == 10
             finally:
                 for pid in family:
                     with contextlib.suppress(ProcessLookupError):  # the supervisor may have ended it
                         os.kill(pid, signal.SIGCONT)
-            wait_until(lambda of=series: cluster.metrics("persist-0")[of] == 1, f"{name} is back", 40)
+            wait_until(lambda of=series: cluster.metrics("persist-0").get(of) == 1, f"{name} is back")
     assert bots.report["disconnected"] == 0 and bots.report["errors"] == 0, bots.report

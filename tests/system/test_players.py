@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 
 from conftest import SHIPPED_CONFIG, edited, need, wait_until
 
@@ -34,6 +33,11 @@ def stop(process):
     return finish(process)
 
 
+def done(cluster):
+    """How many commands persist has carried out."""
+    return cluster.metrics("persist-0").get('march_persist_command_results_total{status="ok"}', 0)
+
+
 def ledger(path):
     """The commands of a ledger, without what bots saw."""
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
@@ -57,7 +61,10 @@ def check_ledger(cluster, lines):
 
 def test_bots_own_and_deal(make_lasting_cluster, tmp_path):
     cluster = make_lasting_cluster().up()
-    report, said = finish(swarm(cluster, "-c", 30, "-d", 20, "-b", "live", "--pace", 300, "--ledger", tmp_path / "ledger"))
+    bots = swarm(cluster, "-c", 30, "-d", 600, "-b", "live", "--pace", 300, "--ledger", tmp_path / "ledger")
+    wait_until(lambda: done(cluster) > 200, "they have done much")
+    wait_until(lambda: cluster.metrics("persist-0").get("march_persist_grants_applied_total", 0) > 10, "and looted")
+    report, said = stop(bots)
     assert report and report["connected"] == 30 and report["disconnected"] == 0, said + cluster.logs()
     commands = report["commands"]
     assert commands["unknown"] == 0 and commands["answered"] > 100 and commands["statuses"]["ok"] > 50, commands
@@ -71,10 +78,8 @@ def test_second_login_ends_the_first(make_lasting_cluster):
     cluster = make_lasting_cluster().up()
     first = swarm(cluster, "-c", 3, "-d", 600, "-b", "live")
     wait_until(lambda: cluster.playing() == 3, "the first play")
-    began = time.monotonic()
     second = swarm(cluster, "-c", 3, "-d", 600, "-b", "live")
     report, said = finish(first, 60)
-    assert time.monotonic() - began < 20
     assert report["disconnected"] == 3 and said.count("the player came in elsewhere") >= 1, said + cluster.logs()
     report, said = stop(second)
     assert report["connected"] == 3 and report["disconnected"] == 0, said
@@ -98,7 +103,7 @@ def test_second_login_at_another_gateway_ends_the_first(make_lasting_cluster, tm
 
 def test_play_goes_on_while_persist_is_dead(make_lasting_cluster, tmp_path):
     cluster = make_lasting_cluster().up()
-    bots = swarm(cluster, "-c", 20, "-d", 30, "-b", "live", "--pace", 200, "--ledger", tmp_path / "ledger")
+    bots = swarm(cluster, "-c", 20, "-d", 600, "-b", "live", "--pace", 200, "--ledger", tmp_path / "ledger")
     wait_until(lambda: cluster.playing() == 20, "all play")
     for _ in range(3):
         pid = cluster.process("persist-0")["pid"]
@@ -106,7 +111,8 @@ def test_play_goes_on_while_persist_is_dead(make_lasting_cluster, tmp_path):
         wait_until(lambda old=pid: (p := cluster.process("persist-0")) and p["pid"] not in (None, 0, old), "persist is back")
         wait_until(lambda: cluster.metrics("gateway-0").get('march_gateway_persist_state{persist="persist-0"}') == 2, "known")
         assert cluster.playing() == 20
-    report, said = finish(bots)
+        wait_until(lambda: done(cluster) > 20, "it does what they ask")
+    report, said = stop(bots)
     commands = report["commands"]
     assert report["disconnected"] == 0 and report["errors"] == 0, said + cluster.logs()
     assert commands["unknown"] == 0 and commands["unavailable"] > 0, commands
@@ -115,10 +121,12 @@ def test_play_goes_on_while_persist_is_dead(make_lasting_cluster, tmp_path):
 
 def test_bots_come_back_after_their_gateway_died(make_lasting_cluster, tmp_path):
     cluster = make_lasting_cluster().up()
-    bots = swarm(cluster, "-c", 10, "-d", 25, "-b", "live", "--pace", 300, "--reconnect", "--ledger", tmp_path / "ledger")
+    bots = swarm(cluster, "-c", 10, "-d", 600, "-b", "live", "--pace", 300, "--reconnect", "--ledger", tmp_path / "ledger")
     wait_until(lambda: cluster.playing() == 10, "all play")
     os.kill(cluster.process("gateway-0")["pid"], signal.SIGKILL)
-    wait_until(lambda: cluster.playing() == 10, "all play again", 40)
-    report, said = finish(bots)
+    wait_until(lambda: cluster.playing() == 10, "all play again")
+    before = done(cluster)
+    wait_until(lambda: done(cluster) > before + 20, "and are served")
+    report, said = stop(bots)
     assert report["commands"]["reconnects"] >= 10 and report["commands"]["unknown"] == 0, said + cluster.logs()
     check_ledger(cluster, ledger(tmp_path / "ledger"))

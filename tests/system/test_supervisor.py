@@ -4,7 +4,7 @@ import os
 import signal
 import stat
 
-from conftest import alive, wait_until
+from conftest import WAIT_S, alive, wait_until
 
 
 def test_up_makes_a_private_run_directory_and_keys(fake_cluster):
@@ -65,7 +65,7 @@ def test_up_is_ended_by_a_signal_while_it_waits(fake_cluster):
     wait_until(lambda: (s := fake_cluster.status()) and sum(p["ready"] for p in s["processes"]) == 6, "all but one ready")
     pids = fake_cluster.pids()
     up.send_signal(signal.SIGINT)
-    assert up.wait(timeout=20) == 0
+    assert up.wait(timeout=WAIT_S) == 0
     assert not any(alive(pid) for pid in pids)
 
 

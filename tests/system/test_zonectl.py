@@ -9,7 +9,7 @@ import struct
 import time
 
 import pytest
-from conftest import BIN_DIR, alive, edited, need, run, wait_until
+from conftest import BIN_DIR, WAIT_S, alive, edited, need, run, wait_until
 
 
 def test_up_status_down(make_cluster):
@@ -62,7 +62,7 @@ def test_signal_ends_everything_cleanly(make_cluster, number):
     cluster.wait_ready()
     pids = cluster.pids()
     os.killpg(up.pid, number)  # as a terminal does with Ctrl-C
-    assert up.wait(timeout=30) == 0, cluster.output()
+    assert up.wait(timeout=WAIT_S) == 0, cluster.output()
     assert not any(alive(pid) for pid in pids)
     assert "cluster has ended" in cluster.output()
     assert "killed" not in cluster.output() and "while ending" not in cluster.output()

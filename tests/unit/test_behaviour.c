@@ -101,6 +101,19 @@ static struct march_input walk(struct mind *mind, struct march_entity *own) {
     return input;
 }
 
+static void test_behaviour_stand_stands(void **state) {
+    (void)state;
+    struct mind mind;
+    mind_init(&mind, 1);
+    assert_int_equal(behaviour_parse("stand"), BEHAVIOUR_STAND);
+    assert_false(behaviour_deals(BEHAVIOUR_STAND));
+    struct march_entity own = {.own = true, .health = 100};
+    for (int i = 0; i < 100; i++) {
+        struct march_input input = behaviour_decide(BEHAVIOUR_STAND, &mind, &own, i % 2);
+        assert_int_equal(input.move_x | input.move_y | input.buttons, 0);
+    }
+}
+
 static void test_behaviour_commuter_never_stands_and_sees_the_world(void **state) {
     (void)state;
     struct mind mind;
@@ -169,6 +182,7 @@ int main(void) {
         cmocka_unit_test(test_behaviour_fight_goes_for_the_nearest_that_lives),
         cmocka_unit_test(test_behaviour_without_own_entity_roams),
         cmocka_unit_test(test_behaviour_seed_decides_everything),
+        cmocka_unit_test(test_behaviour_stand_stands),
         cmocka_unit_test(test_behaviour_commuter_never_stands_and_sees_the_world),
         cmocka_unit_test(test_behaviour_commuter_crosses_the_nearest_border_and_turns),
         cmocka_unit_test(test_borders_parse_takes_lines_and_nothing_else),

@@ -8,7 +8,7 @@
 
 #include "common/check.h"
 
-static const char *const texts[] = {"roam", "crowd", "fight", "loot", "trade", "guild", "live", "commute"};
+static const char *const texts[] = {"roam", "crowd", "fight", "loot", "trade", "guild", "live", "commute", "stand"};
 _Static_assert(sizeof(texts) / sizeof(texts[0]) == BEHAVIOUR_COUNT, "a text for each behaviour");
 
 void mind_init(struct mind *mind, uint64_t seed) {
@@ -180,6 +180,7 @@ static struct march_input fight(struct mind *mind, const struct march_entity *en
 struct march_input behaviour_decide(enum behaviour behaviour, struct mind *mind, const struct march_entity *entities,
                                     size_t count) {
     CHECK((unsigned)behaviour < BEHAVIOUR_COUNT);
+    if (behaviour == BEHAVIOUR_STAND) return (struct march_input){0};
     if (count == 0 || !entities[0].own) return behaviour == BEHAVIOUR_COMMUTE ? wander(mind) : roam(mind);
     switch (behaviour) {
     case BEHAVIOUR_COMMUTE: return commute(mind, &entities[0]);

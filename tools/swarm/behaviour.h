@@ -1,5 +1,6 @@
 /* behaviour.h: what a bot does, from what it sees.
  *
+ *     stand   stands where it came in
  *     roam    wanders, with a turn about once a second
  *     crowd   walks to the middle of its zone and mills about there
  *     fight   chases the nearest creature or player in view, strikes and shoots; roams when there is none
@@ -30,6 +31,7 @@ enum behaviour {
     BEHAVIOUR_GUILD,
     BEHAVIOUR_LIVE,
     BEHAVIOUR_COMMUTE,
+    BEHAVIOUR_STAND,
     BEHAVIOUR_COUNT
 };
 

@@ -64,7 +64,7 @@ static const struct argp_option OPTIONS[] = {
     {"behaviour", 'b', "NAME", 0,
      "roam (wander), crowd (all to the zone's middle), fight (chase and attack); loot (hunt, and tidy what was got), trade "
      "(offers and auctions), guild (guilds and their banks), live (all of these three); commute (between far places of the "
-     "world, or across --borders) [roam]",
+     "world, or across --borders); stand [roam]",
      0},
     {"borders", KEY_BORDERS, "LINES", 0,
      "Lines between zones, as x=512,y=512: those who commute walk to and fro across the nearest one [far places]", 0},
@@ -102,7 +102,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case 'b':
         o->behaviour = behaviour_parse(arg);
         if (o->behaviour == BEHAVIOUR_COUNT)
-            argp_error(state, "--behaviour: expected roam, crowd, fight, loot, trade, guild, live or commute, found \"%s\"",
+            argp_error(state, "--behaviour: expected roam, crowd, fight, loot, trade, guild, live, commute or stand, found \"%s\"",
                        arg);
         return 0;
     case 'j': a->json = true; return 0;
