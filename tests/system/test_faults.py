@@ -110,7 +110,7 @@ def test_stopped_zone_goes_on_where_it_was(cluster):
         snapshots = cluster.metrics("zone-2")["march_zone_snapshots_total"]
         wait_until(lambda: cluster.metrics("zone-2")["march_zone_snapshots_total"] > snapshots + 20 * players,
                    "snapshots again")
-        assert cluster.playing() == CLIENTS
+        wait_until(lambda: cluster.playing() == CLIENTS, "all play")
         assert cluster.process("zone-2")["pid"] == pid and alive(pid)
         assert cluster.metrics("zone-2")["march_zone_ticks_missed_total"] > 100
     assert bots.report["disconnected"] == 0 and bots.report["errors"] == 0, bots.report

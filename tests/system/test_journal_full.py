@@ -36,7 +36,7 @@ def test_full_journal_warns_then_refuses_changes_and_recovers(tmp_path, small_di
         wait_until(lambda: value("journal_full") == 1, "the journal is full", FILL_S)
         wait_until(lambda: answered("journal_full") > 0, "changes are refused")
         wait_until(lambda: value("motion_coalesced_total") > 0, "motion is kept in memory")
-        assert cluster.playing() == 20
+        wait_until(lambda: cluster.playing() == 20, "all play")
         assert run("mount", "-o", "remount,size=32m", small_disk).returncode == 0
         wait_until(lambda: value("journal_full") == 0, "there is room again")
         done = answered("ok")

@@ -139,7 +139,7 @@ def test_killed_persist_loses_nothing_that_was_reported(make_lasting_cluster):
             os.kill(pid, signal.SIGKILL)
             wait_until(lambda old=pid: (p := cluster.process("persist-0")) and p["ready"] and p["pid"] != old, "it is back")
             wait_until(lambda: cluster.metrics("zone-0").get("march_zone_persists_held") == 1, "zones hold their leases")
-            assert cluster.playing() == 20
+            wait_until(lambda: cluster.playing() == 20, "all play")
             now = states(cluster)
             assert all(now[player][0] >= state[0] for player, state in known.items())
     assert bots.report["disconnected"] == 0 and bots.report["errors"] == 0, bots.report
@@ -208,7 +208,7 @@ def test_persist_stays_ready_without_its_databases(make_lasting_cluster):
             try:
                 wait_until(lambda of=series: cluster.metrics("persist-0").get(of) == 0, f"the loss of {name} is noticed")
                 assert get(cluster, "/ready")[0] == 200
-                assert cluster.playing() == 10
+                wait_until(lambda: cluster.playing() == 10, "all play")
             finally:
                 for pid in family:
                     with contextlib.suppress(ProcessLookupError):  # the supervisor may have ended it

@@ -110,7 +110,7 @@ def test_play_goes_on_while_persist_is_dead(make_lasting_cluster, tmp_path):
         os.kill(pid, signal.SIGKILL)
         wait_until(lambda old=pid: (p := cluster.process("persist-0")) and p["pid"] not in (None, 0, old), "persist is back")
         wait_until(lambda: cluster.metrics("gateway-0").get('march_gateway_persist_state{persist="persist-0"}') == 2, "known")
-        assert cluster.playing() == 20
+        wait_until(lambda: cluster.playing() == 20, "all play")
         wait_until(lambda: done(cluster) > 20, "it does what they ask")
     report, said = stop(bots)
     commands = report["commands"]

@@ -104,7 +104,7 @@ def test_what_crosses_arrives_once_whoever_is_killed(make_lasting_cluster, tmp_p
     wait_until(lambda: cluster.metrics("persist-0").get("march_persist_peers_offers_sent_total", 0) > 2 * CROSSED_MIN,
                "they trade across the shards")
     kill_in_turn(cluster, shards, seed)
-    assert cluster.playing() == BOTS
+    wait_until(lambda: cluster.playing() == BOTS, "all play")
     bots.send_signal(signal.SIGINT)
     report, said = finish(bots)
     assert report["disconnected"] == 0 and report["errors"] == 0 and report["commands"]["unknown"] == 0, said + cluster.logs()
