@@ -234,7 +234,8 @@ void book_limit(struct book *b, book_room room, void *context) {
 }
 
 /* enter gives a player a place in the zone. */
-static uint64_t enter(struct book *b, uint32_t gateway, const struct wire_attach *a, const struct game_character *character) {
+static uint64_t enter(struct book *b, uint32_t gateway, const struct wire_attach *a,
+                      const struct game_character *character) {
     if (b->room && b->room(b->room_context) == 0 && sim_slot(b->sim, gateway, a->session) == SIM_SLOT_NONE) {
         sim_refuse(b->sim, gateway, a->session, WIRE_ATTACH_FULL);
         return 0;

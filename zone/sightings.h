@@ -6,8 +6,8 @@
  * The bus is reliable within a connection, so nothing is acknowledged; a new connection begins with everything
  * (sightings_reset).
  *
- * Near is what views reach, a tenth more than their radius, and another tenth for what was told of already. Limits: WIRE_PEER_GHOSTS_MAX and
- * WIRE_PEER_ITEMS_MAX in one batch; the rest comes with the next. Nothing allocates after create.
+ * Near is what views reach, a tenth more than their radius, and another tenth for what was told of already. Limits:
+ * WIRE_PEER_GHOSTS_MAX and WIRE_PEER_ITEMS_MAX in one batch; the rest comes with the next. Nothing allocates after create.
  */
 #ifndef MARCH_ZONE_SIGHTINGS_H
 #define MARCH_ZONE_SIGHTINGS_H

@@ -102,7 +102,8 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case 'b':
         o->behaviour = behaviour_parse(arg);
         if (o->behaviour == BEHAVIOUR_COUNT)
-            argp_error(state, "--behaviour: expected roam, crowd, fight, loot, trade, guild, live, commute or stand, found \"%s\"",
+            argp_error(state,
+                       "--behaviour: expected roam, crowd, fight, loot, trade, guild, live, commute or stand, found \"%s\"",
                        arg);
         return 0;
     case 'j': a->json = true; return 0;
