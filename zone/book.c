@@ -58,8 +58,8 @@ struct draft {
 
 struct book {
     struct sim *sim;
-    book_room room; /* NULL: as the sim says */
-    void *room_context;
+    book_gate gate; /* NULL: open */
+    void *gate_context;
     uint32_t zone_index;
     uint32_t shard_count;
     uint64_t *lease_epochs; /* by shard */
@@ -228,16 +228,18 @@ static void on_loot(void *context, uint64_t player, const struct game_event *eve
 
 /* --- attaches */
 
-void book_limit(struct book *b, book_room room, void *context) {
-    b->room = room;
-    b->room_context = context;
+void book_guard(struct book *b, book_gate gate, void *context) {
+    b->gate = gate;
+    b->gate_context = context;
 }
 
 /* enter gives a player a place in the zone. */
 static uint64_t enter(struct book *b, uint32_t gateway, const struct wire_attach *a,
                       const struct game_character *character) {
-    if (b->room && b->room(b->room_context) == 0 && sim_slot(b->sim, gateway, a->session) == SIM_SLOT_NONE) {
-        sim_refuse(b->sim, gateway, a->session, WIRE_ATTACH_FULL);
+    bool is_here = sim_slot(b->sim, gateway, a->session) != SIM_SLOT_NONE;
+    enum wire_attach_result may = is_here || !b->gate ? WIRE_ATTACHED : b->gate(b->gate_context);
+    if (may != WIRE_ATTACHED) {
+        sim_refuse(b->sim, gateway, a->session, may);
         return 0;
     }
     return sim_attach(b->sim, gateway, a->session, a->player, a->attachment, character);

@@ -63,11 +63,11 @@ struct book;
 struct book *book_create(struct sim *sim, uint32_t zone_index, uint32_t shard_count);
 void book_destroy(struct book *book);
 
-/* `room` tells how many players more the zone has room for; it may be fewer than the sim has, for those who are to come. */
-typedef uint32_t (*book_room)(void *context);
+/* Whether a player that is not here may come in: WIRE_ATTACHED, or what it is refused with. */
+typedef enum wire_attach_result (*book_gate)(void *context);
 
-/* book_limit: attaches of players that are not here are refused as full while there is no room. */
-void book_limit(struct book *book, book_room room, void *context);
+/* book_guard has each attach of a player that is not here pass a gate. */
+void book_guard(struct book *book, book_gate gate, void *context);
 
 /* --- what gateways say */
 

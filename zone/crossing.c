@@ -61,6 +61,14 @@ static uint32_t room(void *context) {
     return taken < most ? most - taken : 0;
 }
 
+/* Gateways may know sooner than a zone what it has; until it knows, they ask again. */
+static enum wire_attach_result gate(void *context) {
+    const struct crossing *c = context;
+    const struct territory *t = sim_territory(c->sim);
+    if (!directory_owns(&t->directory, t->slot)) return WIRE_ATTACH_UNAVAILABLE;
+    return room(context) > 0 ? WIRE_ATTACHED : WIRE_ATTACH_FULL;
+}
+
 static bool is_mine(void *context, const struct wire_offer *offer) {
     const struct crossing *c = context;
     const struct entities *e = sim_entities(c->sim);
@@ -148,7 +156,7 @@ struct crossing *crossing_create(const struct config *config, struct sim *sim, s
                                                .forgotten = forgotten}};
     c->since = calloc(sim_players_max(sim), sizeof *c->since);
     c->handoff = handoff_create(&handoff);
-    book_limit(book, room, c);
+    book_guard(book, gate, c);
     if (c->since && c->handoff) return c;
     crossing_destroy(c);
     return NULL;
@@ -156,7 +164,7 @@ struct crossing *crossing_create(const struct config *config, struct sim *sim, s
 
 void crossing_destroy(struct crossing *c) {
     if (!c) return;
-    book_limit(c->book, NULL, NULL);
+    book_guard(c->book, NULL, NULL);
     handoff_destroy(c->handoff);
     free(c->since);
     free(c);

@@ -65,10 +65,9 @@ def test_swarm_counts_views_that_change_and_interruptions(cluster):
     os.kill(cluster.process("zone-0")["pid"], signal.SIGKILL)
     wait_until(lambda: cluster.process("zone-0")["restarts"] == 1 and cluster.status()["players"] == 20, "all play again")
     time.sleep(1)
-    moved_on = sum(cluster.metrics(f"zone-{i}").get("march_zone_handoffs_done_total", 0) for i in range(5))
     swarm.send_signal(signal.SIGINT)
     told = json.loads(swarm.communicate(timeout=30)[0])["continuity"]
-    assert players > 0 and told["crossings"] == players + moved_on  # who comes before the spare knows its part is handed on
+    assert players > 0 and told["crossings"] == players
     assert told["interruptions"] >= players and told["clients_interrupted"] >= players
     assert told["crossing_gap_ms"]["max"] > 100 and told["gap_ms"]["max"] >= told["crossing_gap_ms"]["max"]
 
