@@ -9,14 +9,14 @@
  * another (Redis started anew: empty, or with an older state) all are rebuilt from PostgreSQL: in pages, into temporary
  * keys, renamed at the end; meanwhile updates go to both. `march:board:regions:{shard}` names the regions.
  *
- * Order: score descending, then id as text, descending (as Redis has it). A rank in one region is exact in this order; over
- * all regions it is 1 + how many have a higher score, and neighbours are numbered from there.
+ * Order: score descending, then id as text, descending (as Redis has it). Ranks are places in this order, so no two are the
+ * same: 1 + how many stand before, be it in one region, in all, or over shards, where these counts add up (boards_place).
  *
  * Limits: BOARDS_REGIONS_MAX regions, BOARDS_PENDING_MAX updates in memory (past that a new one is refused and counted;
  * while Redis is away those that wait for it alone are let go first, and it is rebuilt when it is back), BOARDS_PAGE_MAX
  * entries a page, BOARDS_READS_MAX reads under way. A player who changes region keeps a line in the old one until the next
- * rebuild. Without Redis, and while the boards are rebuilt, reads end with MARCH_ERR_UNAVAILABLE; reads.h then
- * makes them of the rows of `scores`.
+ * rebuild, and counts there, too. Without Redis, and while the boards are rebuilt, reads end with MARCH_ERR_UNAVAILABLE;
+ * reads.h then makes them of the rows of `scores`.
  */
 #ifndef MARCH_PERSIST_BOARDS_H
 #define MARCH_PERSIST_BOARDS_H
@@ -56,7 +56,7 @@ struct board_page {
     const struct board_entry *entries;
     uint32_t count;
     uint64_t total;          /* players on the board, in the regions asked for */
-    struct board_entry self; /* of boards_around: the player asked for */
+    struct board_entry self; /* of boards_around and boards_place: the player asked for */
 };
 
 /* error: 0, MARCH_ERR_NOT_FOUND (the player has no score), MARCH_ERR_UNAVAILABLE, MARCH_ERR_EXPIRED; page NULL then. */
@@ -105,18 +105,26 @@ void boards_flush(struct boards *boards);
 must_check int boards_top(struct boards *boards, enum board board, uint32_t season, const char *region, uint32_t from,
                           uint32_t count, boards_done done, void *ctx);
 
-/* boards_around reads a player's rank and score and `around` entries before and after, at most BOARDS_AROUND_MAX. */
+/* boards_around reads a player's rank and score and `around` entries before and after, at most BOARDS_AROUND_MAX; the player
+ * is between them. */
 must_check int boards_around(struct boards *boards, enum board board, uint32_t season, const char *region, uint64_t player,
                              uint32_t around, boards_done done, void *ctx);
 
-/* boards_above counts who has a higher score: page->total. With it the ranks of shards add up. */
-must_check int boards_above(struct boards *boards, enum board board, uint32_t season, const char *region, int64_t score,
-                            boards_done done, void *ctx);
+/* boards_place is boards_around for a player of another shard, who is not on this board: where he stands here with his
+ * `score`. A rank over shards is 1 + the sum of what each has before him: self.rank - 1. */
+must_check int boards_place(struct boards *boards, enum board board, uint32_t season, const char *region, uint64_t player,
+                            int64_t score, uint32_t around, boards_done done, void *ctx);
 
 /* boards_merge merges the tops of several regions or shards, each in the order of a board, into `out`: at most `max`
  * entries, with new ranks from 1. Returns how many. Pure. A player who is in several lists counts once, at the best. */
 uint32_t boards_merge(const struct board_entry *const *lists, const uint32_t *counts, uint32_t list_count,
                       struct board_entry *out, uint32_t max);
+
+/* boards_nearest finds the neighbours of a player in several regions or shards: each list is in the order of a board and has
+ * the nearest `around` on either side of his place there. Writes them and him, ranks counted from self->rank, at most
+ * 2 * around + 1 (around at most BOARDS_AROUND_MAX). Returns how many. Pure. Nobody is told twice. */
+uint32_t boards_nearest(const struct board_entry *const *lists, const uint32_t *counts, uint32_t list_count,
+                        const struct board_entry *self, uint32_t around, struct board_entry *out);
 
 struct boards_stats boards_stats_get(const struct boards *boards);
 

@@ -72,7 +72,7 @@ struct boards {
     uint32_t shard, season, reads_under_way;
     bool ready; /* what Redis has is ours */
     ev_timer timer;
-    unsigned top_script, around_script, above_script;
+    unsigned top_script, place_script;
     struct redis_request request;
     struct pg_params fence, params;
     char regions[BOARDS_REGIONS_MAX][BOARDS_REGION_MAX + 1];

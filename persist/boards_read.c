@@ -18,34 +18,31 @@ static const char top_source[] = "local total, reply = 0, {0} "
                                  "reply[1] = total "
                                  "return reply";
 
-/* ARGV: player, how many around. Answer: {} or {players, rank, score, 0-based rank of the first in the list, list} for one
- * key; {players, rank, score, -1, nearest above and nearest not above of each key} for several. */
-static const char around_source[] =
-    "local score, total, above = nil, 0, 0 "
+/* ARGV: player, how many around, and the score where the player is not in the keys. Answer: {} or {players, how many stand
+ * before, score, list of each key around the player's place}. Of those with the player's score, who stand by their ids as
+ * text, the place is found by halving. */
+static const char place_source[] =
+    "local id, around, score = ARGV[1], tonumber(ARGV[2]), ARGV[3] "
+    "if not score then "
+    "  for i = 1, #KEYS do "
+    "    local s = redis.call('ZSCORE', KEYS[i], id) "
+    "    if s and (not score or tonumber(s) > tonumber(score)) then score = s end "
+    "  end "
+    "  if not score then return {} end "
+    "end "
+    "local reply = {0, 0, score} "
     "for i = 1, #KEYS do "
-    "  local s = redis.call('ZSCORE', KEYS[i], ARGV[1]) "
-    "  if s and (not score or tonumber(s) > tonumber(score)) then score = s end "
-    "  total = total + redis.call('ZCARD', KEYS[i]) "
+    "  local first = redis.call('ZCOUNT', KEYS[i], '(' .. score, '+inf') "
+    "  local last = first + redis.call('ZCOUNT', KEYS[i], score, score) "
+    "  while first < last do "
+    "    local middle = math.floor((first + last) / 2) "
+    "    if redis.call('ZREVRANGE', KEYS[i], middle, middle)[1] > id then first = middle + 1 else last = middle end "
+    "  end "
+    "  reply[1] = reply[1] + redis.call('ZCARD', KEYS[i]) "
+    "  reply[2] = reply[2] + first "
+    "  reply[i + 3] = redis.call('ZREVRANGE', KEYS[i], math.max(0, first - around), first + around, 'WITHSCORES') "
     "end "
-    "if not score then return {} end "
-    "if #KEYS == 1 then "
-    "  local rank = redis.call('ZREVRANK', KEYS[1], ARGV[1]) "
-    "  local first = math.max(0, rank - ARGV[2]) "
-    "  return {total, rank + 1, score, first, redis.call('ZREVRANGE', KEYS[1], first, rank + ARGV[2], 'WITHSCORES')} "
-    "end "
-    "local reply = {total, 0, score, -1} "
-    "for i = 1, #KEYS do "
-    "  above = above + redis.call('ZCOUNT', KEYS[i], '(' .. score, '+inf') "
-    "  reply[#reply + 1] = redis.call('ZRANGEBYSCORE', KEYS[i], '(' .. score, '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[2]) "
-    "  reply[#reply + 1] = redis.call('ZREVRANGEBYSCORE', KEYS[i], score, '-inf', 'WITHSCORES', 'LIMIT', 0, ARGV[2] + 1) "
-    "end "
-    "reply[2] = above + 1 "
     "return reply";
-
-/* ARGV: score. Answer: {how many are above}. */
-static const char above_source[] = "local above = 0 "
-                                   "for i = 1, #KEYS do above = above + redis.call('ZCOUNT', KEYS[i], ARGV[1], '+inf') end "
-                                   "return {above}";
 
 /* A read that is under way. */
 struct reading {
@@ -54,7 +51,7 @@ struct reading {
     void *ctx;
     bool merged;          /* of several regions */
     uint32_t from, count; /* of a top */
-    uint64_t player;      /* of neighbours */
+    uint64_t player;      /* of a place */
     uint32_t around;
 };
 
@@ -79,18 +76,35 @@ static bool has_player(const struct board_entry *entries, uint32_t count, uint64
     return false;
 }
 
+/* first_list returns the list whose next entry stands first, `list_count` when all have ended. */
+static uint32_t first_list(const struct board_entry *const *lists, const uint32_t *nexts, const uint32_t *counts,
+                           uint32_t list_count) {
+    uint32_t best = list_count;
+    for (uint32_t i = 0; i < list_count; i++) {
+        if (nexts[i] == counts[i]) continue;
+        if (best == list_count || is_before(&lists[i][nexts[i]], &lists[best][nexts[best]])) best = i;
+    }
+    return best;
+}
+
+/* last_list returns the list whose last entry before `ends` stands last, `list_count` when none has any. */
+static uint32_t last_list(const struct board_entry *const *lists, const uint32_t *ends, uint32_t list_count) {
+    uint32_t best = list_count;
+    for (uint32_t i = 0; i < list_count; i++) {
+        if (ends[i] == 0) continue;
+        if (best == list_count || is_before(&lists[best][ends[best] - 1], &lists[i][ends[i] - 1])) best = i;
+    }
+    return best;
+}
+
 uint32_t boards_merge(const struct board_entry *const *lists, const uint32_t *counts, uint32_t list_count,
                       struct board_entry *out, uint32_t max) {
-    uint32_t heads[BOARDS_LISTS_MAX] = {0}, count = 0;
+    uint32_t nexts[BOARDS_LISTS_MAX] = {0}, count = 0;
     CHECK(list_count <= BOARDS_LISTS_MAX);
     while (count < max) {
-        uint32_t best = list_count;
-        for (uint32_t i = 0; i < list_count; i++) {
-            if (heads[i] == counts[i]) continue;
-            if (best == list_count || is_before(&lists[i][heads[i]], &lists[best][heads[best]])) best = i;
-        }
+        uint32_t best = first_list(lists, nexts, counts, list_count);
         if (best == list_count) return count;
-        const struct board_entry *entry = &lists[best][heads[best]++];
+        const struct board_entry *entry = &lists[best][nexts[best]++];
         if (list_count > 1 && has_player(out, count, entry->player)) continue;
         out[count] = *entry;
         out[count].rank = count + 1;
@@ -99,37 +113,71 @@ uint32_t boards_merge(const struct board_entry *const *lists, const uint32_t *co
     return count;
 }
 
+uint32_t boards_nearest(const struct board_entry *const *lists, const uint32_t *counts, uint32_t list_count,
+                        const struct board_entry *self, uint32_t around, struct board_entry *out) {
+    uint32_t ends[BOARDS_LISTS_MAX], nexts[BOARDS_LISTS_MAX], best;
+    struct board_entry before[BOARDS_AROUND_MAX]; /* the nearest first */
+    uint32_t before_count = 0, count = 0;
+    CHECK(list_count <= BOARDS_LISTS_MAX && around <= BOARDS_AROUND_MAX);
+    for (uint32_t i = 0; i < list_count; i++) {
+        nexts[i] = 0;
+        while (nexts[i] < counts[i] && is_before(&lists[i][nexts[i]], self)) nexts[i]++;
+        ends[i] = nexts[i];
+    }
+    while (before_count < around && (best = last_list(lists, ends, list_count)) < list_count) {
+        const struct board_entry *entry = &lists[best][--ends[best]];
+        if (entry->player != self->player && !has_player(before, before_count, entry->player))
+            before[before_count++] = *entry;
+    }
+    while (count < before_count) {
+        uint64_t distance = before_count - count;
+        out[count] = before[distance - 1];
+        out[count++].rank = self->rank > distance ? self->rank - distance : 1; /* lists may be of different moments */
+    }
+    out[count++] = *self;
+    while (count <= before_count + around && (best = first_list(lists, nexts, counts, list_count)) < list_count) {
+        const struct board_entry *entry = &lists[best][nexts[best]++];
+        if (has_player(out, count, entry->player)) continue;
+        out[count] = *entry;
+        out[count].rank = self->rank + (count - before_count);
+        count++;
+    }
+    return count;
+}
+
 /* --- answers */
 
 /* read_list reads a list of the reply into `out`; MARCH_ERR_INVALID when it is not one, or longer than `max`. */
-static int read_list(const struct redisReply *reply, struct board_entry *out, uint32_t max, bool backwards,
-                     uint32_t *count) {
+static int read_list(const struct redisReply *reply, struct board_entry *out, uint32_t max, uint32_t *count) {
     if (reply == NULL || reply->type != REDIS_REPLY_ARRAY || reply->elements % 2 != 0 || reply->elements / 2 > max)
         return MARCH_ERR_INVALID;
     *count = (uint32_t)(reply->elements / 2);
     for (uint32_t i = 0; i < *count; i++) {
-        struct board_entry *entry = &out[backwards ? *count - 1 - i : i];
-        *entry = (struct board_entry){0};
-        if (!redis_reply_u64(reply->element[2 * i], &entry->player) ||
-            !redis_reply_i64(reply->element[2 * i + 1], &entry->score))
+        out[i] = (struct board_entry){0};
+        if (!redis_reply_u64(reply->element[2 * i], &out[i].player) ||
+            !redis_reply_i64(reply->element[2 * i + 1], &out[i].score))
             return MARCH_ERR_INVALID;
     }
     return 0;
 }
 
-/* merge_lists merges every `step`-th list from element `at` of the reply on into `out`. */
-static int merge_lists(struct boards *boards, const struct redisReply *reply, size_t at, size_t step, bool backwards,
-                       struct board_entry *out, uint32_t max, uint32_t *count) {
-    const struct board_entry *lists[BOARDS_REGIONS_MAX];
-    uint32_t counts[BOARDS_REGIONS_MAX], list_count = 0;
-    for (; at < reply->elements; at += step) {
-        if (list_count == BOARDS_REGIONS_MAX) return MARCH_ERR_INVALID;
-        struct board_entry *list = boards->lists + (size_t)list_count * BOARDS_PAGE_MAX;
-        int error = read_list(reply->element[at], list, BOARDS_PAGE_MAX, backwards, &counts[list_count]);
+/* The lists of a reply, one of each region. */
+struct lists {
+    uint32_t count;
+    uint32_t counts[BOARDS_REGIONS_MAX];
+    const struct board_entry *entries[BOARDS_REGIONS_MAX];
+};
+
+/* read_lists reads the lists from element `at` of the reply on. */
+static int read_lists(struct boards *boards, const struct redisReply *reply, size_t at, struct lists *out) {
+    out->count = 0;
+    for (; at < reply->elements; at++) {
+        if (out->count == BOARDS_REGIONS_MAX) return MARCH_ERR_INVALID;
+        struct board_entry *list = boards->lists + (size_t)out->count * BOARDS_PAGE_MAX;
+        int error = read_list(reply->element[at], list, BOARDS_PAGE_MAX, &out->counts[out->count]);
         if (error) return error;
-        lists[list_count++] = list;
+        out->entries[out->count++] = list;
     }
-    *count = boards_merge(lists, counts, list_count, out, max);
     return 0;
 }
 
@@ -137,60 +185,32 @@ static int read_top(const struct reading *reading, const struct redisReply *repl
     struct boards *boards = reading->boards;
     if (!redis_reply_u64(redis_reply_item(reply, 0), &page->total)) return MARCH_ERR_INVALID;
     uint32_t skip = reading->merged ? reading->from - 1 : 0;
-    int error = merge_lists(boards, reply, 1, 1, false, boards->page, skip + reading->count, &page->count);
+    struct lists lists;
+    int error = read_lists(boards, reply, 1, &lists);
     if (error) return error;
+    page->count = boards_merge(lists.entries, lists.counts, lists.count, boards->page, skip + reading->count);
     for (uint32_t i = 0; i < page->count; i++) boards->page[i].rank += reading->merged ? 0 : reading->from - 1;
     page->count = page->count > skip ? page->count - skip : 0;
     page->entries = boards->page + skip;
     return 0;
 }
 
-/* read_nearest reads neighbours out of several regions: the last `around` of those above, the player, the first `around` of
- * the others. */
-static int read_nearest(const struct reading *reading, const struct redisReply *reply, struct board_page *page) {
+static int read_place(const struct reading *reading, const struct redisReply *reply, struct board_page *page) {
     struct boards *boards = reading->boards;
-    struct board_entry above[BOARDS_PAGE_MAX], below[BOARDS_AROUND_MAX + 2];
-    uint32_t above_count, below_count;
-    int error = merge_lists(boards, reply, 4, 2, true, above, BOARDS_PAGE_MAX, &above_count);
-    if (!error) error = merge_lists(boards, reply, 5, 2, false, below, reading->around + 1, &below_count);
-    if (error) return error;
-    uint32_t first = above_count > reading->around ? above_count - reading->around : 0, count = 0;
-    for (uint32_t i = first; i < above_count; i++) {
-        if (above[i].player == reading->player) continue;
-        above[i].rank = page->self.rank > above_count - i ? page->self.rank - (above_count - i) : 1;
-        boards->page[count++] = above[i];
-    }
-    boards->page[count++] = page->self;
-    for (uint32_t i = 0, rank = 1; i < below_count && rank <= reading->around; i++) {
-        if (below[i].player == reading->player) continue;
-        below[i].rank = page->self.rank + rank++;
-        boards->page[count++] = below[i];
-    }
-    page->entries = boards->page;
-    page->count = count;
-    return 0;
-}
-
-static int read_around(const struct reading *reading, const struct redisReply *reply, struct board_page *page) {
-    struct boards *boards = reading->boards;
-    int64_t first;
+    struct lists lists;
+    uint64_t before;
     if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 0) return MARCH_ERR_NOT_FOUND;
-    page->self.player = reading->player;
     if (!redis_reply_u64(redis_reply_item(reply, 0), &page->total) ||
-        !redis_reply_u64(redis_reply_item(reply, 1), &page->self.rank) ||
-        !redis_reply_i64(redis_reply_item(reply, 2), &page->self.score) ||
-        !redis_reply_i64(redis_reply_item(reply, 3), &first))
+        !redis_reply_u64(redis_reply_item(reply, 1), &before) ||
+        !redis_reply_i64(redis_reply_item(reply, 2), &page->self.score))
         return MARCH_ERR_INVALID;
-    if (reading->merged) return read_nearest(reading, reply, page);
-    int error = read_list(redis_reply_item(reply, 4), boards->page, BOARDS_PAGE_MAX, false, &page->count);
-    for (uint32_t i = 0; !error && i < page->count; i++) boards->page[i].rank = (uint64_t)first + i + 1;
+    int error = read_lists(boards, reply, 3, &lists);
+    if (error) return error;
+    page->self.player = reading->player;
+    page->self.rank = before + 1;
+    page->count = boards_nearest(lists.entries, lists.counts, lists.count, &page->self, reading->around, boards->page);
     page->entries = boards->page;
-    return error;
-}
-
-static int read_above(const struct reading *reading, const struct redisReply *reply, struct board_page *page) {
-    (void)reading;
-    return redis_reply_u64(redis_reply_item(reply, 0), &page->total) ? 0 : MARCH_ERR_INVALID;
+    return 0;
 }
 
 /* finish tells the reader what came of it. */
@@ -210,12 +230,8 @@ static void on_top(void *ctx, int error, const struct redisReply *reply) {
     finish(ctx, error, reply, read_top);
 }
 
-static void on_around(void *ctx, int error, const struct redisReply *reply) {
-    finish(ctx, error, reply, read_around);
-}
-
-static void on_above(void *ctx, int error, const struct redisReply *reply) {
-    finish(ctx, error, reply, read_above);
+static void on_place(void *ctx, int error, const struct redisReply *reply) {
+    finish(ctx, error, reply, read_place);
 }
 
 /* --- questions */
@@ -270,30 +286,32 @@ int boards_top(struct boards *boards, enum board board, uint32_t season, const c
     return ask(boards, boards->top_script, key_count, &reading, on_top);
 }
 
-int boards_around(struct boards *boards, enum board board, uint32_t season, const char *region, uint64_t player,
-                  uint32_t around, boards_done done, void *ctx) {
+/* ask_place asks where a player stands with a score, or with the one that he has: -1. */
+static int ask_place(struct boards *boards, enum board board, uint32_t season, const char *region, uint64_t player,
+                     int64_t score, uint32_t around, boards_done done, void *ctx) {
     int error = admit(boards, board);
     if (error) return error;
     if (around > BOARDS_AROUND_MAX) return MARCH_ERR_INVALID;
     uint32_t key_count = add_keys(boards, board, season, region);
     redis_request_u64(&boards->request, player);
     redis_request_u64(&boards->request, around);
+    if (score >= 0) redis_request_u64(&boards->request, (uint64_t)score);
     struct reading reading = {.boards = boards, .done = done, .ctx = ctx, .player = player, .around = around};
-    return ask(boards, boards->around_script, key_count, &reading, on_around);
+    return ask(boards, boards->place_script, key_count, &reading, on_place);
 }
 
-int boards_above(struct boards *boards, enum board board, uint32_t season, const char *region, int64_t score,
-                 boards_done done, void *ctx) {
-    int error = admit(boards, board);
-    if (error) return error;
-    uint32_t key_count = add_keys(boards, board, season, region);
-    redis_request_key(&boards->request, "(%" PRId64, score);
-    struct reading reading = {.boards = boards, .done = done, .ctx = ctx};
-    return ask(boards, boards->above_script, key_count, &reading, on_above);
+int boards_around(struct boards *boards, enum board board, uint32_t season, const char *region, uint64_t player,
+                  uint32_t around, boards_done done, void *ctx) {
+    return ask_place(boards, board, season, region, player, -1, around, done, ctx);
+}
+
+int boards_place(struct boards *boards, enum board board, uint32_t season, const char *region, uint64_t player,
+                 int64_t score, uint32_t around, boards_done done, void *ctx) {
+    if (score < 0 || score > BOARDS_SCORE_MAX) return MARCH_ERR_INVALID;
+    return ask_place(boards, board, season, region, player, score, around, done, ctx);
 }
 
 void boards_read_init(struct boards *boards) {
     boards->top_script = redis_script(boards->redis, top_source);
-    boards->around_script = redis_script(boards->redis, around_source);
-    boards->above_script = redis_script(boards->redis, above_source);
+    boards->place_script = redis_script(boards->redis, place_source);
 }

@@ -200,7 +200,7 @@ static void read_board(struct asked *asked, const struct wire_command *in) {
     const char *region = asked->region[0] ? asked->region : NULL;
     uint32_t count = in->count > 0 ? in->count : WIRE_BOARD_ROWS_MAX;
     if (in->player) {
-        reads_board_around(reads, board, 0, region, in->player, at_most(count, BOARD_AROUND_MAX), board_read, asked);
+        reads_board_around(reads, board, 0, region, in->player, at_most(count, BOARD_AROUND_MAX), false, board_read, asked);
     } else {
         uint32_t from = in->object > 0 ? at_most(in->object, UINT32_MAX) : 1;
         reads_board(reads, board, 0, region, from, at_most(count, WIRE_BOARD_ROWS_MAX), false, board_read, asked);

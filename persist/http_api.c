@@ -402,12 +402,19 @@ static void begin_board(struct call *call) {
 static void begin_board_player(struct call *call) {
     enum board board;
     uint32_t season;
-    uint64_t player, around;
-    if (!board_parameters(call, &board, &season) || !number_argument(call, "around", 0, BOARDS_AROUND_MAX, 5, &around))
+    uint64_t player, around, score;
+    struct reads *reads = call->api->config.reads;
+    bool placed = http_target_argument(&call->request->target, "score") != NULL;
+    if (!board_parameters(call, &board, &season) || !number_argument(call, "around", 0, BOARDS_AROUND_MAX, 5, &around) ||
+        !number_argument(call, "score", 0, BOARDS_SCORE_MAX, 0, &score))
         return;
-    if (player_parameter(call, 1, &player))
-        reads_board_around(call->api->config.reads, board, season, region_of(call), player, (uint32_t)around, on_board,
-                           call);
+    if (placed && !is_local(call)) {
+        answer_bad(call, "score", "local, too");
+    } else if (placed && id_parameter(call, 1, &player)) {
+        reads_board_place(reads, board, season, region_of(call), player, (int64_t)score, (uint32_t)around, on_board, call);
+    } else if (!placed && player_parameter(call, 1, &player)) {
+        reads_board_around(reads, board, season, region_of(call), player, (uint32_t)around, is_local(call), on_board, call);
+    }
 }
 
 /* --- auctions, statistics */
@@ -523,7 +530,7 @@ static const struct route ROUTES[] = {
     {"/v1/guilds/{}", HTTP_GET, 0, FLAG_READS, "", begin_guild},
     {"/v1/guilds/{}/members", HTTP_GET, 0, FLAG_READS, " page count ", begin_members},
     {"/v1/boards/{}", HTTP_GET, 0, FLAG_BOARDS, " region season from count local ", begin_board},
-    {"/v1/boards/{}/players/{}", HTTP_GET, 0, FLAG_BOARDS, " region season around ", begin_board_player},
+    {"/v1/boards/{}/players/{}", HTTP_GET, 0, FLAG_BOARDS, " region season around local score ", begin_board_player},
     {"/v1/auctions", HTTP_GET, 0, FLAG_READS, " kind page count ", begin_auctions},
     {"/v1/stats/daily", HTTP_GET, 0, FLAG_READS, " days ", begin_daily},
     {"/v1/audit/players/{}", HTTP_GET, AUDIT_HTTP_MS, FLAG_COUNT, "", begin_audit_player},

@@ -178,7 +178,7 @@ struct reads_board {
     enum board board;
     uint32_t season;
     uint64_t total;          /* players on the board */
-    struct board_entry self; /* of reads_board_around; player 0: none */
+    struct board_entry self; /* of reads_board_around and reads_board_place; player 0: none */
     bool from_rows;          /* of a database, Redis being away: told as stale */
     uint32_t count;
     struct board_entry entries[READS_BOARD_MAX];
@@ -192,10 +192,16 @@ typedef void (*reads_board_done)(void *ctx, int error, const struct reads_board 
 void reads_board(struct reads *reads, enum board board, uint32_t season, const char *region, uint32_t from, uint32_t count,
                  bool local, reads_board_done done, void *ctx);
 
-/* reads_board_around: a player of this shard, with up to `around` (BOARDS_AROUND_MAX) entries before and after, among the
- * players of this shard. MARCH_ERR_NOT_FOUND without a score. */
+/* reads_board_around: a player, with up to `around` (BOARDS_AROUND_MAX) entries before and after. His shard reads his score
+ * and asks the others where he stands with it there, unless `local`: then it is his place among this shard's players. As of
+ * all shards: an answer that lacks one is an error. MARCH_ERR_NOT_FOUND without a score. */
 void reads_board_around(struct reads *reads, enum board board, uint32_t season, const char *region, uint64_t player,
-                        uint32_t around, reads_board_done done, void *ctx);
+                        uint32_t around, bool local, reads_board_done done, void *ctx);
+
+/* reads_board_place: where a player of another shard stands with his score among the players of this one; `self` has his
+ * place and is between the entries, but does not count in `total`. What shards ask each other. */
+void reads_board_place(struct reads *reads, enum board board, uint32_t season, const char *region, uint64_t player,
+                       int64_t score, uint32_t around, reads_board_done done, void *ctx);
 
 /* Something has changed; each drops what is cached of it. */
 void reads_player_changed(struct reads *reads, uint64_t player);

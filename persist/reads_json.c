@@ -200,20 +200,24 @@ int reads_json_read_profiles(const char *body, size_t len, struct reads_profile_
     return result;
 }
 
+static bool read_entry(const json_t *json, struct board_entry *entry) {
+    uint64_t score = 0;
+    bool good =
+        read_u64(json, "player", &entry->player) && read_u64(json, "score", &score) && read_u64(json, "rank", &entry->rank);
+    entry->score = (int64_t)score;
+    return good;
+}
+
 int reads_json_read_board(const char *body, size_t len, struct reads_board *board) {
     json_t *json = json_loadb(body, len, JSON_REJECT_DUPLICATES, NULL);
-    const json_t *entries = json_object_get(json, "entries"), *one;
+    const json_t *entries = json_object_get(json, "entries"), *self = json_object_get(json, "self"), *one;
     size_t index, count = json_array_size(entries);
-    bool good = json_is_array(entries) && count <= READS_BOARD_MAX && read_u64(json, "total", &board->total);
+    bool good = json_is_array(entries) && count <= READS_BOARD_MAX && read_u64(json, "total", &board->total) &&
+                (!self || read_entry(self, &board->self));
     board->count = good ? (uint32_t)count : 0;
     board->from_rows = json_is_true(json_object_get(json, "stale"));
     json_array_foreach(entries, index, one) {
-        uint64_t score = 0;
-        if (!good) break;
-        struct board_entry *entry = &board->entries[index];
-        good =
-            read_u64(one, "player", &entry->player) && read_u64(one, "score", &score) && read_u64(one, "rank", &entry->rank);
-        entry->score = (int64_t)score;
+        good = good && read_entry(one, &board->entries[index]);
     }
     json_decref(json);
     return good ? 0 : MARCH_ERR_INVALID;

@@ -27,7 +27,7 @@ const char *reads_json_message(int error);
 /* reads_json_read_profiles reads what another shard answered into the results whose players it names; those that it does not
  * name, or names with an error, are left as they are, or get its error. MARCH_ERR_INVALID for what is no such answer. */
 must_check int reads_json_read_profiles(const char *body, size_t len, struct reads_profile_result *results, uint32_t count);
-/* reads_json_read_board reads a board's total and entries. */
+/* reads_json_read_board reads a board's total, entries and, where there is one, self. */
 must_check int reads_json_read_board(const char *body, size_t len, struct reads_board *board);
 
 #endif

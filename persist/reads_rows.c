@@ -51,21 +51,27 @@ const struct pg_statement READS_BOARD_TOP = {
              "where " BOARD_OF_REGION BOARD_ORDER("s") "limit $4 + $5::integer - 1) s" BOARD_ORDER(
                  "s") "offset $4 - 1 limit $5) t "
                       "order by 3"};
+/* Those around a player's place, of all regions: `own` has him and his score. */
+#define BOARD_ABOVE                                                                                                         \
+    "above as (select s.* from own o cross join regions r cross join lateral (select s.player, s.score from scores s "      \
+    "where " BOARD_OF_REGION " and " BOARD_BESIDE(">") BOARD_REVERSED "limit $5::integer) s" BOARD_REVERSED "limit $5)"
+#define BOARD_BELOW                                                                                                         \
+    "below as (select s.* from own o cross join regions r cross join lateral (select s.player, s.score from scores s "      \
+    "where " BOARD_OF_REGION " and " BOARD_BESIDE("<") BOARD_ORDER("s") "limit $5) s" BOARD_ORDER("s") "limit $5)"
+#define BOARD_HIGHER                                                                                                        \
+    "higher as (select count(*) as n from own o cross join regions r join scores s on " BOARD_OF_REGION                     \
+    " and " BOARD_BESIDE(">") ")"
+#define BOARD_NEAR(own)                                                                                                     \
+    BOARD_REGIONS ", own as (" own "), " BOARD_ABOVE ", " BOARD_BELOW ", " BOARD_HIGHER ", near as "                        \
+                  "(select * from above union all select * from own union all select * from below) "                        \
+                  "select t.player, t.score, (select n from higher) - (select count(*) from above) "                        \
+                  "+ row_number() over (" BOARD_ORDER("t") "), " BOARD_TOTAL " from near t order by 3"
+
 const struct pg_statement READS_BOARD_AROUND = {
-    "reads_board_around", BOARD_REGIONS
-    ", own as (select player, score from scores where board = $1 and season = $2 and player = $4::bigint "
-    "and ($3 = '' or region = $3)), "
-    "above as (select s.* from own o cross join regions r cross join lateral (select s.player, s.score from scores s "
-    "where " BOARD_OF_REGION " and " BOARD_BESIDE(">") BOARD_REVERSED
-    "limit $5::integer) s" BOARD_REVERSED "limit $5), "
-    "below as (select s.* from own o cross join regions r cross join lateral (select s.player, s.score from scores s "
-    "where " BOARD_OF_REGION " and " BOARD_BESIDE("<") BOARD_ORDER("s") "limit $5) s" BOARD_ORDER(
-        "s") "limit $5), "
-             "higher as (select count(*) as n from own o cross join regions r join scores s on " BOARD_OF_REGION
-             " and " BOARD_BESIDE(
-                 ">") "), near as (select * from above union all select * from own union all select * from below) "
-                      "select t.player, t.score, (select n from higher) - (select count(*) from above) "
-                      "+ row_number() over (" BOARD_ORDER("t") "), " BOARD_TOTAL " from near t order by 3"};
+    "reads_board_around", BOARD_NEAR("select player, score from scores where board = $1 and season = $2 "
+                                     "and player = $4::bigint and ($3 = '' or region = $3)")};
+const struct pg_statement READS_BOARD_PLACE = {"reads_board_place",
+                                               BOARD_NEAR("select $4::bigint as player, $6::bigint as score")};
 
 #define AUCTION_COLUMNS                                                                                                     \
     "select id, seller, bidder, min_bid, buyout, bid, ends_at, item_kind, item_count from auctions where id > $1::bigint "

@@ -21,8 +21,9 @@ extern const struct pg_statement READS_AUCTIONS_KIND; /* after bigint, count int
 extern const struct pg_statement READS_DAILY;         /* days integer */
 extern const struct pg_statement READS_BOARD_TOP; /* board text, season integer, region text, from integer, count integer */
 extern const struct pg_statement
-    READS_BOARD_AROUND;                        /* board text, season integer, region text, player bigint, around integer */
-extern const struct pg_statement READS_COUNTS; /* estimates: players, guilds */
+    READS_BOARD_AROUND; /* board text, season integer, region text, player bigint, around integer */
+extern const struct pg_statement READS_BOARD_PLACE;  /* the same, and a score bigint: of a player who has no row here */
+extern const struct pg_statement READS_COUNTS;       /* estimates: players, guilds */
 extern const struct pg_statement READS_PLAYER_NAMES; /* after text, count integer */
 extern const struct pg_statement READS_GUILD_NAMES;
 

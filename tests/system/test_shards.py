@@ -5,6 +5,8 @@ import os
 import random
 import signal
 import time
+import urllib.error
+import urllib.request
 
 import pytest
 from conftest import BIN_DIR, SHIPPED_CONFIG, Bots, edited, need, run, wait_until
@@ -130,6 +132,56 @@ def test_shards_end_in_order_while_they_ask_each_other(make_lasting_cluster, tmp
             os.kill(pid, signal.SIGTERM)
             wait_until(lambda old=pid, who=name: (p := cluster.process(who)) and p["ready"] and p["pid"] != old, "it is back")
             assert f"{name} (pid {pid}) exited with code 0" in cluster.events()
+
+
+def ask(cluster, name, path):
+    """What a persist answers over HTTP: status, body."""
+    address = (cluster.run_dir / f"{name}.http").read_text(encoding="ascii").strip()
+    try:
+        with urllib.request.urlopen(f"http://{address}{path}", timeout=10) as reply:
+            return reply.status, json.load(reply)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def fill_board(cluster, scores):
+    """Puts scores into the databases of both shards, in two regions, and has the boards made of them anew."""
+    season = ask(cluster, "persist-0", "/v1/boards/gold")[1]["season"]
+    for shard, name in enumerate(names(2)):
+        rows = ",".join(f"('gold', {season}, {player}, '{'main' if player % 3 else 'north'}', {score})"
+                        for player, score in scores.items() if shard_of_player(player, 2) == shard)
+        cluster.sql(f"insert into scores (board, season, player, region, score) values {rows}", name)
+        cluster.redis("flushdb", name=name)
+
+    def is_there():
+        status, board = ask(cluster, "persist-0", "/v1/boards/gold")
+        return status == 200 and board["total"] == len(scores) and not board.get("stale")
+    wait_until(is_there, "the boards are rebuilt")
+
+
+def test_ranks_are_of_all_shards(make_lasting_cluster, tmp_path):
+    cluster = make_lasting_cluster(config=config_of(tmp_path, 2)).up()
+    draw = random.Random(5)
+    scores = {player: draw.randrange(1, 40) for player in draw.sample(range(1, 1_000_000), 150)}
+    fill_board(cluster, scores)
+    board = sorted(scores, key=lambda player: (scores[player], str(player)), reverse=True)
+    for i, player in enumerate(board):
+        home = names(2)[shard_of_player(player, 2)]
+        status, answer = ask(cluster, home, f"/v1/boards/gold/players/{player}?around=3")
+        assert status == 200 and answer["total"] == len(board), answer
+        assert answer["self"] == {"rank": i + 1, "player": player, "score": scores[player]}
+        near = range(max(0, i - 3), min(len(board), i + 4))
+        assert answer["entries"] == [{"rank": k + 1, "player": board[k], "score": scores[board[k]]} for k in near]
+
+    player = next(player for player in board if shard_of_player(player, 2) == 0)
+    pid = cluster.process("persist-1")["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        for path in ("/v1/boards/gold?count=7", f"/v1/boards/gold/players/{player}?around=4"):
+            status, answer = ask(cluster, "persist-0", path)
+            assert status == 504 and answer["error"]["code"] == "timeout", (path, answer)
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 @pytest.mark.parametrize("shard", ["0/2", "1/3"])

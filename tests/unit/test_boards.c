@@ -79,6 +79,14 @@ static int read_top(struct bed *bed, const char *region, uint32_t from, uint32_t
     return bed->error;
 }
 
+static int read_place(struct bed *bed, const char *region, uint64_t player, int64_t score, uint32_t around) {
+    unsigned before = bed->answers;
+    int error = boards_place(bed->boards, BOARD_GOLD, 0, region, player, score, around, on_page, bed);
+    if (error) return error;
+    assert_true(store_fixture_await(&bed->stores, &bed->answers, before + 1));
+    return bed->error;
+}
+
 static int read_around(struct bed *bed, const char *region, uint64_t player, uint32_t around) {
     unsigned before = bed->answers;
     int error = boards_around(bed->boards, BOARD_GOLD, 0, region, player, around, on_page, bed);
@@ -186,40 +194,102 @@ static void test_boards_tops_are_those_of_a_naive_twin(void **state) {
 static void test_boards_ranks_and_neighbours(void **state) {
     (void)state;
     struct bed bed;
-    struct board_entry expected[PLAYERS], all[PLAYERS];
+    struct board_entry expected[PLAYERS];
     unsigned seed = 7;
     bed_open(&bed, false);
     raise_random(&bed, 2000, &seed);
     settle(&bed);
-    uint32_t count = naive(&bed, "main", expected), all_count = naive(&bed, NULL, all);
-    for (uint32_t i = 0; i < count; i += 7) {
-        assert_int_equal(read_around(&bed, "main", expected[i].player, 3), 0);
-        uint32_t first = i < 3 ? 0 : i - 3, last = i + 3 < count ? i + 3 : count - 1;
-        check_entries(&bed, expected + first, last - first + 1);
-        assert_int_equal(bed.self.rank, i + 1);
-        assert_int_equal(bed.self.score, expected[i].score);
-    }
-    for (uint32_t i = 0; i < all_count; i += 7) {
-        uint64_t above = 0;
-        for (uint32_t k = 0; k < all_count; k++) above += all[k].score > all[i].score;
-        assert_int_equal(read_around(&bed, NULL, all[i].player, 3), 0);
-        assert_int_equal(bed.self.rank, above + 1);
-        assert_int_equal(bed.total, all_count);
-        for (uint32_t k = 0; k + 1 < bed.count; k++) assert_true(bed.entries[k].score >= bed.entries[k + 1].score);
-        for (uint32_t k = 0; k < bed.count; k++) { /* nobody stands between neighbours */
-            uint32_t at = 0;
-            while (all[at].player != bed.entries[k].player) at++;
-            assert_int_equal(all[at].score, bed.entries[k].score);
+    for (unsigned of = 0; of < 2; of++) {
+        const char *region = of == 0 ? "main" : NULL;
+        uint32_t count = naive(&bed, region, expected);
+        for (uint32_t i = 0; i < count; i += 7) {
+            assert_int_equal(read_around(&bed, region, expected[i].player, 3), 0);
+            uint32_t first = i < 3 ? 0 : i - 3, last = i + 3 < count ? i + 3 : count - 1;
+            check_entries(&bed, expected + first, last - first + 1);
+            assert_int_equal(bed.self.rank, i + 1);
+            assert_int_equal(bed.self.score, expected[i].score);
+            assert_int_equal(bed.total, count);
         }
-        if (above >= 3 && i + 4 < all_count) assert_int_equal(bed.count, 7);
     }
     assert_int_equal(read_around(&bed, NULL, 100000, 3), MARCH_ERR_NOT_FOUND);
     assert_int_equal(read_around(&bed, "east", 3, 3), MARCH_ERR_NOT_FOUND); /* of another region */
-    unsigned before = bed.answers;
-    assert_int_equal(boards_above(bed.boards, BOARD_GOLD, 0, NULL, all[10].score, on_page, &bed), 0);
-    assert_true(store_fixture_await(&bed.stores, &bed.answers, before + 1));
-    assert_true(bed.total <= 10);
     bed_close(&bed);
+}
+
+/* Players of elsewhere, many with the scores that are there, stand where they would if they were on the board. */
+static void test_boards_place_is_that_of_a_player_who_was_there(void **state) {
+    (void)state;
+    struct bed bed;
+    struct board_entry all[PLAYERS], with[PLAYERS + 1];
+    unsigned seed = 9;
+    bed_open(&bed, false);
+    settle(&bed);
+    assert_int_equal(read_place(&bed, NULL, 5, 3, 2), 0); /* nobody is there */
+    assert_int_equal(bed.self.rank, 1);
+    assert_int_equal(bed.total, 0);
+    assert_int_equal(bed.count, 1);
+    raise_random(&bed, 2000, &seed);
+    settle(&bed);
+    for (unsigned round = 0; round < 100; round++) {
+        const char *region = round % 4 < 3 ? regions[round % 4] : NULL;
+        uint32_t count = naive(&bed, region, all), at = 0, around = round % 5;
+        const struct board_entry own = {.player = PLAYERS + 1 + (uint64_t)rand_r(&seed) % 5000,
+                                        .score =
+                                            round % 3 ? all[(uint32_t)rand_r(&seed) % count].score : rand_r(&seed) % 510};
+        memcpy(with, all, count * sizeof *all);
+        with[count] = own;
+        qsort(with, count + 1, sizeof *with, compare);
+        for (uint32_t i = 0; i <= count; i++) with[i].rank = i + 1;
+        while (with[at].player != own.player) at++;
+        assert_int_equal(read_place(&bed, region, own.player, own.score, around), 0);
+        assert_int_equal(bed.self.rank, at + 1);
+        assert_int_equal(bed.total, count);
+        uint32_t first = at < around ? 0 : at - around, last = at + around < count ? at + around : count;
+        check_entries(&bed, with + first, last - first + 1);
+    }
+    assert_int_equal(read_place(&bed, NULL, 5000, -1, 2), MARCH_ERR_INVALID);
+    assert_int_equal(read_place(&bed, NULL, 5000, BOARDS_SCORE_MAX + 1, 2), MARCH_ERR_INVALID);
+    assert_int_equal(read_place(&bed, NULL, 5000, 1, BOARDS_AROUND_MAX + 1), MARCH_ERR_INVALID);
+    bed_close(&bed);
+}
+
+/* Players are dealt to lists at random, which have those who are near, as shards give them. */
+static void test_boards_nearest_of_lists(void **state) {
+    (void)state;
+    enum { LISTS = 5 };
+    struct board_entry all[PLAYERS], parts[LISTS][PLAYERS], out[2 * BOARDS_AROUND_MAX + 1];
+    unsigned seed = 21;
+    for (unsigned round = 0; round < 200; round++) {
+        uint32_t total = 1 + (uint32_t)rand_r(&seed) % PLAYERS, at = (uint32_t)rand_r(&seed) % total, around = round % 8;
+        for (uint32_t i = 0; i < total; i++) all[i] = (struct board_entry){i + 1, rand_r(&seed) % 20, 0};
+        qsort(all, total, sizeof *all, compare);
+        for (uint32_t i = 0; i < total; i++) all[i].rank = i + 1;
+        const struct board_entry *lists[LISTS];
+        uint32_t counts[LISTS] = {0}, before[LISTS] = {0};
+        for (uint32_t i = 0; i < total; i++) {
+            uint32_t list = (uint32_t)rand_r(&seed) % LISTS;
+            if (i < at) before[list]++;
+            parts[list][counts[list]++] = all[i];
+        }
+        for (uint32_t i = 0; i < LISTS; i++) {
+            uint32_t skip = before[i] > around ? before[i] - around : 0, end = before[i] + around + 1;
+            counts[i] = (counts[i] < end ? counts[i] : end) - skip;
+            lists[i] = parts[i] + skip;
+        }
+        uint32_t first = at < around ? 0 : at - around, last = at + around < total ? at + around : total - 1;
+        assert_int_equal(boards_nearest(lists, counts, LISTS, &all[at], around, out), last - first + 1);
+        for (uint32_t i = 0; i <= last - first; i++) {
+            assert_int_equal(out[i].player, all[first + i].player);
+            assert_int_equal(out[i].rank, all[first + i].rank);
+        }
+    }
+    const struct board_entry a[] = {{1, 50, 0}, {7, 30, 0}, {2, 20, 0}}, b[] = {{1, 40, 0}, {2, 10, 0}, {7, 5, 0}};
+    const struct board_entry *lists[] = {a, b};
+    const struct board_entry self = {7, 30, 3};
+    assert_int_equal(boards_nearest(lists, (const uint32_t[]){3, 3}, 2, &self, 4, out), 3); /* nobody twice */
+    static const uint64_t expected[] = {1, 7, 2}, ranks[] = {2, 3, 4};
+    for (uint32_t i = 0; i < 3; i++) assert_int_equal(out[i].player, expected[i]);
+    for (uint32_t i = 0; i < 3; i++) assert_int_equal(out[i].rank, ranks[i]);
 }
 
 static void test_boards_merge_of_lists(void **state) {
@@ -386,7 +456,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_boards_tops_are_those_of_a_naive_twin),
         cmocka_unit_test(test_boards_ranks_and_neighbours),
+        cmocka_unit_test(test_boards_place_is_that_of_a_player_who_was_there),
         cmocka_unit_test(test_boards_merge_of_lists),
+        cmocka_unit_test(test_boards_nearest_of_lists),
         cmocka_unit_test(test_boards_scores_only_rise_and_are_judged),
         cmocka_unit_test(test_boards_are_rebuilt_when_redis_was_lost),
         cmocka_unit_test(test_boards_same_redis_is_not_rebuilt),

@@ -494,10 +494,152 @@ static void test_api_board_around_a_player(void **state) {
     assert_int_equal(number(self, "player"), player);
     assert_int_equal(number(self, "score"), 10 * player);
     assert_int_equal(count_of(c->json, "entries"), 3);
-    assert_int_equal(get(c, 0, "/v1/boards/experience/players/%d", player), 404);
+    assert_int_equal(get(c, 0, "/v1/boards/gold/players/%d?season=9", player), 404);
     uint64_t reads = boards_stats_get(c->shards[0].boards).reads;
     for (int i = 0; i < 5; i++) assert_int_equal(get(c, 0, "/v1/boards/gold/players/%d?around=1", player), 200);
     assert_int_equal(boards_stats_get(c->shards[0].boards).reads, reads); /* within a second */
+}
+
+/* --- ranks over both shards, against a sort of all scores, of which five each are the same */
+
+struct line {
+    uint64_t player;
+    json_int_t score;
+};
+
+static int compare_lines(const void *x, const void *y) {
+    const struct line *a = x, *b = y;
+    char s[24], t[24];
+    if (a->score != b->score) return a->score > b->score ? -1 : 1;
+    snprintf(s, sizeof s, "%d", (int)a->player);
+    snprintf(t, sizeof t, "%d", (int)b->player);
+    return -strcmp(s, t);
+}
+
+static uint32_t raise_equal_scores(struct cluster *c, const char *region, struct line lines[PLAYERS]) {
+    uint32_t count = 0;
+    for (uint64_t player = 1; player <= PLAYERS; player++) {
+        struct boards *boards = c->shards[shard_of_player(player, SHARDS)].boards;
+        const char *own = player % 4 == 0 ? "north" : "main";
+        assert_int_equal(boards_raise(boards, BOARD_EXPERIENCE, own, player, (int64_t)player / 5 + 1), 0);
+        if (!region || strcmp(own, region) == 0) lines[count++] = (struct line){player, (json_int_t)player / 5 + 1};
+    }
+    for (uint32_t i = 0; i < SHARDS; i++) AWAIT(c, boards_stats_get(c->shards[i].boards).pending == 0);
+    qsort(lines, count, sizeof *lines, compare_lines);
+    return count;
+}
+
+static void check_entries(const json_t *entries, const struct line *lines, uint32_t first, uint32_t count) {
+    assert_int_equal(json_array_size(entries), count);
+    for (uint32_t i = 0; i < count; i++) {
+        const json_t *entry = json_array_get(entries, i);
+        assert_int_equal(number(entry, "rank"), first + i + 1);
+        assert_int_equal(number(entry, "player"), lines[first + i].player);
+        assert_int_equal(number(entry, "score"), lines[first + i].score);
+    }
+}
+
+static void check_place(const struct cluster *c, const struct line *lines, uint32_t count, uint32_t at, uint32_t around) {
+    uint32_t first = at < around ? 0 : at - around, last = at + around < count ? at + around : count - 1;
+    const json_t *self = json_object_get(c->json, "self");
+    assert_int_equal(number(self, "player"), lines[at].player);
+    assert_int_equal(number(self, "rank"), at + 1);
+    assert_int_equal(number(c->json, "total"), count);
+    check_entries(json_object_get(c->json, "entries"), lines, first, last - first + 1);
+}
+
+static void test_api_ranks_are_of_all_shards(void **state) {
+    struct cluster *c = *state;
+    static const char *const regions[] = {NULL, "main", "north"};
+    struct line lines[PLAYERS];
+    for (size_t r = 0; r < sizeof regions / sizeof *regions; r++) {
+        const char *region = regions[r] ? regions[r] : "";
+        uint32_t count = raise_equal_scores(c, regions[r], lines);
+        assert_int_equal(get(c, 0, "/v1/boards/experience?count=100&region=%s", region), 200);
+        check_entries(json_object_get(c->json, "entries"), lines, 0, count);
+        for (uint32_t i = 0; i < count; i++) {
+            int player = (int)lines[i].player;
+            uint32_t home = shard_of_player(lines[i].player, SHARDS);
+            assert_int_equal(get(c, home, "/v1/boards/experience/players/%d?around=3&region=%s", player, region), 200);
+            check_place(c, lines, count, i, 3);
+        }
+    }
+}
+
+static void test_api_rank_of_one_shard_is_asked_for_by_another(void **state) {
+    struct cluster *c = *state;
+    struct line lines[PLAYERS];
+    uint32_t count = raise_equal_scores(c, NULL, lines), before[SHARDS] = {0};
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t home = shard_of_player(lines[i].player, SHARDS);
+        int player = (int)lines[i].player;
+        assert_int_equal(get(c, home, "/v1/boards/experience/players/%d?local=1&around=0", player), 200);
+        assert_int_equal(number(json_object_get(c->json, "self"), "rank"), before[home] + 1);
+        assert_int_equal(
+            get(c, 1 - home, "/v1/boards/experience/players/%d?local=1&around=2&score=%d", player, (int)lines[i].score),
+            200);
+        assert_int_equal(number(json_object_get(c->json, "self"), "rank"), before[1 - home] + 1);
+        before[home]++;
+    }
+}
+
+static void test_api_rank_that_lacks_a_shard_is_an_error(void **state) {
+    struct cluster *c = *state;
+    struct line lines[PLAYERS];
+    raise_equal_scores(c, NULL, lines);
+    int player = (int)player_of(0, 0);
+    c->hidden = true;
+    assert_int_equal(get(c, 0, "/v1/boards/experience/players/%d?around=4", player), 503);
+    assert_string_equal(error_code(c->json), "unavailable");
+    assert_int_equal(get(c, 0, "/v1/boards/experience/players/%d?around=4&local=1", player), 200);
+    c->hidden = false;
+}
+
+struct told {
+    int count, error;
+    struct reads_board board;
+};
+
+static void on_told(void *ctx, int error, const struct reads_board *board, struct reads_meta meta) {
+    (void)meta;
+    struct told *told = ctx;
+    told->error = error;
+    if (board) told->board = *board;
+    told->count++;
+}
+
+static int around_from(struct cluster *c, uint32_t shard, uint64_t player, uint32_t around, struct told *told) {
+    told->count = 0;
+    reads_board_around(c->shards[shard].reads, BOARD_EXPERIENCE, 0, NULL, player, around, false, on_told, told);
+    AWAIT(c, told->count == 1);
+    return told->error;
+}
+
+/* Clients ask their own shard, for players of any. */
+static void test_api_rank_is_told_by_any_shard(void **state) {
+    struct cluster *c = *state;
+    struct line lines[PLAYERS];
+    struct told *told = calloc(1, sizeof *told);
+    assert_non_null(told);
+    uint32_t count = raise_equal_scores(c, NULL, lines);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t away = 1 - shard_of_player(lines[i].player, SHARDS), first = i < 2 ? 0 : i - 2;
+        assert_int_equal(around_from(c, away, lines[i].player, 2, told), 0);
+        assert_int_equal(told->board.board, BOARD_EXPERIENCE);
+        assert_int_equal(told->board.season, 1);
+        assert_int_equal(told->board.total, count);
+        assert_int_equal(told->board.self.rank, i + 1);
+        for (uint32_t k = 0; k < told->board.count; k++) {
+            assert_int_equal(told->board.entries[k].player, lines[first + k].player);
+            assert_int_equal(told->board.entries[k].rank, first + k + 1);
+        }
+    }
+    assert_int_equal(around_from(c, 0, player_of(1, PLAYERS), 2, told), MARCH_ERR_NOT_FOUND);
+    assert_int_equal(around_from(c, 0, UINT64_MAX, 2, told), MARCH_ERR_NOT_FOUND);
+    c->hidden = true;
+    assert_int_equal(around_from(c, 0, player_of(1, 0), 3, told), MARCH_ERR_UNAVAILABLE);
+    c->hidden = false;
+    free(told);
 }
 
 static void test_api_bad_arguments_are_named(void **state) {
@@ -529,6 +671,8 @@ static void test_api_bad_arguments_are_named(void **state) {
         {"/v1/stats/daily?count=1", "count: expected days"},
         {"/v1/stats/daily?days%20=1", "expected days"},
         {"/v1/boards/gold?from=0", "from"},
+        {"/v1/boards/gold/players/7?score=5", "score: expected local, too"},
+        {"/v1/boards/gold/players/7?local=1&score=9007199254740992", "score: expected a number from 0"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         assert_int_equal(get(c, 0, "%s", cases[i].target), 400);
@@ -618,6 +762,10 @@ int main(void) {
         WITH_CLUSTER(test_api_pages_follow_each_other),
         WITH_CLUSTER(test_api_board_is_merged_over_shards_and_paged),
         WITH_CLUSTER(test_api_board_around_a_player),
+        WITH_CLUSTER(test_api_ranks_are_of_all_shards),
+        WITH_CLUSTER(test_api_rank_of_one_shard_is_asked_for_by_another),
+        WITH_CLUSTER(test_api_rank_that_lacks_a_shard_is_an_error),
+        WITH_CLUSTER(test_api_rank_is_told_by_any_shard),
         WITH_CLUSTER(test_api_bad_arguments_are_named),
         WITH_CLUSTER(test_api_flags_switch_reads_off_and_on),
         WITH_CLUSTER(test_api_without_database_what_is_known_is_stale),

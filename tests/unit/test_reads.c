@@ -495,7 +495,14 @@ static int board_of_rows(struct bench *b, const char *region, uint32_t from, uin
 
 static int board_around_rows(struct bench *b, const char *region, uint64_t player) {
     b->told = 0;
-    reads_board_around(b->reads, BOARD_GOLD, 0, region, player, 2, on_board, b);
+    reads_board_around(b->reads, BOARD_GOLD, 0, region, player, 2, false, on_board, b);
+    AWAIT(b, b->told > 0);
+    return b->error;
+}
+
+static int board_place_in_rows(struct bench *b, const char *region, uint64_t player, int64_t score) {
+    b->told = 0;
+    reads_board_place(b->reads, BOARD_GOLD, 0, region, player, score, 2, on_board, b);
     AWAIT(b, b->told > 0);
     return b->error;
 }
@@ -529,6 +536,15 @@ static void test_reads_boards_without_redis_come_from_rows(void **state) {
     assert_int_equal(b->board.self.rank, 1);
     assert_int_equal(b->board.count, 3);
     assert_int_equal(board_around_rows(b, "south", 50), MARCH_ERR_NOT_FOUND);
+    assert_int_equal(board_place_in_rows(b, NULL, 600, 3), 0); /* of elsewhere: behind 9, before 11 */
+    static const uint64_t placed[] = {12, 9, 600, 11, 10};
+    assert_int_equal(b->board.total, 50);
+    assert_int_equal(b->board.self.rank, 41);
+    assert_int_equal(b->board.count, 5);
+    for (uint32_t i = 0; i < 5; i++) assert_int_equal(b->board.entries[i].player, placed[i]);
+    assert_int_equal(board_place_in_rows(b, "nowhere", 600, 3), 0);
+    assert_int_equal(b->board.self.rank, 1);
+    assert_int_equal(b->board.total, 0);
     assert_int_equal(board_of_rows(b, "north", 1000, 2), MARCH_ERR_UNAVAILABLE); /* too far for a query */
     close_bench(b);
     pg_fixture_execute(&fixture, "truncate scores");
