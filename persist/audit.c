@@ -33,6 +33,8 @@ static const struct pg_statement AUDIT_PLAYER = {
     " union all"
     " select 1, owner, 0, 0, gold from accounts where owner_kind = 1 and owner = $1::bigint and gold <> 0)," SQL_DIFFERENCES
     "select json_build_object('player', $1::bigint, 'holds', not exists (select from differences),"
+    " 'known', (exists (select from players where player = $1::bigint) or exists (select from entries)"
+    "  or exists (select from found)),"
     " 'entries', (select count(*) from entries), 'items', (select count(*) from found where kind <> 0),"
     " 'gold', coalesce((select sum(amount) from found where kind = 0), 0),"
     " 'differences', coalesce((select json_agg(json_build_object('item', item, 'kind', kind, 'expected', expected,"

@@ -5,12 +5,14 @@
  * one statement, hence in one snapshot: it holds while the world goes on. It reads every event that is kept, so it takes
  * seconds where there are millions; it is for operators and tests.
  *
- * A player:  {"player", "holds", "entries", "items", "gold", "differences": [{"item", "kind", "expected", "found"}]}
+ * A player:  {"player", "holds", "known", "entries", "items", "gold",
+ *             "differences": [{"item", "kind", "expected", "found"}]}
  * The world: {"shard", "shards", "holds", "kinds": [{"kind", "created", "destroyed", "abroad", "exists"}],
  *             "open": [{"transfer", "shard", "kind", "amount"}], "applied": [transfer],
  *             "differences": [{"owner_kind", "owner", "item", "kind", "expected", "found"}]}
  *
- * Kind 0 is gold, and so is item 0. `holds` of the world says that nothing differs and that for each kind
+ * A player is `known` who is in the database, or of whom there is anything; of another one nothing differs, and `holds` says
+ * no more than that. Kind 0 is gold, and so is item 0. `holds` of the world says that nothing differs and that for each kind
  * created - destroyed - abroad = exists, escrows included. `abroad` is what has left for other shards less what came from
  * them; over all shards it sums to 0 but for transfers under way: those that are still `open` at their source and `applied`
  * at their destination (of the last AUDIT_APPLIED_H hours) count once, as applied. Who has the answers of all shards adds

@@ -44,6 +44,19 @@ def test_player_is_asked_of_its_own_shard(two_shards):
     assert "item 9 of kind 2 (herb): 5 by the events, 6 there" in two_shards.zonectl("audit", "player", "1").stdout
 
 
+def test_player_of_whom_nothing_is_known_is_said_to_be(two_shards):
+    for i in range(2):
+        two_shards.answer(f"persist-{i}", {
+            f"GET /v1/audit/players/{player}": {"player": player, "holds": True, "known": player == 1, "entries": 0, "items": 0,
+                                                "gold": 0, "differences": []} for player in (1, 2)})
+    result = two_shards.zonectl("audit", "player", "1")
+    assert result.returncode == 0 and "holds" in result.stdout
+    result = two_shards.zonectl("audit", "player", "2")
+    assert result.returncode == 7 and result.stdout == "player 2: nothing is known of it\n"
+    code, answer = audit(two_shards, "player", 2)
+    assert code == 7 and answer["known"] is False
+
+
 def test_world_holds_when_shards_agree(two_shards):
     two_shards.answer("persist-0", books(0, 3))
     two_shards.answer("persist-1", books(1, -3))

@@ -95,6 +95,14 @@ static void assert_holds(struct fixture *f, uint64_t player, bool holds) {
     json_decref(answer);
 }
 
+static bool is_known(struct fixture *f, uint64_t player) {
+    json_t *answer = audit(f, player);
+    bool known = json_is_true(json_object_get(answer, "known"));
+    assert_true(known || json_is_false(json_object_get(answer, "known")));
+    json_decref(answer);
+    return known;
+}
+
 static void test_audit_books_that_hold_are_told(void **state) {
     struct fixture *f = *state;
     json_t *answer = audit(f, 5);
@@ -104,6 +112,12 @@ static void test_audit_books_that_hold_are_told(void **state) {
     json_decref(answer);
     assert_holds(f, 6, true);
     assert_holds(f, 7, true); /* who owns nothing */
+    assert_true(is_known(f, 5));
+    assert_true(is_known(f, 6));
+    assert_false(is_known(f, 7));
+    pg_fixture_execute(&f->server, "insert into players (player, name) values (7, 'poor')");
+    assert_true(is_known(f, 7));
+    pg_fixture_execute(&f->server, "delete from players where player = 7");
     answer = audit(f, 0);
     assert_true(json_is_true(json_object_get(answer, "holds")));
     assert_int_equal(number(answer, "kinds", 0, "created"), 100);

@@ -61,7 +61,8 @@ static const struct argp ARGP = {
     "Rebuilds what a player has from the events and compares it with what is there, or proves for the whole world that what "
     "was "
     "created less what was destroyed is what exists, to the unit. Differences are listed."
-    "\vExit codes: 0 the books hold, 1 they differ or can't be read, 2 wrong usage, 3 no cluster runs in the run directory.",
+    "\vExit codes: 0 the books hold, 1 they differ or can't be read, 2 wrong usage, 3 no cluster runs in the run directory, "
+    "7 nothing is known of the player.",
     NULL,
     NULL,
     NULL};
@@ -130,6 +131,11 @@ static bool holds(const json_t *answer) {
     return json_is_true(json_object_get(answer, "holds"));
 }
 
+/* known tells whether there is anything of the player who was asked for. */
+static bool known(const json_t *answer) {
+    return !json_is_false(json_object_get(answer, "known"));
+}
+
 static const char *owner_text(json_int_t owner_kind) {
     static const char *const texts[] = {"nobody", "player", "guild", "auction", "transfer"};
     return owner_kind >= 0 && owner_kind < 5 ? texts[owner_kind] : "owner";
@@ -160,6 +166,10 @@ static void print_differences(const json_t *answer, const char *owner) {
 }
 
 static void print_player(const json_t *answer) {
+    if (!known(answer)) {
+        printf("player %" JSON_INTEGER_FORMAT ": nothing is known of it\n", integer(answer, "player"));
+        return;
+    }
     printf("player %" JSON_INTEGER_FORMAT ": %" JSON_INTEGER_FORMAT " items and %" JSON_INTEGER_FORMAT
            " gold, by %" JSON_INTEGER_FORMAT " entries of events: %s\n",
            integer(answer, "player"), integer(answer, "items"), integer(answer, "gold"), integer(answer, "entries"),
@@ -201,6 +211,7 @@ static int run_player(struct shards *shards, const struct arguments *a) {
         print_json(json_deep_copy(answer));
     else
         print_player(answer);
+    if (!known(answer)) return EXIT_CODE_UNKNOWN;
     return holds(answer) ? EXIT_CODE_OK : EXIT_CODE_FAILED;
 }
 

@@ -10,7 +10,8 @@ enum exit_code {
     EXIT_CODE_NO_CLUSTER = 3, /* no cluster runs in the run directory */
     EXIT_CODE_RUNNING = 4,    /* a cluster runs in the run directory already */
     EXIT_CODE_NOT_READY = 5,  /* the cluster runs, but not every process is ready */
-    EXIT_CODE_TIMEOUT = 6     /* what was waited for did not come in time */
+    EXIT_CODE_TIMEOUT = 6,    /* what was waited for did not come in time */
+    EXIT_CODE_UNKNOWN = 7     /* of audit: nothing is known of the player */
 };
 
 #define VERB_EXIT_CODES                                                                                                     \
