@@ -54,6 +54,7 @@ static void test_store_list_bad_texts_are_refused_without_quoting_them(void **st
     many[STORES_URI_SIZE - 1] = '\0';
     assert_int_equal(store_list_parse(list, "x", many, error), 0);
     assert_int_equal(store_list_parse(list, "x", "@no/such", error), MARCH_ERR_NOT_FOUND);
+    assert_string_equal(error, "x: no/such: cannot open: No such file or directory");
     free(many);
     free(list);
 }

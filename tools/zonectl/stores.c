@@ -65,8 +65,12 @@ int store_list_parse(struct store_list *out, const char *name, const char *text,
     if (text[0] != '@') return parse_text(out, name, text, error);
     uint8_t *bytes;
     size_t len;
-    int result = file_read(text + 1, STORES_LIST_MAX, &bytes, &len, error, RUN_DIR_ERROR_SIZE);
-    if (result != 0) return result;
+    char reason[RUN_DIR_ERROR_SIZE];
+    int result = file_read(text + 1, STORES_LIST_MAX, &bytes, &len, reason, sizeof(reason));
+    if (result != 0) {
+        snprintf(error, RUN_DIR_ERROR_SIZE, "%.64s: %.*s", name, RUN_DIR_ERROR_SIZE - 128, reason);
+        return result;
+    }
     result = parse_text(out, name, (const char *)bytes, error);
     explicit_bzero(bytes, len);
     free(bytes);
