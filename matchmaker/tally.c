@@ -1,7 +1,8 @@
 #include "matchmaker/tally.h"
 
-#include <stddef.h>
 #include <stdlib.h>
+
+#include "common/metric_table.h"
 
 #define SERIES_SPARE 8 /* the histogram, and the registry's own */
 
@@ -15,20 +16,14 @@ struct shown {
     uint32_t partitions, unowned, handing, unfenced, draining, ready;
 };
 
-enum row_kind { COUNTER, GAUGE };
-
-struct row {
-    enum row_kind kind;
-    const char *name, *labels, *help;
-    size_t offset, size;
-};
-
-#define AT(field)     offsetof(struct shown, field), sizeof(((struct shown *)0)->field)
+#define COUNTER       METRIC_COUNTER
+#define GAUGE         METRIC_GAUGE
+#define AT(field)     METRIC_AT(struct shown, field)
 #define STATE_HELP    "Workers by what the directory says of them"
 #define GATEWAYS_HELP "Gateways by what the directory says of them"
 #define DEATHS_HELP   "Processes that were found dead"
 #define LINKS_HELP    "Processes that are connected"
-static const struct row rows[] = {
+static const struct metric_row rows[] = {
     {GAUGE, "march_matchmaker_ready", NULL, "1 once every partition has had an owner", AT(ready)},
     {GAUGE, "march_matchmaker_directory_version", NULL, "Newest version of the directory", AT(version)},
     {COUNTER, "march_matchmaker_versions_total", NULL, "Versions of the directory made", AT(atlas.versions)},
@@ -69,8 +64,7 @@ static const struct row rows[] = {
 struct tally {
     struct metrics *metrics;
     struct histogram *step_ns;
-    struct metric_counter *counters[ROW_COUNT];
-    struct metric_gauge *gauges[ROW_COUNT];
+    union metric_series series[ROW_COUNT];
 };
 
 struct tally *tally_create(const char *name) {
@@ -81,14 +75,7 @@ struct tally *tally_create(const char *name) {
         free(g);
         return NULL;
     }
-    for (unsigned i = 0; i < ROW_COUNT; i++) {
-        const struct row *r = &rows[i];
-        if (r->kind == COUNTER) {
-            g->counters[i] = metrics_counter(g->metrics, r->name, r->help, r->labels);
-        } else {
-            g->gauges[i] = metrics_gauge(g->metrics, r->name, r->help, r->labels);
-        }
-    }
+    metric_table_register(g->metrics, rows, ROW_COUNT, g->series);
     g->step_ns =
         metrics_histogram(g->metrics, "march_matchmaker_step_seconds", "Time of a step of the atlas", NULL, METRIC_UNIT_NS);
     return g;
@@ -120,11 +107,6 @@ static void count_processes(struct shown *shown, const struct atlas *a) {
     }
 }
 
-static uint64_t value_of(const struct shown *shown, const struct row *r) {
-    const char *at = (const char *)shown + r->offset;
-    return r->size == sizeof(uint64_t) ? *(const uint64_t *)(const void *)at : *(const uint32_t *)(const void *)at;
-}
-
 void tally_mirror(struct tally *g, const struct atlas *a, const struct links *links) {
     struct shown shown = {.atlas = a->stats,
                           .links = links_stats_get(links),
@@ -136,12 +118,5 @@ void tally_mirror(struct tally *g, const struct atlas *a, const struct links *li
         shown.unowned += a->told.partitions[i].owner == WIRE_SLOT_NONE;
         shown.handing += a->told.partitions[i].former != WIRE_SLOT_NONE;
     }
-    for (unsigned i = 0; i < ROW_COUNT; i++) {
-        uint64_t value = value_of(&shown, &rows[i]);
-        if (rows[i].kind == COUNTER) {
-            counter_set(g->counters[i], value);
-        } else {
-            gauge_set(g->gauges[i], (int64_t)value);
-        }
-    }
+    metric_table_mirror(rows, ROW_COUNT, &shown, g->series);
 }

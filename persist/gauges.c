@@ -8,6 +8,7 @@
 
 #include "common/check.h"
 #include "common/log.h"
+#include "common/metric_table.h"
 #include "common/text.h"
 #include "persist/service_parts.h"
 
@@ -39,17 +40,10 @@ struct shown {
     bool journal_alarm, journal_full;
 };
 
-enum row_kind { COUNTER, GAUGE };
-
-/* A series: where in `shown` it lies, and how wide it is there. */
-struct row {
-    enum row_kind kind;
-    const char *name, *labels, *help;
-    size_t offset, size;
-};
-
-#define AT(field) offsetof(struct shown, field), sizeof(((struct shown *)0)->field)
-static const struct row rows[] = {
+#define COUNTER   METRIC_COUNTER
+#define GAUGE     METRIC_GAUGE
+#define AT(field) METRIC_AT(struct shown, field)
+static const struct metric_row rows[] = {
     {COUNTER, "march_persist_journal_records_total", NULL, "Records appended to the journal", AT(journal.records)},
     {COUNTER, "march_persist_journal_refused_total", NULL, "Records refused because the journal was full",
      AT(journal.refused)},
@@ -362,8 +356,7 @@ struct gauges {
     struct metrics *metrics;
     struct shown shown;
     struct histogram *histograms[GAUGES_HISTOGRAM_COUNT];
-    struct metric_counter *counters[ROW_COUNT];
-    struct metric_gauge *gauges[ROW_COUNT];
+    union metric_series series[ROW_COUNT];
     struct metric_gauge *ready, *postgres, *flags[FLAG_COUNT];
 };
 
@@ -380,13 +373,7 @@ static void register_all(struct gauges *g) {
     struct metrics *m = g->metrics;
     for (unsigned i = 0; i < GAUGES_HISTOGRAM_COUNT; i++)
         g->histograms[i] = metrics_histogram(m, histograms[i].name, histograms[i].help, NULL, METRIC_UNIT_NS);
-    for (unsigned i = 0; i < ROW_COUNT; i++) {
-        if (rows[i].kind == COUNTER) {
-            g->counters[i] = metrics_counter(m, rows[i].name, rows[i].help, rows[i].labels);
-        } else {
-            g->gauges[i] = metrics_gauge(m, rows[i].name, rows[i].help, rows[i].labels);
-        }
-    }
+    metric_table_register(m, rows, ROW_COUNT, g->series);
     g->ready = metrics_gauge(m, "march_persist_ready", "1 once the journal is recovered and everything is open", NULL);
     g->postgres = metrics_gauge(m, "march_persist_postgres_available", "1 while PostgreSQL can be used", NULL);
     for (unsigned i = 0; i < FLAG_COUNT; i++) {
@@ -457,12 +444,6 @@ static void read_all(const struct service *s, struct shown *shown) {
                             .journal_full = journal_is_full(s->journal)};
 }
 
-static uint64_t value_of(const struct shown *shown, const struct row *row) {
-    uint64_t value = 0; /* little endian, as the wire's structs demand anyway */
-    memcpy(&value, (const char *)shown + row->offset, row->size);
-    return value;
-}
-
 static void warn_of_journal(const struct shown *before, const struct shown *now) {
     if (now->journal_alarm && !before->journal_alarm)
         log_error("journal.filling", "fill_permille=%u no_room_on_disk=%d full=%d", now->journal_fill_permille,
@@ -477,14 +458,7 @@ void gauges_mirror(struct gauges *g) {
     struct shown before = g->shown;
     read_all(g->service, &g->shown);
     warn_of_journal(&before, &g->shown);
-    for (unsigned i = 0; i < ROW_COUNT; i++) {
-        uint64_t value = value_of(&g->shown, &rows[i]);
-        if (rows[i].kind == COUNTER) {
-            counter_set(g->counters[i], value);
-        } else {
-            gauge_set(g->gauges[i], (int64_t)value);
-        }
-    }
+    metric_table_mirror(rows, ROW_COUNT, &g->shown, g->series);
     gauge_set(g->ready, 1);
     gauge_set(g->postgres, pg_is_available(g->service->pg));
     for (unsigned i = 0; i < FLAG_COUNT; i++) gauge_set(g->flags[i], flags_is_on(&g->service->flags, (enum flag)i));
@@ -502,9 +476,9 @@ static void append_row(struct text *text, const struct gauges *g, unsigned i) {
     const char *label = rows[i].labels ? strchr(rows[i].labels, '"') + 1 : "";
     text_append(text, "\"%s%s%.*s\":", name, rows[i].labels ? "." : "", (int)strcspn(label, "\""), label);
     if (rows[i].kind == COUNTER) {
-        text_append(text, "%" PRIu64 ",", counter_value(g->counters[i]));
+        text_append(text, "%" PRIu64 ",", counter_value(g->series[i].counter));
     } else {
-        text_append(text, "%" PRId64 ",", gauge_value(g->gauges[i]));
+        text_append(text, "%" PRId64 ",", gauge_value(g->series[i].gauge));
     }
 }
 

@@ -6,10 +6,12 @@
 
 #include <cmocka.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/metric_table.h"
 #include "common/metrics.h"
 
 #define TEXT_SIZE 65536
@@ -50,6 +52,34 @@ static void test_metrics_series_of_one_name_stand_together(void **state) {
     assert_memory_equal(text, expected, strlen(expected));
     metrics_destroy(metrics);
     metrics_destroy(NULL);
+}
+
+static void test_metrics_of_a_table_are_what_stands_in_the_struct(void **state) {
+    (void)state;
+    struct counts {
+        uint64_t wide;
+        uint32_t narrow, next;
+        bool on, off;
+    };
+    static const struct metric_row rows[] = {
+        {METRIC_COUNTER, "march_test_wide_total", NULL, "Wide.", METRIC_AT(struct counts, wide)},
+        {METRIC_GAUGE, "march_test_narrow", "of=\"it\"", "Narrow.", METRIC_AT(struct counts, narrow)},
+        {METRIC_GAUGE, "march_test_on", NULL, "On.", METRIC_AT(struct counts, on)},
+        {METRIC_GAUGE, "march_test_off", NULL, "Off.", METRIC_AT(struct counts, off)},
+    };
+    union metric_series series[4];
+    struct metrics *metrics = metrics_create(4, "test");
+    metric_table_register(metrics, rows, 4, series);
+    metric_table_mirror(rows, 4, &(struct counts){UINT64_MAX, UINT32_MAX, 5, true, false}, series);
+    render(metrics);
+    assert_non_null(strstr(text, "# TYPE march_test_wide_total counter\nmarch_test_wide_total 18446744073709551615\n"));
+    assert_non_null(strstr(text, "# TYPE march_test_narrow gauge\nmarch_test_narrow{of=\"it\"} 4294967295\n"));
+    assert_non_null(strstr(text, "\nmarch_test_on 1\n"));
+    assert_non_null(strstr(text, "\nmarch_test_off 0\n"));
+    metric_table_mirror(rows, 4, &(struct counts){UINT64_MAX, 7, 5, false, true}, series);
+    assert_int_equal(gauge_value(series[1].gauge), 7);
+    assert_int_equal(gauge_value(series[3].gauge), 1);
+    metrics_destroy(metrics);
 }
 
 static double value_of(const char *series) {
@@ -129,6 +159,7 @@ static void test_metrics_render_into_too_small_a_buffer_fails_at_every_size(void
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_metrics_series_of_one_name_stand_together),
+        cmocka_unit_test(test_metrics_of_a_table_are_what_stands_in_the_struct),
         cmocka_unit_test(test_metrics_histogram_bounds_are_exact_and_cumulative),
         cmocka_unit_test(test_metrics_histogram_of_ns_is_told_in_seconds),
         cmocka_unit_test(test_metrics_process_values_are_plausible),
