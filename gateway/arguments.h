@@ -5,20 +5,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/log.h"
+#include "common/launch.h"
 #include "gateway/io.h"
 
 struct arguments {
-    const char *config;
-    const char *name;
-    const char *run_dir;
-    bool has_cpu;
-    int32_t cpu;
+    struct launch launch;
     bool has_port;
     uint16_t port; /* in place of the configuration's, for every address */
     bool has_io;
     enum io_back_end io;
-    enum log_level log_level;
 };
 
 /* arguments_parse reads the command line; what is wrong with it ends the program with a message and exit code 64. */

@@ -44,9 +44,9 @@ struct host {
 
 static int run_path(const struct host *h, const char *name, const char *suffix, char path[PATH_MAX], char *error,
                     size_t error_size) {
-    int len = snprintf(path, PATH_MAX, "%s/%s.%s", h->arguments->run_dir, name, suffix);
+    int len = snprintf(path, PATH_MAX, "%s/%s.%s", h->arguments->launch.run_dir, name, suffix);
     if (len > 0 && len < PATH_MAX) return 0;
-    snprintf(error, error_size, "%s: path too long", h->arguments->run_dir);
+    snprintf(error, error_size, "%s: path too long", h->arguments->launch.run_dir);
     return MARCH_ERR_INVALID;
 }
 
@@ -107,7 +107,7 @@ static int configure_bus(struct host *h, enum edge_kind kind, unsigned index, co
                                     .peer_name = peer_name,
                                     .key = h->config->bus.transport == CONFIG_TRANSPORT_TCP ? h->cluster_key : NULL,
                                     .queue_max_bytes = h->config->bus.queue_bytes_max};
-    int result = edge_url(h->config, h->arguments->run_dir, kind, index, h->index, url, EDGE_URL_SIZE);
+    int result = edge_url(h->config, h->arguments->launch.run_dir, kind, index, h->index, url, EDGE_URL_SIZE);
     if (result)
         snprintf(error, error_size, "no address for the edge to %s: the run directory's path is too long", peer_name);
     return result;
@@ -240,7 +240,7 @@ void host_close(struct host *h) {
 
 /* Pins this thread alone: nng's and HTTP's are started by now, and stay where the kernel likes. */
 static void take_core(const struct host *h) {
-    int32_t cpu = h->arguments->has_cpu ? h->arguments->cpu : h->entry->cpu;
+    int32_t cpu = h->arguments->launch.has_cpu ? h->arguments->launch.cpu : h->entry->cpu;
     prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
     if (cpu == CONFIG_CPU_NONE) return;
     cpu_set_t set;

@@ -24,7 +24,7 @@
 #define MICROS_PER_S 1000000
 
 struct matchmaker {
-    const struct command_line *line;
+    const struct launch *launch;
     const struct config *config;
     const volatile sig_atomic_t *stopping;
     struct ev_loop *loop;
@@ -44,9 +44,9 @@ struct matchmaker {
 
 static int run_path(const struct matchmaker *s, const char *name, const char *suffix, char path[PATH_MAX], char *error,
                     size_t error_size) {
-    int len = snprintf(path, PATH_MAX, "%s/%s.%s", s->line->run_dir, name, suffix);
+    int len = snprintf(path, PATH_MAX, "%s/%s.%s", s->launch->run_dir, name, suffix);
     if (len > 0 && len < PATH_MAX) return 0;
-    snprintf(error, error_size, "%s: path too long", s->line->run_dir);
+    snprintf(error, error_size, "%s: path too long", s->launch->run_dir);
     return MARCH_ERR_INVALID;
 }
 
@@ -91,7 +91,7 @@ static int open_links(struct matchmaker *s, char *error, size_t error_size) {
     if (!result && is_tcp) result = file_read_key(path, s->key, error, error_size);
     if (result) return result;
     struct links_config config = {.config = s->config,
-                                  .run_dir = s->line->run_dir,
+                                  .run_dir = s->launch->run_dir,
                                   .hello = {.role = WIRE_ROLE_MATCHMAKER, .incarnation = new_incarnation()},
                                   .key = is_tcp ? s->key : NULL,
                                   .atlas = &s->atlas};
@@ -161,14 +161,14 @@ static int open_parts(struct matchmaker *s, char *error, size_t error_size) {
     return 0;
 }
 
-int matchmaker_open(struct matchmaker **out, const struct command_line *line, const struct config *config, char *error,
+int matchmaker_open(struct matchmaker **out, const struct launch *launch, const struct config *config, char *error,
                     size_t error_size) {
     *out = NULL;
     snprintf(error, error_size, "out of memory");
     struct matchmaker *s = calloc(1, sizeof *s);
     if (!s) return MARCH_ERR_SYSTEM;
     CHECK(config_has_matchmaker(config));
-    s->line = line;
+    s->launch = launch;
     s->config = config;
     health_init(&s->health, mono_now());
     int result = open_parts(s, error, error_size);
@@ -186,7 +186,7 @@ void matchmaker_turn(struct matchmaker *s) {
 
 /* Pins this thread alone: those of nng and HTTP are started by now, and stay where the kernel likes. */
 static void take_core(const struct matchmaker *s) {
-    int32_t cpu = s->line->has_cpu ? s->line->cpu : s->config->matchmaker.cpu;
+    int32_t cpu = s->launch->has_cpu ? s->launch->cpu : s->config->matchmaker.cpu;
     if (cpu == CONFIG_CPU_NONE) return;
     cpu_set_t set;
     CPU_ZERO(&set);

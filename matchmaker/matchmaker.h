@@ -16,8 +16,8 @@
 #include "common/addr.h"
 #include "common/config.h"
 #include "common/error.h"
+#include "common/launch.h"
 #include "matchmaker/atlas.h"
-#include "matchmaker/command_line.h"
 
 #define MATCHMAKER_ERROR_SIZE 1024
 
@@ -25,7 +25,7 @@ struct matchmaker;
 
 /* matchmaker_open opens the matchmaker of a configuration. Command line and config outlive it. On failure `error` holds a
  * line. */
-must_check int matchmaker_open(struct matchmaker **out, const struct command_line *line, const struct config *config,
+must_check int matchmaker_open(struct matchmaker **out, const struct launch *launch, const struct config *config,
                                char *error, size_t error_size);
 
 /* matchmaker_turn does what can be done now and returns; matchmaker_run goes on until `*stopping` is set. */

@@ -33,9 +33,9 @@ _Static_assert(CONFIG_ADDRESS_SIZE >= ADDR_TEXT_MAX, "an address that was bound 
 /* --- places */
 
 static int path_of(const struct service *s, char *out, size_t size, const char *suffix, char *error, size_t error_size) {
-    int len = snprintf(out, size, "%s/%s.%s", s->settings->run_dir, s->entry->name, suffix);
+    int len = snprintf(out, size, "%s/%s.%s", s->settings->launch.run_dir, s->entry->name, suffix);
     if (len > 0 && (size_t)len < size) return 0;
-    snprintf(error, error_size, "%s: path too long", s->settings->run_dir);
+    snprintf(error, error_size, "%s: path too long", s->settings->launch.run_dir);
     return MARCH_ERR_INVALID;
 }
 
@@ -130,10 +130,10 @@ static int open_journal(struct service *s, char *error, size_t error_size) {
     char parent[PATH_MAX], dir[PATH_MAX];
     const struct config_persistence *p = &s->config->persist;
     int len = p->journal_dir[0] ? snprintf(parent, sizeof parent, "%s", p->journal_dir)
-                                : snprintf(parent, sizeof parent, "%s/journal", s->settings->run_dir);
+                                : snprintf(parent, sizeof parent, "%s/journal", s->settings->launch.run_dir);
     if (len > 0 && (size_t)len < sizeof parent) len = snprintf(dir, sizeof dir, "%s/%s", parent, s->entry->name);
     if (len <= 0 || (size_t)len >= sizeof dir) {
-        snprintf(error, error_size, "%s: path of the journal too long", s->settings->run_dir);
+        snprintf(error, error_size, "%s: path of the journal too long", s->settings->launch.run_dir);
         return MARCH_ERR_INVALID;
     }
     if (mkdir(parent, 0700) != 0 && errno != EEXIST) {
@@ -491,7 +491,7 @@ static int open_value(struct service *s, const struct shard_state *shard, char *
     s->roster = roster_create(s->loop, s->pg, shard->epoch);
     const struct peers_config peers = {.config = s->config,
                                        .shard_index = s->index,
-                                       .run_dir = s->settings->run_dir,
+                                       .run_dir = s->settings->launch.run_dir,
                                        .hello = s->hello,
                                        .key = s->has_key ? s->key : NULL,
                                        .value = s->value,
@@ -506,7 +506,7 @@ static int open_value(struct service *s, const struct shard_state *shard, char *
 static int open_edges(struct service *s, const struct shard_state *shard, char *error, size_t error_size) {
     const struct zones_config zones = {.config = s->config,
                                        .shard_index = s->index,
-                                       .run_dir = s->settings->run_dir,
+                                       .run_dir = s->settings->launch.run_dir,
                                        .hello = s->hello,
                                        .key = s->has_key ? s->key : NULL,
                                        .pg = s->pg,
@@ -519,7 +519,7 @@ static int open_edges(struct service *s, const struct shard_state *shard, char *
                                        .experience = on_experience};
     const struct clients_config clients = {.config = s->config,
                                            .shard_index = s->index,
-                                           .run_dir = s->settings->run_dir,
+                                           .run_dir = s->settings->launch.run_dir,
                                            .hello = s->hello,
                                            .key = s->has_key ? s->key : NULL,
                                            .sessions = s->sessions,
@@ -546,7 +546,7 @@ static int open_edges(struct service *s, const struct shard_state *shard, char *
     if (result) return result;
     const struct fences_config fences = {.config = s->config,
                                          .shard_index = s->index,
-                                         .run_dir = s->settings->run_dir,
+                                         .run_dir = s->settings->launch.run_dir,
                                          .hello = s->hello,
                                          .key = s->has_key ? s->key : NULL,
                                          .zones = s->zones};
@@ -559,7 +559,7 @@ static bool find_shard(void *ctx, uint32_t shard, char url[ABROAD_URL_SIZE]) {
     char path[PATH_MAX], error[SERVICE_ERROR_SIZE];
     uint8_t *bytes;
     size_t len;
-    int size = snprintf(path, sizeof path, "%s/%s.http", s->settings->run_dir, s->config->persists[shard].name);
+    int size = snprintf(path, sizeof path, "%s/%s.http", s->settings->launch.run_dir, s->config->persists[shard].name);
     if (size < 0 || (size_t)size >= sizeof path || file_read(path, ADDR_TEXT_MAX, &bytes, &len, error, sizeof error))
         return false;
     size = snprintf(url, ABROAD_URL_SIZE, "http://%.*s", (int)strcspn((const char *)bytes, "\n"), (const char *)bytes);
@@ -650,12 +650,12 @@ static int open_identity(struct service *s, char *error, size_t error_size) {
     memcpy(s->hello.name, s->entry->name, sizeof s->hello.name);
     while (s->hello.incarnation == 0) randombytes_buf(&s->hello.incarnation, sizeof s->hello.incarnation);
     randombytes_buf(&s->seed, sizeof s->seed);
-    int result = flags_open(&s->flags, s->settings->run_dir, s->entry->name, error, error_size);
-    if (!result) result = settings_stores(s->settings->run_dir, s->entry->name, &s->stores, error, error_size);
+    int result = flags_open(&s->flags, s->settings->launch.run_dir, s->entry->name, error, error_size);
+    if (!result) result = settings_stores(s->settings->launch.run_dir, s->entry->name, &s->stores, error, error_size);
     s->has_key = s->config->bus.transport == CONFIG_TRANSPORT_TCP;
     if (result || !s->has_key) return result;
     char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/cluster.key", s->settings->run_dir);
+    snprintf(path, sizeof path, "%s/cluster.key", s->settings->launch.run_dir);
     return file_read_key(path, s->key, error, error_size);
 }
 
@@ -747,7 +747,7 @@ static void on_turn(struct ev_loop *loop, ev_timer *timer, int events) {
 
 /* Pins this thread alone: those of nng and HTTP are started by now, and stay where the kernel likes. */
 static void take_core(const struct service *s) {
-    int32_t cpu = s->settings->has_cpu ? s->settings->cpu : s->entry->cpu;
+    int32_t cpu = s->settings->launch.has_cpu ? s->settings->launch.cpu : s->entry->cpu;
     if (cpu == CONFIG_CPU_NONE) return;
     cpu_set_t set;
     CPU_ZERO(&set);

@@ -7,22 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/config.h"
 #include "common/file.h"
-#include "common/option.h"
 #include "common/version.h"
 
-enum { KEY_SHARD = 256, KEY_LOG_LEVEL, KEY_NEW_JOURNAL };
+enum { KEY_SHARD = 256, KEY_NEW_JOURNAL };
 
 static const struct argp_option table[] = {
-    {"config", 'c', "FILE", 0, "The cluster's configuration", 0},
-    {"name", 'n', "NAME", 0, "Which persist of the configuration this is", 0},
-    {"run-dir", 'd', "DIR", 0, "Folder of keys, sockets, addresses and journals (run)", 0},
     {"shard", KEY_SHARD, "I/N", 0, "Refuse to start unless the configuration makes this shard I of N, from 0", 0},
     {"new-journal", KEY_NEW_JOURNAL, NULL, 0,
      "Start although the database was fed from another journal than the one here: what only that one has is lost", 0},
-    {"cpu", 'p', "N", 0, "Pin the loop to a core, -1 to none; in place of the configuration's", 0},
-    {"log-level", KEY_LOG_LEVEL, "LEVEL", 0, "debug, info, warn or error (info)", 0},
     {0},
 };
 
@@ -35,38 +28,25 @@ static bool is_shard(const char *text) {
 static error_t parse(int key, char *arg, struct argp_state *state) {
     struct settings *s = state->input;
     switch (key) {
-    case 'c': s->config = arg; break;
-    case 'n': s->name = arg; break;
-    case 'd': s->run_dir = arg; break;
+    case ARGP_KEY_INIT: state->child_inputs[0] = &s->launch; break;
     case KEY_SHARD:
         if (!is_shard(arg)) argp_error(state, "--shard: expected I/N, as in 0/2, found %s", arg);
         s->shard = arg;
         break;
     case KEY_NEW_JOURNAL: s->new_journal = true; break;
-    case 'p':
-        s->has_cpu = true;
-        s->cpu = strcmp(arg, "-1") == 0 ? CONFIG_CPU_NONE : (int32_t)option_number(state, "--cpu", arg, 0, 1023);
-        break;
-    case KEY_LOG_LEVEL:
-        if (log_level_parse(arg, &s->log_level))
-            argp_error(state, "--log-level: expected debug, info, warn or error, found %s", arg);
-        break;
-    case ARGP_KEY_END:
-        if (!s->config || !s->name) argp_error(state, "--config and --name are needed");
-        break;
     default: return ARGP_ERR_UNKNOWN;
     }
     return 0;
 }
 
 void settings_parse(struct settings *settings, int argc, char **argv) {
-    *settings = (struct settings){.run_dir = "run", .cpu = CONFIG_CPU_NONE, .log_level = LOG_LEVEL_INFO};
-    argp_program_version = "persist " MARCH_VERSION;
+    *settings = (struct settings){0};
+    const struct argp_child children[] = {{.argp = &launch_argp}, {0}};
     const struct argp argp = {.options = table,
                               .parser = parse,
+                              .children = children,
                               .doc = "Keeps what lasts of one shard of a Marchland cluster: players, and what they have."};
-    error_t error = argp_parse(&argp, argc, argv, ARGP_NO_ARGS, NULL, settings);
-    if (error) exit(EXIT_FAILURE);
+    launch_parse(&argp, "persist " MARCH_VERSION, argc, argv, settings);
 }
 
 bool settings_shard_is(const char *text, uint32_t index, uint32_t count) {

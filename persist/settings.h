@@ -13,19 +13,14 @@
 #include <stdint.h>
 
 #include "common/error.h"
-#include "common/log.h"
+#include "common/launch.h"
 
 #define SETTINGS_ADDRESS_SIZE 1024
 
 struct settings {
-    const char *config;
-    const char *name;
-    const char *run_dir;
+    struct launch launch;
     const char *shard; /* "I/N"; NULL: not given */
     bool new_journal;  /* go on without the journal that the database was fed from */
-    bool has_cpu;
-    int32_t cpu;
-    enum log_level log_level;
 };
 
 struct stores {

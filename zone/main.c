@@ -4,12 +4,12 @@
  * has its place; 64 usage. */
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/config.h"
+#include "common/launch.h"
 #include "common/log.h"
 #include "zone/options.h"
 #include "zone/replay.h"
@@ -18,29 +18,15 @@
 
 #define EXIT_REPLACED 3
 
-static volatile sig_atomic_t stopping;
-
-static void stop(int signal_number) {
-    (void)signal_number;
-    stopping = 1;
-}
-
-static void catch_signals(void) {
-    struct sigaction action = {.sa_handler = stop};
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGINT, &action, NULL);
-    signal(SIGPIPE, SIG_IGN);
-}
-
 static int serve(const struct options *options, const struct config *config, uint32_t zone_index) {
     char error[SERVER_ERROR_SIZE];
     struct server *server;
-    catch_signals();
+    const volatile sig_atomic_t *stopping = launch_catch_signals();
     if (server_open(&server, options, config, zone_index, error, sizeof error)) {
         log_error("zone.not_started", "error=%s", LOG_QUOTE(error));
         return EXIT_FAILURE;
     }
-    bool was_stopped = server_run(server, &stopping);
+    bool was_stopped = server_run(server, stopping);
     server_close(server);
     return was_stopped ? EXIT_SUCCESS : EXIT_REPLACED;
 }
@@ -87,18 +73,13 @@ static int replay(const char *path, const struct config *config, uint32_t zone_i
 
 int main(int argc, char **argv) {
     struct options options;
-    struct config *config;
-    char error[CONFIG_ERROR_SIZE];
     options_parse(&options, argc, argv);
-    log_init(options.name, options.log_level);
-    if (config_load(options.config, &config, error, sizeof error)) {
-        log_error("config.bad", "error=%s", LOG_QUOTE(error));
-        return EXIT_FAILURE;
-    }
-    const struct config_zone *zone = config_zone_find(config, options.name);
+    struct config *config = launch_begin(&options.launch);
+    if (!config) return EXIT_FAILURE;
+    const struct config_zone *zone = config_zone_find(config, options.launch.name);
     int code = EXIT_FAILURE;
     if (!zone) {
-        log_error("config.bad", "error=%s", LOG_QUOTE("no zone of that name in the configuration"));
+        log_error("config.invalid", "error=%s", LOG_QUOTE("no zone of that name in the configuration"));
     } else {
         uint32_t zone_index = (uint32_t)(zone - config->zones);
         code = options.replay ? replay(options.replay, config, zone_index) : serve(&options, config, zone_index);

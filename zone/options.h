@@ -5,19 +5,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/log.h"
+#include "common/launch.h"
 
 struct options {
-    const char *config;
-    const char *name;
-    const char *run_dir;
+    struct launch launch;
     const char *record; /* NULL: none */
     const char *replay;
-    int32_t cpu; /* CONFIG_CPU_NONE where none is given */
-    bool has_cpu;
     uint64_t seed;
     bool has_seed;
-    enum log_level log_level;
 };
 
 /* options_parse reads the command line; what is wrong with it ends the program with a message and exit code 64. */

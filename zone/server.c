@@ -94,34 +94,34 @@ static int open_edges(struct server *s, uint32_t zone_index, uint64_t incarnatio
     bool tcp = s->config->bus.transport == CONFIG_TRANSPORT_TCP;
     if (tcp) {
         char path[PATH_MAX];
-        snprintf(path, sizeof path, "%s/cluster.key", s->options->run_dir);
+        snprintf(path, sizeof path, "%s/cluster.key", s->options->launch.run_dir);
         int result = file_read_key(path, key, error, error_size);
         if (result) return result;
     }
-    int result = reporter_open(&s->reporter, s->config, zone_index, s->options->run_dir, &hello, tcp ? key : NULL, s->sim,
-                               mono_now(), error, error_size);
+    int result = reporter_open(&s->reporter, s->config, zone_index, s->options->launch.run_dir, &hello, tcp ? key : NULL,
+                               s->sim, mono_now(), error, error_size);
     if (result) return result;
     const uint8_t *cluster_key = tcp ? key : NULL;
-    result = registrar_open(&s->registrar, s->config, zone_index, s->options->run_dir, &hello, cluster_key, s->sim,
+    result = registrar_open(&s->registrar, s->config, zone_index, s->options->launch.run_dir, &hello, cluster_key, s->sim,
                             mono_now(), error, error_size);
     if (result) return result;
-    result = neighbours_open(&s->neighbours, s->config, zone_index, s->options->run_dir, &hello, cluster_key, s->sim,
+    result = neighbours_open(&s->neighbours, s->config, zone_index, s->options->launch.run_dir, &hello, cluster_key, s->sim,
                              registrar_directory(s->registrar), mono_now(), error, error_size);
     if (result) return result;
     s->crossing = crossing_create(s->config, s->sim, reporter_book(s->reporter));
     if (!s->crossing) return MARCH_ERR_SYSTEM;
     struct neighbours_hooks hooks = crossing_hooks(s->crossing, s->neighbours);
     neighbours_set_hooks(s->neighbours, &hooks);
-    return edges_open(&s->edges, s->config, zone_index, s->options->run_dir, &hello, cluster_key, s->sim,
+    return edges_open(&s->edges, s->config, zone_index, s->options->launch.run_dir, &hello, cluster_key, s->sim,
                       reporter_book(s->reporter), s->crossing, mono_now(), error, error_size);
 }
 
 /* Writes RUN/NAME.suffix. */
 static int publish(const struct server *s, const char *suffix, const char *text, char *error, size_t error_size) {
     char path[PATH_MAX];
-    int len = snprintf(path, sizeof path, "%s/%s.%s", s->options->run_dir, s->zone->name, suffix);
+    int len = snprintf(path, sizeof path, "%s/%s.%s", s->options->launch.run_dir, s->zone->name, suffix);
     if (len < 0 || (size_t)len >= sizeof path) {
-        snprintf(error, error_size, "%s: path too long", s->options->run_dir);
+        snprintf(error, error_size, "%s: path too long", s->options->launch.run_dir);
         return MARCH_ERR_INVALID;
     }
     return file_write(path, text, strlen(text), 0600, error, error_size);
@@ -276,7 +276,7 @@ static void keep_awake(struct server *s) {
 
 /* Pins this thread alone: nng's and HTTP's are started by now, and stay where the kernel likes. */
 static void take_core(struct server *s) {
-    int32_t cpu = s->options->has_cpu ? s->options->cpu : s->zone->cpu;
+    int32_t cpu = s->options->launch.has_cpu ? s->options->launch.cpu : s->zone->cpu;
     prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL); /* wake at the tick, not within 50 us of it */
     if (cpu != CONFIG_CPU_NONE || s->zone->spin) keep_awake(s);
     if (cpu == CONFIG_CPU_NONE) return;

@@ -32,7 +32,7 @@ static const char TEXT[] =
 struct cluster {
     char run_dir[64];
     struct config *config;
-    struct command_line line;
+    struct launch launch;
     struct matchmaker *matchmaker;
     uint64_t incarnations;
     struct fake_peer zones[ZONES], gateways[GATEWAYS], persists[PERSISTS];
@@ -40,7 +40,7 @@ struct cluster {
 
 static void open_matchmaker(struct cluster *c) {
     char error[MATCHMAKER_ERROR_SIZE];
-    if (matchmaker_open(&c->matchmaker, &c->line, c->config, error, sizeof error) != 0) fail_msg("%s", error);
+    if (matchmaker_open(&c->matchmaker, &c->launch, c->config, error, sizeof error) != 0) fail_msg("%s", error);
 }
 
 static void start(struct cluster *c, enum wire_role role, uint32_t index) {
@@ -60,7 +60,7 @@ static int setup(void **state) {
     snprintf(path, sizeof path, "%s/ipc", c->run_dir);
     mkdir(path, 0700);
     if (config_parse("test.yaml", TEXT, strlen(TEXT), &c->config, error, sizeof error) != 0) fail_msg("%s", error);
-    c->line = (struct command_line){.name = "matchmaker-0", .run_dir = c->run_dir, .cpu = CONFIG_CPU_NONE};
+    c->launch = (struct launch){.name = "matchmaker-0", .run_dir = c->run_dir, .cpu = CONFIG_CPU_NONE};
     open_matchmaker(c);
     for (uint32_t i = 0; i < PERSISTS; i++) start(c, WIRE_ROLE_PERSIST, i);
     for (uint32_t i = 0; i < GATEWAYS; i++) start(c, WIRE_ROLE_GATEWAY, i);
