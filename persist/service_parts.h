@@ -1,5 +1,6 @@
-/* service_parts.h: inside of the service: everything that a shard consists of. service.c opens, runs and closes it, gauges.c
- * tells of it. Nothing else includes it.
+/* service_parts.h: inside of the service: everything that a shard consists of. service_start.c waits for
+ * PostgreSQL and recovers the journal, service.c opens, runs and closes the rest, gauges.c tells of it. Nothing else
+ * includes it.
  */
 #ifndef MARCH_PERSIST_SERVICE_PARTS_H
 #define MARCH_PERSIST_SERVICE_PARTS_H
@@ -26,6 +27,7 @@
 #include "persist/http_api.h"
 #include "persist/invalidate.h"
 #include "persist/journal.h"
+#include "persist/migrate.h"
 #include "persist/motion.h"
 #include "persist/peers.h"
 #include "persist/pg.h"
@@ -103,5 +105,18 @@ struct service {
     uint64_t scores_dropped; /* boards had no room for them now */
     uint64_t transfers_forgotten;
 };
+
+/* service_publish writes RUN/NAME.suffix; service_publish_address that of the HTTP endpoint. */
+must_check int service_publish(const struct service *s, const char *suffix, const char *text, char *error,
+                               size_t error_size);
+must_check int service_publish_address(const struct service *s, const struct addr *address, char *error, size_t error_size);
+
+/* service_await_database waits until the database answers and has been migrated; MARCH_ERR_UNAVAILABLE when it is to stop
+ * before. Health beats meanwhile, and there is an endpoint that says so. */
+must_check int service_await_database(struct service *s, struct shard_state *shard, char *error, size_t error_size);
+
+/* service_open_journal opens the journal; service_recover hands what the database lacks of it to motion and grants. */
+must_check int service_open_journal(struct service *s, char *error, size_t error_size);
+must_check int service_recover(struct service *s, const struct shard_state *shard, char *error, size_t error_size);
 
 #endif
