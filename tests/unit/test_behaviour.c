@@ -109,7 +109,7 @@ static void test_behaviour_stand_stands(void **state) {
     assert_false(behaviour_deals(BEHAVIOUR_STAND));
     struct march_entity own = {.own = true, .health = 100};
     for (int i = 0; i < 100; i++) {
-        struct march_input input = behaviour_decide(BEHAVIOUR_STAND, &mind, &own, i % 2);
+        struct march_input input = behaviour_decide(BEHAVIOUR_STAND, &mind, &own, (size_t)(i % 2));
         assert_int_equal(input.move_x | input.move_y | input.buttons, 0);
     }
 }
