@@ -175,9 +175,10 @@ install: client-lib ## install the client library's header, libraries and pkg-co
 
 # Fuzzers are built by clang from the sources, so that coverage reaches into the libraries.
 FUZZ_CFLAGS := -std=c17 -O1 -g -D_GNU_SOURCE -I. -Ibuild/fuzz/gen -I$(PQ_INCLUDE) -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
-# Of persist only what a fuzzer reaches, which is little of it; a fuzzer that needs more does not link.
+# Of persist and zonectl only what a fuzzer reaches, which is little of them; a fuzzer that needs more does not link.
 FUZZ_PERSIST := $(wildcard persist/ledger*.c) persist/journal_format.c
-FUZZ_SRC    := $(foreach d,common schemas gateway zone matchmaker tools/client,$(call lib_src,$(d))) $(FUZZ_PERSIST)
+FUZZ_ZONECTL := tools/zonectl/map_source.c
+FUZZ_SRC    := $(foreach d,common schemas gateway zone matchmaker tools/client,$(call lib_src,$(d))) $(FUZZ_PERSIST) $(FUZZ_ZONECTL)
 FUZZ_OBJ    := $(patsubst %.c,build/fuzz/%.o,$(FUZZ_SRC)) $(patsubst %.cc,build/fuzz/%.o,$(wildcard schemas/*.cc))
 build/fuzz/libfuzzed.a: $(FUZZ_OBJ); $(library)
 build/fuzz/gen/%_generated.h: schemas/%.fbs
