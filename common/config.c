@@ -7,6 +7,7 @@
 #include "common/config.h"
 
 #include <cyaml/cyaml.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -126,6 +127,7 @@ static const cyaml_schema_field_t WORLD_FIELDS[] = {
     CYAML_FIELD_UINT("view_radius_m", OPTIONAL, struct config_world, view_radius_m),
     CYAML_FIELD_UINT("snapshot_budget_bytes", OPTIONAL, struct config_world, snapshot_budget_bytes),
     CYAML_FIELD_UINT("view_max", OPTIONAL, struct config_world, view_max),
+    CYAML_FIELD_STRING("map", OPTIONAL, struct config_world, map, 0),
     CYAML_FIELD_END,
 };
 
@@ -183,6 +185,8 @@ static const cyaml_schema_value_t CONFIG = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINT
     { path, YAML_FORM_HOST, 1, CONFIG_ADDRESS_SIZE - 1, 0, text }
 #define FOLDER_RULE(path)                                                                                                   \
     { path, YAML_FORM_FOLDER, 0, CONFIG_FOLDER_SIZE - 1, 0, NULL }
+#define FILE_RULE(path)                                                                                                     \
+    { path, YAML_FORM_FILE, 0, CONFIG_FILE_SIZE - 1, 0, NULL }
 #define INTEGER_RULE(path, min, max, fallback)                                                                              \
     { path, YAML_FORM_INTEGER, min, max, fallback, NULL }
 
@@ -244,6 +248,7 @@ static const struct yaml_rule RULES[] = {
     INTEGER_RULE("world.view_radius_m", 1, CONFIG_VIEW_RADIUS_M_MAX, 40),
     INTEGER_RULE("world.snapshot_budget_bytes", CONFIG_SNAPSHOT_BYTES_MIN, CONFIG_SNAPSHOT_BYTES_MAX, 1100),
     INTEGER_RULE("world.view_max", 16, CONFIG_VIEW_MAX, 1024),
+    FILE_RULE("world.map"),
     INTEGER_RULE("bus.queue_bytes_max", 65536, 1 << 30, 8 << 20),
     INTEGER_RULE("bus.flush_lead_us", 0, 10000, 2000),
     INTEGER_RULE("limits.prefix_packets_per_s", 1, 100000000, 20000),
@@ -546,6 +551,20 @@ int config_load(const char *path, struct config **out, char *error, size_t error
     result = config_parse(path, (const char *)bytes, len, out, error, error_size);
     free(bytes);
     return result;
+}
+
+int config_beside(const char *path, const char *name, char *out, size_t size, char *error, size_t error_size) {
+    char *real = name[0] == '/' ? NULL : realpath(path, NULL);
+    if (name[0] != '/' && !real) {
+        snprintf(error, error_size, "%s: cannot find: %s", path, strerror(errno));
+        return MARCH_ERR_SYSTEM;
+    }
+    int folder = real ? (int)(strrchr(real, '/') - real) + 1 : 0;
+    int len = snprintf(out, size, "%.*s%s", folder, real ? real : "", name);
+    free(real);
+    if (len >= 0 && (size_t)len < size) return 0;
+    snprintf(error, error_size, "%s: path too long", name);
+    return MARCH_ERR_INVALID;
 }
 
 void config_free(struct config *config) {

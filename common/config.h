@@ -25,6 +25,7 @@
 #define CONFIG_NAME_SIZE      32 /* bytes with the final zero */
 #define CONFIG_ADDRESS_SIZE   64
 #define CONFIG_FOLDER_SIZE    512
+#define CONFIG_FILE_SIZE      512
 #define CONFIG_ERROR_SIZE     512 /* enough for any error line of a path of usual length */
 
 /* What a zone's views can do; zone/setup.c asserts that they can. */
@@ -128,7 +129,8 @@ struct config_world {
     uint32_t snapshot_hz;
     uint32_t view_radius_m;
     uint32_t snapshot_budget_bytes;
-    uint32_t view_max; /* entities tracked for one client */
+    uint32_t view_max;          /* entities tracked for one client */
+    char map[CONFIG_FILE_SIZE]; /* file of what stands in it, see config_beside; empty: nothing does */
 };
 
 struct config_bus {
@@ -180,6 +182,11 @@ must_check int config_load(const char *path, struct config **out, char *error, s
 /* config_parse is config_load for bytes in memory; `path` is only for the error line. */
 must_check int config_parse(const char *path, const char *bytes, size_t len, struct config **out, char *error,
                             size_t error_size);
+
+/* config_beside writes where a file is that a configuration names: a relative path begins at the folder of the
+ * configuration's own file, `path`, behind links. MARCH_ERR_SYSTEM when that can't be found, MARCH_ERR_INVALID when `out` is
+ * too small, with a line in `error`. */
+must_check int config_beside(const char *path, const char *name, char *out, size_t size, char *error, size_t error_size);
 
 /* config_free frees a configuration; NULL is fine. */
 void config_free(struct config *config);

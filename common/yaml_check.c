@@ -86,6 +86,7 @@ static void describe_rule(struct text *out, const struct yaml_rule *rule) {
     case YAML_FORM_ADDRESS: text_append(out, "an address like \"127.0.0.1:0\" or \"[::1]:0\""); break;
     case YAML_FORM_HOST: text_append(out, "an IP address or host name"); break;
     case YAML_FORM_FOLDER: text_append(out, "the path of a folder, at most %" PRIu64 " bytes", rule->max); break;
+    case YAML_FORM_FILE: text_append(out, "the path of a file, at most %" PRIu64 " bytes", rule->max); break;
     case YAML_FORM_COUNT: CHECK(false);
     }
 }
@@ -178,7 +179,8 @@ static bool text_follows_rule(const char *text, const struct yaml_rule *rule) {
     case YAML_FORM_NAME: return name_is_valid(text, rule->max);
     case YAML_FORM_ADDRESS: return strlen(text) <= rule->max && addr_parse(&address, text) == 0;
     case YAML_FORM_HOST: return host_is_valid(text, rule->max);
-    case YAML_FORM_FOLDER: return strlen(text) <= rule->max;
+    case YAML_FORM_FOLDER:
+    case YAML_FORM_FILE: return strlen(text) <= rule->max;
     case YAML_FORM_COUNT: break;
     }
     CHECK(false);

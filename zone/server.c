@@ -27,6 +27,7 @@
 #include "zone/reporter.h"
 #include "zone/setup.h"
 #include "zone/sim.h"
+#include "zone/static_world.h"
 #include "zone/telemetry.h"
 
 #define HASH_EVERY_TICKS 60
@@ -43,6 +44,7 @@ struct server {
     struct registrar *registrar;
     struct neighbours *neighbours;
     struct crossing *crossing;
+    struct static_world *statics; /* NULL: nothing stands in the world */
     struct recorder *recorder;
     bool is_recording; /* the recorder has not stopped early */
     struct telemetry *telemetry;
@@ -56,6 +58,21 @@ struct server {
 };
 
 /* --- opening */
+
+static int open_map(struct server *s, char *error, size_t error_size) {
+    char path[PATH_MAX];
+    if (!s->config->world.map[0]) return 0;
+    int result = config_beside(s->options->launch.config, s->config->world.map, path, sizeof path, error, error_size);
+    if (result) return result;
+    int32_t margin = (int32_t)s->config->world.view_radius_m * 65536;
+    result = static_world_open(&s->statics, path, margin, error, error_size);
+    if (result) return result;
+    const struct map_header *map = static_world_header(s->statics);
+    telemetry_set_map(s->telemetry, map);
+    log_info("map.opened", "file=%s hash=%s chunks=%u boxes=%u", LOG_QUOTE(path),
+             map_hash_text(map->hash, (char[MAP_TEXT_SIZE]){0}), map->chunk_count, map->box_count);
+    return 0;
+}
 
 static int open_sim(struct server *s, uint32_t zone_index, uint64_t incarnation, char *error, size_t error_size) {
     struct setup_start start = {.seed = s->options->has_seed ? s->options->seed : s->zone->seed,
@@ -150,12 +167,14 @@ static int open_parts(struct server *s, uint32_t zone_index, char *error, size_t
     while (incarnation == 0) {
         if (getrandom(&incarnation, sizeof incarnation, 0) != sizeof incarnation) return MARCH_ERR_SYSTEM;
     }
+    s->telemetry = telemetry_create(s->zone->name);
+    if (!s->telemetry) return MARCH_ERR_SYSTEM;
+    int result = open_map(s, error, error_size); /* takes a while where much stands in the world: before time counts */
+    if (result) return result;
     pacer_init(&s->pacer, s->config->world.tick_hz, mono_now(), wall_now_ns());
     overload_init(&s->overload);
     health_init(&s->health, mono_now());
-    s->telemetry = telemetry_create(s->zone->name);
-    if (!s->telemetry) return MARCH_ERR_SYSTEM;
-    int result = open_sim(s, zone_index, incarnation, error, error_size);
+    result = open_sim(s, zone_index, incarnation, error, error_size);
     if (!result) result = open_edges(s, zone_index, incarnation, error, error_size);
     if (!result) result = open_http(s, error, error_size);
     return result;
@@ -191,6 +210,7 @@ void server_close(struct server *s) {
     if (recorded)
         log_error("recording.incomplete", "file=%s error=\"%s\"", LOG_QUOTE(s->options->record), march_error_text(recorded));
     sim_destroy(s->sim);
+    static_world_close(s->statics);
     telemetry_destroy(s->telemetry);
     free(s);
 }
@@ -231,11 +251,19 @@ static void look_after(struct server *s, struct mono now) {
                                                                   .reporter = s->reporter,
                                                                   .neighbours = s->neighbours,
                                                                   .crossing = s->crossing,
+                                                                  .statics = s->statics,
                                                                   .pacer = &s->pacer,
                                                                   .overload = &s->overload,
                                                                   .recording = s->is_recording});
     }
     health_beat(&s->health, now);
+}
+
+/* The map follows the directory. Nothing of the simulation looks at it yet. */
+static void follow_map(struct server *s) {
+    if (!s->statics || !static_world_follow(s->statics, sim_territory(s->sim))) return;
+    const struct static_world_stats *stats = static_world_stats(s->statics);
+    log_info("map.part", "chunks=%u boxes=%" PRIu64, stats->chunks, stats->boxes);
 }
 
 static void run_tick(struct server *s, struct mono now) {
@@ -245,6 +273,7 @@ static void run_tick(struct server *s, struct mono now) {
     reporter_receive(s->reporter, now);
     if (registrar_receive(s->registrar, now)) log_error("directory.no_memory", "effect=%s", LOG_QUOTE("it is not followed"));
     neighbours_receive(s->neighbours, now);
+    follow_map(s);
     lap(s, TELEMETRY_RECEIVE, &at);
     sim_begin(s->sim, tick);
     for (unsigned phase = 0; phase < SIM_PHASE_COUNT; phase++) {

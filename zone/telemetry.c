@@ -92,6 +92,8 @@ enum counter {
     CREATURES_BACK,
     CREATURES_REFUSED,
     CREATURES_REPEATED,
+    MAP_CHUNKS_READ,
+    MAP_CHUNKS_FAILED,
     COUNTER_COUNT
 };
 
@@ -181,6 +183,8 @@ static const struct {
     [CREATURES_BACK] = {"march_zone_creatures_back_total", "Creatures that could not be handed over"},
     [CREATURES_REFUSED] = {"march_zone_creatures_refused_total", "Creatures of other zones for which there was no room"},
     [CREATURES_REPEATED] = {"march_zone_creatures_repeated_total", "Creatures carried again that had been taken before"},
+    [MAP_CHUNKS_READ] = {"march_zone_map_chunks_read_total", "Chunks of the map read"},
+    [MAP_CHUNKS_FAILED] = {"march_zone_map_chunks_failed_total", "Chunks of the map that could not be read: must stay 0"},
 };
 
 struct telemetry {
@@ -189,7 +193,8 @@ struct telemetry {
     struct histogram *tick, *wake, *phases[TELEMETRY_PHASE_COUNT];
     struct metric_counter *counters[COUNTER_COUNT];
     struct metric_gauge *players, *entities, *level, *gateways, *number, *recording, *persists, *pending, *departed, *grants,
-        *stale, *ghosts, *neighbours, *directory, *partitions, *under_way, *link_dead;
+        *stale, *ghosts, *neighbours, *directory, *partitions, *under_way, *link_dead, *map_chunks, *map_boxes;
+    char map[MAP_TEXT_SIZE]; /* hash of the map in hex; empty: there is none */
 };
 
 static const char *phase_name(uint32_t phase) {
@@ -229,6 +234,8 @@ static void register_all(struct telemetry *t) {
     t->neighbours = metrics_gauge(m, "march_zone_neighbours_up", "Zones connected, and listed in the directory", NULL);
     t->directory = metrics_gauge(m, "march_zone_directory_version", "Version of the directory", NULL);
     t->partitions = metrics_gauge(m, "march_zone_partitions", "Partitions of the world that this zone owns", NULL);
+    t->map_chunks = metrics_gauge(m, "march_zone_map_chunks", "Chunks of the map that the zone has", NULL);
+    t->map_boxes = metrics_gauge(m, "march_zone_map_boxes", "Static boxes in these, counted in each that they touch", NULL);
     t->stale = metrics_gauge(m, "march_zone_leases_stale", "Persists for which a newer zone has the partition", NULL);
 }
 
@@ -249,6 +256,10 @@ void telemetry_destroy(struct telemetry *t) {
     if (!t) return;
     metrics_destroy(t->metrics);
     free(t);
+}
+
+void telemetry_set_map(struct telemetry *t, const struct map_header *map) {
+    map_hash_text(map->hash, t->map);
 }
 
 const struct metrics *telemetry_metrics(const struct telemetry *t) {
@@ -425,6 +436,14 @@ static void mirror_directory(struct telemetry *t, const struct directory *direct
     gauge_set(t->partitions, owned);
 }
 
+static void mirror_map(struct telemetry *t, const struct static_world *statics) {
+    const struct static_world_stats *s = static_world_stats(statics);
+    counter_set(t->counters[MAP_CHUNKS_READ], s->chunks_read);
+    counter_set(t->counters[MAP_CHUNKS_FAILED], s->chunks_failed);
+    gauge_set(t->map_chunks, s->chunks);
+    gauge_set(t->map_boxes, (int64_t)s->boxes);
+}
+
 void telemetry_mirror(struct telemetry *t, const struct telemetry_source *source) {
     mirror_sim(t, source->sim);
     mirror_edges(t, source->edges);
@@ -432,6 +451,7 @@ void telemetry_mirror(struct telemetry *t, const struct telemetry_source *source
     mirror_book(t, reporter_book(source->reporter));
     if (source->neighbours) mirror_neighbours(t, source->sim, source->neighbours);
     if (source->crossing) mirror_crossing(t, source->crossing);
+    if (source->statics) mirror_map(t, source->statics);
     mirror_directory(t, &sim_territory(source->sim)->directory, sim_territory(source->sim)->slot);
     counter_set(t->counters[MISSED], source->pacer->missed);
     gauge_set(t->number, (int64_t)source->pacer->tick);
@@ -460,6 +480,11 @@ int telemetry_status(void *context, char *buf, size_t size) {
                 gauge_value(t->gateways), gauge_value(t->level), gauge_value(t->recording) ? "true" : "false",
                 gauge_value(t->persists), gauge_value(t->ghosts), gauge_value(t->neighbours), gauge_value(t->directory),
                 gauge_value(t->partitions), gauge_value(t->under_way), gauge_value(t->link_dead));
+    if (t->map[0])
+        text_append(&text, "\"map\":{\"hash\":\"%s\",\"chunks\":%" PRId64 ",\"boxes\":%" PRId64 "},", t->map,
+                    gauge_value(t->map_chunks), gauge_value(t->map_boxes));
+    else
+        text_append(&text, "\"map\":null,");
     append_times(&text, "tick_us", t->tick);
     append_times(&text, "wake_delay_us", t->wake);
     text_append(&text, "\"phases_us\":{");

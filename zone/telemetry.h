@@ -18,6 +18,7 @@
 #include "zone/pacer.h"
 #include "zone/reporter.h"
 #include "zone/sim.h"
+#include "zone/static_world.h"
 
 #define TELEMETRY_EVERY_TICKS 15
 
@@ -37,6 +38,7 @@ struct telemetry_source {
     const struct reporter *reporter;
     const struct neighbours *neighbours; /* or NULL, as the next */
     const struct crossing *crossing;
+    const struct static_world *statics;
     const struct pacer *pacer;
     const struct overload *overload;
     bool recording;
@@ -47,6 +49,9 @@ struct telemetry;
 /* telemetry_create registers all metrics of the zone called `name`; NULL when there is no memory. */
 struct telemetry *telemetry_create(const char *name);
 void telemetry_destroy(struct telemetry *telemetry);
+
+/* telemetry_set_map names the map that the zone runs, before HTTP is open. */
+void telemetry_set_map(struct telemetry *telemetry, const struct map_header *map);
 
 const struct metrics *telemetry_metrics(const struct telemetry *telemetry);
 

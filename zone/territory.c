@@ -30,19 +30,27 @@ static int32_t clamped(int64_t position) {
     return position < INT32_MIN ? INT32_MIN : position > INT32_MAX ? INT32_MAX : (int32_t)position;
 }
 
-bool territory_reach(const struct territory *t, int32_t margin, struct grid_rect *rect) {
-    bool any = false;
+uint32_t territory_parts(const struct territory *t, int32_t margin, struct grid_rect rects[WIRE_PARTITIONS_MAX]) {
+    uint32_t count = 0;
     for (uint32_t i = 0; i < t->directory.partition_count; i++) {
         if (!territory_keeps(&t->directory.partitions[i], t->slot)) continue;
         struct grid_rect r = territory_rect(t->directory.partitions[i].rect);
-        r = (struct grid_rect){clamped((int64_t)r.x_min - margin), clamped((int64_t)r.y_min - margin),
-                               clamped((int64_t)r.x_max + margin), clamped((int64_t)r.y_max + margin)};
-        if (!any) *rect = r;
-        any = true;
-        if (r.x_min < rect->x_min) rect->x_min = r.x_min;
-        if (r.y_min < rect->y_min) rect->y_min = r.y_min;
-        if (r.x_max > rect->x_max) rect->x_max = r.x_max;
-        if (r.y_max > rect->y_max) rect->y_max = r.y_max;
+        rects[count++] = (struct grid_rect){clamped((int64_t)r.x_min - margin), clamped((int64_t)r.y_min - margin),
+                                            clamped((int64_t)r.x_max + margin), clamped((int64_t)r.y_max + margin)};
     }
-    return any;
+    return count;
+}
+
+bool territory_reach(const struct territory *t, int32_t margin, struct grid_rect *rect) {
+    struct grid_rect rects[WIRE_PARTITIONS_MAX];
+    uint32_t count = territory_parts(t, margin, rects);
+    if (count > 0) *rect = rects[0];
+    for (uint32_t i = 1; i < count; i++) {
+        const struct grid_rect *r = &rects[i];
+        if (r->x_min < rect->x_min) rect->x_min = r->x_min;
+        if (r->y_min < rect->y_min) rect->y_min = r->y_min;
+        if (r->x_max > rect->x_max) rect->x_max = r->x_max;
+        if (r->y_max > rect->y_max) rect->y_max = r->y_max;
+    }
+    return count > 0;
 }

@@ -36,6 +36,10 @@ static inline bool territory_keeps(const struct wire_directory_partition *partit
     return partition->owner == slot || partition->former == slot;
 }
 
+/* territory_parts stores the rectangles of what is of interest to the zone itself, each `margin` (Q16.16) further out on
+ * every side, and returns how many there are. */
+uint32_t territory_parts(const struct territory *territory, int32_t margin, struct grid_rect rects[WIRE_PARTITIONS_MAX]);
+
 /* territory_reach returns the least rectangle around what is of interest to the zone itself, `margin` (Q16.16) further out
  * on each side; false where nothing is. */
 bool territory_reach(const struct territory *territory, int32_t margin, struct grid_rect *rect);

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -372,6 +373,29 @@ static void test_config_balance_merges_only_what_it_would_not_split_again(void *
     }
 }
 
+static void test_config_map_is_found_beside_the_configuration(void **state) {
+    (void)state;
+    char out[PATH_MAX], expected[PATH_MAX], error[CONFIG_ERROR_SIZE] = "";
+    struct config *config = parse_good(PREFIX "world: {map: '../my maps/a.map'}\n");
+    assert_string_equal(config->world.map, "../my maps/a.map");
+    config_free(config);
+    config = parse_good(PREFIX);
+    assert_string_equal(config->world.map, "");
+    config_free(config);
+    expect_error(PREFIX "world: {map: [a]}\n",
+                 "c.yaml:4: world.map: expected the path of a file, at most 511 bytes, found a list of 1");
+    assert_int_equal(config_beside("deploy/config/cluster.yaml", "../a.map", out, sizeof out, error, sizeof error), 0);
+    assert_non_null(realpath("deploy/config", expected));
+    assert_memory_equal(out, expected, strlen(expected));
+    assert_string_equal(out + strlen(expected), "/../a.map");
+    assert_int_equal(config_beside("no/such.yaml", "/maps/a.map", out, sizeof out, error, sizeof error), 0);
+    assert_string_equal(out, "/maps/a.map");
+    assert_int_equal(config_beside("no/such.yaml", "a.map", out, sizeof out, error, sizeof error), MARCH_ERR_SYSTEM);
+    assert_string_equal(error, "no/such.yaml: cannot find: No such file or directory");
+    assert_int_equal(config_beside("/", "/maps/a.map", out, 11, error, sizeof error), MARCH_ERR_INVALID);
+    assert_string_equal(error, "/maps/a.map: path too long");
+}
+
 static void test_config_shipped_file_loads(void **state) {
     (void)state;
     char error[CONFIG_ERROR_SIZE] = "";
@@ -407,6 +431,7 @@ int main(void) {
         cmocka_unit_test(test_config_persists_are_filled_in_order),
         cmocka_unit_test(test_config_mistakes_in_persists_are_named),
         cmocka_unit_test(test_config_balance_merges_only_what_it_would_not_split_again),
+        cmocka_unit_test(test_config_map_is_found_beside_the_configuration),
         cmocka_unit_test(test_config_shipped_file_loads),
         cmocka_unit_test(test_config_missing_file_is_named),
     };

@@ -75,6 +75,14 @@ static void test_telemetry_status_is_json_with_the_counts(void **state) {
     assert_string_equal(json_string_value(json_object_get(status, "zone")), "zone-0");
     assert_int_equal(json_integer_value(json_object_get(json_object_get(status, "counters"), "ticks_total")), 1);
     assert_int_equal(json_object_size(json_object_get(status, "phases_us")), TELEMETRY_PHASE_COUNT);
+    assert_true(json_is_null(json_object_get(status, "map")));
+    json_decref(status);
+    telemetry_set_map(t, &(struct map_header){.hash = {0xab, 1}});
+    len = telemetry_status(t, buf, sizeof buf);
+    status = json_loadb(buf, (size_t)len, 0, &error);
+    const json_t *map = json_object_get(status, "map");
+    assert_string_equal(json_string_value(json_object_get(map, "hash")), "ab010000000000000000000000000000");
+    assert_int_equal(json_integer_value(json_object_get(map, "chunks")), 0);
     json_decref(status);
     assert_int_equal(telemetry_status(t, buf, 100), MARCH_ERR_FULL);
     telemetry_destroy(t);

@@ -60,6 +60,20 @@ static void test_territory_reaches_over_what_is_own_and_what_is_handed_over(void
     assert_false(territory_reach(&t, M(10), &rect));
 }
 
+static void test_territory_parts_are_what_is_own_and_what_is_handed_over_grown(void **state) {
+    (void)state;
+    struct directory d = l_shape();
+    struct territory t;
+    struct grid_rect parts[WIRE_PARTITIONS_MAX];
+    territory_set(&t, &d, 1);
+    assert_int_equal(territory_parts(&t, M(10), parts), 2);
+    assert_true(parts[0].x_min == M(-10) && parts[0].y_min == M(-10) && parts[0].x_max == M(110) &&
+                parts[0].y_max == M(110));
+    assert_true(parts[1].x_min == M(90) && parts[1].y_min == M(-10) && parts[1].x_max == M(210) && parts[1].y_max == M(110));
+    territory_set(&t, &d, 3);
+    assert_int_equal(territory_parts(&t, M(10), parts), 0);
+}
+
 static void test_territory_at_the_ends_of_the_plane_does_not_overflow(void **state) {
     (void)state;
     struct directory d = {.partition_count = 1, .partitions = {{.rect = {-32768, -32768, 32767, 32767}, .owner = 0}}};
@@ -75,6 +89,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_territory_places_have_owners_up_to_the_edge_of_the_world),
         cmocka_unit_test(test_territory_reaches_over_what_is_own_and_what_is_handed_over),
+        cmocka_unit_test(test_territory_parts_are_what_is_own_and_what_is_handed_over_grown),
         cmocka_unit_test(test_territory_at_the_ends_of_the_plane_does_not_overflow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
