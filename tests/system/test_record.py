@@ -55,7 +55,8 @@ def test_replay_of_a_killed_zone_gives_the_same_hashes(recorded, replay):
     result = replay(recorded[1])
     assert result.returncode == 0, result.stderr
     ticks, hashes = map(int, re.search(r"(\d+) ticks, (\d+) hashes are the same", result.stdout).groups())
-    assert ticks > TICKS_MIN - 2 * HASH_EVERY_TICKS and hashes >= ticks // HASH_EVERY_TICKS
+    assert ticks > TICKS_MIN - 2 * HASH_EVERY_TICKS
+    assert hashes >= ticks // HASH_EVERY_TICKS - 1  # a tick that was missed has none
 
 
 def test_replay_of_a_cut_recording_says_so_and_holds(recorded, replay):
