@@ -1,14 +1,16 @@
-"""The benchmarks of a world without seams: borders, a drain, a kill and a split, each on a cluster of its own.
+"""The benchmarks of a world without seams: borders, also with faults, a drain, a kill and a split, each on a cluster of its own.
 
 A part is a generator of rows (name, value, unit, target, at most), for bench.py's table. It leaves what it measured in bench.raw
-and plots in bench.out. Alone: world.py [--mode release] [--out DIR] borders handoffs drain kill split.
+and plots in bench.out. Alone: world.py [--mode release] [--out DIR] borders faults handoffs drain kill split.
 """
 
 import argparse
+import collections
 import contextlib
 import json
 import os
 import pathlib
+import random
 import signal
 import subprocess
 import sys
@@ -33,6 +35,8 @@ BEFORE_S = 5  # that a timeline shows of the time before
 AFTER_S = 10
 CALM_MS = 2.5 * INTERVAL_MS  # nobody waits longer when all is well: an interval, and a loss
 CROSSING_S = 20
+FAULT_EVERY_S = 4
+SETTLE_S = 10  # within which nobody is between two zones any more
 
 WORLD = """cluster:
   name: bench
@@ -199,6 +203,53 @@ def borders(bench):
     yield "entities at the edge of view that blink", told["blinks"] / told["crossings"], "/crossing", 0.02, True
 
 
+def strike(world, draw):
+    """Kills or stops one process for a moment; returns what was done."""
+    name = draw.choice([*named_pids(world.run_dir), "matchmaker-0", "persist-0"])
+    pid = int((world.run_dir / f"{name}.pid").read_text())
+    kill = draw.random() < 0.5
+    try:
+        os.kill(pid, signal.SIGKILL if kill else signal.SIGSTOP)
+        if not kill:
+            time.sleep(draw.uniform(0.1, 2))
+            os.kill(pid, signal.SIGCONT)
+    except ProcessLookupError:
+        return None  # it was just restarting
+    return ("killed" if kill else "stopped", name)
+
+
+def in_zones(world):
+    return sum(metrics(world.run_dir, name).get("march_zone_players", float("nan")) for name in named_pids(world.run_dir))
+
+
+def faults(bench):
+    """The same while processes are killed and stopped. Whoever plays is in some zone; as many in zones: nobody is there twice."""
+    crossings = CROSSINGS if bench.seconds >= 60 else CROSSINGS_SHORT
+    draw = random.Random(1)
+    done = collections.Counter()
+    with cluster(bench, zones_text(2, 2, 2)) as world:
+        swarm = world.swarm(BORDER_BOTS, "--borders", "x=512,y=512", "--duration", BORDER_CAP_S)
+        world.all_play(BORDER_BOTS)
+        crossed, deadline = 0, time.monotonic() + BORDER_CAP_S - 60
+        while crossed < crossings and time.monotonic() < deadline:
+            time.sleep(FAULT_EVERY_S)
+            what = strike(world, draw)
+            done[what and what[0]] += 1
+            crossed = sum(line["crossing_ms"]["count"] for line in world.timeline())
+        world.all_play(BORDER_BOTS)
+        swarm.send_signal(signal.SIGSTOP)  # without inputs all stand still
+        deadline = time.monotonic() + SETTLE_S
+        while in_zones(world) != BORDER_BOTS and time.monotonic() < deadline:
+            time.sleep(0.1)
+        there = in_zones(world)
+        swarm.send_signal(signal.SIGCONT)
+        report = ended(swarm)
+    told = report["continuity"]
+    bench.raw["faults"] = told | {"disconnected": report["disconnected"], "there": there, "done": dict(done)}
+    yield f"border crossings, {done['killed']} processes killed, {done['stopped']} stopped", told["crossings"], "", crossings, False
+    yield "players lost, doubled or dropped meanwhile", abs(there - BORDER_BOTS) + report["disconnected"], "players", 0, True
+
+
 def handoffs(bench):
     """As many as can be between two zones, over one border."""
     with cluster(bench, zones_text(2, 1, 0, HANDOFF_ZONES_M), snapshot_hz=10) as world:
@@ -321,7 +372,7 @@ def split(bench):
     yield "ticks missed by it", missed, "ticks", 2, True
 
 
-PARTS = (borders, handoffs, drain, kill, split)
+PARTS = (borders, faults, handoffs, drain, kill, split)
 
 # --- plots, by gnuplot
 
