@@ -357,10 +357,12 @@ static bool join(struct atlas *a, uint32_t index) {
     struct wire_directory_partition *p = &a->draft.partitions[other];
     if (q->former != WIRE_SLOT_NONE || p->former != WIRE_SLOT_NONE || !knows_it(a, index) || !knows_it(a, other))
         return false;
-    if (!atlas_union(&p->rect, &q->rect, &p->rect)) {
+    struct wire_rect whole;
+    if (!atlas_union(&p->rect, &q->rect, &whole)) { /* the one was split meanwhile */
         a->partitions[index].into = ATLAS_NONE;
         return false;
     }
+    p->rect = whole;
     p->creatures += q->creatures;
     log_info("partition.merged", "partition=%u into=%u slot=%u", q->id, into, p->owner);
     remove_partition(a, index);

@@ -593,6 +593,23 @@ static void test_atlas_merge_right_after_a_split_takes_it_back(void **state) {
     free(f);
 }
 
+static void test_atlas_merge_is_given_up_when_the_other_is_split_away(void **state) {
+    (void)state;
+    struct atlas_fixture *f = begin(2, 0, 1);
+    atlas_fixture_hold(f, 1, 1, 6, 0, 0);
+    assert_int_equal(atlas_merge(&f->atlas, 0, 1), ATLAS_DONE);
+    atlas_fixture_run(f, 200);
+    assert_int_equal(atlas_split(&f->atlas, 0), ATLAS_DONE); /* the half that is left does not touch it */
+    atlas_fixture_run(f, 200);
+    atlas_fixture_hold(f, 1, 1, 0, 0, 0);
+    atlas_fixture_run(f, 500);
+    assert_int_equal(f->atlas.told.partition_count, 5);
+    const struct wire_rect half = {0, 0, 256, 512}, other = {512, 0, 1024, 512};
+    assert_memory_equal(&atlas_fixture_partition(f, 0)->rect, &half, sizeof half);
+    assert_memory_equal(&atlas_fixture_partition(f, 1)->rect, &other, sizeof other);
+    free(f);
+}
+
 static void test_atlas_merge_is_given_up_when_an_owner_dies(void **state) {
     (void)state;
     struct atlas_fixture *f = begin(2, 0, 1);
@@ -750,6 +767,7 @@ int main(void) {
         cmocka_unit_test(test_atlas_split_ends_where_halves_are_too_small),
         cmocka_unit_test(test_atlas_merge_joins_when_the_other_has_handed_over),
         cmocka_unit_test(test_atlas_merge_right_after_a_split_takes_it_back),
+        cmocka_unit_test(test_atlas_merge_is_given_up_when_the_other_is_split_away),
         cmocka_unit_test(test_atlas_merge_is_given_up_when_an_owner_dies),
         cmocka_unit_test(test_atlas_gateway_drains_and_is_up_again),
         cmocka_unit_test(test_atlas_gateway_that_died_may_come_back),
