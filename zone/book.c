@@ -550,12 +550,29 @@ static void take_durable(struct book *b, uint32_t shard, uint64_t seq) {
     }
 }
 
+/* Lets one in who has come from another zone while its attach waited: it goes on as it is, and no second one is made. */
+static void admit_arrived(struct book *b, uint32_t slot, const struct pending *p) {
+    struct sim_player here = sim_player_in(b->sim, slot);
+    if (b->kept[slot].epoch > p->attach.session_epoch) {
+        refuse_stale(b, p->gateway, p->attach.session);
+    } else if (here.gateway != p->gateway || here.session != p->attach.session) {
+        resume(b, slot, p->gateway, &p->attach);
+    } else if (here.attachment < p->attach.attachment) {
+        (void)enter(b, p->gateway, &p->attach, NULL);
+    } /* else the gateway has told of a newer attachment since */
+}
+
 static void admit(struct book *b, uint32_t place, const struct wire_player_loaded *loaded) {
     struct pending p = b->pending[place];
     const struct wire_player_state *s = &loaded->state;
     struct game_character character = {
         .x = s->x, .y = s->y, .yaw = s->yaw, .level = s->level, .hit_points = s->hit_points, .experience = s->experience};
     forget_pending(b, place);
+    uint32_t arrived = find_player(b, p.attach.player);
+    if (arrived != SIM_SLOT_NONE) {
+        admit_arrived(b, arrived, &p);
+        return;
+    }
     if (enter(b, p.gateway, &p.attach, loaded->result == WIRE_LOAD_KNOWN ? &character : NULL) == 0) return;
     uint32_t slot = sim_slot(b->sim, p.gateway, p.attach.session);
     b->kept[slot] = (struct kept){.epoch = p.attach.session_epoch, .shard = p.shard};

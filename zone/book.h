@@ -15,7 +15,8 @@
  * on.
  *
  * A player who comes from another zone brings all of it along (book_arrive), and one who goes there leaves nothing behind
- * (book_depart): it has not left the world, so persist is not told that it has.
+ * (book_depart): it has not left the world, so persist is not told that it has. If an attach of it waits meanwhile, the
+ * player goes on under that as it came.
  *
  * A grant's key is `zone index << 48 | low 16 bits of the lease's epoch << 32 | count`, so no two kills share one.
  *

@@ -344,6 +344,46 @@ static void test_reporter_player_that_is_handed_over_has_not_left(void **state) 
     assert_int_equal(sim_players(f->sim), 0);
 }
 
+/* A player comes from another zone under `epoch`; returns its slot. */
+static uint32_t arrive(struct fixture *f, uint64_t session, uint64_t epoch, uint32_t attachment) {
+    struct wire_carried carried = {.session = session,
+                                   .player = PLAYER,
+                                   .session_epoch = epoch,
+                                   .entity = 77,
+                                   .attachment = attachment,
+                                   .kind = GAME_KIND_PLAYER};
+    uint32_t slot;
+    assert_int_equal(sim_import(f->sim, 0, &carried, &slot), 0);
+    book_arrive(f->book, slot, &carried);
+    return slot;
+}
+
+static void test_reporter_player_that_comes_while_its_attach_waits_is_there_once(void **state) {
+    struct fixture *f = *state;
+    const struct {
+        uint64_t session, epoch; /* of the one that comes */
+        uint32_t attachment, attached;
+        enum wire_attach_result result; /* of the attach, whose attachment is 1 */
+    } cases[] = {{SESSION + 1, EPOCH - 1, 5, 1, WIRE_ATTACHED},
+                 {SESSION + 1, EPOCH + 1, 5, 5, WIRE_ATTACH_STALE},
+                 {SESSION, EPOCH, 0, 1, WIRE_ATTACHED}};
+    persist_up(f, 1, 1);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        f->load_count = 0;
+        attach(f, SESSION, PLAYER, EPOCH);
+        WAIT_FOR(f, f->load_count > 0);
+        uint32_t slot = arrive(f, cases[i].session, cases[i].epoch, cases[i].attachment);
+        struct wire_player_loaded loaded = {.state = {.player = PLAYER, .session_epoch = EPOCH}, .result = WIRE_LOAD_KNOWN};
+        book_take(f->book, 0, &(struct wire_persist_report){.loaded = &loaded, .loaded_count = 1}, test_now(f));
+        assert_int_equal(last_answer(f).result, cases[i].result);
+        assert_int_equal(sim_players(f->sim), 1);
+        assert_int_equal(sim_player_in(f->sim, slot).attachment, cases[i].attached);
+        assert_int_equal(sim_slot(f->sim, 0, SESSION), cases[i].result == WIRE_ATTACHED ? slot : SIM_SLOT_NONE);
+        book_depart(f->book, slot);
+        sim_remove(f->sim, slot, false);
+    }
+}
+
 static void test_reporter_older_session_is_refused(void **state) {
     struct fixture *f = *state;
     persist_up(f, 1, 1);
@@ -551,6 +591,7 @@ int main(void) {
         TEST(test_reporter_state_goes_before_the_load_of_the_same_player),
         TEST(test_reporter_player_that_is_here_goes_on_under_a_newer_session),
         TEST(test_reporter_player_that_is_handed_over_has_not_left),
+        TEST(test_reporter_player_that_comes_while_its_attach_waits_is_there_once),
         TEST(test_reporter_older_session_is_refused),
         TEST(test_reporter_attach_without_answer_is_refused_in_the_end),
         TEST(test_reporter_load_that_persist_cannot_answer_is_asked_again),
