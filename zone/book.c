@@ -33,6 +33,7 @@ struct grant {
     struct mono due_at;
     uint32_t shard;
     uint8_t step;
+    bool is_named; /* the key is whole, and stays */
 };
 
 struct pending {
@@ -214,7 +215,7 @@ static void on_loot(void *context, uint64_t player, const struct game_event *eve
         close_grant(b, grant_at(b, b->grant_first));
     }
     uint32_t count = b->grant_next++, shard = shard_of_player(player, b->shard_count);
-    uint64_t key = (uint64_t)b->zone_index << 48 | (uint64_t)(uint16_t)b->lease_epochs[shard] << 32 | (uint64_t)count;
+    uint64_t key = (uint64_t)b->zone_index << 48 | (uint64_t)count;
     *grant_at(b, count) = (struct grant){.shard = shard,
                                          .step = GRANT_DUE,
                                          .grant = {.player = player,
@@ -466,11 +467,20 @@ static void draft_states(const struct book *b, struct draft *d, uint64_t tick) {
     }
 }
 
-static void draft_grants(const struct book *b, struct draft *d, struct mono now) {
+/* name_grant completes a key by the epoch of the lease. Only who holds the lease reports, but a player may come from another
+ * zone, and find loot, before it is held. */
+static void name_grant(const struct book *b, struct grant *grant) {
+    if (grant->is_named) return;
+    grant->grant.key |= (uint64_t)(uint16_t)b->lease_epochs[grant->shard] << 32;
+    grant->is_named = true;
+}
+
+static void draft_grants(struct book *b, struct draft *d, struct mono now) {
     if (b->grants_open == 0) return;
     for (uint32_t count = b->grant_first; count != b->grant_next && d->grant_count < WIRE_REPORT_GRANTS_MAX; count++) {
-        const struct grant *grant = grant_at(b, count);
+        struct grant *grant = grant_at(b, count);
         if (grant->step == GRANT_DONE || grant->shard != d->shard || !mono_reached(now, grant->due_at)) continue;
+        name_grant(b, grant);
         d->grants[d->grant_count++] = grant->grant;
     }
 }

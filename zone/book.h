@@ -18,7 +18,8 @@
  * (book_depart): it has not left the world, so persist is not told that it has. If an attach of it waits meanwhile, the
  * player goes on under that as it came.
  *
- * A grant's key is `zone index << 48 | low 16 bits of the lease's epoch << 32 | count`, so no two kills share one.
+ * A grant's key is `zone index << 48 | low 16 bits of the lease's epoch << 32 | count`, so no two kills share one. The epoch
+ * is that under which it is first reported.
  *
  * Limits: players_max players, as many pending attaches (a full table refuses), BOOK_DEPARTED_MAX departed (the one that
  * left first is given up and counted), BOOK_GRANTS_MAX grants (the oldest is given up and counted). Nothing allocates after

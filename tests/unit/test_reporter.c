@@ -501,6 +501,19 @@ static void test_reporter_grant_is_kept_until_answered(void **state) {
     assert_int_equal(book_stats(f->book)->grants_refused, 1);
 }
 
+static void test_reporter_loot_of_before_the_lease_is_named_by_it(void **state) {
+    struct fixture *f = *state;
+    struct game_event event = {.type = GAME_EVENT_LOOT, .gold = 3};
+    sim_watcher_of(f->sim)->loot(f->book, PLAYER, &event);
+    persist_up(f, 1, 6);
+    WAIT_FOR(f, f->grant_count == 1);
+    assert_int_equal(f->grants[0].key >> 32 & 0xffff, 6);
+    persist_restart(f, 2, 7); /* it stays what it was first told under */
+    f->grant_count = 0;
+    WAIT_FOR(f, f->grant_count == 1);
+    assert_int_equal(f->grants[0].key >> 32 & 0xffff, 6);
+}
+
 static void test_reporter_grant_without_an_answer_is_sent_again(void **state) {
     struct fixture *f = *state;
     persist_up(f, 1, 1);
@@ -599,6 +612,7 @@ int main(void) {
         TEST(test_reporter_everything_unanswered_goes_to_a_new_incarnation),
         TEST(test_reporter_states_go_again_when_persist_asks),
         TEST(test_reporter_grant_is_kept_until_answered),
+        TEST(test_reporter_loot_of_before_the_lease_is_named_by_it),
         TEST(test_reporter_grant_without_an_answer_is_sent_again),
         TEST(test_reporter_grants_beyond_the_list_cost_the_oldest),
         TEST(test_reporter_departed_beyond_the_table_cost_the_oldest),
