@@ -69,9 +69,18 @@ static bool has_room(struct output *o, size_t bytes, uint32_t count, uint32_t co
     return false;
 }
 
+/* take_back drops what was said of a session before in this tick: that it is not here. */
+static void take_back(struct output *o, uint64_t session) {
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < o->detached_count; i++)
+        if (o->detached[i].session != session) o->detached[left++] = o->detached[i];
+    o->detached_count = left;
+}
+
 void output_attached(struct output *o, uint64_t session, uint64_t entity, uint32_t result) {
     if (!has_room(o, sizeof *o->attached, o->attached_count, o->attached_max)) return;
     o->attached[o->attached_count++] = (struct wire_attached){.session = session, .entity = entity, .result = result};
+    if (result == WIRE_ATTACHED) take_back(o, session);
 }
 
 void output_detached(struct output *o, uint64_t session, uint32_t reason) {
@@ -82,6 +91,7 @@ void output_detached(struct output *o, uint64_t session, uint32_t reason) {
 void output_activated(struct output *o, const struct wire_activated *activated) {
     if (!has_room(o, sizeof *o->activated, o->activated_count, o->attached_max)) return;
     o->activated[o->activated_count++] = *activated;
+    if (activated->result == WIRE_ACTIVATED) take_back(o, activated->session);
 }
 
 void output_forgotten(struct output *o, const struct wire_routed *routed) {

@@ -46,7 +46,9 @@ void output_destroy(struct output *output);
 void output_attached(struct output *output, uint64_t session, uint64_t entity, uint32_t result);
 void output_detached(struct output *output, uint64_t session, uint32_t reason);
 
-/* What the handoff has for the gateway (handoff.h). A reroute that finds no room is false, not counted, and tried again. */
+/* What the handoff has for the gateway (handoff.h). Of a session that is attached or activated it was perhaps said before in
+ * this tick that it is not here, which the gateway would read behind it: that is dropped. A reroute that finds no room is
+ * false, not counted, and tried again. */
 void output_activated(struct output *output, const struct wire_activated *activated);
 void output_forgotten(struct output *output, const struct wire_routed *routed);
 bool output_reroute(struct output *output, const struct wire_carried *carried);

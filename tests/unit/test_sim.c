@@ -113,6 +113,23 @@ static void test_sim_input_of_unknown_session_is_answered(void **state) {
     sim_destroy(sim);
 }
 
+static void test_sim_session_that_comes_is_not_detached_by_what_came_before(void **state) {
+    (void)state;
+    struct sim *sim = create();
+    sim_input(sim, 0, &(struct wire_input){.session = SESSION, .count = 1});
+    sim_input(sim, 0, &(struct wire_input){.session = SESSION + 1, .count = 1});
+    struct wire_activated activated = {.session = SESSION, .attachment = 3, .result = WIRE_ACTIVATE_FULL};
+    output_activated(sim_output(sim, 0), &activated);
+    assert_int_equal(sim_output(sim, 0)->detached_count, 2);
+    activated.result = WIRE_ACTIVATED;
+    output_activated(sim_output(sim, 0), &activated);
+    assert_int_equal(sim_output(sim, 0)->detached_count, 1);
+    assert_true(sim_output(sim, 0)->detached[0].session == SESSION + 1);
+    sim_attach(sim, 0, SESSION + 1, 1, 1, NULL);
+    assert_int_equal(sim_output(sim, 0)->detached_count, 0);
+    sim_destroy(sim);
+}
+
 static void test_sim_walks_and_snapshots_tell(void **state) {
     (void)state;
     struct sim *sim = create();
@@ -352,6 +369,7 @@ int main(void) {
         cmocka_unit_test(test_sim_newer_generation_takes_the_index_over),
         cmocka_unit_test(test_sim_same_session_of_two_gateways_is_two_players),
         cmocka_unit_test(test_sim_input_of_unknown_session_is_answered),
+        cmocka_unit_test(test_sim_session_that_comes_is_not_detached_by_what_came_before),
         cmocka_unit_test(test_sim_walks_and_snapshots_tell),
         cmocka_unit_test(test_sim_snapshots_stop_for_a_gateway_that_is_away),
         cmocka_unit_test(test_sim_half_snapshot_rate_halves_it_for_all),
