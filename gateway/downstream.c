@@ -263,8 +263,8 @@ void downstream_zone_batch(void *context, unsigned route, const struct wire_zone
     for (uint32_t i = 0; i < batch->forgotten_count; i++) transfer_forgotten(&g->transfers, route, &batch->forgotten[i]);
     for (uint32_t i = 0; i < batch->detached_count; i++) {
         struct session *session = find(g, route, batch->detached[i].session);
-        bool is_late =
-            session && session->state == SESSION_MOVING; /* of before: what it has to say now is whether it has it */
+        /* While it is attached or moves this is of before: what the zone has to say now is whether it has it. */
+        bool is_late = session && (session->state == SESSION_ATTACHING || session->state == SESSION_MOVING);
         if (session && !is_late) upstream_disconnect(g, session, SESSION_END_ZONE);
     }
 }

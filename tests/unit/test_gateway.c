@@ -165,6 +165,20 @@ static void test_gateway_zone_may_end_a_session(void **state) {
     assert_int_equal(f->gateway->stats.ended[SESSION_END_ZONE], 1);
 }
 
+static void test_gateway_session_that_is_attached_is_not_ended_by_what_came_before(void **state) {
+    struct fixture *f = *state;
+    f->zone.attaches_all = false;
+    PUMP_UNTIL(f, is_up(f));
+    client_start(f, &f->server[0]);
+    PUMP_UNTIL(f, f->zone.attach_count == 1);
+    struct wire_detach detach = {.session = f->zone.attaches[0].session}; /* of an input, while it had not got it */
+    fake_zone_send(&f->zone, &(struct wire_zone_batch){.detached = &detach, .detached_count = 1});
+    struct wire_attached attached = {.session = f->zone.attaches[0].session, .entity = 7, .result = WIRE_ATTACHED};
+    fake_zone_send(&f->zone, &(struct wire_zone_batch){.attached = &attached, .attached_count = 1});
+    PUMP_UNTIL(f, in_state(f, SESSION_PLAYING) == 1);
+    assert_int_equal(f->gateway->stats.ended[SESSION_END_ZONE], 0);
+}
+
 static void client_send_raw(void *context, const struct addr *to, const uint8_t *packet, size_t len) {
     (void)to;
     client_flush(context, packet, len);
@@ -347,6 +361,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_gateway_client_before_its_zone_waits_and_is_told, setup_uring, teardown),
         cmocka_unit_test_setup_teardown(test_gateway_refused_attach_disconnects, setup_uring, teardown),
         cmocka_unit_test_setup_teardown(test_gateway_zone_may_end_a_session, setup_uring, teardown),
+        cmocka_unit_test_setup_teardown(test_gateway_session_that_is_attached_is_not_ended_by_what_came_before, setup_uring,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_gateway_client_that_leaves_is_detached, setup_uring, teardown),
         cmocka_unit_test_setup_teardown(test_gateway_client_that_leaves_while_its_zone_is_lost_is_detached_later,
                                         setup_uring, teardown),
