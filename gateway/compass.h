@@ -38,8 +38,8 @@ void compass_init(struct compass *compass, const struct directory *directory);
 bool compass_take(struct compass *compass, const struct wire_directory *directory);
 
 /* compass_spawn returns a slot for a player of whom nothing is known, compass_at one for a place in Q16.16 metres,
- * compass_successor one for a player of a slot that is dead: that slot itself where the player is to wait there. Slot 0
- * while there is no directory. */
+ * compass_successor one for a player of a slot that is dead or owns nothing: that slot itself where the player is to wait
+ * there. Slot 0 while there is no directory. */
 uint32_t compass_spawn(const struct compass *compass, uint64_t player);
 uint32_t compass_at(const struct compass *compass, int32_t x, int32_t y, uint64_t player);
 uint32_t compass_successor(const struct compass *compass, uint32_t slot, uint64_t player);

@@ -185,8 +185,8 @@ static struct session *find(struct gateway *g, unsigned route, uint64_t handle) 
 static void take_attached(struct gateway *g, unsigned route, const struct wire_attached *attached) {
     struct session *session = find(g, route, attached->session);
     if (!session || session->state != SESSION_ATTACHING) return;
-    if (attached->result == WIRE_ATTACH_UNAVAILABLE) { /* the zone has asked persist long enough; it asks anew */
-        session_move(&g->sessions, session, SESSION_WAITING);
+    if (attached->result == WIRE_ATTACH_UNAVAILABLE) { /* it has asked persist long enough, or has no part of the world */
+        routing_refused(g, session);
         return;
     }
     if (attached->result != WIRE_ATTACHED) {

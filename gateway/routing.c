@@ -51,6 +51,13 @@ void routing_zone_silent(struct gateway *g, unsigned zone) {
     pass_on(g, zone);
 }
 
+void routing_refused(struct gateway *g, struct session *session) {
+    unsigned zone = session->route;
+    session_move(&g->sessions, session, SESSION_WAITING);
+    if (directory_owns(&g->compass.directory, zone)) return;
+    session_reroute(&g->sessions, session, route_of_slot(g, compass_successor(&g->compass, zone, session->player)));
+}
+
 /* --- versions of the directory */
 
 static void zone_changed(struct gateway *g, unsigned zone) {

@@ -24,6 +24,10 @@ void routing_directory(void *context, const struct wire_directory *directory);
 /* routing_zone_silent makes the sessions of a zone wait, which is lost or not heard any more. */
 void routing_zone_silent(struct gateway *gateway, unsigned zone);
 
+/* routing_refused has a session wait again whose zone has not got the player and can't take it now: for that zone, or where
+ * it owns nothing any more for the one that has its place. */
+void routing_refused(struct gateway *gateway, struct session *session);
+
 /* routing_transfers returns the handlers for transfer_init. */
 struct transfer_handlers routing_transfers(struct gateway *gateway);
 

@@ -166,6 +166,23 @@ static void test_routing_lost_owner_is_waited_for(void **state) {
     assert_int_equal(f->other_zone.attach_count, 0);
 }
 
+static void test_routing_attach_that_a_former_owner_refuses_goes_to_the_owner(void **state) {
+    struct fixture *f = *state;
+    PUMP_UNTIL(f, all_up(f));
+    tell(f);
+    f->zone.attach_result = WIRE_ATTACH_UNAVAILABLE;
+    f->persist.claimed.flags = WIRE_CLAIMED_POSITION_KNOWN;
+    f->persist.claimed.x = 5 * 65536, f->persist.claimed.y = -5 * 65536;
+    client_start(f, &f->server[0]);
+    PUMP_UNTIL(f, f->zone.attach_count >= 2); /* asked again while it owns the place */
+    assert_int_equal(f->other_zone.attach_count, 0);
+    f->directory.partitions[0].owner = 1;
+    tell(f);
+    PUMP_UNTIL(f, in_state(f, SESSION_PLAYING) == 1);
+    assert_int_equal(f->other_zone.attach_count, 1);
+    assert_int_equal(the_session(f)->route, 1);
+}
+
 static void test_routing_player_is_handed_over(void **state) {
     struct fixture *f = in_world(state);
     f->other_zone.activates_all = true;
@@ -286,6 +303,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_routing_unheard_incarnation_is_not_taken, setup, teardown),
         cmocka_unit_test_setup_teardown(test_routing_former_owner_keeps_its_sessions_until_it_is_away, setup, teardown),
         cmocka_unit_test_setup_teardown(test_routing_lost_owner_is_waited_for, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_routing_attach_that_a_former_owner_refuses_goes_to_the_owner, setup, teardown),
         cmocka_unit_test_setup_teardown(test_routing_player_is_handed_over, setup, teardown),
         cmocka_unit_test_setup_teardown(test_routing_messages_follow_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(test_routing_target_that_is_full_gives_back, setup, teardown),
