@@ -1,7 +1,7 @@
 /* motion_load.c: players out of PostgreSQL, or out of Redis while that is away.
  *
  *     waiting --query--> answered
- *                '-- failed, or refused --> in memory: answered; else asked of Redis --> answered, or UNAVAILABLE
+ *                '-- failed, or refused --> asked of Redis --> the newest of this and memory is answered, or UNAVAILABLE
  *
  * Loads gather until the next update and go as one query. What comes back is merged with what is in memory, which is newer
  * where it came from the journal or a zone. An entry is `verified` once PostgreSQL was looked at: from then on memory
@@ -122,23 +122,16 @@ static void hot_loaded(void *ctx, int error, const struct wire_player_state *sta
     for (uint32_t i = 0; i < job->count; i++) fail(m, &job->waiting[i]);
 }
 
-/* job_fail answers from memory whom it can, and asks Redis for the others. */
+/* job_fail asks Redis, also for those of whom something is in memory: a zone may have reported an older session since the
+ * newest state was written behind and dropped. Where Redis is away memory answers. */
 static void job_fail(struct motion_load_job *job) {
     struct motion *m = job->motion;
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < job->count; i++) {
-        struct motion_waiting waiting = job->waiting[i];
-        if (answer_known(m, &waiting)) continue;
-        job->players[count] = waiting.player;
-        job->waiting[count++] = waiting;
-    }
-    job->count = count;
-    if (count == 0) return;
-    if (m->config.hot_read && m->config.hot_read(m->config.ctx, job->players, count, hot_loaded, job) == 0) {
+    for (uint32_t i = 0; i < job->count; i++) job->players[i] = job->waiting[i].player;
+    if (m->config.hot_read && m->config.hot_read(m->config.ctx, job->players, job->count, hot_loaded, job) == 0) {
         job_begin(job);
         return;
     }
-    for (uint32_t i = 0; i < count; i++) fail(m, &job->waiting[i]);
+    for (uint32_t i = 0; i < job->count; i++) fail(m, &job->waiting[i]);
 }
 
 /* --- a query's result */

@@ -499,11 +499,12 @@ static void test_motion_load_without_database_answers_from_redis(void **state) {
     assert_int_equal(redis_ready_within(redis, HARNESS_PATIENCE_MS), 0);
     assert_int_equal(hot_open(&hot_store, redis, 60), 0);
     const struct wire_player_state states[] = {make_state(1, 5, 10), make_state(2, 5, 20), make_state(3, 5, 29),
-                                               make_state(5, UINT64_MAX, 1)};
-    assert_int_equal(hot_write(hot_store, states, 4), 4);
-    harness_until(&harness, hot_stats_get(hot_store).written == 4);
+                                               make_state(5, UINT64_MAX, 1), make_state(7, 5, 40)};
+    assert_int_equal(hot_write(hot_store, states, 5), 5);
+    harness_until(&harness, hot_stats_get(hot_store).written == 5);
     pg_fixture_execute(&server, "insert into player_state values (2, 7, 1, 0, 4242, 0, 0, 1, 1)");
     assert_int_equal(report(3, 5, 30), 0);
+    assert_int_equal(report(7, 4, 60), 0); /* of an older session, when the newest state was not in memory any more */
     pg_fixture_stop(&server);
 
     struct answer answer = load(1, 6);
@@ -514,9 +515,10 @@ static void test_motion_load_without_database_answers_from_redis(void **state) {
     assert_int_equal(receipt.stale_count, 1);
     assert_int_equal(load(3, 6).state.tick, 30); /* memory is newer */
     assert_int_equal(load(2, 6).state.tick, 20);
+    assert_int_equal(load(7, 6).state.tick, 40);
     assert_int_equal(load(4, 6).result, WIRE_LOAD_UNAVAILABLE);
     assert_int_equal(load(5, 6).result, WIRE_LOAD_UNAVAILABLE);
-    assert_int_equal(motion_stats_get(motion).load_hot, 2);
+    assert_int_equal(motion_stats_get(motion).load_hot, 3);
     assert_int_equal(motion_stats_get(motion).load_failures, 2);
     redis_fixture_kill(&redis_server);
     harness_until(&harness, !redis_is_available(redis));
