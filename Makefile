@@ -219,12 +219,13 @@ monitor: deps ## live status of the cluster that runs in RUN_DIR
 
 # --- tests
 
-.PHONY: test test-unit test-model test-fuzz test-system
+.PHONY: test test-unit test-model test-sim test-fuzz test-system
 test: deps ## install what is missing, build and run every test
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory test-unit
 	@$(MAKE) --no-print-directory test-determinism
 	@$(MAKE) --no-print-directory test-model
+	@$(MAKE) --no-print-directory test-sim
 	@$(MAKE) --no-print-directory test-fuzz
 	@$(MAKE) --no-print-directory test-system
 UNIT_TIMEOUT_S ?= 120
@@ -256,6 +257,28 @@ test-model: ## spin searches the model of handoffs in small bounds, and finds ev
 .PHONY: model
 model: deps ## the same in wide bounds: some minutes, and 8 GB of memory at most for each search
 	@CC="$(CC)" SPIN_JOBS=$(JOBS) tests/model/run.sh --long
+# Of the processes only what the simulation runs: what it makes up itself must not be linked beside it.
+SIM_MODE  ?= O2
+SIM_SEEDS ?= 2000
+SIM_PARTS := $(wildcard tests/sim/*.c) $(patsubst %,zone/%.c,handoff book view interest grid input) \
+	$(patsubst %,gateway/%.c,transfer session compass index_pool) $(patsubst %,matchmaker/%.c,atlas atlas_balance atlas_begin atlas_plan) \
+	$(patsubst %,persist/%.c,grants motion motion_flush motion_load motion_table pg_params)
+SIM_OBJ   := $(patsubst %.c,$(OUT)/%.o,$(SIM_PARTS))
+$(OUT)/sim: $(SIM_OBJ) $(SCHEMAS) $(COMMON)
+	@mkdir -p $(@D)
+	$(Q)echo "  $@" && $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
+test-sim: ## SIM_SEEDS seeds of a whole cluster in one process, and every planted fault found
+	@$(MAKE) --no-print-directory -j$(JOBS) MODE=$(SIM_MODE) build/$(SIM_MODE)/sim
+	@[ "$$(build/$(SIM_MODE)/sim --seeds 20 | tail -n 1)" = "$$(build/$(SIM_MODE)/sim --seeds 20 --jobs 2 | tail -n 1)" ] || \
+		{ echo "FAILED  the same seeds give other runs"; exit 1; }
+	@build/$(SIM_MODE)/sim --seeds $(SIM_SEEDS) --jobs $(JOBS)
+	@$(MAKE) --no-print-directory MODE=$(SIM_MODE) run-sim-faults
+.PHONY: sim run-sim-faults
+run-sim-faults:
+	@SIM_CC="$(CC) $(CPPFLAGS) $(ALL_CFLAGS)" SIM_OUT=$(OUT) SIM_LINK="$(SIM_OBJ) $(SCHEMAS) $(COMMON) $(LIBS)" JOBS=$(JOBS) tests/sim/faults.sh
+sim: ## SEEDS seeds (100,000) of the same: some minutes; the first that fails prints its trace
+	@$(MAKE) --no-print-directory -j$(JOBS) MODE=$(SIM_MODE) build/$(SIM_MODE)/sim
+	@build/$(SIM_MODE)/sim --seeds $(if $(filter file,$(origin SEEDS)),100000,$(SEEDS)) --jobs $(JOBS)
 FUZZ_SECONDS ?= 2
 test-fuzz: ## run every fuzzer for FUZZ_SECONDS over its kept corpus
 	@$(MAKE) --no-print-directory -j$(JOBS) --output-sync=target $(FUZZ_BINS:build/fuzz/%=run-%)
