@@ -142,6 +142,15 @@ static struct whereabouts *find(const struct zones *zones, uint64_t player) {
     return found;
 }
 
+static void say_stale(struct zone *zone, uint64_t player, uint64_t session_epoch, uint32_t attachment) {
+    struct zone_outbox *box = &zone->outbox;
+    if (box->stale_count == WIRE_REPORT_LOADS_MAX) return; /* it reports it again, and is told then */
+    box->stale_attachments[box->stale_count] = attachment;
+    box->stale[box->stale_count++] = (struct wire_player_load){.player = player, .session_epoch = session_epoch};
+}
+
+/* A zone that has the player, too, under an older session or attachment is told, for it may have nothing to report of it:
+ * who is link-dead stands still. */
 static void place(struct zones *zones, uint32_t zone, const struct wire_player_state *state, uint32_t attachment) {
     struct whereabouts *w = find(zones, state->player);
     if (state->flags & WIRE_STATE_LEFT) {
@@ -151,6 +160,7 @@ static void place(struct zones *zones, uint32_t zone, const struct wire_player_s
         return;
     }
     bool is_new = w == NULL;
+    if (w && w->zone != zone) say_stale(zones->zones[w->zone], state->player, state->session_epoch, attachment);
     if (is_new) {
         w = malloc(sizeof *w);
         CHECK(w);
@@ -233,13 +243,6 @@ static void await_durable(struct zone *zone, uint64_t seq, uint64_t position) {
     if (zone->is_behind) return;
     if (zone->ack_count == ZONES_ACKS_MAX) zone->ack_count--; /* acknowledged together with this one */
     zone->acks[(zone->ack_first + zone->ack_count++) % ZONES_ACKS_MAX] = (struct ack){seq, position};
-}
-
-static void say_stale(struct zone *zone, uint64_t player, uint64_t session_epoch, uint32_t attachment) {
-    struct zone_outbox *box = &zone->outbox;
-    if (box->stale_count == WIRE_REPORT_LOADS_MAX) return; /* it reports it again, and is told then */
-    box->stale_attachments[box->stale_count] = attachment;
-    box->stale[box->stale_count++] = (struct wire_player_load){.player = player, .session_epoch = session_epoch};
 }
 
 /* was_passed tells whether another zone has the player under a greater attachment of the same session. */

@@ -406,8 +406,8 @@ static void test_zones_ask_for_everything_again_after_a_full_journal(void **stat
     WAIT_FOR(w, w->durable_seq == w->seq);
 }
 
-/* Another zone: says of a player what it is told to, under an attachment. */
-static void say_as(struct world *w, uint32_t index, struct wire_player_state state, uint32_t attachment) {
+/* Has another zone speak from now on. */
+static void speak_as(struct world *w, uint32_t index) {
     if (w->index != index) {
         struct bus_edge *edge = w->zone;
         uint64_t epoch = w->lease_epoch;
@@ -417,11 +417,15 @@ static void say_as(struct world *w, uint32_t index, struct wire_player_state sta
         w->other = edge;
         w->other_epoch = epoch;
     }
-    if (!w->zone) {
-        zone_dial(w);
-        zone_greet(w, 77);
-        claim(w);
-    }
+    if (w->zone) return;
+    zone_dial(w);
+    zone_greet(w, 77);
+    claim(w);
+}
+
+/* A zone says of a player what it is told to, under an attachment. */
+static void say_as(struct world *w, uint32_t index, struct wire_player_state state, uint32_t attachment) {
+    speak_as(w, index);
     say(w, (struct wire_zone_report){.states = &state, .attachments = &attachment, .state_count = 1});
 }
 
@@ -433,14 +437,29 @@ static void test_zones_player_is_where_the_newest_attachment_is(void **state) {
     zones_effect(w->zones, PLAYER, 1, 50);
     WAIT_FOR(w, w->effect_count == 1);
     say_as(w, 0, state_of(PLAYER, 99, 7), 3); /* the old one's last, late */
-    WAIT_FOR(w, w->stale_count == 1);
-    assert_true(w->stale[0].player == PLAYER && w->stale[0].session_epoch == EPOCH && w->stale_attachments[0] == 4);
+    WAIT_FOR(w, w->stale_count == 2);         /* once for the one that has it, once for this */
+    assert_true(w->stale[1].player == PLAYER && w->stale[1].session_epoch == EPOCH && w->stale_attachments[1] == 4);
     assert_int_equal(motion_find(w->motion, PLAYER)->experience, 2);
     assert_int_equal(zones_stats(w->zones).states_passed, 1);
     say_as(w, 0, state_of(PLAYER, 100, 8), 5); /* and back again */
     assert_int_equal(motion_find(w->motion, PLAYER)->experience, 8);
     zones_effect(w->zones, PLAYER, 1, 51);
     WAIT_FOR(w, w->effect_count == 2);
+    bus_edge_close(w->other);
+}
+
+/* Who is link-dead stands still, so a zone that has it, too, has nothing to report of it. */
+static void test_zones_former_zone_is_told_though_it_reports_nothing(void **state) {
+    struct world *w = *state;
+    say_as(w, 0, state_of(PLAYER, 10, 1), 3);
+    say_as(w, 1, state_of(PLAYER, 11, 2), 4);
+    speak_as(w, 0);
+    WAIT_FOR(w, w->stale_count == 1);
+    assert_true(w->stale[0].player == PLAYER && w->stale[0].session_epoch == EPOCH && w->stale_attachments[0] == 4);
+    load(w, PLAYER, EPOCH + 1); /* it comes back under a newer session, and its place is this zone's by now */
+    speak_as(w, 1);
+    WAIT_FOR(w, w->stale_count == 2);
+    assert_true(w->stale[1].player == PLAYER && w->stale[1].session_epoch == EPOCH + 1);
     bus_edge_close(w->other);
 }
 
@@ -476,6 +495,7 @@ int main(void) {
         TEST(test_zones_effects_go_where_the_player_is),
         TEST(test_zones_ask_for_everything_again_after_a_full_journal),
         TEST(test_zones_player_is_where_the_newest_attachment_is),
+        TEST(test_zones_former_zone_is_told_though_it_reports_nothing),
         TEST(test_zones_fenced_is_told_that_it_is_stale),
     };
     return cmocka_run_group_tests(tests, open_database, close_database);
