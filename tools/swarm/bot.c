@@ -88,12 +88,14 @@ static uint32_t gateway_behind(const struct access *access, const struct addr *s
     return 0;
 }
 
-/* mint makes a token for one of the gateways that have an address of our family, spreading the bots over them. */
+/* mint makes a token for one of the gateways that have an address of our family. The bots are spread over them, also when
+ * they come back: together they would all go from one that has died to the next. */
 static int mint(struct swarm *s, uint32_t index, uint8_t token[NETCODE_TOKEN_BYTES]) {
     const struct access *access = &s->options.access;
     const struct addr *server = &s->options.server;
     uint8_t family = server->family == ADDR_NONE ? s->options.family : ADDR_NONE;
-    uint32_t first = server->family == ADDR_NONE ? index + s->bots[index].tries++ : gateway_behind(access, server);
+    uint32_t first = s->bots[index].tries++ == 0 ? index : mind_draw(&s->bots[index].mind, access->gateway_count);
+    if (server->family != ADDR_NONE) first = gateway_behind(access, server);
     int result = MARCH_ERR_NOT_FOUND;
     for (uint32_t i = 0; i < access->gateway_count && result != 0; i++)
         result = access_mint(access, token, player_of(s, index), (first + i) % access->gateway_count, family, s->wall_s,
