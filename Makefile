@@ -27,7 +27,7 @@ PQ_INCLUDE := /usr/include/postgresql
 WARN    := -Wall -Wextra -Wshadow -Wconversion -Werror
 CPPFLAGS := -D_GNU_SOURCE -I. -I$(OUT)/gen -I$(PQ_INCLUDE) -MMD -MP
 CFLAGS_dev     := -O2 -g -fno-omit-frame-pointer
-CFLAGS_test    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+CFLAGS_test    := -O1 -g -DMARCH_STEPS -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 CFLAGS_O0 := -O0
 CFLAGS_O2 := -O2
 CFLAGS_O3 := -O3

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/option.h"
+#include "common/step.h"
 
 enum { KEY_LOG_LEVEL = 512 }; /* beyond the keys of processes */
 
@@ -52,6 +53,7 @@ struct config *launch_begin(const struct launch *launch) {
     char error[CONFIG_ERROR_SIZE];
     struct config *config;
     log_init(launch->name, launch->log_level);
+    STEPS_OF(launch->run_dir, launch->name);
     if (config_load(launch->config, &config, error, sizeof error) == 0) return config;
     log_error("config.invalid", "error=%s", LOG_QUOTE(error));
     return NULL;

@@ -6,6 +6,7 @@
 #include "common/check.h"
 #include "common/log.h"
 #include "common/shard.h"
+#include "common/step.h"
 #include "gateway/routing.h"
 #include "gateway/stream.h"
 
@@ -78,6 +79,7 @@ static void admit(struct gateway *g, struct session *session, const struct wire_
     uint8_t route = is_known ? routing_at(g, claimed->x, claimed->y, player) : routing_spawn(g, player);
     session_claimed(&g->sessions, session, claimed->session_epoch, route);
     g->stats.claimed++;
+    STEP("gateway.claimed");
     upstream_enter(g, session);
 }
 

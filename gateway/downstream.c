@@ -8,6 +8,7 @@
 
 #include "common/check.h"
 #include "common/log.h"
+#include "common/step.h"
 #include "gateway/routing.h"
 #include "gateway/stream.h"
 
@@ -196,6 +197,7 @@ static void take_attached(struct gateway *g, unsigned route, const struct wire_a
     }
     session_move(&g->sessions, session, SESSION_PLAYING);
     g->stats.attached++;
+    STEP("gateway.attached");
     if (session->told_lost) downstream_zone_status(g, session, WIRE_ZONE_BACK);
     session = find(g, route, attached->session); /* a full channel ends it */
     if (session) upstream_messages(g, session);

@@ -2,6 +2,7 @@
 
 #include "common/check.h"
 #include "common/log.h"
+#include "common/step.h"
 #include "gateway/stream.h"
 
 _Static_assert(WIRE_TOKEN_BYTES == NETCODE_TOKEN_BYTES, "a Reconnect carries one token");
@@ -25,6 +26,7 @@ static void turn(struct gateway *g, bool is_draining) {
     log_info(is_draining ? "drain.started" : "drain.ended", "sessions=%u",
              g->sessions.size - g->sessions.state_counts[SESSION_FREE]);
     if (is_draining) begin_round(g);
+    STEP("gateway.drain_begun");
 }
 
 /* find_servers asks for the addresses of the gateways that are up. */
@@ -75,6 +77,7 @@ static void tell_some(struct gateway *g) {
         g->drain.cursor = g->drain.cursor + 1 == g->sessions.size ? 0 : g->drain.cursor + 1;
         if (!session || !session->is_heard || session->told_reconnect || session->state == SESSION_CLAIMING) continue;
         tell(g, session);
+        STEP("gateway.drain_told");
         told++;
     }
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/check.h"
+#include "common/step.h"
 
 /* Detaches told again beside those since the zone was last heard: what it may not have read by then. */
 #define LEFT_AGAIN 256
@@ -93,6 +94,8 @@ void route_flush(struct route *route) {
     route->stats.acks_sent += view.ack_count;
     route->stats.messages_sent += view.message_count;
     batch_clear(&route->batch);
+    if (view.activate_count > 0) STEP("gateway.activate_sent");
+    if (view.attach_count > 0) STEP("gateway.attach_sent");
 }
 
 bool route_waits(const struct route *route) {

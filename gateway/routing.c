@@ -4,6 +4,7 @@
 
 #include "common/check.h"
 #include "common/log.h"
+#include "common/step.h"
 #include "gateway/stream.h"
 
 bool routing_hears(const struct gateway *g, unsigned zone) {
@@ -81,6 +82,7 @@ void routing_directory(void *context, const struct wire_directory *directory) {
     bool is_first = g->compass.directory.version == 0;
     if (!compass_take(&g->compass, directory)) return;
     log_info("directory.taken", "version=%" PRIu64 " partitions=%u", directory->version, directory->partition_count);
+    STEP("gateway.directory");
     if (is_first) place_anew(g);
     for (unsigned i = 0; i < g->route_count; i++) zone_changed(g, i);
     for (unsigned i = 0; i < g->route_count; i++) pass_on(g, i);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/check.h"
+#include "common/step.h"
 
 #define NO_REASON 0 /* of a detach: the session left before */
 
@@ -131,6 +132,7 @@ static void wait(struct transfer_table *t, struct transfer *entry) {
     session_reroute(t->sessions, session, route);
     session_move(t->sessions, session, SESSION_WAITING);
     handlers->waits(handlers->context, session);
+    STEP("gateway.waits");
 }
 
 static void restore(struct transfer_table *t, struct transfer *entry, struct mono now) {
@@ -143,6 +145,7 @@ static void restore(struct transfer_table *t, struct transfer *entry, struct mon
     session_reroute(t->sessions, session, entry->source);
     session_move(t->sessions, session, SESSION_PLAYING);
     tell(t, entry, now); /* and goes on, once that is told */
+    STEP("gateway.restored");
 }
 
 /* back: the target does not have the player, and never will under this attachment. */
@@ -182,6 +185,7 @@ static void refuse(struct transfer_table *t, struct session *session, unsigned z
 
 static void begin(struct transfer_table *t, struct session *session, unsigned zone, const struct wire_carried *carried,
                   struct mono now) {
+    STEP("gateway.reroute");
     struct transfer *before = of_session(t, session); /* of this player's last border */
     if (before) (void)entry_free(t, before);
     bool is_slot = carried->target < SESSION_ROUTES_MAX && carried->target != zone;
@@ -209,6 +213,7 @@ static void begin(struct transfer_table *t, struct session *session, unsigned zo
     session_move(t->sessions, session, SESSION_MOVING);
     session_reroute(t->sessions, session, entry->target);
     tell(t, entry, now);
+    STEP("gateway.rerouted");
 }
 
 static void reroute_of_gone(struct transfer_table *t, unsigned zone, const struct wire_carried *carried) {
@@ -252,7 +257,9 @@ void transfer_activated(struct transfer_table *t, unsigned zone, const struct wi
         entry->attachment + 1 != activated->attachment) {
         t->stats.unknown++;
     } else if (activated->result == WIRE_ACTIVATED) {
+        STEP("gateway.activated");
         finish(t, entry, now);
+        STEP("gateway.done");
     } else {
         back(t, entry, now);
     }
@@ -263,6 +270,7 @@ void transfer_forgotten(struct transfer_table *t, unsigned zone, const struct wi
     struct transfer *entry = session ? of_session(t, session) : NULL;
     if (!entry || entry->state != TRANSFER_DONE || entry->source != zone || entry->attachment != forgotten->attachment)
         return;
+    STEP("gateway.forgotten");
     release(t, entry);
 }
 

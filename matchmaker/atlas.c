@@ -5,6 +5,7 @@
 
 #include "common/check.h"
 #include "common/log.h"
+#include "common/step.h"
 #include "matchmaker/atlas_inner.h"
 
 void atlas_init(struct atlas *a, const struct atlas_config *config, struct mono now) {
@@ -124,6 +125,7 @@ static void finish_fence(struct atlas *a, uint32_t slot) {
     log_info("worker.fenced", "slot=%u incarnation=%016" PRIx64, slot, w->unfenced);
     w->unfenced = 0;
     a->stats.fences++;
+    STEP("matchmaker.fenced");
     for (uint32_t i = 0; i < a->draft.partition_count; i++) a->partitions[i].waits &= ~atlas_bit(slot);
 }
 
@@ -156,6 +158,7 @@ static void kill_worker(struct atlas *a, uint32_t slot, const char *why) {
     w->over_at = 0;
     a->stats.worker_deaths++;
     atlas_bury(a, slot);
+    STEP("matchmaker.dead");
 }
 
 static void judge_worker(struct atlas *a, uint32_t slot, struct mono now) {
@@ -201,6 +204,7 @@ static void admit_worker(struct atlas *a, uint32_t slot, struct mono now) {
     }
     w->admitted = peer->incarnation;
     log_info("worker.admitted", "slot=%u incarnation=%016" PRIx64, slot, w->admitted);
+    STEP("matchmaker.admitted");
 }
 
 static void admit_gateway(struct atlas *a, uint32_t index, struct mono now) {
@@ -282,6 +286,7 @@ static bool publish(struct atlas *a, uint64_t unix_ms) {
     stamp(a, a->newest);
     a->told = a->draft;
     a->stats.versions++;
+    STEP("matchmaker.version");
     return true;
 }
 
@@ -317,6 +322,7 @@ bool atlas_step(struct atlas *a, struct mono now, uint64_t unix_ms) {
         if (!has_gathered(a, now)) return false;
         a->phase = ATLAS_RUNNING;
         atlas_begin(a, now);
+        STEP("matchmaker.begun");
     }
     for (uint32_t i = 0; i < a->config.worker_count; i++) judge_worker(a, i, now);
     for (uint32_t i = 0; i < a->config.worker_count; i++) finish_fence(a, i); /* there may be no shards */

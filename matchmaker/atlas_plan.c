@@ -1,6 +1,7 @@
 /* atlas_plan.c: how partitions pass from worker to worker; see atlas.h. */
 #include "common/check.h"
 #include "common/log.h"
+#include "common/step.h"
 #include "matchmaker/atlas_inner.h"
 
 /* --- looking */
@@ -113,7 +114,9 @@ static void settle(struct atlas *a, uint32_t index) {
     if (p->former == WIRE_SLOT_NONE || a->partitions[index].is_new) return;
     if (!atlas_is_present(a, p->former) || a->workers[p->former].version < p->epoch) return;
     struct wire_hold hold = atlas_hold(a, p->former, p->id);
-    if (hold.players == 0 && hold.creatures == 0 && hold.in_flight == 0) forget_former(a, index);
+    if (hold.players > 0 || hold.creatures > 0 || hold.in_flight > 0) return;
+    forget_former(a, index);
+    STEP("matchmaker.settled");
 }
 
 void atlas_bury(struct atlas *a, uint32_t slot) {
@@ -161,6 +164,7 @@ static uint64_t place(struct atlas *a, uint32_t index, uint64_t takers) {
     more->is_new = more->is_lost = true;
     a->stats.takeovers++;
     log_info("partition.taken", "partition=%u slot=%u", p->id, to);
+    STEP("matchmaker.taken");
     return atlas_bit(to);
 }
 
@@ -218,6 +222,7 @@ enum atlas_answer atlas_drain(struct atlas *a, uint32_t slot, struct mono now) {
     w->since = now;
     w->since_count = w->players;
     a->stats.drains++;
+    STEP("matchmaker.drain");
     return ATLAS_DONE;
 }
 
@@ -234,6 +239,7 @@ enum atlas_answer atlas_undrain(struct atlas *a, uint32_t slot) {
         was_draining = true;
         if (p->owner != WIRE_SLOT_NONE) pass(a, i, slot, ATLAS_HANDING_DRAIN); /* else it is placed when it may be */
     }
+    STEP("matchmaker.undrain");
     return was_draining ? ATLAS_DONE : ATLAS_NOT_DRAINING;
 }
 

@@ -7,6 +7,7 @@
 
 #include "common/check.h"
 #include "common/edge_url.h"
+#include "common/step.h"
 
 #define ENDS_MAX (CONFIG_ZONES_MAX + CONFIG_GATEWAYS_MAX + CONFIG_PERSISTS_MAX)
 
@@ -90,7 +91,9 @@ static void tell_directory(struct end *end) {
     struct wire_bytes bytes;
     int error = wire_directory_pack(end->links->builder, &view, &bytes);
     CHECK(error == 0);
-    if (link_send(&end->link, bytes) == 0) end->told = view.version;
+    if (link_send(&end->link, bytes) != 0) return;
+    end->told = view.version;
+    STEP("matchmaker.told");
 }
 
 static void tell_fences(struct end *end, struct mono now) {
@@ -106,6 +109,7 @@ static void tell_fences(struct end *end, struct mono now) {
     end->fence_count = count;
     memcpy(end->fences, fences, count * sizeof *fences);
     end->fences_at = mono_add_ms(now, LINKS_FENCES_MS);
+    STEP("matchmaker.fence_asked");
 }
 
 void links_flush(struct links *links, struct mono now) {

@@ -9,6 +9,7 @@
 #include "common/check.h"
 #include "common/edge_url.h"
 #include "common/log.h"
+#include "common/step.h"
 #include "persist/zones.h"
 #include "schemas/link.h"
 
@@ -50,7 +51,9 @@ static void flush(struct fences *fences) {
     struct wire_bytes bytes;
     int error = wire_fences_done_pack(fences->builder, &out, &bytes);
     CHECK(error == 0);
-    if (link_send(&fences->link, bytes) == 0) fences->answer_count = 0;
+    if (link_send(&fences->link, bytes) != 0) return;
+    fences->answer_count = 0;
+    STEP("persist.fence_answered");
 }
 
 /* --- what comes */
@@ -61,6 +64,7 @@ static void take(void *context, const struct wire_bus_view *view, struct mono no
     for (uint32_t i = 0; i < view->fences.count; i++) {
         const struct wire_fence *fence = &view->fences.fences[i];
         fences->stats.asked++;
+        STEP("persist.fence_asked");
         if (fence->incarnation == 0 ||
             zones_fence(fences->config.zones, fence->slot, fence->incarnation, fenced, fences) != 0)
             answer(fences, fence->slot, fence->incarnation, WIRE_FENCE_UNAVAILABLE);

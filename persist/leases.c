@@ -7,6 +7,7 @@
 
 #include "common/check.h"
 #include "common/log.h"
+#include "common/step.h"
 #include "persist/pg.h"
 
 #define OWNER_SIZE 64
@@ -121,6 +122,7 @@ static void claimed(void *ctx, const struct pg_reply *reply) {
     lease->incarnation = is_ours ? lease->claimer : 0;
     lease->leases->stats.granted += is_new;
     lease->leases->stats.kept += is_ours && !is_new;
+    STEP("persist.lease_written");
     answer(lease, is_ours ? 0 : MARCH_ERR_FENCED);
 }
 
@@ -168,6 +170,7 @@ static void taken(void *ctx, const struct pg_reply *reply) {
         uint64_t epoch = pg_row_u64(&row, 0);
         if (!row.error && epoch > lease->epoch) lease->epoch = epoch;
     }
+    STEP("persist.fence_written");
     answer_fence(lease, reply->error ? MARCH_ERR_UNAVAILABLE : 0);
 }
 

@@ -7,6 +7,7 @@
 #include "common/check.h"
 #include "common/log.h"
 #include "common/pool.h"
+#include "common/step.h"
 #include "persist/id_map.h"
 #include "persist/session_store.h"
 
@@ -200,6 +201,7 @@ static void finish(struct sessions *sessions, struct claiming *claiming, struct 
 static void finish_and_go_on(struct claiming *claiming, struct session_claimed claimed) {
     struct sessions *sessions = claiming->sessions;
     uint64_t player = claiming->claim.player;
+    STEP("persist.claim_written");
     finish(sessions, claiming, claimed);
     decide(sessions, player);
 }
@@ -291,6 +293,7 @@ int sessions_claim(struct sessions *sessions, const struct session_claim *claim,
         return MARCH_ERR_FULL;
     }
     sessions->stats.claims++;
+    STEP("persist.claim_asked");
     struct claiming *claiming = pool_get(&sessions->claims, handle);
     *claiming =
         (struct claiming){.sessions = sessions, .claim = *claim, .done = done, .ctx = ctx, .now_ms = now_ms, .next = NONE};

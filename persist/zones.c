@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/pool.h"
 #include "common/shard.h"
+#include "common/step.h"
 #include "persist/grants.h"
 #include "persist/journal.h"
 #include "persist/ledger_rows.h"
@@ -275,6 +276,7 @@ static void take_states(struct zone *zone, const struct wire_zone_report *report
     const struct wire_player_state *states = zones->states;
     uint32_t count = gather_states(zone, report);
     int error = 0;
+    STEP("persist.reported");
     if (count > 0) error = motion_report(zones->config.motion, states, count, zones->stale, &receipt, mono_now());
     zones->stats.states += count;
     zones->stats.states_stale += receipt.stale_count;
@@ -326,12 +328,14 @@ static void loaded(void *ctx, enum wire_load_result result, const struct wire_pl
         }
     }
     pool_give(&zones->loads, load->handle);
+    STEP("persist.load_answered");
 }
 
 static void take_load(struct zone *zone, const struct wire_player_load *asked) {
     struct zones *zones = zone->zones;
     struct wire_player_state nobody = {.player = asked->player, .session_epoch = asked->session_epoch};
     zones->stats.loads++;
+    STEP("persist.load_asked");
     if (!player_id_valid(asked->player) ||
         shard_of_player(asked->player, zones->config.config->persists_count) != zones->config.shard_index) {
         zones->stats.bad++;

@@ -6,6 +6,7 @@
 #include "common/check.h"
 #include "common/edge_url.h"
 #include "common/log.h"
+#include "common/step.h"
 
 _Static_assert(SIM_GATEWAYS_MAX >= CONFIG_GATEWAYS_MAX, "a zone has an edge to each gateway");
 
@@ -186,6 +187,8 @@ static void send_output(struct edges *edges, struct edge *edge, uint64_t tick) {
     }
     edge->sent_tick = tick;
     output_clear(output);
+    if (batch.reroute_count > 0) STEP("source.sent");
+    if (batch.activated_count > 0) STEP("target.sent");
 }
 
 void edges_send(struct edges *edges, uint64_t tick) {

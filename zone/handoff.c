@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/check.h"
+#include "common/step.h"
 
 #define NONE UINT32_MAX
 
@@ -282,6 +283,7 @@ static void ask(struct handoff *h, struct mono now, struct flight *f) {
         .player = f->carried.player, .session_epoch = f->carried.session_epoch, .attachment = f->carried.attachment};
     f->due = mono_add_ms(now, HANDOFF_ASK_MS);
     h->stats.asked++;
+    STEP("source.asked");
 }
 
 /* update_flight does what is due; it may end the flight. */
@@ -350,6 +352,7 @@ static void begin(struct handoff *h, struct mono now, const struct handoff_playe
     move(f, now, HANDOFF_OFFERED, HANDOFF_OFFER_MS);
     peer->mail.offers[peer->mail.offer_count++] =
         (struct wire_offer){.entity = p->entity, .player = p->player, .session_epoch = p->session_epoch};
+    STEP("source.offered");
 }
 
 void handoff_want(struct handoff *h, struct mono now, const struct handoff_player *p, uint32_t target) {
@@ -384,6 +387,7 @@ static void freeze_flight(struct handoff *h, struct mono now, uint32_t i) {
     move(f, now, HANDOFF_FROZEN, 0);
     h->stats.frozen++;
     tell_again(h, now, f);
+    STEP("source.frozen");
 }
 
 void handoff_freeze(struct handoff *h, struct mono now) {
@@ -401,6 +405,7 @@ static void take_answer(struct handoff *h, struct mono now, uint32_t peer, const
             h->stats.accepted++;
             move(f, now, HANDOFF_ACCEPTED, 0);
             w->closing(w->context, f->slot);
+            STEP("source.accepted");
         } else {
             h->stats.refused++;
             move(f, now, HANDOFF_RESTING, HANDOFF_REFUSED_MS);
@@ -415,6 +420,7 @@ static void take_query_answer(struct handoff *h, uint32_t peer, const struct wir
         if (f->step != HANDOFF_ASKED || f->target != peer || f->carried.player != answer->player ||
             f->carried.session_epoch != answer->session_epoch || f->carried.attachment != answer->attachment)
             continue;
+        STEP("source.answered");
         if (answer->result == WIRE_QUERY_YES) {
             h->stats.asked_yes++;
             forget(h, i);
@@ -462,6 +468,7 @@ static void take_offer(struct handoff *h, struct mono now, uint32_t peer, const 
         use_reservation(h, offer->entity); /* of an earlier offer */
         if (!reserve(h, now, offer->entity)) result = WIRE_OFFER_FULL;
     }
+    if (result == WIRE_OFFER_ACCEPTED) STEP("target.reserved");
     h->stats.offers_taken += result == WIRE_OFFER_ACCEPTED;
     h->stats.offers_refused += result != WIRE_OFFER_ACCEPTED;
     mail->answers[mail->answer_count++] = (struct wire_offer_answer){.entity = offer->entity, .result = result};
@@ -531,6 +538,7 @@ static void take_query(struct handoff *h, struct mono now, uint32_t peer, const 
     answer.result = has ? WIRE_QUERY_YES : WIRE_QUERY_NO;
     if (!has) promise(h, now, query);
     mail->query_answers[mail->query_answer_count++] = answer;
+    STEP("target.asked");
 }
 
 void handoff_take(struct handoff *h, struct mono now, uint32_t peer, const struct wire_peer_batch *b) {
@@ -638,10 +646,12 @@ static uint32_t activate(struct handoff *h, struct mono now, uint32_t gateway, c
 void handoff_activate(struct handoff *h, struct mono now, uint32_t gateway, const struct wire_carried *c) {
     CHECK(gateway < h->config.gateways_max);
     const struct handoff_world *w = world_of(h);
+    STEP("target.activate");
     use_reservation(h, c->entity);
     struct wire_activated answer = {
         .session = c->session, .attachment = c->attachment, .result = activate(h, now, gateway, c)};
     w->activated(w->context, gateway, &answer);
+    STEP("target.activated");
 }
 
 void handoff_routed(struct handoff *h, uint32_t gateway, const struct wire_routed *routed) {
@@ -651,14 +661,17 @@ void handoff_routed(struct handoff *h, uint32_t gateway, const struct wire_route
     if (routed->result == WIRE_ROUTED_DONE) {
         if (i != NONE && h->flights[i].carried.attachment == routed->attachment) {
             h->stats.done++;
+            STEP("source.done");
             forget(h, i);
         }
         w->forgotten(w->context, gateway, routed);
+        STEP("source.forgotten");
     } else if (routed->result == WIRE_ROUTED_RESTORED && i != NONE &&
                h->flights[i].carried.attachment < routed->attachment) {
         struct wire_carried carried = h->flights[i].carried;
         carried.attachment = routed->attachment;
         h->stats.restored++;
+        STEP("source.restored");
         restore(h, i, gateway, &carried);
     }
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/check.h"
+#include "common/step.h"
 #include "zone/arrivals.h"
 #include "zone/hash.h"
 
@@ -197,6 +198,7 @@ static enum wire_taken_result take_one(struct migration *m, uint64_t tick, const
     }
     arrivals_note(m->arrivals, c->id, c->tick, tick);
     m->stats.taken++;
+    STEP("target.creature_taken");
     return WIRE_TAKEN;
 }
 
@@ -224,6 +226,7 @@ static void take_answer(struct migration *m, uint32_t slot, uint64_t tick, const
     }
     if (taken->result == WIRE_TAKEN) {
         m->stats.finished++;
+        STEP("source.creature_done");
         forget(m, i);
         return;
     }
@@ -283,6 +286,7 @@ static void start(struct migration *m, uint16_t index, uint32_t slot, uint64_t t
     m->ids[m->flight_count++] = f->carried.id;
     ghosts_leave(m->config.ghosts, index, slot, tick);
     m->stats.started++;
+    STEP("source.creature_left");
 }
 
 /* Backwards: whoever goes is replaced in the list by the last one, which was looked at. */

@@ -6,6 +6,7 @@
 
 #include "common/edge_url.h"
 #include "common/log.h"
+#include "common/step.h"
 
 struct registrar {
     struct sim *sim;
@@ -57,6 +58,7 @@ int registrar_receive(struct registrar *r, struct mono now) {
     r->is_changed = false;
     log_info("directory", "version=%" PRIu64 " partitions=%u owns=%d", r->directory.version, r->directory.partition_count,
              directory_owns(&r->directory, r->slot));
+    STEP("zone.directory");
     return sim_set_directory(r->sim, &r->directory);
 }
 
