@@ -310,6 +310,13 @@ chaos: deps ## the ledger test over seeds 1 to SEEDS, CHAOS_SECONDS of faults ea
 	@$(MAKE) --no-print-directory -j$(JOBS) MODE=$(CHAOS_MODE) build
 	@MARCH_BIN_DIR=$(CURDIR)/build/$(CHAOS_MODE)/bin /usr/bin/python3 tests/system/chaos.py --seeds $(SEEDS) --seconds $(CHAOS_SECONDS)
 
+# Bots walk across borders while each kind of process is killed, or stopped for a while, in each phase of handoffs and drains.
+KILLS ?= 30
+.PHONY: kills
+kills: deps ## at least KILLS kills of each kind of process at named steps, and stops: twenty minutes, then a table
+	@$(MAKE) --no-print-directory -j$(JOBS) MODE=test build
+	@MARCH_BIN_DIR=$(CURDIR)/build/test/bin /usr/bin/python3 tests/system/kills.py --kills $(KILLS)
+
 # --- measuring
 
 # A release build is profile-guided: built once to record a load, then again to use what was recorded.

@@ -1,0 +1,41 @@
+"""Processes are killed or stopped at named steps of handoffs and drains: a few of the many that `make kills` goes through."""
+
+import re
+
+import pytest
+from conftest import BIN_DIR, ROOT, need, run
+from kills import STEPS, UNPLANNED, Run, Step, Trial, has_steps
+
+# Each is the worst moment of its kind: (step, seconds that it is stopped; 0: killed).
+SHORT = [
+    (Step("source", "source.frozen", "walk"), 0),  # it alone has the player, and nobody knows that it has let go
+    (Step("target", "target.activated", "walk"), 0),  # it has the player, and has told nobody
+    (Step("matchmaker", "matchmaker.told", "drain"), 0),  # one knows of the version, and the others don't
+    (Step("gateway", "gateway.activated", "walk"), 0.5),  # it alone knows who has the player
+    (Step("persist", "persist.fence_written", "death"), 0),  # and the matchmaker waits for the answer
+    (Step("gateway", "gateway.rerouted", "walk"), 0),  # the source has let go, and the target will never hear of it
+]
+
+
+def sources():
+    return [path for folder in ("gateway", "zone", "matchmaker", "persist") for path in (ROOT / folder).glob("*.c")]
+
+
+def test_every_step_of_the_sources_is_in_the_plan():
+    named = {name for path in sources() for name in re.findall(r'\bSTEP\("([^"]+)"\)', path.read_text(encoding="utf-8"))}
+    assert named - UNPLANNED == {step.name for step in STEPS}
+
+
+def test_builds_that_are_not_for_tests_have_no_steps(tmp_path):
+    source = tmp_path / "steps.c"
+    source.write_text('#include "common/step.h"\nSTEP("zone.x");\nSTEPS_OF("run", "zone-0");\n', encoding="ascii")
+    result = run("cc", "-E", "-P", "-I", ROOT, source)
+    assert result.stdout.split() == ["((void)0);", "((void)0);"], result.stderr
+
+
+def test_nobody_is_lost_or_doubled_whoever_dies_at_the_worst_moment(tmp_path, postgres_template):
+    need("zonectl", "gateway", "zone", "matchmaker", "persist", "swarm")
+    if not has_steps(BIN_DIR):
+        pytest.skip(f"the programs in {BIN_DIR} were built without steps")
+    done = Run(tmp_path, 1).run([Trial(step, for_s) for step, for_s in SHORT])
+    assert not done.findings, done.table()
