@@ -30,7 +30,7 @@ import subprocess
 import sys
 import time
 
-from conftest import BIN_DIR, ROOT, SEGMENT_BYTES, SHIPPED_CONFIG, Cluster, alive, run, wait_until
+from conftest import BIN_DIR, ROOT, SEGMENT_BYTES, SHIPPED_CONFIG, Cluster, alive, exit_on_signals, run, wait_until
 
 CLIENTS = 40
 CALM_S = 6  # before the first fault and after the last: bots get their answers
@@ -419,6 +419,7 @@ def main():
     parser.add_argument("--seed", type=int, metavar="N", help="run this one alone")
     parser.add_argument("--seconds", type=float, default=60, help="time in which faults begin [60]")
     options = parser.parse_args()
+    exit_on_signals()
     seeds = [options.seed] if options.seed is not None else range(1, options.seeds + 1)
     failed = []
     for seed in seeds:

@@ -15,6 +15,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -79,6 +80,12 @@ def wait_until(condition, what, timeout_s=WAIT_S):
         assert time.monotonic() < deadline, f"waited {timeout_s} s in vain: {what}"
         time.sleep(pause_s)
         pause_s = min(1.2 * pause_s, longest_s)
+
+
+def exit_on_signals():
+    """Has what would end the program at once end it by an exception, so that what it started is ended, too."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
 
 
 def alive(pid):

@@ -35,7 +35,7 @@ import urllib.error
 import urllib.request
 
 from chaos import PLAYER_BASE, Chaos, Findings, Ledger
-from conftest import BIN_DIR, POLL_S, ROOT, SEGMENT_BYTES, alive, wait_until
+from conftest import BIN_DIR, POLL_S, ROOT, SEGMENT_BYTES, alive, exit_on_signals, wait_until
 
 COMMUTERS = 16
 DEALERS = 8  # they fight, trade and are in guilds
@@ -639,6 +639,7 @@ def main():
     parser.add_argument("--minutes", type=float, default=float("inf"), metavar="N", help="end after so many, whatever is left")
     parser.add_argument("--json", action="store_true", help="print an object in place of the table")
     options = parser.parse_args()
+    exit_on_signals()
     if not has_steps(BIN_DIR):
         parser.error(f"the programs in {BIN_DIR} were built without steps: build with MODE=test, and tell where by MARCH_BIN_DIR")
     steps = [step for step in STEPS if options.kind in (None, step.kind) and options.step in (None, step.name)]
