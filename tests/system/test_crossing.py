@@ -1,5 +1,6 @@
 """Bots that walk over the borders of a small world of 2 x 2 zones: nobody is dropped, and everybody is there exactly once."""
 
+import json
 import os
 import signal
 import time
@@ -21,6 +22,7 @@ zones:
   - {name: zone-3, rect: {x_m: 60, y_m: 60, width_m: 60, height_m: 60}, creatures: 10}
 """
 WITH_MATCHMAKER = WORLD + "matchmaker: {name: matchmaker-0, silence_ms: 20000}\n"
+WITH_SPARE = WITH_MATCHMAKER.replace("matchmaker: {", "  - {name: zone-4, max_entities: 4096}\nmatchmaker: {")
 
 
 @pytest.fixture(autouse=True)
@@ -81,3 +83,16 @@ def test_crossing_players_outlive_their_gateway_once(make_cluster, tmp_path):
             bots.process.send_signal(signal.SIGCONT)
     assert total(cluster, "handoffs_lost_total") == 0
     wait_until(lambda: is_settled(cluster, 0), "all left")
+
+
+def test_drain_tells_for_how_long_players_were_between_zones(make_cluster, tmp_path):
+    cluster = started(make_cluster, tmp_path, WITH_SPARE)
+    with Bots(cluster, CLIENTS) as bots:
+        players = wait_until(lambda: total(cluster, "players") == CLIENTS and cluster.metrics("zone-0")["march_zone_players"],
+                             "some are in zone-0")
+        result = cluster.zonectl("drain", "zone-0", "--wait", "--json")
+        assert result.returncode == 0, result.stderr
+        told = json.loads(result.stdout)
+    assert bots.report["disconnected"] == 0, bots.report
+    assert told["state"] == "drained" and told["moved"] >= players / 2  # some may have walked away before it began
+    assert 0 < told["gap_ms"]["p50"] <= told["gap_ms"]["p99"] <= told["gap_ms"]["max"] < 60000

@@ -89,6 +89,43 @@ static void test_prom_histogram_too_many_buckets_are_cut(void **state) {
     free(text);
 }
 
+static struct prom_histogram read_buckets(const char *text) {
+    struct prom_histogram h;
+    prom_histogram_read(&h, text, "x");
+    return h;
+}
+
+static void test_prom_histogram_since_and_sum_of_other_buckets(void **state) {
+    (void)state;
+    struct prom_histogram before = read_buckets("x_bucket{le=\"2\"} 1\nx_bucket{le=\"4\"} 3\nx_bucket{le=\"+Inf\"} 3\n");
+    struct prom_histogram now = read_buckets("x_bucket{le=\"1\"} 1\nx_bucket{le=\"2\"} 3\nx_bucket{le=\"4\"} 7\n"
+                                             "x_bucket{le=\"8\"} 8\nx_bucket{le=\"+Inf\"} 8\n");
+    prom_histogram_since(&now, &before);
+    static const double since[] = {1, 2, 4, 5, 5};
+    for (uint32_t i = 0; i < 5; i++) assert_near(now.counts[i], since[i]);
+    struct prom_histogram sum = {0};
+    prom_histogram_add(&sum, &now);
+    struct prom_histogram other = read_buckets("x_bucket{le=\"3\"} 2\nx_bucket{le=\"+Inf\"} 4\n");
+    prom_histogram_add(&sum, &other);
+    static const double bounds[] = {1, 2, 3, 4, 8}, counts[] = {1, 2, 4, 6, 7};
+    assert_int_equal(sum.count, 6);
+    for (uint32_t i = 0; i < 5; i++) {
+        assert_near(sum.bounds[i], bounds[i]);
+        assert_near(sum.counts[i], counts[i]);
+    }
+    assert_true(isinf(sum.bounds[5]));
+    assert_near(sum.counts[5], 9);
+}
+
+static void test_prom_histogram_since_of_a_replaced_process_is_all_of_it(void **state) {
+    (void)state;
+    struct prom_histogram before = read_buckets("x_bucket{le=\"2\"} 9\nx_bucket{le=\"+Inf\"} 9\n");
+    struct prom_histogram now = read_buckets("x_bucket{le=\"2\"} 1\nx_bucket{le=\"+Inf\"} 2\n");
+    prom_histogram_since(&now, &before);
+    assert_near(now.counts[0], 1);
+    assert_near(now.counts[1], 2);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_prom_sum_adds_series_of_exactly_that_name),
@@ -97,6 +134,8 @@ int main(void) {
         cmocka_unit_test(test_prom_histogram_quantile_since_a_reading_counts_the_rest),
         cmocka_unit_test(test_prom_histogram_absent_has_no_quantile),
         cmocka_unit_test(test_prom_histogram_too_many_buckets_are_cut),
+        cmocka_unit_test(test_prom_histogram_since_and_sum_of_other_buckets),
+        cmocka_unit_test(test_prom_histogram_since_of_a_replaced_process_is_all_of_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,10 +1,12 @@
 /* drain.c: zonectl drain, zonectl undrain. Takes a zone or gateway out of use, and back. */
 #include <argp.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 
 #include "common/option.h"
 #include "tools/zonectl/drain_wait.h"
+#include "tools/zonectl/gaps.h"
 #include "tools/zonectl/run_dir.h"
 #include "tools/zonectl/verb.h"
 
@@ -25,7 +27,7 @@ struct arguments {
 
 static const struct argp_option DRAIN_OPTIONS[] = {
     COMMON_OPTIONS,
-    {"wait", 'w', NULL, 0, "Wait until nothing is left, and tell how it goes", 0},
+    {"wait", 'w', NULL, 0, "Wait until nothing is left, tell how it goes, and for how long players were between zones", 0},
     {"timeout", 't', "S", 0, "Wait no longer than S seconds; 0 waits for ever [0]", 0},
     {0},
 };
@@ -75,23 +77,43 @@ static const struct argp UNDRAIN_ARGP = {
     NULL,
     NULL};
 
-static void print(const struct arguments *a, bool on, double seconds) {
-    const char *state = !on ? "in use" : a->wait ? "drained" : "draining";
+static void print(const struct arguments *a, bool on) {
     if (a->json)
-        printf("{\"name\": \"%s\", \"state\": \"%s\", \"seconds\": %.3f}\n", a->name, state, seconds);
-    else if (on && a->wait)
-        printf("%s is drained, after %.1f s\n", a->name, seconds);
+        printf("{\"name\": \"%s\", \"state\": \"%s\"}\n", a->name, on ? "draining" : "in use");
     else
         printf("%s is %s\n", a->name, on ? "being drained" : "in use again");
 }
 
+static void print_drained(const struct arguments *a, double seconds, const struct gaps_figures *gaps) {
+    const char *format = a->json ? ", \"gap_ms\": {\"p50\": %.1f, \"p99\": %.1f, \"max\": %.1f}"
+                                 : ", between zones for p50 %.1f, p99 %.1f, at most %.1f ms";
+    printf(a->json ? "{\"name\": \"%s\", \"state\": \"drained\", \"seconds\": %.3f, \"moved\": %" PRIu64
+                   : "%s is drained, after %.1f s; %" PRIu64 " players changed zones",
+           a->name, seconds, gaps->players);
+    if (gaps->players > 0) printf(format, gaps->p50_ms, gaps->p99_ms, gaps->max_ms);
+    printf(a->json ? "}\n" : "\n");
+}
+
+static int wait_and_measure(struct world *world, const struct arguments *a) {
+    double seconds;
+    struct gaps *before = gaps_begin(world);
+    if (before == NULL) return EXIT_CODE_FAILED;
+    int code = drain_switch(world, a->name, true);
+    if (code == EXIT_CODE_OK) code = drain_wait(world, a->name, a->timeout_s, a->json, &seconds);
+    struct gaps_figures gaps = gaps_end(before, world);
+    if (code == EXIT_CODE_OK) print_drained(a, seconds, &gaps);
+    return code;
+}
+
 static int run(const struct arguments *a, bool on) {
     struct world world;
-    double seconds = 0;
     int code = world_open(&world, a->run_dir);
-    if (code == EXIT_CODE_OK) code = drain_switch(&world, a->name, on);
-    if (code == EXIT_CODE_OK && a->wait) code = drain_wait(&world, a->name, a->timeout_s, a->json, &seconds);
-    if (code == EXIT_CODE_OK) print(a, on, seconds);
+    if (code == EXIT_CODE_OK && a->wait) {
+        code = wait_and_measure(&world, a);
+    } else if (code == EXIT_CODE_OK) {
+        code = drain_switch(&world, a->name, on);
+        if (code == EXIT_CODE_OK) print(a, on);
+    }
     world_close(&world);
     return code;
 }

@@ -67,6 +67,31 @@ void prom_histogram_read(struct prom_histogram *out, const char *text, const cha
     }
 }
 
+/* count_up_to returns how many are at most `bound`: buckets that are left out at the front are empty. */
+static double count_up_to(const struct prom_histogram *h, double bound) {
+    double count = 0;
+    for (uint32_t i = 0; i < h->count && h->bounds[i] <= bound; i++) count = h->counts[i];
+    return count;
+}
+
+void prom_histogram_since(struct prom_histogram *histogram, const struct prom_histogram *before) {
+    if (count_up_to(before, INFINITY) > count_up_to(histogram, INFINITY)) return;
+    for (uint32_t i = 0; i < histogram->count; i++) histogram->counts[i] -= count_up_to(before, histogram->bounds[i]);
+}
+
+void prom_histogram_add(struct prom_histogram *sum, const struct prom_histogram *more) {
+    struct prom_histogram a = *sum;
+    sum->count = 0;
+    for (uint32_t i = 0, k = 0; (i < a.count || k < more->count) && sum->count < PROM_BUCKETS_MAX;) {
+        double left = i < a.count ? a.bounds[i] : INFINITY, right = k < more->count ? more->bounds[k] : INFINITY;
+        double bound = left < right ? left : right;
+        i += i < a.count && a.bounds[i] <= bound;
+        k += k < more->count && more->bounds[k] <= bound;
+        sum->bounds[sum->count] = bound;
+        sum->counts[sum->count++] = count_up_to(&a, bound) + count_up_to(more, bound);
+    }
+}
+
 /* since returns what bucket `i` counted since `before`, whose buckets are the same unless the process was replaced. */
 static double since(const struct prom_histogram *now, const struct prom_histogram *before, uint32_t i) {
     return before == NULL || before->count != now->count ? now->counts[i] : now->counts[i] - before->counts[i];

@@ -43,12 +43,12 @@ void world_close(struct world *world) {
     *world = (struct world){0};
 }
 
-static int read_address(const struct world *world, char address[CONFIG_ADDRESS_SIZE]) {
+static int read_address(const struct world *world, const char *name, char address[CONFIG_ADDRESS_SIZE]) {
     char path[PATH_MAX];
     char error[RUN_DIR_ERROR_SIZE];
     uint8_t *bytes;
     size_t len;
-    if (run_dir_path(path, world->run_dir, world->config->matchmaker.name, ".http") != 0) return MARCH_ERR_INVALID;
+    if (run_dir_path(path, world->run_dir, name, ".http") != 0) return MARCH_ERR_INVALID;
     int result = file_read(path, CONFIG_ADDRESS_SIZE - 1, &bytes, &len, error, sizeof(error));
     if (result != 0) return result;
     snprintf(address, CONFIG_ADDRESS_SIZE, "%.*s", (int)strcspn((char *)bytes, "\n"), (char *)bytes);
@@ -76,10 +76,19 @@ long world_try(struct world *world, const char *path, const char *body, json_t *
     char address[CONFIG_ADDRESS_SIZE];
     *answer = NULL;
     snprintf(error, WORLD_ERROR_SIZE, "%s is not up", world->config->matchmaker.name);
-    if (read_address(world, address) != 0) return 0;
+    if (read_address(world, world->config->matchmaker.name, address) != 0) return 0;
     int result = body == NULL ? scraper_get(world->scraper, address, path, WORLD_DEADLINE_MS, 0)
                               : scraper_put(world->scraper, address, path, body, WORLD_DEADLINE_MS, 0);
     return result == 0 ? take_answer(world, answer, error) : 0;
+}
+
+char *world_metrics(struct world *world, const char *name) {
+    char address[CONFIG_ADDRESS_SIZE];
+    struct scrape_result result;
+    if (read_address(world, name, address) != 0) return NULL;
+    if (scraper_get(world->scraper, address, "/metrics", WORLD_DEADLINE_MS, 0) != 0) return NULL;
+    while (!scraper_next(world->scraper, &result)) scraper_wait(world->scraper, NULL, 0, WORLD_DEADLINE_MS);
+    return result.http_status == 200 ? strdup(result.body) : NULL;
 }
 
 int world_ask(struct world *world, const char *path, const char *body, json_t **answer) {
