@@ -405,11 +405,17 @@ class World(Chaos):
                 and all(p["owner"] and not p["former"] for p in directory["partitions"])
                 and all(g["state"] == "up" for g in directory["gateways"]))
 
+    def is_in_use(self, name):
+        directory = self.directory()
+        return any(entry["name"] == name and not entry["draining"]
+                   for entry in [*directory.get("workers", []), *directory.get("gateways", [])])
+
     def forget_drains(self):
-        """Undrains what has been drained; what was not, or not yet, says so."""
+        """Undrains what has been drained; of what was not, or not yet, zonectl says so."""
         wait_until(lambda: self.directory().get("state") == "running", "the matchmaker runs", RECOVERY_S)
         for name in self.drained:
-            wait_until(lambda name=name: self.zonectl("undrain", name).wait() in (0, 1), f"{name} is undrained")
+            wait_until(lambda name=name: self.zonectl("undrain", name).wait() in (0, 1) and self.is_in_use(name),
+                       f"{name} is undrained")
         self.drained = []
 
     def zone_totals(self):
