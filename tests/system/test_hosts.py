@@ -153,6 +153,7 @@ def test_cut_links_lose_and_double_nobody(world):
         wait_until(lambda: not world.owners() & {*WESTERN, None}, "its parts are taken over", NOTICED_S)
     wait_until(lambda: all(world.pids().get(zone) not in (None, pids[zone]) for zone in WESTERN), "it begins anew", NOTICED_S)
     settle(world)
+    world.check_end()
 
 
 def test_host_that_is_cut_off_is_taken_over_and_comes_back(world):
