@@ -43,7 +43,7 @@ FLUSH_S = 30  # for motion to be in PostgreSQL: it is written every flush_ms = 5
 MOTION_BOUND_S = 1.5  # report_ms, a commit of the journal, and a second for a machine that is full
 STANDING_M = 1.0  # who has not moved is not reported again
 TICK_HZ = 60
-ZONES = [f"zone-{i}" for i in range(4)]
+ZONES = [f"zone-{i}" for i in range(5)]  # the last is a spare at first
 JOURNAL_DISK_BYTES = 24 << 20
 PLAYER_BASE = 1000
 
@@ -78,7 +78,8 @@ def schedule(seed, seconds, shards, disks):
     actions = [(6, "kill", persists), (3, "kill", zones), (2, "kill", ["gateway-0"]), (2, "kill", ["postgres"]),
                (2, "kill", ["redis"]), (3, "stop", persists), (2, "stop", zones), (1, "stop", ["gateway-0"]),
                (2, "stop", ["postgres"]), (2, "stop", ["redis"]), (2, "end", persists), (1, "end", zones),
-               (1, "end", ["gateway-0"]), (3, "shut", ["postgres"]), (1, "end", ["redis"])]
+               (1, "end", ["gateway-0"]), (3, "shut", ["postgres"]), (1, "end", ["redis"]),
+               *((weight, action, ["matchmaker-0"]) for weight, action in ((2, "kill"), (2, "stop"), (1, "end")))]
     if disks:
         actions.append((3, "fill", persists))
     faults, at_s = [], CALM_S
