@@ -197,6 +197,11 @@ void motion_update(struct motion *m, struct mono now) {
     sweep(m);
 }
 
+void motion_finish(struct motion *m, struct mono now) {
+    motion_update(m, now);
+    motion_flush(m, now);
+}
+
 bool motion_is_clean(const struct motion *m) {
     return m->table.queues[MOTION_QUEUE_DIRTY].count == 0 && !m->flush.busy;
 }

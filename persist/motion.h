@@ -144,6 +144,9 @@ void motion_update(struct motion *motion, struct mono now);
 /* motion_flush begins a flush at once unless one is under way, as before an orderly end. */
 void motion_flush(struct motion *motion, struct mono now);
 
+/* motion_finish is motion_update before an orderly end: what comes while a flush is under way need not wait for flush_ms. */
+void motion_finish(struct motion *motion, struct mono now);
+
 /* motion_is_clean tells whether PostgreSQL has everything and nothing is under way. */
 bool motion_is_clean(const struct motion *motion);
 

@@ -633,7 +633,7 @@ static void flush_motion(struct service *s) {
     boards_flush(s->boards);
     while (!motion_is_clean(s->motion) && pg_is_available(s->pg) && !mono_reached(mono_now(), deadline)) {
         ev_run(s->loop, EVRUN_NOWAIT);
-        motion_update(s->motion, mono_now());
+        motion_finish(s->motion, mono_now()); /* a flush may have been under way, and zones go on reporting */
         usleep(1000);
     }
     log_info("persist.flushed", "clean=%d", motion_is_clean(s->motion));

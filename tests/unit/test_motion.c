@@ -298,6 +298,21 @@ static void test_motion_flush_comes_every_flush_ms(void **state) {
     assert_int_equal(motion_stats_get(motion).flushes, 1);
 }
 
+static void test_motion_end_waits_for_no_flush_ms(void **state) {
+    (void)state;
+    assert_int_equal(report(1, 5, 10), 0);
+    assert_int_equal(journal_wait(f.journal), 0);
+    motion_flush(motion, now);
+    assert_false(motion_is_clean(motion));
+    assert_int_equal(report(1, 5, 11), 0); /* while that is under way, to which it comes too late */
+    assert_int_equal(report(2, 5, 10), 0);
+    assert_int_equal(journal_wait(f.journal), 0);
+    harness_until(&harness, (motion_finish(motion, now), motion_is_clean(motion)));
+    assert_int_equal(number("select tick from player_state where player = 1"), 11);
+    assert_int_equal(number("select count(*) from player_state"), 2);
+    assert_int_equal(number("select position from watermark"), 3);
+}
+
 static void test_motion_watermark_waits_for_unapplied_grants(void **state) {
     (void)state;
     struct wire_loot_grant grant = {.player = 1, .key = 99, .gold = 5};
@@ -582,6 +597,7 @@ int main(void) {
         TEST(test_motion_flush_never_overwrites_a_newer_row),
         TEST(test_motion_state_that_changes_during_a_flush_stays_dirty),
         TEST(test_motion_flush_comes_every_flush_ms),
+        TEST(test_motion_end_waits_for_no_flush_ms),
         TEST(test_motion_watermark_waits_for_unapplied_grants),
         TEST(test_motion_waits_while_the_database_is_away),
         TEST(test_motion_flush_that_fails_late_sends_everything_again),
