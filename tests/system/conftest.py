@@ -37,7 +37,7 @@ POLL_S = (0.02, 0.25)  # between two looks: more and more, as many are a program
 # Begun first, so that none of them is alone in the end; and fixtures that a module's tests share, which are to be one after the
 # other in one place.
 SLOW_MODULES = ["test_kills", "test_hosts", "test_ledger", "test_shards", "test_hostile", "test_journal_full", "test_players", "test_pooler", "test_lasting",
-                "test_faults", "test_private_servers", "test_world"]
+                "test_faults", "test_operations", "test_private_servers", "test_world"]
 SHARED_FIXTURES = ["hostile", "prefix", "recorded", "shared_cluster", "two_shards"]
 
 

@@ -145,6 +145,7 @@ class Swarm:
 
     def __init__(self, world, name, clients, *args):
         self.clients, self.timeline, self.out = clients, world.folder / f"{name}.timeline", world.folder / f"{name}.out"
+        self.report = None  # until it has ended
         command = [world.cluster.bin_dir / "swarm", "--run-dir", world.cluster.run_dir, "--clients", clients, "--duration", 0,
                    "--timeline", self.timeline, "--every", TIMELINE_MS, "--json", *args]
         with open(self.out, "wb") as out, open(self.out.with_suffix(".err"), "wb") as err:
@@ -187,7 +188,8 @@ class Swarm:
         self.process.send_signal(signal.SIGCONT)
         self.process.send_signal(signal.SIGINT)
         self.process.wait(timeout=RECOVERY_S)
-        return json.loads(self.out.read_text(encoding="ascii"))
+        self.report = json.loads(self.out.read_text(encoding="ascii"))
+        return self.report
 
 
 class World(Chaos):
@@ -451,6 +453,10 @@ class World(Chaos):
     def await_recovery(self, trial):
         wait_until(lambda: self.all_served() and self.is_in_order(), "all is in order, and all play", RECOVERY_S)
         self.look_back(trial)
+        self.await_each_once(trial)
+
+    def await_each_once(self, trial):
+        """Waits until there are as many players as clients."""
         clients, wrong = sum(swarm.clients for swarm in self.swarms), []
         begun = time.monotonic()
         while (count := self.count_players()) != clients:
