@@ -5,8 +5,6 @@
 #include "common/clock.h"
 #include "persist/pg.h"
 
-#define PG_SQLSTATE_BYTES 6
-
 struct pg_job_call {
     const struct pg_statement *statement;
     unsigned param_count;

@@ -64,12 +64,6 @@ static_assert(WIRE_PERSIST_OVERHEAD_MAX + WIRE_REPORT_STATES_MAX * (sizeof(wire_
                       WIRE_REPORT_LOADS_MAX * sizeof(wire_player_load) + WIRE_REPORT_GRANTS_MAX * sizeof(wire_loot_grant) <=
                   WIRE_BUS_BYTES_MAX,
               "a full report fits");
-static_assert(WIRE_PERSIST_OVERHEAD_MAX + WIRE_CLAIMS_MAX * sizeof(wire_session_claim) +
-                      WIRE_REFRESHES_MAX * sizeof(wire_session_ref) + WIRE_COMMANDS_MAX * sizeof(wire_session_command) +
-                      WIRE_PERSIST_BLOB_BYTES_MAX <=
-                  WIRE_BUS_BYTES_MAX,
-              "full claims fit, refreshes and ends together WIRE_REFRESHES_MAX");
-static_assert(WIRE_TRANSFERS_MAX * WIRE_TRANSFER_PAYLOAD_MAX <= WIRE_PERSIST_BLOB_BYTES_MAX, "full transfers fit");
 
 /* --- packing */
 

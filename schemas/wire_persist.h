@@ -26,18 +26,15 @@
 extern "C" {
 #endif
 
-#define WIRE_NAME_MAX               31  /* bytes of a process's, zone's, partition's or region's name */
-#define WIRE_PERSIST_OVERHEAD_MAX   256 /* bytes of a packed message beside its arrays and blob */
-#define WIRE_REPORT_STATES_MAX      8192
-#define WIRE_REPORT_LOADS_MAX       2048
-#define WIRE_REPORT_GRANTS_MAX      2048
-#define WIRE_REPORT_EFFECTS_MAX     2048
-#define WIRE_CLAIMS_MAX             1024
-#define WIRE_REFRESHES_MAX          16384 /* refreshes and ends together */
-#define WIRE_COMMANDS_MAX           2048
-#define WIRE_TRANSFERS_MAX          256
-#define WIRE_TRANSFER_PAYLOAD_MAX   2048
-#define WIRE_PERSIST_BLOB_BYTES_MAX (512u << 10)
+#define WIRE_NAME_MAX             31  /* bytes of a process's, zone's, partition's or region's name */
+#define WIRE_PERSIST_OVERHEAD_MAX 256 /* bytes of a packed message beside its arrays and blob */
+#define WIRE_REPORT_STATES_MAX    8192
+#define WIRE_REPORT_LOADS_MAX     2048
+#define WIRE_REPORT_GRANTS_MAX    2048
+#define WIRE_REPORT_EFFECTS_MAX   2048
+#define WIRE_CLAIMS_MAX           1024
+#define WIRE_TRANSFERS_MAX        256
+#define WIRE_TRANSFER_PAYLOAD_MAX 2048
 
 struct wire_builder;
 

@@ -172,8 +172,7 @@ void crossing_destroy(struct crossing *c) {
 
 /* --- neighbours */
 
-static void peer_up(void *context, uint32_t slot, bool is_same) {
-    (void)is_same;
+static void peer_up(void *context, uint32_t slot) {
     struct crossing *c = context;
     handoff_peer_up(c->handoff, slot, neighbours_incarnation(c->neighbours, slot));
 }
@@ -213,7 +212,7 @@ struct neighbours_hooks crossing_hooks(struct crossing *c, const struct neighbou
 /* --- gateways */
 
 void crossing_gateway_up(struct crossing *c, uint32_t gateway, struct mono now) {
-    handoff_gateway_up(c->handoff, now, gateway, true);
+    handoff_gateway_up(c->handoff, now, gateway);
 }
 
 void crossing_gateway_lost(struct crossing *c, uint32_t gateway) {

@@ -234,9 +234,8 @@ static void tell_again(struct handoff *h, struct mono now, struct flight *f) {
     f->due = mono_add_ms(now, HANDOFF_AGAIN_MS);
 }
 
-void handoff_gateway_up(struct handoff *h, struct mono now, uint32_t gateway, bool is_same) {
+void handoff_gateway_up(struct handoff *h, struct mono now, uint32_t gateway) {
     CHECK(gateway < h->config.gateways_max);
-    if (!is_same) handoff_gateway_dead(h, now, gateway);
     h->gateways[gateway] = GATEWAY_UP;
     for (uint32_t i = 0; i < h->count; i++) {
         struct flight *f = &h->flights[i];

@@ -123,7 +123,7 @@ void handoff_peer_up(struct handoff *handoff, uint32_t peer, uint64_t incarnatio
 void handoff_peer_lost(struct handoff *handoff, uint32_t peer);
 void handoff_peer_dead(struct handoff *handoff, uint32_t peer, uint64_t incarnation);
 
-void handoff_gateway_up(struct handoff *handoff, struct mono now, uint32_t gateway, bool is_same);
+void handoff_gateway_up(struct handoff *handoff, struct mono now, uint32_t gateway);
 void handoff_gateway_lost(struct handoff *handoff, uint32_t gateway);
 void handoff_gateway_dead(struct handoff *handoff, struct mono now, uint32_t gateway);
 

@@ -39,7 +39,7 @@ static void came(struct neighbour *n) {
     n->heard_before = incarnation;
     sightings_reset(n->sightings);
     sim_peer_up(n->all->sim, n->slot, is_same);
-    if (hooks->up) hooks->up(hooks->context, n->slot, is_same);
+    if (hooks->up) hooks->up(hooks->context, n->slot);
 }
 
 static void went(struct neighbour *n) {
@@ -195,13 +195,6 @@ void neighbours_set_hooks(struct neighbours *all, const struct neighbours_hooks 
 }
 
 /* --- looking in */
-
-bool neighbours_is_up(const struct neighbours *all, uint32_t slot) {
-    for (uint32_t i = 0; i < all->count; i++) {
-        if (all->neighbours[i].slot == slot) return all->neighbours[i].is_heard;
-    }
-    return false;
-}
 
 uint64_t neighbours_incarnation(const struct neighbours *all, uint32_t slot) {
     for (uint32_t i = 0; i < all->count; i++) {

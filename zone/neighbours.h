@@ -27,7 +27,7 @@
 /* Each may be NULL. `slot` is the neighbour's. */
 struct neighbours_hooks {
     void *context;
-    void (*up)(void *context, uint32_t slot, bool is_same); /* is_same: the incarnation that was there before */
+    void (*up)(void *context, uint32_t slot);
     void (*lost)(void *context, uint32_t slot);
     void (*dead)(void *context, uint32_t slot, uint64_t incarnation); /* it will not be heard again */
     void (*take)(void *context, uint32_t slot, const struct wire_peer_batch *batch, struct mono now);
@@ -57,9 +57,6 @@ void neighbours_receive(struct neighbours *neighbours, struct mono now);
 
 /* neighbours_send tells each neighbour of the tick that is over. */
 void neighbours_send(struct neighbours *neighbours);
-
-/* neighbours_is_up tells whether a slot is there and heard. */
-bool neighbours_is_up(const struct neighbours *neighbours, uint32_t slot);
 
 /* neighbours_incarnation is that of the neighbour that is there, or was last. */
 uint64_t neighbours_incarnation(const struct neighbours *neighbours, uint32_t slot);

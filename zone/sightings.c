@@ -155,7 +155,3 @@ void sightings_look(struct sightings *s, const struct sightings_world *w, struct
     }
     tell_gone(s, w, batch);
 }
-
-uint32_t sightings_count(const struct sightings *s) {
-    return s->told_count;
-}

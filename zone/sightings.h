@@ -42,7 +42,4 @@ void sightings_reset(struct sightings *sightings);
  * be sent costs a reset. */
 void sightings_look(struct sightings *sightings, const struct sightings_world *world, struct wire_peer_batch *batch);
 
-/* sightings_count returns how many entities the neighbour knows of. */
-uint32_t sightings_count(const struct sightings *sightings);
-
 #endif

@@ -370,7 +370,7 @@ void zone_up(uint32_t slot, uint32_t peer) {
         if (zone->gateways[g].alive != network_peer(slot, peer)) orphan(zone, g);
         zone->gateways[g].alive = network_peer(slot, peer);
         zone->gateways[g].lost_ms = 0;
-        handoff_gateway_up(zone->handoff, now(), g, true);
+        handoff_gateway_up(zone->handoff, now(), g);
     } else if (peer == NODE_MATCHMAKER) {
         zone->is_new = true;
         zone->report_ms = W.ms;

@@ -188,7 +188,7 @@ static inline int set_up(void **state) {
                                                                    .activated = activated,
                                                                    .forgotten = forgotten}});
     assert_non_null(f->handoff);
-    handoff_gateway_up(f->handoff, f->now, GATE, false);
+    handoff_gateway_up(f->handoff, f->now, GATE);
     handoff_peer_up(f->handoff, TARGET, 77);
     *state = f;
     return 0;

@@ -125,7 +125,7 @@ static void test_handoff_without_peer_or_gateway_is_not_begun(void **state) {
     handoff_gateway_lost(f->handoff, GATE);
     tick(f, 1);
     f->bodies[0].player.gateway = HANDOFF_GATEWAY_NONE; /* link-dead: it stays */
-    handoff_gateway_up(f->handoff, f->now, GATE, true);
+    handoff_gateway_up(f->handoff, f->now, GATE);
     tick(f, 1);
     assert_int_equal(stats(f)->offered, 0);
 }
@@ -155,7 +155,7 @@ static void test_handoff_silent_gateway_is_told_again(void **state) {
     pass_ms(f, HANDOFF_AGAIN_MS);
     tick(f, 0);
     assert_int_equal(f->reroute_count, 2);
-    handoff_gateway_up(f->handoff, f->now, GATE, true); /* at once, over the new connection */
+    handoff_gateway_up(f->handoff, f->now, GATE); /* at once, over the new connection */
     assert_int_equal(f->reroute_count, 3);
 }
 
@@ -268,7 +268,8 @@ static void test_handoff_dead_gateway_and_dead_target_leave_it_link_dead(void **
 static void test_handoff_gateway_of_another_incarnation_is_dead(void **state) {
     struct fixture *f = *state;
     freeze_one(f);
-    handoff_gateway_up(f->handoff, f->now, GATE, false);
+    gateway_is_dead(f);
+    handoff_gateway_up(f->handoff, f->now, GATE);
     assert_int_equal(step_of(f), HANDOFF_ASKED);
 }
 
