@@ -121,13 +121,13 @@ void motion_table_push(struct motion_table *table, unsigned which, struct motion
     queue->count++;
 }
 
-struct motion_entry *motion_table_peek(const struct motion_table *table, unsigned which) {
+static struct motion_entry *peek(const struct motion_table *table, unsigned which) {
     uint32_t head = table->queues[which].head;
     return head == MOTION_NONE ? NULL : &table->entries[head];
 }
 
 struct motion_entry *motion_table_pop(struct motion_table *table, unsigned which) {
-    struct motion_entry *entry = motion_table_peek(table, which);
+    struct motion_entry *entry = peek(table, which);
     if (!entry) return NULL;
     struct motion_queue *queue = &table->queues[which];
     queue->head = entry->next[which];

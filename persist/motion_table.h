@@ -71,9 +71,8 @@ void motion_table_drop(struct motion_table *table, struct motion_entry *entry);
 /* motion_table_push puts an entry at the end of a queue, unless it is in it. */
 void motion_table_push(struct motion_table *table, unsigned queue, struct motion_entry *entry);
 
-/* motion_table_pop takes the oldest of a queue; NULL when it is empty. motion_table_peek leaves it there. */
+/* motion_table_pop takes the oldest of a queue; NULL when it is empty. */
 struct motion_entry *motion_table_pop(struct motion_table *table, unsigned queue);
-struct motion_entry *motion_table_peek(const struct motion_table *table, unsigned queue);
 
 static inline uint32_t motion_table_index(const struct motion_table *table, const struct motion_entry *entry) {
     return (uint32_t)(entry - table->entries);

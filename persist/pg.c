@@ -44,7 +44,8 @@ struct pg {
     struct place places[PG_CONNECTIONS_MAX];
 };
 
-int pg_error_of(const char *sqlstate) {
+/* error_of returns the error that a SQLSTATE stands for when the server rolled back. */
+static int error_of(const char *sqlstate) {
     static const struct {
         const char *prefix;
         int error;
@@ -91,7 +92,7 @@ static void reply(struct pg *pg, struct pg_job *job, int error, const char *mess
 /* What a refusal by the server means. */
 static int refusal_error(const struct pg_job *job) {
     const char *sqlstate = PQresultErrorField(job->refusal, PG_DIAG_SQLSTATE);
-    return pg_error_of(sqlstate ? sqlstate : "");
+    return error_of(sqlstate ? sqlstate : "");
 }
 
 /* --- deadlines. One timer for the earliest; replies that came in time leave it set, and it then finds nothing. */

@@ -148,7 +148,4 @@ bool pg_is_away(const struct pg *pg);
 /* pg_stats_get returns the counts. */
 struct pg_stats pg_stats_get(const struct pg *pg);
 
-/* pg_error_of returns the error that a SQLSTATE stands for when the server rolled back. */
-int pg_error_of(const char *sqlstate);
-
 #endif

@@ -21,7 +21,8 @@ static const int FORMATS[] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
                               1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 _Static_assert(sizeof FORMATS / sizeof FORMATS[0] == PG_PARAMS_MAX, "a format for each parameter");
 
-const char *pg_connection_error(const struct pg_connection *connection, char *buf, size_t size) {
+/* error_text returns what libpq says last, in one line; never the URI or password. */
+static const char *error_text(const struct pg_connection *connection, char *buf, size_t size) {
     snprintf(buf, size, "%s", connection->conn ? PQerrorMessage(connection->conn) : "out of memory");
     size_t len = strlen(buf);
     while (len > 0 && buf[len - 1] == '\n') buf[--len] = '\0';
@@ -238,7 +239,7 @@ static void lose(struct pg_connection *connection, const char *why) {
 
 static void lose_with_error(struct pg_connection *connection) {
     char error[ERROR_BYTES];
-    const char *said = pg_connection_error(connection, error, sizeof error);
+    const char *said = error_text(connection, error, sizeof error);
     lose(connection, connection->last_words[0] ? connection->last_words : said);
 }
 

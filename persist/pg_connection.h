@@ -77,7 +77,4 @@ struct pg_job_queue pg_connection_close(struct pg_connection *connection);
 /* pg_connection_send puts a job in flight; only when READY. */
 void pg_connection_send(struct pg_connection *connection, struct pg_job *job);
 
-/* pg_connection_error returns what libpq says last, in one line; never the URI or password. */
-const char *pg_connection_error(const struct pg_connection *connection, char *buf, size_t size);
-
 #endif

@@ -28,7 +28,8 @@ static int parse_number(const char *text, uint32_t max, uint32_t *out) {
     return value <= max ? 0 : MARCH_ERR_INVALID;
 }
 
-int redis_host_parse(struct redis_host *host, const char *text, uint16_t port) {
+/* parse_host reads host[:port], [v6]:port; `port` is taken where the text has none, 0 requires one. */
+static int parse_host(struct redis_host *host, const char *text, uint16_t port) {
     const char *name = text, *end, *colon;
     *host = (struct redis_host){.port = port};
     if (*text == '[') {
@@ -93,7 +94,7 @@ static int parse_tcp(struct redis_address *address, char *rest) {
     if (error) return error;
     address->host_count = 1;
     snprintf(address->label, sizeof address->label, "redis://%.120s", rest);
-    return redis_host_parse(&address->hosts[0], rest, PORT_DEFAULT);
+    return parse_host(&address->hosts[0], rest, PORT_DEFAULT);
 }
 
 static int parse_sentinel(struct redis_address *address, char *rest) {
@@ -109,7 +110,7 @@ static int parse_sentinel(struct redis_address *address, char *rest) {
     for (char *next; !error && rest; rest = next) {
         next = split(rest, ',');
         if (address->host_count == REDIS_SENTINELS_MAX) return MARCH_ERR_INVALID;
-        error = redis_host_parse(&address->hosts[address->host_count++], rest, 0);
+        error = parse_host(&address->hosts[address->host_count++], rest, 0);
     }
     return error;
 }

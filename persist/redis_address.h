@@ -44,7 +44,4 @@ struct redis_address {
 /* redis_address_parse reads one of the forms above. MARCH_ERR_INVALID when it is none of them or too long. */
 must_check int redis_address_parse(struct redis_address *address, const char *text);
 
-/* redis_host_parse reads host[:port], [v6]:port; `port` is taken where the text has none, 0 requires one. */
-must_check int redis_host_parse(struct redis_host *host, const char *text, uint16_t port);
-
 #endif

@@ -71,7 +71,7 @@ struct upkeep {
     struct upkeep_stats stats;
 };
 
-const char *upkeep_task_name(enum upkeep_task task) {
+static const char *task_name(enum upkeep_task task) {
     static const char *const names[] = {"create", "fold", "stats", "clean", "close"};
     CHECK(task < UPKEEP_TASK_COUNT);
     return names[task];
@@ -123,7 +123,7 @@ static void finish(struct lane *lane, uint32_t wait_ms) {
 static void fail(struct lane *lane, int error, const char *why) {
     struct upkeep *upkeep = lane->upkeep;
     upkeep->stats.failures[lane->task]++;
-    log_warn("upkeep.failed", "task=%s error=%s why=%s", upkeep_task_name(lane->task), LOG_QUOTE(march_error_text(error)),
+    log_warn("upkeep.failed", "task=%s error=%s why=%s", task_name(lane->task), LOG_QUOTE(march_error_text(error)),
              LOG_QUOTE(why));
     uint32_t every_ms = upkeep->config.every_ms[lane->task];
     finish(lane, every_ms < UPKEEP_RETRY_MS ? every_ms : UPKEEP_RETRY_MS);

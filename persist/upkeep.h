@@ -70,7 +70,4 @@ void upkeep_destroy(struct upkeep *upkeep);
 
 struct upkeep_stats upkeep_stats_get(const struct upkeep *upkeep);
 
-/* upkeep_task_name returns "create", "fold", "stats", "clean" or "close". */
-const char *upkeep_task_name(enum upkeep_task task);
-
 #endif

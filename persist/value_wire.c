@@ -59,7 +59,7 @@ int value_command_of_wire(const struct wire_command *wire, uint64_t player, stru
     return 0;
 }
 
-void value_item_to_wire(const struct ledger_item *item, struct wire_item *wire) {
+static void item_to_wire(const struct ledger_item *item, struct wire_item *wire) {
     *wire = (struct wire_item){
         .id = item->id, .kind = item->kind, .count = item->count, .version = item->version, .slot = item->slot};
 }
@@ -98,7 +98,7 @@ void value_auction_to_wire(uint64_t id, const struct ledger_auction *auction, co
                                         .bid = (uint64_t)auction->bid,
                                         .bidder = auction->bidder,
                                         .ends_in_s = seconds_left(auction->ends_ms, now_ms)};
-    if (item) value_item_to_wire(item, &wire->item);
+    if (item) item_to_wire(item, &wire->item);
 }
 
 void value_guild_to_wire(uint64_t id, const struct ledger_guild *guild, uint64_t player, uint32_t member_first,
@@ -121,7 +121,7 @@ void value_guild_to_wire(uint64_t id, const struct ledger_guild *guild, uint64_t
 static uint32_t take_part(const struct ledger_item *items, uint32_t count, uint32_t from, uint32_t room,
                           struct wire_item *wire) {
     uint32_t taken = 0;
-    for (uint32_t i = from; i < count && taken < room; i++) value_item_to_wire(&items[i], &wire[taken++]);
+    for (uint32_t i = from; i < count && taken < room; i++) item_to_wire(&items[i], &wire[taken++]);
     return taken;
 }
 

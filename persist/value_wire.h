@@ -11,8 +11,6 @@
  * INVALID. */
 must_check int value_command_of_wire(const struct wire_command *wire, uint64_t player, struct ledger_command *command);
 
-void value_item_to_wire(const struct ledger_item *item, struct wire_item *wire);
-
 /* value_trade_to_wire, value_auction_to_wire and value_guild_to_wire fill messages. Slots of a trade's items are not told.
  * An auction's item is `item` of its escrow account, or NULL once it has ended; `member_first` is the first member of a
  * guild to tell, and `player` whose rank it says. */

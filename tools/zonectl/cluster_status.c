@@ -27,7 +27,8 @@ static double total(const struct cluster_status *status, size_t offset) {
     return sum;
 }
 
-uint64_t cluster_status_players(const struct cluster_status *status) {
+/* players_of returns those that the zones simulate, as far as known. */
+static uint64_t players_of(const struct cluster_status *status) {
     double players = total(status, offsetof(struct figures, players));
     return isnan(players) ? 0 : (uint64_t)players;
 }
@@ -89,8 +90,8 @@ json_t *cluster_status_json(const struct cluster_status *status, uint64_t now_ms
     for (uint32_t i = 0; i < status->count; i++)
         json_array_append_new(processes, process_json(&status->processes[i], now_ms));
     return json_pack("{s:s, s:i, s:b, s:I, s:o}", "cluster", status->cluster, "supervisor_pid", (int)status->supervisor,
-                     "ready", (int)cluster_status_ready(status), "players", (json_int_t)cluster_status_players(status),
-                     "processes", processes);
+                     "ready", (int)cluster_status_ready(status), "players", (json_int_t)players_of(status), "processes",
+                     processes);
 }
 
 static int process_parse(struct process_status *out, const json_t *json) {
@@ -179,7 +180,7 @@ void cluster_status_print_short(const struct cluster_status *status, FILE *out) 
     uint32_t ready = 0;
     for (uint32_t i = 0; i < status->count; i++) ready += status->processes[i].ready;
     fprintf(out, "%s: %u of %u ready, %llu players, tick p99 %s, drops %s, down %s/s, up %s/s\n", status->cluster, ready,
-            status->count, (unsigned long long)cluster_status_players(status), CELL("%.2f ms", tick_p99_max_s(status) * 1e3),
+            status->count, (unsigned long long)players_of(status), CELL("%.2f ms", tick_p99_max_s(status) * 1e3),
             CELL("%.0f", total(status, offsetof(struct figures, drops))),
             CELL("%.1f KB", total(status, offsetof(struct figures, down_bytes_per_s)) / 1e3),
             CELL("%.1f KB", total(status, offsetof(struct figures, up_bytes_per_s)) / 1e3));

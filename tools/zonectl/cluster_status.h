@@ -43,9 +43,6 @@ struct cluster_status {
 /* cluster_status_ready tells whether every process is, those apart that an operator has stopped. */
 bool cluster_status_ready(const struct cluster_status *status);
 
-/* cluster_status_players returns the players that the zones simulate, as far as known. */
-uint64_t cluster_status_players(const struct cluster_status *status);
-
 /* cluster_status_json returns a new object; NULL when memory is short. Figures that are not known are left out. */
 json_t *cluster_status_json(const struct cluster_status *status, uint64_t now_ms);
 
