@@ -32,6 +32,7 @@ struct shown {
     struct reads_stats reads;
     struct upkeep_stats upkeep;
     struct zones_stats zones;
+    struct fences_stats fences;
     struct clients_stats clients;
     struct commands_stats commands;
     struct http_api_stats http;
@@ -278,6 +279,10 @@ static const struct metric_row rows[] = {
     {COUNTER, "march_persist_leases_stale_total", NULL, "Claims of owners that lost their lease", AT(zones.leases.stale)},
     {COUNTER, "march_persist_leases_failures_total", NULL, "Claims that PostgreSQL did not answer",
      AT(zones.leases.failures)},
+    {COUNTER, "march_persist_fences_asked_total", NULL, "Fences that the matchmaker asked for", AT(fences.asked)},
+    {COUNTER, "march_persist_fences_done_total", NULL, "Fences answered as done", AT(fences.done)},
+    {COUNTER, "march_persist_fences_unavailable_total", NULL, "Fences that can't be done now: they are asked for again",
+     AT(fences.unavailable)},
     {COUNTER, "march_persist_clients_claims_total", NULL, "Claims of gateways", AT(clients.claims)},
     {COUNTER, "march_persist_clients_claims_refused_total", NULL, "Claims refused", AT(clients.claims_refused)},
     {COUNTER, "march_persist_clients_claims_unavailable_total", NULL, "Claims to be made again",
@@ -434,6 +439,7 @@ static void read_all(const struct service *s, struct shown *shown) {
                             .reads = reads_stats_get(s->reads),
                             .upkeep = upkeep_stats_get(s->upkeep),
                             .zones = zones_stats(s->zones),
+                            .fences = fences_stats(s->fences),
                             .clients = clients_stats(s->clients),
                             .commands = commands_stats(s->commands),
                             .http = http_api_stats_get(s->http),

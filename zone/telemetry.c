@@ -82,8 +82,12 @@ enum counter {
     HANDOFFS_REFUSED,
     HANDOFFS_SILENT,
     HANDOFFS_LOST,
+    HANDOFFS_FULL,
+    HANDOFF_ANSWERS_LOST,
+    HANDOFF_TOMBS_LOST,
     ARRIVED,
     ARRIVALS_REFUSED,
+    ARRIVALS_EXPIRED,
     ORPHANED,
     LINK_DEAD_EXPIRED,
     RESUMED,
@@ -92,6 +96,8 @@ enum counter {
     CREATURES_BACK,
     CREATURES_REFUSED,
     CREATURES_REPEATED,
+    CREATURES_DELAYED,
+    CREATURE_ANSWERS_NO_ROOM,
     MAP_CHUNKS_READ,
     MAP_CHUNKS_FAILED,
     COUNTER_COUNT
@@ -173,8 +179,14 @@ static const struct {
     [HANDOFFS_REFUSED] = {"march_zone_handoffs_refused_total", "Offers that the other zone refused"},
     [HANDOFFS_SILENT] = {"march_zone_handoffs_silent_total", "Offers without an answer in time"},
     [HANDOFFS_LOST] = {"march_zone_handoffs_lost_total", "Players that found no room where they had been: must stay 0"},
+    [HANDOFFS_FULL] = {"march_zone_handoffs_full_total", "Times that a player was not offered: too many were under way"},
+    [HANDOFF_ANSWERS_LOST] = {"march_zone_handoff_answers_lost_total",
+                              "Answers to other zones without room in a batch: they ask again"},
+    [HANDOFF_TOMBS_LOST] = {"march_zone_handoff_tombs_lost_total",
+                            "Promises to refuse a player that were given up for lack of room"},
     [ARRIVED] = {"march_zone_arrived_total", "Players taken over from other zones"},
     [ARRIVALS_REFUSED] = {"march_zone_arrivals_refused_total", "Players from other zones without room, or too late"},
+    [ARRIVALS_EXPIRED] = {"march_zone_arrivals_expired_total", "Places kept for players of other zones that did not come"},
     [ORPHANED] = {"march_zone_gateway_deaths_total", "Times that a gateway's players became link-dead"},
     [LINK_DEAD_EXPIRED] = {"march_zone_link_dead_expired_total", "Link-dead players that left"},
     [RESUMED] = {"march_zone_resumed_total", "Players that went on under a newer session"},
@@ -183,6 +195,10 @@ static const struct {
     [CREATURES_BACK] = {"march_zone_creatures_back_total", "Creatures that could not be handed over"},
     [CREATURES_REFUSED] = {"march_zone_creatures_refused_total", "Creatures of other zones for which there was no room"},
     [CREATURES_REPEATED] = {"march_zone_creatures_repeated_total", "Creatures carried again that had been taken before"},
+    [CREATURES_DELAYED] = {"march_zone_creatures_delayed_ticks_total",
+                           "Ticks in which a creature had to wait for room under way"},
+    [CREATURE_ANSWERS_NO_ROOM] = {"march_zone_creature_answers_no_room_total",
+                                  "Creatures of other zones not answered for lack of room: they are carried again"},
     [MAP_CHUNKS_READ] = {"march_zone_map_chunks_read_total", "Chunks of the map read"},
     [MAP_CHUNKS_FAILED] = {"march_zone_map_chunks_failed_total", "Chunks of the map that could not be read: must stay 0"},
 };
@@ -405,6 +421,8 @@ static void mirror_neighbours(struct telemetry *t, struct sim *sim, const struct
     counter_set(t->counters[CREATURES_BACK], m->back);
     counter_set(t->counters[CREATURES_REFUSED], m->refused);
     counter_set(t->counters[CREATURES_REPEATED], m->repeated);
+    counter_set(t->counters[CREATURES_DELAYED], m->delayed);
+    counter_set(t->counters[CREATURE_ANSWERS_NO_ROOM], m->answers_no_room);
     gauge_set(t->ghosts, sim_entities(sim)->ghost_count);
     gauge_set(t->neighbours, neighbours_count(neighbours));
 }
@@ -421,8 +439,12 @@ static void mirror_crossing(struct telemetry *t, const struct crossing *crossing
     counter_set(t->counters[HANDOFFS_REFUSED], h->refused);
     counter_set(t->counters[HANDOFFS_SILENT], h->silent);
     counter_set(t->counters[HANDOFFS_LOST], h->lost);
+    counter_set(t->counters[HANDOFFS_FULL], h->flights_full);
+    counter_set(t->counters[HANDOFF_ANSWERS_LOST], h->answers_lost);
+    counter_set(t->counters[HANDOFF_TOMBS_LOST], h->tombs_lost);
     counter_set(t->counters[ARRIVED], h->arrived);
     counter_set(t->counters[ARRIVALS_REFUSED], h->arrived_full + h->arrived_refused);
+    counter_set(t->counters[ARRIVALS_EXPIRED], h->reservations_expired);
     counter_set(t->counters[ORPHANED], c->orphaned);
     counter_set(t->counters[LINK_DEAD_EXPIRED], c->expired);
     gauge_set(t->under_way, handoff_count(crossing_handoff(crossing)));
