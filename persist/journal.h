@@ -5,8 +5,8 @@
  * learns what has become durable; while a block is on its way the next one gathers. Nothing blocks but journal_open,
  * journal_recover and journal_close. JOURNAL.md has the bytes.
  *
- *     journal_open -> journal_recover -> { journal_append, journal_update, journal_durable, journal_release } ->
- * journal_close
+ *     journal_open -> journal_recover -> { journal_append, journal_update, journal_durable, journal_release }
+ *         -> journal_close
  *
  * Space: segments of `segment_bytes`, each allocated and filled with zeros before it is used, and the next one while the
  * current one fills. So a commit changes no metadata of the file system and never meets a full disk. When the next segment

@@ -126,15 +126,15 @@ static void claimed(void *ctx, const struct pg_reply *reply) {
     answer(lease, is_ours ? 0 : MARCH_ERR_FENCED);
 }
 
-/* The parameters that both statements begin with: partition and owner. */
-static void begin_params(struct leases *leases, const char *partition, uint64_t incarnation) {
+/* The parameters that both statements begin with: the slot's name and owner. */
+static void begin_params(struct leases *leases, const char *name, uint64_t incarnation) {
     char owner[OWNER_SIZE];
-    int len = snprintf(owner, sizeof owner, "%s/%016" PRIx64, partition, incarnation);
+    int len = snprintf(owner, sizeof owner, "%s/%016" PRIx64, name, incarnation);
     CHECK(len > 0 && (size_t)len < sizeof owner);
     pg_params_reset(&leases->fence_params);
     pg_params_int8(&leases->fence_params, leases->fence);
     pg_params_reset(&leases->params);
-    pg_params_text(&leases->params, partition, strlen(partition));
+    pg_params_text(&leases->params, name, strlen(name));
     pg_params_text(&leases->params, owner, (size_t)len);
 }
 
@@ -149,7 +149,7 @@ int leases_claim(struct leases *leases, const struct lease_claim *claim) {
         answer(lease, MARCH_ERR_FENCED);
         return 0;
     }
-    begin_params(leases, claim->partition, claim->incarnation);
+    begin_params(leases, claim->name, claim->incarnation);
     pg_params_int8(&leases->params, (int64_t)claim->held);
     const struct pg_call calls[] = {{&fence_statement, &leases->fence_params}, {&claim_statement, &leases->params}};
     if (pg_run(leases->pg, calls, 2, PG_TRANSACTION, LEASES_DEADLINE_MS, claimed, lease)) answer_from_memory(lease);
@@ -174,7 +174,7 @@ static void taken(void *ctx, const struct pg_reply *reply) {
     answer_fence(lease, reply->error ? MARCH_ERR_UNAVAILABLE : 0);
 }
 
-int leases_fence(struct leases *leases, uint32_t index, const char *partition, uint64_t incarnation, lease_fenced fenced,
+int leases_fence(struct leases *leases, uint32_t index, const char *name, uint64_t incarnation, lease_fenced fenced,
                  void *ctx) {
     CHECK(index < CONFIG_ZONES_MAX);
     struct lease *lease = &leases->leases[index];
@@ -185,7 +185,7 @@ int leases_fence(struct leases *leases, uint32_t index, const char *partition, u
     lease->fenced_ctx = ctx;
     if (lease->incarnation == incarnation) lease->incarnation = 0;
     if (!is_gone(lease, incarnation)) lease->gone[lease->gone_count++ % LEASES_FENCED_MAX] = incarnation;
-    begin_params(leases, partition, incarnation);
+    begin_params(leases, name, incarnation);
     const struct pg_call calls[] = {{&fence_statement, &leases->fence_params}, {&take_statement, &leases->params}};
     if (pg_run(leases->pg, calls, 2, PG_TRANSACTION, LEASES_DEADLINE_MS, taken, lease))
         answer_fence(lease, MARCH_ERR_UNAVAILABLE);

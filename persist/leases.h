@@ -1,8 +1,10 @@
-/* leases.h: which zone process speaks for a partition of the world.
+/* leases.h: which zone process speaks for a slot of the configuration.
  *
- * A lease is a row of table `leases`: partition, owner, epoch. A zone that has none claims it when it connects, and the
- * epoch rises by one; each report carries it, and one with another epoch than the newest is refused. So a zone that was
- * taken for dead and replaced, and then goes on, is not heard. Leases have no time: nobody loses one by being silent.
+ * A lease is a row of table `leases`: slot (by the zone's name, in the column `partition`), owner, epoch. It has nothing to
+ * do with the directory's partitions, rectangles that move from slot to slot. A zone that has none claims it when it
+ * connects, and the epoch rises by one; each report carries it, and one with another epoch than the newest is refused. So a
+ * zone that was taken for dead and replaced, and then goes on, is not heard. Leases have no time: nobody loses one by being
+ * silent.
  *
  *     claim, held 0           granted under the next epoch, whoever had it
  *     claim, held E           granted again if the row is still this owner's; else stale
@@ -16,7 +18,7 @@
  * What the database said last is kept, so that checks cost nothing, and so that a zone that lost its connection only gets
  * its lease back while the database is away. A claim that needs the database then is MARCH_ERR_UNAVAILABLE.
  *
- * Limits: one claim and one fence of each partition under way; another one meanwhile is MARCH_ERR_FULL. LEASES_FENCED_MAX
+ * Limits: one claim and one fence of each slot under way; another one meanwhile is MARCH_ERR_FULL. LEASES_FENCED_MAX
  * incarnations of each are remembered as fenced. One thread.
  */
 #ifndef MARCH_PERSIST_LEASES_H
@@ -34,11 +36,11 @@
 struct pg;
 struct leases;
 
-/* Who claims: `index` of the zone in the configuration, its name, which is the partition's, its incarnation, and the epoch
- * that it holds, 0 for none. */
+/* Who claims: `index` of the slot in the configuration, its name, the incarnation, and the epoch that it holds, 0 for
+ * none. */
 struct lease_claim {
     uint32_t index;
-    const char *partition;
+    const char *name;
     uint64_t incarnation, held;
 };
 
@@ -62,19 +64,19 @@ struct leases_stats {
 struct leases *leases_create(struct pg *pg, int64_t fence, lease_done done, void *ctx);
 void leases_destroy(struct leases *leases);
 
-/* leases_claim begins a claim. MARCH_ERR_FULL when one of this partition is under way. */
+/* leases_claim begins a claim. MARCH_ERR_FULL when one of this slot is under way. */
 must_check int leases_claim(struct leases *leases, const struct lease_claim *claim);
 
-/* leases_fence takes the lease of a partition from an incarnation for good; `fenced` is told, possibly from within. What it
- * had is not heard any more from now on, whatever becomes of the fence. MARCH_ERR_FULL when one of this partition is under
- * way. */
-must_check int leases_fence(struct leases *leases, uint32_t index, const char *partition, uint64_t incarnation,
+/* leases_fence takes the lease of a slot from an incarnation for good; `fenced` is told, possibly from within. What it
+ * had is not heard any more from now on, whatever becomes of the fence. MARCH_ERR_FULL when one of this slot is under way.
+ */
+must_check int leases_fence(struct leases *leases, uint32_t index, const char *name, uint64_t incarnation,
                             lease_fenced fenced, void *ctx);
 
 /* leases_check tells whether a report of this incarnation under `epoch` is to be heard; false is counted. */
 bool leases_check(struct leases *leases, uint32_t index, uint64_t incarnation, uint64_t epoch);
 
-/* leases_epoch returns the newest epoch of a partition that is known, 0 for none. */
+/* leases_epoch returns the newest epoch of a slot that is known, 0 for none. */
 uint64_t leases_epoch(const struct leases *leases, uint32_t index);
 
 struct leases_stats leases_stats_get(const struct leases *leases);

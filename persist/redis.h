@@ -5,8 +5,9 @@
  *   0                       `reply` is the answer, of any type but an error: data from outside, to be checked
  *   MARCH_ERR_INVALID       the server refused it; `reply` is its error
  *   MARCH_ERR_UNAVAILABLE   the server can't serve it now: loading, a replica, out of memory; nothing was done; no `reply`
- *   MARCH_ERR_EXPIRED       outcome unknown: the deadline passed or the connection was lost; no `reply`. It may yet be
- * carried out by a server that wakes up later A command that is refused at once by the return value has no callback.
+ *   MARCH_ERR_EXPIRED       outcome unknown: the deadline passed or the connection was lost; no `reply`.
+ *                           It may yet be carried out by a server that wakes up later.
+ * A command that is refused at once by the return value has no callback.
  *
  * Scripts are registered once and called by their hash. A server that does not know it (restarted, SCRIPT FLUSH) is sent
  * the text instead; so a script that is tried again may run after commands that were submitted behind it.

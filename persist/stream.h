@@ -8,6 +8,10 @@
  * whole shard) are in the order of their ids, and a page that is sent again repeats what was there. A consumer drops an id
  * that is not above the last of its shard. Ids say their shard (common/shard.h).
  *
+ * That is as long as Redis keeps what it answered for. The private one syncs its log once a second (appendfsync everysec),
+ * and the outbox is emptied after its answer, so a power cut can take about a second of the stream along; table `events`
+ * has it all.
+ *
  * Fields of an entry: id, at (ms since 1970), player, other (0: none), type, domain, key, detail (JSON).
  *
  * The stream is kept near `entries_max` entries; consumers that are further behind lose the oldest, which stay in table

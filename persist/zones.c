@@ -220,7 +220,7 @@ int zones_fence(struct zones *zones, uint32_t slot, uint64_t incarnation, lease_
 
 static void claim_lease(struct zone *zone, const struct wire_zone_report *report) {
     struct lease_claim claim = {.index = zone->index,
-                                .partition = zone->zones->config.config->zones[zone->index].name,
+                                .name = zone->zones->config.config->zones[zone->index].name,
                                 .incarnation = zone->link.peer.incarnation,
                                 .held = report->lease_epoch};
     if (leases_claim(zone->zones->leases, &claim) == 0) return;

@@ -78,9 +78,9 @@ struct wire_loot_grant {
 };
 
 struct wire_zone_report {
-    char partition[WIRE_NAME_MAX + 1];
-    uint64_t lease_epoch; /* 0: none yet */
-    uint64_t seq;         /* rises by one with each report to one incarnation of a persist, from 1 */
+    char partition[WIRE_NAME_MAX + 1]; /* the name of its slot, whose lease it claims */
+    uint64_t lease_epoch;              /* 0: none yet */
+    uint64_t seq;                      /* rises by one with each report to one incarnation of a persist, from 1 */
     bool claims_lease;
     const struct wire_player_load *loads;
     const struct wire_player_state *states;
@@ -94,7 +94,7 @@ struct wire_zone_report {
 enum wire_lease_result {
     WIRE_LEASE_NONE = 0, /* nothing said of the lease in this report */
     WIRE_LEASE_HELD = 1,
-    WIRE_LEASE_STALE = 2,      /* a newer owner has the partition: nothing of this zone is taken any more */
+    WIRE_LEASE_STALE = 2,      /* a newer owner has the slot: nothing of this zone is taken any more */
     WIRE_LEASE_UNAVAILABLE = 3 /* can't be told now; claim again */
 };
 

@@ -2,7 +2,7 @@
  * gateway is dead.
  *
  * After each tick crossing_tick looks where players stand. Who stands in another zone's part, 2 m beyond the border, or at
- * once where this zone only hands over what it had, is offered to that zone, which takes it two hops later (design of
+ * once where this zone only hands over what it had, is offered to that zone, which takes it two hops later (see
  * handoff.h).
  *
  * A gateway that comes back as another incarnation, that the directory does not list, or that is away for EDGE_KEEP_MS

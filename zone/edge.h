@@ -31,8 +31,8 @@
 struct edges;
 
 /* edges_open listens for the gateways of `config`. `hello` is what the zone says of itself; `key` is the cluster key, NULL
- * with ipc. Who comes and goes is told to the
- * book. Config, sim and book outlive the edges. On failure `error` holds a line that names the address. */
+ * with ipc. Who comes and goes is told to `crossing`. Config, sim, book and crossing outlive the edges. On failure `error`
+ * holds a line that names the address. */
 must_check int edges_open(struct edges **out, const struct config *config, uint32_t zone_index, const char *run_dir,
                           const struct wire_hello *hello, const uint8_t *key, struct sim *sim, struct book *book,
                           struct crossing *crossing, struct mono now, char *error, size_t error_size);
@@ -47,7 +47,7 @@ void edges_send(struct edges *edges, uint64_t tick);
 uint32_t edges_count(const struct edges *edges);
 const struct link *edges_link(const struct edges *edges, uint32_t gateway);
 
-/* edges_expired counts the times that sessions of a gateway were dropped for its being away too long. */
+/* edges_expired counts the times that players of a gateway became link-dead for its being away too long, or not listed. */
 uint64_t edges_expired(const struct edges *edges, uint32_t gateway);
 
 #endif

@@ -15,6 +15,9 @@
  * Repeats are harmless: a gateway that is back is told of all frozen players again, one that is silent every
  * HANDOFF_AGAIN_MS; an activate of what was activated is answered again; questions are asked until they are answered.
  *
+ * A link-dead player has no gateway whose route could be flipped, so it is not offered: a zone that is drained or split
+ * keeps it until it comes back under a newer session or has been link-dead for limits.link_dead_s.
+ *
  * Limits: HANDOFF_FLIGHT_MAX players on their way out, HANDOFF_START_PER_TICK offered in a tick, HANDOFF_RESERVED_MAX
  * places kept for those who come, HANDOFF_TOMBS_MAX promises (the oldest goes; it lasts HANDOFF_TOMB_MS). What is past
  * them waits, is refused as FULL, or is counted. Nothing allocates after create.

@@ -1,4 +1,4 @@
-/* zone: simulates one partition of the world. Parse, open, loop, close; or run a recording again.
+/* zone: simulates its part of the world. Parse, open, loop, close; or run a recording again.
  *
  * Exit codes: 0 stopped by a signal, or the recording holds; 1 could not start, or the recording differs; 3 another process
  * has its place; 64 usage. */

@@ -1,12 +1,12 @@
 /* reporter.h: the zone's ends of its edges to persist, one link (link.h) for each shard. What is told stands in book.h; here
  * is how it goes.
  *
- * The zone dials. Once UP it claims the lease of its partition (its name), then reports: what players are every report_ms,
+ * The zone dials. Once UP it claims the lease of its slot (its name), then reports: what players are every report_ms,
  * what can't wait (attaches, players that left) with the tick. Each connection begins with everything that was not answered,
  * so a persist that comes back misses nothing; the lease is claimed again under the epoch that the zone has.
  *
  *   no lease ──claim──► asked ──HELD──► held        asked ──UNAVAILABLE──► no lease, claimed again after REPORTER_CLAIM_MS
- *                         └────STALE──► stale: a newer zone has the partition. Nothing is told any more; play goes on
+ *                         └────STALE──► stale: a newer zone has the slot. Nothing is told any more; play goes on
  *                                       unheard, until the process is stopped.
  *
  * Nothing blocks. While a persist is away play goes on and everything is kept as book.h says; attaches of its players wait.

@@ -138,8 +138,9 @@ static const struct {
     [BUS_TIMEOUTS] = {"march_zone_bus_timeouts_total", "Connections to gateways given up for silence"},
     [GATEWAY_LOSSES] = {"march_zone_gateway_losses_total", "Connections to gateways that ended"},
     [GATEWAY_RESTARTS] = {"march_zone_gateway_restarts_total",
-                          "Times that a gateway's sessions went for its new incarnation"},
-    [GATEWAYS_EXPIRED] = {"march_zone_gateways_expired_total", "Times that a gateway's sessions went for its absence"},
+                          "Times that a gateway came back as another, and what players it had became link-dead"},
+    [GATEWAYS_EXPIRED] = {"march_zone_gateways_expired_total",
+                          "Times that a gateway's players became link-dead for its absence"},
     [EFFECTS] = {"march_zone_effects_total", "Effects of items on players"},
     [REPORTS] = {"march_zone_reports_total", "Reports to persist"},
     [REPORTS_REFUSED] = {"march_zone_reports_refused_total", "Reports that the bus had no room for"},
@@ -239,8 +240,7 @@ static void register_all(struct telemetry *t) {
     t->gateways = metrics_gauge(m, "march_zone_gateways_up", "Gateways connected", NULL);
     t->number = metrics_gauge(m, "march_zone_tick", "Number of the newest tick", NULL);
     t->recording = metrics_gauge(m, "march_zone_recording", "1 while a recording is written", NULL);
-    t->persists =
-        metrics_gauge(m, "march_zone_persists_held", "Persists that gave this zone the lease of its partition", NULL);
+    t->persists = metrics_gauge(m, "march_zone_persists_held", "Persists that gave this zone the lease of its slot", NULL);
     t->pending = metrics_gauge(m, "march_zone_attaches_waiting", "Attaches that wait for persist", NULL);
     t->departed = metrics_gauge(m, "march_zone_departed_waiting", "Last states of players that are not durable", NULL);
     t->grants = metrics_gauge(m, "march_zone_grants_waiting", "Loot that persist has not answered for", NULL);
@@ -252,7 +252,7 @@ static void register_all(struct telemetry *t) {
     t->partitions = metrics_gauge(m, "march_zone_partitions", "Partitions of the world that this zone owns", NULL);
     t->map_chunks = metrics_gauge(m, "march_zone_map_chunks", "Chunks of the map that the zone has", NULL);
     t->map_boxes = metrics_gauge(m, "march_zone_map_boxes", "Static boxes in these, counted in each that they touch", NULL);
-    t->stale = metrics_gauge(m, "march_zone_leases_stale", "Persists for which a newer zone has the partition", NULL);
+    t->stale = metrics_gauge(m, "march_zone_leases_stale", "Persists for which a newer zone has the slot", NULL);
 }
 
 struct telemetry *telemetry_create(const char *name) {

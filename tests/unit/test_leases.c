@@ -1,4 +1,4 @@
-/* Leases against a real PostgreSQL: who gets a partition, who keeps it, who is refused, and what holds while it is away. */
+/* Leases against a real PostgreSQL: who gets a slot's, who keeps it, who is refused, and what holds while it is away. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
