@@ -252,7 +252,7 @@ $(OUT)/determinism: $(OUT)/tests/unit/test_determinism.o $(ZONE) $(SCHEMAS) $(DE
 test-determinism: ## the simulation gives the same hash at -O0, -O2 and -O3
 	@for o in O0 O2 O3; do echo "== determinism -$$o"; \
 		$(MAKE) --no-print-directory -j$(JOBS) MODE=$$o build/$$o/determinism && build/$$o/determinism || exit 1; done
-test-model: ## spin searches the model of handoffs in small bounds, and finds every planted fault
+test-model: ## spin searches the models of handoffs and leases in small bounds, and finds every planted fault
 	@CC="$(CC)" SPIN_JOBS=$(JOBS) tests/model/run.sh
 .PHONY: model
 model: deps ## the same in wide bounds: some minutes, and 8 GB of memory at most for each search
