@@ -39,23 +39,25 @@ struct leases {
 
 static const struct pg_statement fence_statement = {"lease_fence", "select march_fence($1::bigint)"};
 
-/* Gives the newest epoch, and whether it is this owner's. */
+/* Gives the newest epoch, and whether it is this owner's. Who was fenced changes nothing and has nothing. */
 static const struct pg_statement claim_statement = {
     "lease_claim",
     "with old as (select owner, epoch from leases where partition = $1::text),"
+    " gone as (select from fences where owner = $2::text),"
     " given as ("
-    "  insert into leases (partition, owner, epoch) values ($1::text, $2::text, $3::bigint + 1)"
+    "  insert into leases (partition, owner, epoch) select $1::text, $2::text, $3::bigint + 1 where not exists (table gone)"
     "  on conflict (partition) do update set owner = excluded.owner, epoch = leases.epoch + 1, granted_at = now()"
     "  where leases.owner <> excluded.owner and $3::bigint = 0"
     "  returning epoch)"
-    " select coalesce((select epoch from given), (select epoch from old)),"
-    "  exists (select 1 from given), exists (select 1 from given) or (select owner from old) = $2::text"};
+    " select coalesce((select epoch from given), (select epoch from old), 0), exists (table given),"
+    "  not exists (table gone) and (exists (table given) or (select owner from old) = $2::text)"};
 
-/* Takes the row from its owner. */
-static const struct pg_statement take_statement = {"lease_take",
-                                                   "update leases set owner = 'fenced', epoch = epoch + 1, granted_at = "
-                                                   "now() where partition = $1::text and owner = $2::text"
-                                                   " returning epoch"};
+/* Takes the row from its owner, and remembers that it was fenced, with a row or without. */
+static const struct pg_statement take_statement = {
+    "lease_take", "with forgotten as (delete from fences where at < now() - interval '30 days'),"
+                  " kept as (insert into fences (owner) values ($2::text) on conflict do nothing)"
+                  " update leases set owner = 'fenced', epoch = epoch + 1, granted_at = now()"
+                  " where partition = $1::text and owner = $2::text returning epoch"};
 
 struct leases *leases_create(struct pg *pg, int64_t fence, lease_done done, void *ctx) {
     struct leases *leases = calloc(1, sizeof *leases);

@@ -10,7 +10,8 @@
  *     claim, held E           granted again if the row is still this owner's; else stale
  *     claim, no row           granted under E + 1
  *
- *     fence of an owner       the row is nobody's under E + 1, if it was his; his claims are refused from then on
+ *     fence of an owner       the row is nobody's under E + 1, if it was his; his claims are refused from then on,
+ *                             for a month also by a persist that has been started since (table `fences`)
  *
  * A fence is how the matchmaker has a zone replaced that it takes for dead: its reports are refused as soon as the fence is
  * asked for, and another zone may have its partitions once it is done.

@@ -24,6 +24,9 @@
 #ifndef LIVES
 #define LIVES 1 /* incarnations of each slot */
 #endif
+#ifndef FRESH
+#define FRESH 0 /* 1: the owner has no lease of shard 1 yet */
+#endif
 #ifndef FAULT
 #define FAULT 0 /* planted: see README.md */
 #endif
@@ -58,8 +61,9 @@ mtype = { none, asked, held, stale };
 mtype lease[4] = none;
 byte leaseEpoch[4]; /* held, or held before the connection was lost; 0: never */
 
-/* shards: the row of each slot is kept, the rest is not */
+/* shards: the row of each slot and the marks of who was fenced are kept, the rest is not */
 byte rowOwner[4], rowEpoch[4] = 1; /* owner 0: fenced, or one long gone */
+byte marks[4];
 byte knownInc[4], knownEpoch[4], gone[4];
 mtype = { idle, begun };
 mtype claim[4] = idle, fence[4] = idle;
@@ -155,10 +159,11 @@ end:
 /* The transaction of a claim. */
 inline write_claim(i) {
     if
-    :: rowOwner[i] != claimInc[i] && claimHeld[i] == 0 -> rowOwner[i] = claimInc[i]; rowEpoch[i]++
+    :: rowOwner[i] != claimInc[i] && claimHeld[i] == 0 && !(marks[i] & BIT(claimInc[i])) ->
+        rowOwner[i] = claimInc[i]; rowEpoch[i]++
     :: else
     fi;
-    claimOurs[i] = rowOwner[i] == claimInc[i]; claimEpoch[i] = rowEpoch[i];
+    claimOurs[i] = rowOwner[i] == claimInc[i] && !(marks[i] & BIT(claimInc[i])); claimEpoch[i] = rowEpoch[i];
     skip
 }
 
@@ -182,6 +187,9 @@ inline begin_fence(i) {
 }
 
 inline write_fence(i) {
+#if FAULT != 4
+    marks[i] = marks[i] | BIT(fenceInc[i]);
+#endif
     if
     :: rowOwner[i] == fenceInc[i] ->
         rowOwner[i] = 0; rowEpoch[i]++;
@@ -213,6 +221,7 @@ inline crash_slot(i, z) {
     knownInc[i] = 0; knownEpoch[i] = 0; gone[i] = 0;
 #if FAULT == 2
     /* nor does the database know */
+    marks[i] = 0;
     if :: rowOwner[i] == 0 -> rowOwner[i] = inc[z]; rowEpoch[i] = leaseEpoch[i] :: else fi;
 #endif
     claim[i] = idle; claimInc[i] = 0; claimHeld[i] = 0;
@@ -455,6 +464,10 @@ init {
         for (i : 0 .. 2) { clear(dir[i]); copy(dir[i], told); linked[i] = true; toldTo[i] = 1 }
         for (i : 0 .. 1) { peer[i] = 1; admitted[i] = 1; hasReported[i] = true; wasListed[i] = true }
         for (i : 0 .. 3) { rowOwner[i] = 1; knownInc[i] = 1; knownEpoch[i] = 1; lease[i] = held; leaseEpoch[i] = 1 }
+#if FRESH
+        rowOwner[SZ(1, 0)] = 0; knownInc[SZ(1, 0)] = 0; knownEpoch[SZ(1, 0)] = 0;
+        lease[SZ(1, 0)] = none; leaseEpoch[SZ(1, 0)] = 0;
+#endif
         i = 0;
         run Zone(0); run Zone(1); run Gateway(); run Matchmaker(); run World();
         run Persist(0, 0); run Persist(0, 1); run Persist(1, 0); run Persist(1, 1); run Quiet()

@@ -83,7 +83,7 @@ def test_player_who_comes_back_is_where_and_what_he_was(make_lasting_cluster):
     assert second.until(r"level (\d+), (\d+) experience") == [3, 350]
     x, y = second.where()
     second.leave()
-    assert abs(x - before[2] / 65536) < 20 and abs(y - before[3] / 65536) < 20  # it walks in circles of some metres
+    assert abs(x - before[2] / 65536) < 8 and abs(y - before[3] / 65536) < 8  # it walks in a circle of a few metres
 
 
 def test_bots_have_what_they_had_after_the_whole_cluster_was_killed(make_lasting_cluster):

@@ -70,7 +70,7 @@ static int claim(struct world *w, uint64_t incarnation, uint64_t held) {
 
 static void test_leases_rise_with_each_new_owner(void **state) {
     (void)state;
-    pg_fixture_execute(&fixture, "delete from leases");
+    pg_fixture_execute(&fixture, "delete from leases; delete from fences");
     struct world w;
     open_world(&w);
     assert_false(leases_check(w.leases, ZONE, 7, 0));
@@ -89,7 +89,7 @@ static void test_leases_rise_with_each_new_owner(void **state) {
 
 static void test_leases_are_kept_by_their_owner_over_a_restart(void **state) {
     (void)state;
-    pg_fixture_execute(&fixture, "delete from leases");
+    pg_fixture_execute(&fixture, "delete from leases; delete from fences");
     struct world w;
     open_world(&w);
     assert_int_equal(claim(&w, 7, 0), 0);
@@ -106,7 +106,7 @@ static void test_leases_are_kept_by_their_owner_over_a_restart(void **state) {
 
 static void test_leases_that_were_lost_are_stale(void **state) {
     (void)state;
-    pg_fixture_execute(&fixture, "delete from leases");
+    pg_fixture_execute(&fixture, "delete from leases; delete from fences");
     struct world w;
     open_world(&w);
     assert_int_equal(claim(&w, 7, 0), 0);
@@ -119,7 +119,7 @@ static void test_leases_that_were_lost_are_stale(void **state) {
 
 static void test_leases_of_a_lost_table_go_on_above_what_was_held(void **state) {
     (void)state;
-    pg_fixture_execute(&fixture, "delete from leases");
+    pg_fixture_execute(&fixture, "delete from leases; delete from fences");
     struct world w;
     open_world(&w);
     assert_int_equal(claim(&w, 7, 41), 0);
@@ -129,7 +129,7 @@ static void test_leases_of_a_lost_table_go_on_above_what_was_held(void **state) 
 
 static void test_leases_hold_for_who_has_them_while_the_database_is_away(void **state) {
     (void)state;
-    pg_fixture_execute(&fixture, "delete from leases");
+    pg_fixture_execute(&fixture, "delete from leases; delete from fences");
     struct world w;
     open_world(&w);
     assert_int_equal(claim(&w, 7, 0), 0);
@@ -148,7 +148,7 @@ static void test_leases_hold_for_who_has_them_while_the_database_is_away(void **
 
 static void test_leases_of_a_persist_that_was_taken_over_are_not_given(void **state) {
     (void)state;
-    pg_fixture_execute(&fixture, "delete from leases");
+    pg_fixture_execute(&fixture, "delete from leases; delete from fences");
     struct world w;
     open_world(&w);
     int64_t newer = pg_fixture_migrate(&fixture);
@@ -160,7 +160,7 @@ static void test_leases_of_a_persist_that_was_taken_over_are_not_given(void **st
 
 static void test_leases_take_one_claim_at_a_time(void **state) {
     (void)state;
-    pg_fixture_execute(&fixture, "delete from leases");
+    pg_fixture_execute(&fixture, "delete from leases; delete from fences");
     struct world w;
     open_world(&w);
     assert_int_equal(claim(&w, 7, 0), 0); /* the connection is there */
@@ -186,7 +186,7 @@ static int take_from(struct world *w, uint64_t incarnation) {
 
 static void test_leases_of_a_fenced_owner_are_nobodys_until_the_next_claims(void **state) {
     (void)state;
-    pg_fixture_execute(&fixture, "delete from leases");
+    pg_fixture_execute(&fixture, "delete from leases; delete from fences");
     struct world w;
     open_world(&w);
     assert_int_equal(claim(&w, 7, 0), 0);
@@ -203,9 +203,35 @@ static void test_leases_of_a_fenced_owner_are_nobodys_until_the_next_claims(void
     close_world(&w);
 }
 
+static void test_leases_are_never_given_to_who_was_fenced_without_one(void **state) {
+    (void)state;
+    pg_fixture_execute(&fixture, "delete from leases; delete from fences");
+    struct world w;
+    open_world(&w);
+    assert_int_equal(take_from(&w, 7), 0); /* there is no row at all */
+    close_world(&w);
+    open_world(&w); /* remembers nothing */
+    assert_int_equal(claim(&w, 7, 0), MARCH_ERR_FENCED);
+    assert_int_equal(claim(&w, 7, 3), MARCH_ERR_FENCED);
+    assert_int_equal(claim(&w, 8, 0), 0);
+    assert_int_equal(w.epoch, 1);
+    assert_int_equal(take_from(&w, 9), 0); /* the row is another's */
+    assert_true(leases_check(w.leases, ZONE, 8, 1));
+    close_world(&w);
+    open_world(&w);
+    assert_int_equal(claim(&w, 9, 0), MARCH_ERR_FENCED);
+    assert_int_equal(claim(&w, 8, 1), 0);
+    assert_int_equal(w.epoch, 1);
+    /* One whose claim was written behind its fence: the row is his, and nothing is. */
+    pg_fixture_execute(&fixture, "insert into fences (owner) values ('zone-3/0000000000000008')");
+    assert_int_equal(claim(&w, 8, 1), MARCH_ERR_FENCED);
+    assert_false(leases_check(w.leases, ZONE, 8, 1));
+    close_world(&w);
+}
+
 static void test_leases_are_not_heard_from_the_moment_that_a_fence_is_asked_for(void **state) {
     (void)state;
-    pg_fixture_execute(&fixture, "delete from leases");
+    pg_fixture_execute(&fixture, "delete from leases; delete from fences");
     struct world w;
     open_world(&w);
     assert_int_equal(claim(&w, 7, 0), 0);
@@ -229,6 +255,7 @@ int main(void) {
         cmocka_unit_test(test_leases_of_a_persist_that_was_taken_over_are_not_given),
         cmocka_unit_test(test_leases_take_one_claim_at_a_time),
         cmocka_unit_test(test_leases_of_a_fenced_owner_are_nobodys_until_the_next_claims),
+        cmocka_unit_test(test_leases_are_never_given_to_who_was_fenced_without_one),
         cmocka_unit_test(test_leases_are_not_heard_from_the_moment_that_a_fence_is_asked_for),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
