@@ -1,4 +1,4 @@
-/* client_move.h: a client moves to another gateway without leaving the world.
+/* client_move.h: a client moves to another gateway without leaving the world, though its entity there may be a new one.
  *
  * A gateway that is to go sends `Reconnect`: a token for others. The session that plays goes on, and beside it
  *
