@@ -76,7 +76,10 @@ static void look_at_claims(struct gateway *g) {
 static void admit(struct gateway *g, struct session *session, const struct wire_session_claimed *claimed) {
     bool is_known = (claimed->flags & WIRE_CLAIMED_POSITION_KNOWN) != 0;
     uint64_t player = session->player;
-    uint8_t route = is_known ? routing_at(g, claimed->x, claimed->y, player) : routing_spawn(g, player);
+    bool has_zone = (claimed->flags & WIRE_CLAIMED_ZONE_KNOWN) && claimed->zone < g->route_count;
+    uint8_t route = has_zone && routing_hears(g, claimed->zone) ? (uint8_t)claimed->zone
+                    : is_known                                  ? routing_at(g, claimed->x, claimed->y, player)
+                                                                : routing_spawn(g, player);
     session_claimed(&g->sessions, session, claimed->session_epoch, route);
     g->stats.claimed++;
     STEP("gateway.claimed");

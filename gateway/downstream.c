@@ -190,6 +190,11 @@ static void take_attached(struct gateway *g, unsigned route, const struct wire_a
         routing_refused(g, session);
         return;
     }
+    if (attached->result == WIRE_ATTACH_ELSEWHERE && attached->zone < g->route_count) {
+        session_move(&g->sessions, session, SESSION_WAITING);
+        session_reroute(&g->sessions, session, (uint8_t)attached->zone);
+        return;
+    }
     if (attached->result != WIRE_ATTACHED) {
         log_warn("session.refused", "player=%" PRIu64 " result=%u", session->player, attached->result);
         upstream_disconnect(g, session, SESSION_END_REFUSED);

@@ -5,8 +5,6 @@
 #include "common/check.h"
 #include "common/step.h"
 
-#define NO_REASON 0 /* of a detach: the session left before */
-
 int transfer_init(struct transfer_table *table, struct session_table *sessions, const struct transfer_handlers *handlers) {
     memset(table, 0, sizeof *table);
     table->sessions = sessions;
@@ -151,7 +149,7 @@ static void restore(struct transfer_table *t, struct transfer *entry, struct mon
 /* back: the target does not have the player, and never will under this attachment. */
 static void back(struct transfer_table *t, struct transfer *entry, struct mono now) {
     if (entry->is_ended) {
-        t->handlers.detach(t->handlers.context, entry->source, entry->session, NO_REASON);
+        t->handlers.detach(t->handlers.context, entry->source, entry->session, entry->end_reason);
         (void)entry_free(t, entry);
     } else if (is_up(t, entry->source, entry->source_incarnation)) {
         restore(t, entry, now);
@@ -220,7 +218,7 @@ static void reroute_of_gone(struct transfer_table *t, unsigned zone, const struc
     const struct transfer *ended = of_ended(t, carried->session);
     if (ended && ended->source == zone && ended->attachment == carried->attachment) return; /* the answer will come */
     t->stats.unknown++;
-    t->handlers.detach(t->handlers.context, zone, carried->session, NO_REASON);
+    t->handlers.detach(t->handlers.context, zone, carried->session, WIRE_DETACH_LEFT);
 }
 
 void transfer_reroute(struct transfer_table *t, unsigned zone, const struct wire_carried *carried, struct mono now) {
@@ -304,22 +302,23 @@ void transfer_zone_lost(struct transfer_table *t, unsigned zone) {
         if (entry->state != TRANSFER_MOVING || entry->target != zone) continue;
         entry->is_told = false;
         if (!entry->is_ended) continue;
-        t->handlers.detach(t->handlers.context, entry->source, entry->session, NO_REASON);
+        t->handlers.detach(t->handlers.context, entry->source, entry->session, WIRE_DETACH_LEFT);
         (void)entry_free(t, entry);
     }
 }
 
 /* --- sessions and time */
 
-uint8_t transfer_session_ended(struct transfer_table *t, struct session *session) {
+uint8_t transfer_session_ended(struct transfer_table *t, struct session *session, enum wire_detach_reason reason) {
     struct transfer *entry = of_session(t, session);
     uint8_t zone = session->route;
     if (!entry) return zone;
     session->transfer = 0;
     entry->is_ended = true;
+    entry->end_reason = (uint8_t)reason;
     if (entry->state == TRANSFER_MOVING && entry->is_told) return zone; /* the target will answer */
     if (entry->state == TRANSFER_MOVING && entry->told_ns != 0) {       /* lost meanwhile: nobody knows whether it has it */
-        t->handlers.detach(t->handlers.context, entry->source, entry->session, NO_REASON);
+        t->handlers.detach(t->handlers.context, entry->source, entry->session, WIRE_DETACH_LEFT);
     } else if (entry->state == TRANSFER_MOVING) {
         zone = entry->source;
     } else if (entry->state == TRANSFER_DONE && !entry->is_told) {

@@ -61,8 +61,9 @@ struct transfer {
     uint32_t attachment; /* of the source; that of the target is the next one */
     uint8_t state;       /* enum transfer_state */
     uint8_t source, target;
-    bool is_told;  /* activate, DONE or RESTORED */
-    bool is_ended; /* the session is no more */
+    bool is_told;       /* activate, DONE or RESTORED */
+    bool is_ended;      /* the session is no more */
+    uint8_t end_reason; /* enum wire_detach_reason, of a session that is no more */
     bool is_source_dead;
 };
 
@@ -123,8 +124,8 @@ void transfer_zone_lost(struct transfer_table *table, unsigned zone);
 void transfer_zone_dead(struct transfer_table *table, unsigned zone, uint64_t alive, struct mono now);
 
 /* transfer_session_ended: the session is about to be closed, from state ATTACHING on or with an entry. Returns the zone that
- * is to be told to detach it. */
-uint8_t transfer_session_ended(struct transfer_table *table, struct session *session);
+ * is to be told to detach it, for this reason. */
+uint8_t transfer_session_ended(struct transfer_table *table, struct session *session, enum wire_detach_reason reason);
 
 /* transfer_update tells what there was no room for, and looks at what takes too long: each turn. */
 void transfer_update(struct transfer_table *table, struct mono now);

@@ -34,9 +34,10 @@ static void join(struct gateway *g, const struct netcode_event *event) {
 
 void upstream_end(struct gateway *g, struct session *session, enum session_end end) {
     uint64_t handle = session_handle(&g->sessions, session);
-    uint8_t route = transfer_session_ended(&g->transfers, session);
+    enum wire_detach_reason reason = end == SESSION_END_TAKEN_OVER ? WIRE_DETACH_TAKEN_OVER : WIRE_DETACH_LEFT;
+    uint8_t route = transfer_session_ended(&g->transfers, session, reason);
     bool was_told = session->state != SESSION_CLAIMING && session->attachments > 0; /* also where the connection is lost */
-    if (was_told) route_detach(g->routes[route], handle, end);
+    if (was_told) route_detach(g->routes[route], handle, reason);
     admission_end(g, session);
     log_debug("session.ended", "player=%" PRIu64 " reason=%s", session->player, session_end_name(end));
     session_close(&g->sessions, session);

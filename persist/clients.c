@@ -160,6 +160,9 @@ static void answer_claim(struct clients *clients, const struct client *client, u
                                                                        .y = state ? state->y : 0,
                                                                        .result = (uint32_t)result,
                                                                        .flags = state ? WIRE_CLAIMED_POSITION_KNOWN : 0};
+    struct wire_session_claimed *claimed = &box->claimed[box->claimed_count - 1];
+    if (state && clients->config.whereabouts(clients->config.ctx, client->player, &claimed->zone))
+        claimed->flags |= WIRE_CLAIMED_ZONE_KNOWN;
 }
 
 /* The last step of a claim: where the player was. */
@@ -186,7 +189,7 @@ static void claimed(void *ctx, const struct session_claim *claim, const struct s
     enum wire_claim_result result = results[answer->result];
     claiming->epoch = answer->epoch;
     if (result == WIRE_CLAIM_OK) {
-        if (motion_load(clients->config.motion, claim->player, answer->epoch, loaded, claiming, mono_now()) == 0) return;
+        if (motion_look(clients->config.motion, claim->player, answer->epoch, loaded, claiming, mono_now()) == 0) return;
         result = WIRE_CLAIM_UNAVAILABLE;
     }
     answer_claim(clients, &claiming->client, answer->epoch, result, NULL);

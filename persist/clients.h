@@ -1,8 +1,9 @@
 /* clients.h: the edges to gateways: sessions are claimed, kept and ended, commands come in, messages go out.
  *
- * A claim is decided by sessions.h; then motion.h is asked where the player was, so that the gateway finds its zone, and
- * from then on nothing of an older session is taken. A claim that can't be decided now, or whose player can't be read, is
- * answered UNAVAILABLE: the gateway claims again.
+ * A claim is decided by sessions.h; then motion.h is asked where the player was, and whether a zone has it still, so that
+ * the gateway finds its zone. Where one has it, under the older session, it goes on there as it is; until it does, what that
+ * zone reports is taken. A claim that can't be decided now, or whose player can't be read, is answered UNAVAILABLE: the
+ * gateway claims again.
  *
  * A command is handed on when it comes from the player's present session; one of a session that this process does not know
  * yet (it has just started) makes it known, as a refresh does.
@@ -46,7 +47,8 @@ struct clients_config {
     struct motion *motion;
     void *ctx;
     void (*command)(void *ctx, const struct client *client, const struct wire_command *command);
-    void (*seen)(void *ctx, uint64_t player, const char *region); /* a player has begun a session */
+    void (*seen)(void *ctx, uint64_t player, const char *region);    /* a player has begun a session */
+    bool (*whereabouts)(void *ctx, uint64_t player, uint16_t *zone); /* false: no zone has it, as far as is known */
 };
 
 struct clients_stats {

@@ -134,6 +134,10 @@ must_check int motion_report(struct motion *motion, const struct wire_player_sta
 must_check int motion_load(struct motion *motion, uint64_t player, uint64_t session_epoch, motion_loaded done, void *ctx,
                            struct mono now);
 
+/* motion_look finds a player in the same way and lets reports of older sessions be: who asks has no zone for it yet. */
+must_check int motion_look(struct motion *motion, uint64_t player, uint64_t session_epoch, motion_loaded done, void *ctx,
+                           struct mono now);
+
 /* motion_find returns the newest state that is in memory, NULL when there is none. Valid until the next call. */
 const struct wire_player_state *motion_find(const struct motion *motion, uint64_t player);
 

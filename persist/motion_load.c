@@ -43,14 +43,14 @@ static void answer(const struct motion_waiting *waiting, enum wire_load_result r
     waiting->done(waiting->ctx, result, &state);
 }
 
-/* begin_session answers from memory, and turns older sessions away from now on. */
+/* begin_session answers from memory, and turns older sessions away from now on, unless this is but a look. */
 static void begin_session(struct motion *m, const struct motion_waiting *waiting, struct motion_entry *entry) {
     entry->heard_s = (uint32_t)(m->now.ns / NS_PER_S);
     if (waiting->epoch < entry->epoch) {
         answer(waiting, WIRE_LOAD_STALE, NULL);
         return;
     }
-    entry->epoch = waiting->epoch;
+    if (!waiting->is_look) entry->epoch = waiting->epoch;
     answer(waiting, entry->known ? WIRE_LOAD_KNOWN : WIRE_LOAD_NEW, entry);
 }
 
@@ -189,18 +189,17 @@ static void load_done(void *ctx, const struct pg_reply *reply) {
 
 /* --- asking */
 
-int motion_load(struct motion *m, uint64_t player, uint64_t session_epoch, motion_loaded done, void *ctx, struct mono now) {
+static int load(struct motion *m, struct motion_waiting waiting, struct mono now) {
     m->now = now;
-    struct motion_waiting waiting = {.player = player, .epoch = session_epoch, .done = done, .ctx = ctx};
     m->stats.loads++;
     struct motion_loads *loads = &m->loads;
-    if (!player_id_valid(player) || session_epoch > INT64_MAX) {
+    if (!player_id_valid(waiting.player) || waiting.epoch > INT64_MAX) {
         m->stats.invalid++;
         answer(&waiting, WIRE_LOAD_STALE, NULL);
         return 0;
     }
-    struct motion_entry *entry = motion_table_find(&m->table, player);
-    if (entry && (entry->verified || session_epoch < entry->epoch)) {
+    struct motion_entry *entry = motion_table_find(&m->table, waiting.player);
+    if (entry && (entry->verified || waiting.epoch < entry->epoch)) {
         m->stats.load_hits++;
         begin_session(m, &waiting, entry);
         return 0;
@@ -208,6 +207,16 @@ int motion_load(struct motion *m, uint64_t player, uint64_t session_epoch, motio
     if (loads->count == MOTION_LOADS_MAX) return MARCH_ERR_FULL;
     loads->ring[(loads->head + loads->count++) % MOTION_LOADS_MAX] = waiting;
     return 0;
+}
+
+int motion_load(struct motion *m, uint64_t player, uint64_t session_epoch, motion_loaded done, void *ctx, struct mono now) {
+    return load(m, (struct motion_waiting){.player = player, .epoch = session_epoch, .done = done, .ctx = ctx}, now);
+}
+
+int motion_look(struct motion *m, uint64_t player, uint64_t session_epoch, motion_loaded done, void *ctx, struct mono now) {
+    return load(m,
+                (struct motion_waiting){.player = player, .epoch = session_epoch, .done = done, .ctx = ctx, .is_look = true},
+                now);
 }
 
 static void job_start(struct motion *m, struct motion_load_job *job) {

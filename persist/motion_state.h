@@ -47,6 +47,7 @@ struct motion_waiting {
     uint64_t player, epoch;
     motion_loaded done;
     void *ctx;
+    bool is_look;
 };
 
 struct motion_load_job {

@@ -117,6 +117,11 @@ static void on_seen(void *ctx, uint64_t player, const char *region) {
     reads_player_created(s->reads, player, name);
 }
 
+static bool on_whereabouts(void *ctx, uint64_t player, uint16_t *zone) {
+    const struct service *s = ctx;
+    return zones_find(s->zones, player, zone);
+}
+
 static void on_effect(void *ctx, uint64_t player, uint32_t kind, uint32_t power) {
     struct service *s = ctx;
     zones_effect(s->zones, player, kind, power);
@@ -376,7 +381,8 @@ static int open_edges(struct service *s, const struct shard_state *shard, char *
                                            .motion = s->motion,
                                            .ctx = s,
                                            .command = on_command,
-                                           .seen = on_seen};
+                                           .seen = on_seen,
+                                           .whereabouts = on_whereabouts};
     int result = clients_open(&s->clients, s->loop, &clients, error, error_size);
     const struct commands_config commands = {.shard_index = s->index,
                                              .shard_count = s->config->persists_count,

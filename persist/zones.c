@@ -187,6 +187,13 @@ static void displace(struct zones *zones, uint32_t zone) {
     }
 }
 
+bool zones_find(const struct zones *zones, uint64_t player, uint16_t *zone) {
+    const struct whereabouts *w = find(zones, player);
+    if (!w || zones->zones[w->zone]->link.state != LINK_UP) return false;
+    *zone = (uint16_t)w->zone;
+    return true;
+}
+
 void zones_effect(struct zones *zones, uint64_t player, uint32_t kind, uint32_t amount) {
     const struct whereabouts *w = find(zones, player);
     struct zone_outbox *box = w ? &zones->zones[w->zone]->outbox : NULL;

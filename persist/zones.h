@@ -85,6 +85,9 @@ void zones_durable(struct zones *zones);
  */
 must_check int zones_fence(struct zones *zones, uint32_t slot, uint64_t incarnation, lease_fenced fenced, void *ctx);
 
+/* zones_find tells which zone has a player, by its slot; false: none that is connected. */
+bool zones_find(const struct zones *zones, uint64_t player, uint16_t *zone);
+
 /* zones_effect tells the zone of a player what an item does to it. */
 void zones_effect(struct zones *zones, uint64_t player, uint32_t kind, uint32_t amount);
 

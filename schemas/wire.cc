@@ -21,6 +21,7 @@ AT(wire_message, len, 12);
 SAME_LAYOUT(wire_attached, fb::Attached, 24);
 AT(wire_attached, entity, 8);
 AT(wire_attached, result, 16);
+AT(wire_attached, zone, 20);
 SAME_LAYOUT(wire_snapshot, fb::Snapshot, 16);
 AT(wire_snapshot, offset, 8);
 AT(wire_snapshot, len, 12);

@@ -45,9 +45,15 @@ struct wire_attach { /* Join of bus.fbs */
     uint32_t reserved;
 };
 
+/* Why a gateway has a session detached. */
+enum wire_detach_reason {
+    WIRE_DETACH_LEFT = 0,
+    WIRE_DETACH_TAKEN_OVER = 1 /* by a newer session of the player, which is about to attach: it stays till then */
+};
+
 struct wire_detach {
     uint64_t session;
-    uint32_t reason;
+    uint32_t reason; /* to a zone: enum wire_detach_reason; of a zone: enum sim_detach_reason of sim.h */
     uint32_t reserved;
 };
 
@@ -88,14 +94,15 @@ enum wire_attach_result {
     WIRE_ATTACH_BAD_SESSION = 2,
     WIRE_ATTACH_UNAVAILABLE = 3, /* what the player has can't be told now: attach again */
     WIRE_ATTACH_STALE = 4,       /* the player has a newer session */
-    WIRE_ATTACH_COUNT = 5
+    WIRE_ATTACH_ELSEWHERE = 5,   /* another zone has the player: attach there */
+    WIRE_ATTACH_COUNT = 6
 };
 
 struct wire_attached {
     uint64_t session;
     uint64_t entity;
     uint32_t result; /* enum wire_attach_result */
-    uint32_t reserved;
+    uint32_t zone;   /* slot, of WIRE_ATTACH_ELSEWHERE */
 };
 
 struct wire_snapshot {

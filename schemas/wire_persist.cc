@@ -46,6 +46,7 @@ AT(wire_session_claimed, x, 24);
 AT(wire_session_claimed, y, 28);
 AT(wire_session_claimed, result, 32);
 AT(wire_session_claimed, flags, 36);
+AT(wire_session_claimed, zone, 38);
 SAME_LAYOUT(wire_session_ended, fb::SessionEnded, 32);
 AT(wire_session_ended, player, 8);
 AT(wire_session_ended, session_epoch, 16);

@@ -177,13 +177,17 @@ enum wire_claim_result {
     WIRE_CLAIM_REFUSED = 3      /* not a player of this shard, or no player id at all */
 };
 
-enum wire_claimed_flag { WIRE_CLAIMED_POSITION_KNOWN = 1 };
+enum wire_claimed_flag {
+    WIRE_CLAIMED_POSITION_KNOWN = 1,
+    WIRE_CLAIMED_ZONE_KNOWN = 2 /* a zone has the player: it goes on there, as it is */
+};
 
 struct wire_session_claimed {
     uint64_t session, player, session_epoch;
     int32_t x, y;    /* Q16.16 metres, where the player was */
     uint32_t result; /* enum wire_claim_result */
-    uint32_t flags;  /* enum wire_claimed_flag */
+    uint16_t flags;  /* enum wire_claimed_flag */
+    uint16_t zone;   /* slot */
 };
 
 enum wire_ended_reason {

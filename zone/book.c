@@ -363,12 +363,14 @@ void book_attach(struct book *b, uint32_t gateway, const struct wire_attach *a, 
     wait_for_load(b, gateway, a, now);
 }
 
-void book_detach(struct book *b, uint32_t gateway, uint64_t session) {
-    uint32_t place = find_pending(b, gateway, session);
+void book_detach(struct book *b, uint32_t gateway, const struct wire_detach *detach) {
+    uint32_t place = find_pending(b, gateway, detach->session);
     if (place != PENDING_NONE) {
         forget_pending(b, place);
+    } else if (detach->reason == WIRE_DETACH_TAKEN_OVER) {
+        sim_cut(b->sim, gateway, detach->session);
     } else {
-        sim_detach(b->sim, gateway, session);
+        sim_detach(b->sim, gateway, detach->session);
     }
 }
 

@@ -74,7 +74,9 @@ void book_guard(struct book *book, book_gate gate, void *context);
 /* --- what gateways say */
 
 void book_attach(struct book *book, uint32_t gateway, const struct wire_attach *attach, struct mono now);
-void book_detach(struct book *book, uint32_t gateway, uint64_t session);
+
+/* book_detach lets a session's player go, or, where a newer session is about to have it, makes it link-dead. */
+void book_detach(struct book *book, uint32_t gateway, const struct wire_detach *detach);
 
 /* book_orphan makes the players of a gateway that is dead link-dead; its attaches that wait are forgotten. */
 void book_orphan(struct book *book, uint32_t gateway);

@@ -226,9 +226,11 @@ void crossing_gateway_dead(struct crossing *c, uint32_t gateway, struct mono now
 }
 
 void crossing_attach(struct crossing *c, uint32_t gateway, const struct wire_attach *attach, struct mono now) {
-    switch (handoff_attach(c->handoff, now, gateway, attach)) {
+    uint32_t elsewhere;
+    switch (handoff_attach(c->handoff, now, gateway, attach, &elsewhere)) {
     case HANDOFF_ATTACH_UNKNOWN: book_attach(c->book, gateway, attach, now); break;
     case HANDOFF_ATTACH_STALE: sim_refuse(c->sim, gateway, attach->session, WIRE_ATTACH_STALE); break;
+    case HANDOFF_ATTACH_ELSEWHERE: output_elsewhere(sim_output(c->sim, gateway), attach->session, elsewhere); break;
     case HANDOFF_ATTACH_RESTORED: /* it is here now: the answer is that of an attach that is asked again */
         (void)sim_attach(c->sim, gateway, attach->session, attach->player, attach->attachment, NULL);
     }
@@ -242,11 +244,11 @@ void crossing_routed(struct crossing *c, uint32_t gateway, const struct wire_rou
     handoff_routed(c->handoff, gateway, routed);
 }
 
-void crossing_detach(struct crossing *c, uint32_t gateway, uint64_t session) {
-    if (handoff_detach(c->handoff, gateway, session)) return;
-    uint32_t slot = sim_slot(c->sim, gateway, session);
+void crossing_detach(struct crossing *c, uint32_t gateway, const struct wire_detach *detach) {
+    if (handoff_detach(c->handoff, gateway, detach->session, detach->reason)) return;
+    uint32_t slot = sim_slot(c->sim, gateway, detach->session);
     if (slot != SIM_SLOT_NONE) handoff_left(c->handoff, slot);
-    book_detach(c->book, gateway, session);
+    book_detach(c->book, gateway, detach);
 }
 
 bool crossing_has(const struct crossing *c, uint32_t gateway, uint64_t session) {

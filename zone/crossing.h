@@ -50,7 +50,7 @@ void crossing_gateway_dead(struct crossing *crossing, uint32_t gateway, struct m
 void crossing_attach(struct crossing *crossing, uint32_t gateway, const struct wire_attach *attach, struct mono now);
 void crossing_activate(struct crossing *crossing, uint32_t gateway, const struct wire_carried *carried, struct mono now);
 void crossing_routed(struct crossing *crossing, uint32_t gateway, const struct wire_routed *routed);
-void crossing_detach(struct crossing *crossing, uint32_t gateway, uint64_t session);
+void crossing_detach(struct crossing *crossing, uint32_t gateway, const struct wire_detach *detach);
 
 /* crossing_has tells whether a session's player is frozen: what its client says is for another zone. */
 bool crossing_has(const struct crossing *crossing, uint32_t gateway, uint64_t session);

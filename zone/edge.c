@@ -85,7 +85,7 @@ static void take_batch(void *context, const struct wire_bus_view *view, struct m
     for (uint32_t i = 0; i < b->attach_count; i++) crossing_attach(crossing, gateway, &b->attaches[i], now);
     for (uint32_t i = 0; i < b->activate_count; i++) crossing_activate(crossing, gateway, &b->activates[i], now);
     for (uint32_t i = 0; i < b->routed_count; i++) crossing_routed(crossing, gateway, &b->routed[i]);
-    for (uint32_t i = 0; i < b->detach_count; i++) crossing_detach(crossing, gateway, b->detaches[i].session);
+    for (uint32_t i = 0; i < b->detach_count; i++) crossing_detach(crossing, gateway, &b->detaches[i]);
     for (uint32_t i = 0; i < b->input_count; i++) take_input(edge, &b->inputs[i]);
     for (uint32_t i = 0; i < b->ack_count; i++) sim_ack(sim, gateway, b->acks[i].session, b->acks[i].snapshot_seq);
     for (uint32_t i = 0; i < b->message_count; i++) take_message(edge, &b->messages[i], b->blob);

@@ -54,6 +54,13 @@ struct tomb {
     struct mono until;
 };
 
+/* A player that another zone has. */
+struct gone {
+    uint64_t player, session_epoch; /* player 0: none */
+    uint32_t target;
+    struct mono until;
+};
+
 struct handoff {
     struct handoff_config config;
     struct flight flights[HANDOFF_FLIGHT_MAX]; /* the first `count` */
@@ -66,6 +73,8 @@ struct handoff {
     struct tomb tombs[HANDOFF_TOMBS_MAX];
     uint32_t tomb_count; /* that may be in use; the next to go stands at tomb_next once they all are */
     uint32_t tomb_next;
+    struct gone gone[HANDOFF_GONE_MAX]; /* a ring */
+    uint32_t gone_next;
     struct handoff_stats stats;
 };
 
@@ -187,9 +196,26 @@ static void restore_link_dead(struct handoff *h, uint32_t i) {
     restore(h, i, HANDOFF_GATEWAY_NONE, &carried);
 }
 
+/* find_gone returns where it is noted that a player went, NULL where it is not. */
+static struct gone *find_gone(struct handoff *h, uint64_t player) {
+    for (uint32_t i = 0; i < HANDOFF_GONE_MAX; i++)
+        if (h->gone[i].player == player) return &h->gone[i];
+    return NULL;
+}
+
+static void note_gone(struct handoff *h, const struct flight *f) {
+    struct gone *gone = find_gone(h, f->carried.player);
+    if (!gone) gone = &h->gone[h->gone_next++ % HANDOFF_GONE_MAX];
+    *gone = (struct gone){.player = f->carried.player,
+                          .session_epoch = f->carried.session_epoch,
+                          .target = f->target,
+                          .until = mono_add_ms(f->since, HANDOFF_GONE_MS)};
+}
+
 /* forget ends a flight whose player another zone has. */
 static void forget(struct handoff *h, uint32_t i) {
     const struct handoff_world *w = world_of(h);
+    note_gone(h, &h->flights[i]);
     w->gone(w->context, &h->flights[i].carried);
     drop_flight(h, i);
 }
@@ -565,7 +591,20 @@ void handoff_sent(struct handoff *h, uint32_t peer) {
 
 /* --- what gateways say */
 
-enum handoff_attach handoff_attach(struct handoff *h, struct mono now, uint32_t gateway, const struct wire_attach *attach) {
+/* is_elsewhere tells whether a player went to another zone of late, and has not been here since. */
+static bool is_elsewhere(struct handoff *h, struct mono now, const struct wire_attach *attach, uint32_t *elsewhere) {
+    const struct handoff_world *w = world_of(h);
+    const struct gone *gone = find_gone(h, attach->player);
+    struct handoff_player p;
+    if (!gone || attach->session_epoch <= gone->session_epoch || mono_reached(now, gone->until)) return false;
+    if (!h->peers[gone->target].is_up || w->by_player(w->context, attach->player, &p)) return false;
+    *elsewhere = gone->target;
+    h->stats.sent_on++;
+    return true;
+}
+
+enum handoff_attach handoff_attach(struct handoff *h, struct mono now, uint32_t gateway, const struct wire_attach *attach,
+                                   uint32_t *elsewhere) {
     CHECK(gateway < h->config.gateways_max);
     uint32_t i = find_frozen(h, gateway, attach->session);
     bool is_same = i != NONE;
@@ -573,7 +612,7 @@ enum handoff_attach handoff_attach(struct handoff *h, struct mono now, uint32_t 
     bool is_promised_away =
         attach->session_epoch != 0 && is_promised(h, now, attach->player, attach->session_epoch, attach->attachment);
     if (is_promised_away) return HANDOFF_ATTACH_STALE;
-    if (i == NONE) return HANDOFF_ATTACH_UNKNOWN;
+    if (i == NONE) return is_elsewhere(h, now, attach, elsewhere) ? HANDOFF_ATTACH_ELSEWHERE : HANDOFF_ATTACH_UNKNOWN;
     struct wire_carried carried = h->flights[i].carried;
     bool is_older = !is_newer(attach->session_epoch, attach->attachment, carried.session_epoch, carried.attachment);
     /* Without persist every session is of epoch 0: of one whose gateway is dead any other is a newer one. */
@@ -587,10 +626,14 @@ enum handoff_attach handoff_attach(struct handoff *h, struct mono now, uint32_t 
     return HANDOFF_ATTACH_RESTORED;
 }
 
-bool handoff_detach(struct handoff *h, uint32_t gateway, uint64_t session) {
+bool handoff_detach(struct handoff *h, uint32_t gateway, uint64_t session, enum wire_detach_reason reason) {
     const struct handoff_world *w = world_of(h);
     uint32_t i = find_frozen(h, gateway, session);
     if (i == NONE) return false;
+    if (reason == WIRE_DETACH_TAKEN_OVER) {
+        restore_link_dead(h, i);
+        return true;
+    }
     h->stats.ended++;
     w->ended(w->context, &h->flights[i].carried);
     drop_flight(h, i);
@@ -639,6 +682,8 @@ static uint32_t activate(struct handoff *h, struct mono now, uint32_t gateway, c
         return WIRE_ACTIVATE_FULL;
     }
     h->stats.arrived++;
+    struct gone *gone = find_gone(h, c->player);
+    if (gone) gone->player = 0;
     return WIRE_ACTIVATED;
 }
 

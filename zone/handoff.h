@@ -12,6 +12,9 @@
  * the greatest (session epoch, attachment) there is. What a frozen player is stays with the source until it knows the end.
  * Where the gateway can't tell any more, the target is asked: it has the player, or promises (a tomb) to refuse it.
  *
+ * Who has just gone to another zone, and attaches here under a newer session, is sent on to that: whoever told its gateway
+ * where it is did not know yet.
+ *
  * Repeats are harmless: a gateway that is back is told of all frozen players again, one that is silent every
  * HANDOFF_AGAIN_MS; an activate of what was activated is answered again; questions are asked until they are answered.
  *
@@ -19,8 +22,8 @@
  * keeps it until it comes back under a newer session or has been link-dead for limits.link_dead_s.
  *
  * Limits: HANDOFF_FLIGHT_MAX players on their way out, HANDOFF_START_PER_TICK offered in a tick, HANDOFF_RESERVED_MAX
- * places kept for those who come, HANDOFF_TOMBS_MAX promises (the oldest goes; it lasts HANDOFF_TOMB_MS). What is past
- * them waits, is refused as FULL, or is counted. Nothing allocates after create.
+ * places kept for those who come, HANDOFF_TOMBS_MAX promises (the oldest goes; it lasts HANDOFF_TOMB_MS), HANDOFF_GONE_MAX
+ * players that went (the same). What is past them waits, is refused as FULL, or is counted. Nothing allocates after create.
  */
 #ifndef MARCH_ZONE_HANDOFF_H
 #define MARCH_ZONE_HANDOFF_H
@@ -36,6 +39,7 @@
 #define HANDOFF_START_PER_TICK 64
 #define HANDOFF_RESERVED_MAX   1024
 #define HANDOFF_TOMBS_MAX      1024
+#define HANDOFF_GONE_MAX       1024
 #define HANDOFF_ANSWERS_MAX    1024 /* to one peer in a tick: as WIRE_PEER_ITEMS_MAX */
 #define HANDOFF_GATEWAY_NONE   UINT32_MAX
 
@@ -46,6 +50,7 @@
 #define HANDOFF_AGAIN_MS    500 /* a gateway that does not answer is told again */
 #define HANDOFF_ASK_MS      250
 #define HANDOFF_TOMB_MS     60000
+#define HANDOFF_GONE_MS     5000 /* since it was frozen: reports to persist are a second old at most */
 
 enum handoff_step {
     HANDOFF_RESTING = 1, /* still here: not offered again before its time */
@@ -110,6 +115,7 @@ struct handoff_stats {
     uint64_t offers_taken, offers_refused, reservations_expired;
     uint64_t arrived, arrived_again, arrived_full, arrived_refused;
     uint64_t tombs, tombs_lost;
+    uint64_t sent_on;      /* attaches, to where their player is now */
     uint64_t answers_lost; /* no room for them: whoever asked asks again */
     uint64_t lost;         /* players that found no room where they had been: must stay 0 */
 };
@@ -159,14 +165,17 @@ void handoff_take(struct handoff *handoff, struct mono now, uint32_t peer, const
 enum handoff_attach {
     HANDOFF_ATTACH_UNKNOWN = 0,  /* nothing here knows of it: it is for the caller */
     HANDOFF_ATTACH_RESTORED = 1, /* it was frozen, and goes on under this attachment */
-    HANDOFF_ATTACH_STALE = 2     /* it is to be refused */
+    HANDOFF_ATTACH_STALE = 2,    /* it is to be refused */
+    HANDOFF_ATTACH_ELSEWHERE = 3 /* it is to be sent to another zone */
 };
 
+/* handoff_attach stores the slot of the zone that it is to be sent to. */
 enum handoff_attach handoff_attach(struct handoff *handoff, struct mono now, uint32_t gateway,
-                                   const struct wire_attach *attach);
+                                   const struct wire_attach *attach, uint32_t *elsewhere);
 
-/* handoff_detach ends the session of a player that is frozen; false where there is none. */
-bool handoff_detach(struct handoff *handoff, uint32_t gateway, uint64_t session);
+/* handoff_detach ends the session of a player that is frozen, or has it go on here link-dead where a newer session has taken
+ * it over; false where there is none. */
+bool handoff_detach(struct handoff *handoff, uint32_t gateway, uint64_t session, enum wire_detach_reason reason);
 
 void handoff_activate(struct handoff *handoff, struct mono now, uint32_t gateway, const struct wire_carried *carried);
 void handoff_routed(struct handoff *handoff, uint32_t gateway, const struct wire_routed *routed);

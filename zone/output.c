@@ -83,6 +83,12 @@ void output_attached(struct output *o, uint64_t session, uint64_t entity, uint32
     if (result == WIRE_ATTACHED) take_back(o, session);
 }
 
+void output_elsewhere(struct output *o, uint64_t session, uint32_t zone) {
+    if (!has_room(o, sizeof *o->attached, o->attached_count, o->attached_max)) return;
+    o->attached[o->attached_count++] =
+        (struct wire_attached){.session = session, .result = WIRE_ATTACH_ELSEWHERE, .zone = zone};
+}
+
 void output_detached(struct output *o, uint64_t session, uint32_t reason) {
     if (!has_room(o, sizeof *o->detached, o->detached_count, OUTPUT_DETACHED_MAX)) return;
     o->detached[o->detached_count++] = (struct wire_detach){.session = session, .reason = reason};

@@ -44,6 +44,7 @@ struct output *output_create(uint32_t sessions_max);
 void output_destroy(struct output *output);
 
 void output_attached(struct output *output, uint64_t session, uint64_t entity, uint32_t result);
+void output_elsewhere(struct output *output, uint64_t session, uint32_t zone);
 void output_detached(struct output *output, uint64_t session, uint32_t reason);
 
 /* What the handoff has for the gateway (handoff.h). Of a session that is attached or activated it was perhaps said before in

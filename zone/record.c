@@ -185,6 +185,11 @@ void recorder_detach(struct recorder *r, uint32_t gateway, uint64_t session) {
     begin_event(r, RECORD_EVENT_DETACH, gateway, session);
 }
 
+void recorder_cut(struct recorder *r, uint32_t gateway, uint64_t session) {
+    if (r->stopped) return;
+    begin_event(r, RECORD_EVENT_CUT, gateway, session);
+}
+
 void recorder_input(struct recorder *r, uint32_t gateway, const struct wire_input *input) {
     if (r->stopped) return;
     begin_event(r, RECORD_EVENT_INPUT, gateway, input->session);

@@ -40,6 +40,7 @@
  *            15 remove   slot 2
  *            16 rebind   slot 2, gateway 1, session 8, attachment 4
  *            17 vanish   entity 8
+ *            18 cut      gateway 1, session 8
  *
  * A file may end in the middle of a block, as a killed process leaves it: that block does not count.
  *
@@ -83,7 +84,8 @@ enum record_event {
     RECORD_EVENT_ORPHAN = 14,
     RECORD_EVENT_REMOVE = 15,
     RECORD_EVENT_REBIND = 16,
-    RECORD_EVENT_VANISH = 17
+    RECORD_EVENT_VANISH = 17,
+    RECORD_EVENT_CUT = 18
 };
 
 struct record_header {
@@ -121,6 +123,7 @@ void recorder_peer_dead(struct recorder *recorder, uint32_t slot);
 void recorder_arrive(struct recorder *recorder, uint32_t gateway, const struct wire_carried *carried);
 void recorder_depart(struct recorder *recorder, uint32_t slot, uint32_t target);
 void recorder_orphan(struct recorder *recorder, uint32_t gateway);
+void recorder_cut(struct recorder *recorder, uint32_t gateway, uint64_t session);
 void recorder_remove(struct recorder *recorder, uint32_t slot);
 void recorder_rebind(struct recorder *recorder, uint32_t slot, uint32_t gateway, uint64_t session, uint32_t attachment);
 void recorder_vanish(struct recorder *recorder, uint64_t entity);

@@ -269,8 +269,9 @@ static int replay_event(struct sim *sim, uint32_t gateways_max, struct byte_read
     if (type == RECORD_EVENT_MESSAGE) return replay_message(sim, gateway, session, r);
     if (type == RECORD_EVENT_ATTACH) return replay_attach(sim, gateway, session, r);
     if (type == RECORD_EVENT_EFFECT) return replay_effect(sim, gateway, session, r);
-    if (type != RECORD_EVENT_DETACH) return MARCH_ERR_INVALID;
-    sim_detach(sim, gateway, session);
+    if (type != RECORD_EVENT_DETACH && type != RECORD_EVENT_CUT) return MARCH_ERR_INVALID;
+    if (type == RECORD_EVENT_DETACH) sim_detach(sim, gateway, session);
+    if (type == RECORD_EVENT_CUT) sim_cut(sim, gateway, session);
     return 0;
 }
 

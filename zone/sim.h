@@ -170,6 +170,9 @@ void sim_message(struct sim *sim, uint32_t gateway, uint64_t session, const uint
 /* sim_effect does to a player what an item does that it used (game_effect). */
 void sim_effect(struct sim *sim, uint32_t gateway, uint64_t session, uint32_t kind, uint32_t amount);
 
+/* sim_cut makes the player of a session link-dead, as sim_orphan does with all of a gateway. */
+void sim_cut(struct sim *sim, uint32_t gateway, uint64_t session);
+
 /* sim_orphan makes all players of a gateway link-dead: they stand still and are told nothing; what the gateway was to be
  * told is forgotten. sim_remove lets the player in a slot leave the world; the watcher is told where `is_told`. */
 void sim_orphan(struct sim *sim, uint32_t gateway);

@@ -12,15 +12,25 @@ static void stand_still(struct sim *sim, struct player *p) {
     game_input(sim->game, p->index, (struct game_input){.aim = (uint16_t)(sim->entities->yaw[p->index] << 8)});
 }
 
+static void make_link_dead(struct sim *sim, struct player *p) {
+    *sim_slot_entry(sim, p->gateway, p->session) = SLOT_NONE;
+    p->gateway = SIM_NO_GATEWAY;
+    stand_still(sim, p);
+}
+
+void sim_cut(struct sim *sim, uint32_t gateway, uint64_t session) {
+    CHECK(gateway < sim->config.gateways_max);
+    if (sim->recorder) recorder_cut(sim->recorder, gateway, session);
+    uint32_t slot = sim_slot(sim, gateway, session);
+    if (slot != SIM_SLOT_NONE) make_link_dead(sim, &sim->players[slot]);
+}
+
 void sim_orphan(struct sim *sim, uint32_t gateway) {
     CHECK(gateway < sim->config.gateways_max);
     if (sim->recorder) recorder_orphan(sim->recorder, gateway);
     for (uint32_t i = 0; i < sim->active_count; i++) {
         struct player *p = &sim->players[sim->active[i]];
-        if (p->gateway != gateway) continue;
-        *sim_slot_entry(sim, gateway, p->session) = SLOT_NONE;
-        p->gateway = SIM_NO_GATEWAY;
-        stand_still(sim, p);
+        if (p->gateway == gateway) make_link_dead(sim, p);
     }
     output_clear(sim->outputs[gateway]);
 }

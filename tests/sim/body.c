@@ -106,6 +106,13 @@ static void say_attached(const struct zone *zone, uint32_t gateway, uint64_t ses
     if (result == WIRE_ATTACHED) network_take_back(zone->slot, NODE_GATEWAY + gateway, session); /* as output.c does */
 }
 
+void output_elsewhere(struct output *output, uint64_t session, uint32_t zone) {
+    const struct way *way = (const struct way *)output;
+    trace("zone %u sends a session of gateway %u on to zone %u", way->zone, way->gateway, zone);
+    struct message m = {.kind = ATTACHED, .attached = {.session = session, .result = WIRE_ATTACH_ELSEWHERE, .zone = zone}};
+    (void)network_send(way->zone, NODE_GATEWAY + way->gateway, &m);
+}
+
 void sim_refuse(struct sim *sim, uint32_t gateway, uint64_t session, enum wire_attach_result result) {
     say_attached(zone_of(sim), gateway, session, result);
 }
@@ -127,12 +134,19 @@ void body_drop(struct zone *zone, uint32_t player, bool is_told) {
     zone->bodies[player].is_here = false;
 }
 
+/* check_stranger: where nothing goes wrong, who moves to another gateway goes on as who it was. */
+static void check_stranger(const struct zone *zone, uint32_t player) {
+    if (W.weather.is_calm && W.clients[player].is_moving)
+        fail_run("player %u comes to zone %u as somebody else", player, zone->slot);
+}
+
 uint64_t sim_attach(struct sim *sim, uint32_t gateway, uint64_t session, uint64_t id, uint32_t attachment,
                     const struct game_character *character) {
     struct zone *zone = zone_of(sim);
     uint32_t player = player_of(id);
     struct body *b = &zone->bodies[player];
     if (sim_slot(sim, gateway, session) == SIM_SLOT_NONE) {
+        check_stranger(zone, player);
         struct body as = {.gateway = gateway, .session = session, .attachment = attachment};
         as.entity = ++W.entities * 1000 + player;
         as.x = character ? character->x / 65536 : (int32_t)draw(RECTS * SIDE_M);
@@ -162,6 +176,7 @@ void sim_remove(struct sim *sim, uint32_t slot, bool is_told) {
 bool sim_rebind(struct sim *sim, uint32_t slot, uint32_t gateway, uint64_t session, uint32_t attachment) {
     struct zone *zone = zone_of(sim);
     struct body *b = &zone->bodies[slot];
+    W.seen.moves += W.clients[slot].is_moving;
     b->gateway = gateway, b->session = session, b->attachment = attachment;
     input_init(&b->inputs, body_tick()); /* another client's, which counts anew */
     memset(b->seen, 0, sizeof b->seen);
@@ -171,14 +186,24 @@ bool sim_rebind(struct sim *sim, uint32_t slot, uint32_t gateway, uint64_t sessi
     return true;
 }
 
+static void make_link_dead(struct body *b) {
+    b->gateway = HANDOFF_GATEWAY_NONE;
+    b->dead_ms = W.ms;
+    input_init(&b->inputs, body_tick());
+    memset(b->seen, 0, sizeof b->seen);
+}
+
+void sim_cut(struct sim *sim, uint32_t gateway, uint64_t session) {
+    uint32_t slot = sim_slot(sim, gateway, session);
+    if (slot == SIM_SLOT_NONE) return;
+    trace("zone %u: %u is link-dead", zone_of(sim)->slot, slot);
+    make_link_dead(&zone_of(sim)->bodies[slot]);
+}
+
 void sim_orphan(struct sim *sim, uint32_t gateway) {
     for (uint32_t n = 0; n < PLAYERS; n++) {
         struct body *b = &zone_of(sim)->bodies[n];
-        if (!b->is_here || b->gateway != gateway) continue;
-        b->gateway = HANDOFF_GATEWAY_NONE;
-        b->dead_ms = W.ms;
-        input_init(&b->inputs, body_tick());
-        memset(b->seen, 0, sizeof b->seen);
+        if (b->is_here && b->gateway == gateway) make_link_dead(b);
     }
 }
 

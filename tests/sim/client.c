@@ -12,6 +12,7 @@ static void go_away(uint32_t player, uint32_t ms) {
     packets_end(player);
     W.clients[player].gateway = NOBODY;
     W.clients[player].login_ms = W.ms + ms;
+    W.clients[player].is_moving = false;
 }
 
 void client_gateway_died(uint32_t index) {
@@ -71,7 +72,11 @@ static void play(uint32_t player) {
         return;
     } else if (!session) {
         go_away(player, 50);
-    } else if ((!W.is_quiet && W.weather.leaves && chance(4000)) || (is_draining(c->gateway) && chance(100))) {
+    } else if (is_draining(c->gateway) && chance(100)) {
+        trace("client %u moves", player);
+        go_away(player, 1);
+        for (uint32_t z = 0; z < SLOTS; z++) c->is_moving |= W.zones[z].bodies[player].is_here;
+    } else if ((!W.is_quiet && W.weather.leaves && chance(4000)) || (is_draining(c->gateway) && chance(200))) {
         gateway_leave(c->gateway, player);
         go_away(player, 20 + draw(500));
     } else if (W.ms >= c->packet_ms) {

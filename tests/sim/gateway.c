@@ -45,15 +45,13 @@ static void tell_left(struct gateway *g, uint32_t zone) {
     if (!network_is_up(node_of(g), zone)) return;
     if (g->left[zone].total - g->left[zone].told > LEFT_MAX) g->left[zone].told = g->left[zone].total - LEFT_MAX;
     while (g->left[zone].told < g->left[zone].total)
-        (void)network_send(
-            node_of(g), zone,
-            &(struct message){.kind = DETACH, .session = g->left[zone].session[g->left[zone].told++ % LEFT_MAX]});
+        (void)network_send(node_of(g), zone,
+                           &(struct message){.kind = DETACH, .detach = g->left[zone].list[g->left[zone].told++ % LEFT_MAX]});
 }
 
 static void detach(void *context, unsigned zone, uint64_t session, uint32_t reason) {
     struct gateway *g = context;
-    (void)reason;
-    g->left[zone].session[g->left[zone].total++ % LEFT_MAX] = session;
+    g->left[zone].list[g->left[zone].total++ % LEFT_MAX] = (struct wire_detach){.session = session, .reason = reason};
 }
 
 static uint8_t successor(void *context, const struct wire_carried *c) {
@@ -97,11 +95,12 @@ struct session *gateway_session(uint32_t index, uint32_t player) {
     return session_at(&W.gateways[index].sessions, player);
 }
 
-static void end_session(struct gateway *g, struct session *session) {
+static void end_session(struct gateway *g, struct session *session, enum wire_detach_reason reason) {
     uint64_t handle = session_handle(&g->sessions, session);
-    trace("gateway %u ends the session of %u", g->index, player_of(session->player));
-    uint8_t zone = transfer_session_ended(&g->transfers, session);
-    if (session->state != SESSION_CLAIMING && session->attachments > 0) detach(g, zone, handle, 0);
+    trace("gateway %u ends the session of %u%s", g->index, player_of(session->player),
+          reason == WIRE_DETACH_TAKEN_OVER ? ", taken over" : "");
+    uint8_t zone = transfer_session_ended(&g->transfers, session, reason);
+    if (session->state != SESSION_CLAIMING && session->attachments > 0) detach(g, zone, handle, reason);
     session_close(&g->sessions, session);
 }
 
@@ -110,14 +109,14 @@ static void kick(struct gateway *g, struct session *session, const char *why) {
     uint32_t player = player_of(session->player);
     bool is_over = session->epoch < W.logins[player].given;
     trace("gateway %u disconnects %u: %s", g->index, player, why);
-    end_session(g, session);
+    end_session(g, session, WIRE_DETACH_LEFT);
     if (W.clients[player].gateway == g->index && !is_over) fail_run("player %u is disconnected: %s", player, why);
 }
 
 void gateway_login(uint32_t index, uint32_t player) {
     struct gateway *g = &W.gateways[index];
     struct session *old = gateway_session(index, player);
-    if (old) end_session(g, old);
+    if (old) end_session(g, old, WIRE_DETACH_TAKEN_OVER);
     struct session *session =
         session_open_claiming(&g->sessions, player, ++W.clients[player].generations[index], id_of(player));
     packets_begin(player, index, session_handle(&g->sessions, session));
@@ -125,7 +124,7 @@ void gateway_login(uint32_t index, uint32_t player) {
 
 void gateway_leave(uint32_t index, uint32_t player) {
     struct session *session = gateway_session(index, player);
-    if (session) end_session(&W.gateways[index], session);
+    if (session) end_session(&W.gateways[index], session, WIRE_DETACH_LEFT);
 }
 
 /* ask_persist asks who may come in; as often as it takes. */
@@ -143,6 +142,7 @@ static void claimed(struct gateway *g, const struct message *m) {
     if (!session || session->state != SESSION_CLAIMING || g->compass.directory.version == 0) return;
     uint8_t route = (uint8_t)(compass_spawn(&g->compass, session->player) % SLOTS);
     if (m->claimed.is_known) route = route_at(g, m->claimed.x, m->claimed.y, session->player);
+    if (m->claimed.zone != NOBODY && hears(g, m->claimed.zone)) route = (uint8_t)m->claimed.zone;
     trace("gateway %u: %u comes in with epoch %llu, zone %u", g->index, player_of(session->player),
           (unsigned long long)m->claimed.asked.session_epoch, route);
     session_claimed(&g->sessions, session, m->claimed.asked.session_epoch, route);
@@ -305,6 +305,9 @@ static void take_attached(struct gateway *g, uint32_t from, const struct wire_at
         session_move(&g->sessions, session, SESSION_PLAYING);
     } else if (attached->result == WIRE_ATTACH_UNAVAILABLE) {
         refused(g, session);
+    } else if (attached->result == WIRE_ATTACH_ELSEWHERE) {
+        session_move(&g->sessions, session, SESSION_WAITING);
+        session_reroute(&g->sessions, session, (uint8_t)attached->zone);
     } else {
         kick(g, session, "its attach is stale");
     }
@@ -336,7 +339,8 @@ void gateway_take(uint32_t index, uint32_t from, const struct message *m) {
     case CLAIMED: claimed(g, m); break;
     case TAKEN_OVER:
         session = session_at(&g->sessions, player_of(m->attach.player));
-        if (session && session->epoch != 0 && session->epoch < m->attach.session_epoch) end_session(g, session);
+        if (session && session->epoch != 0 && session->epoch < m->attach.session_epoch)
+            end_session(g, session, WIRE_DETACH_TAKEN_OVER);
         break;
     default: take_of_zone(g, from, m);
     }

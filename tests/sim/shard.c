@@ -128,6 +128,8 @@ static void place(struct shard *s, uint32_t zone, const struct wire_player_state
         if (is_there) s->where[player].is_here = false;
         return;
     }
+    if (s->where[player].is_here && !is_there)
+        say_stale(s, s->where[player].zone, state->player, state->session_epoch, attachment);
     s->where[player].is_here = true;
     s->where[player].zone = zone;
     s->where[player].epoch = state->session_epoch;
@@ -275,6 +277,8 @@ static bool where_was(const struct shard *s, uint32_t player, struct message *m)
     if (!state && pg->away_ms > W.ms) return false;
     if (!state && pg->now.is_there[player]) state = &pg->now.rows[player];
     m->claimed.is_known = state != NULL;
+    m->claimed.zone =
+        s->where[player].is_here && network_is_up(node_of(s), s->where[player].zone) ? s->where[player].zone : NOBODY;
     if (state) m->claimed.x = state->x, m->claimed.y = state->y;
     return true;
 }

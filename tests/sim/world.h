@@ -137,6 +137,7 @@ struct message {
         struct wire_query query;
         struct wire_input input;
         struct wire_fence fence;
+        struct wire_detach detach;
         uint64_t session;
         uint32_t version; /* place in world.versions */
         uint64_t parcel;  /* number of a report in world.parcels */
@@ -158,6 +159,7 @@ struct message {
             struct wire_attach asked;
             bool is_known;
             int32_t x, y;
+            uint32_t zone; /* that has it, or NOBODY */
         } claimed;
     };
 };
@@ -271,7 +273,7 @@ struct gateway {
     struct transfer_table transfers;
     struct compass compass;
     struct {
-        uint64_t session[LEFT_MAX];
+        struct wire_detach list[LEFT_MAX];
         uint64_t total, told;
         uint64_t incarnation; /* that was connected last */
     } left[SLOTS];
@@ -391,6 +393,7 @@ struct client {
     uint16_t applied; /* newest input, by whichever zone */
     uint64_t lived;   /* epoch of the session under which a zone had it last */
     uint64_t sent;    /* inputs, ever */
+    bool is_moving;   /* to another gateway, without having left its zone */
     uint64_t session; /* its gateway's name for it */
     struct channel channel;
     struct snapshot_table *table;
@@ -436,7 +439,7 @@ struct world {
         uint64_t incarnation;
     } owners[OWNERS_MAX];
     struct { /* what was seen in this run, to show that it happens */
-        uint64_t crossings, restored, link_dead, asked, deaths, fences, takeovers, stale, versions, replayed, loot,
+        uint64_t crossings, restored, link_dead, asked, deaths, fences, takeovers, moves, stale, versions, replayed, loot,
             snapshots;
     } seen;
     struct pipe pipes[NODES][NODES]; /* from here on large, and not emptied for each run */

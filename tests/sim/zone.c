@@ -74,7 +74,8 @@ static int import(void *context, uint32_t gateway, const struct wire_carried *c,
     uint32_t player = player_of(c->player);
     if (!is_return && W.weather.full && chance(8)) return MARCH_ERR_FULL;
     bool is_behind = (c->input_flags & WIRE_CARRIED_ANY) && (int16_t)(c->newest_seq - W.clients[player].applied) < 0;
-    if (!W.is_mortal && is_behind) fail_run("zone %u: player %u comes as it was before", zone->slot, player);
+    bool is_newest = c->session_epoch == W.logins[player].given;
+    if (!W.is_mortal && is_newest && is_behind) fail_run("zone %u: player %u comes as it was before", zone->slot, player);
     trace("zone %u has %u under (%llu, %u), %s gateway %d", zone->slot, player, (unsigned long long)c->session_epoch,
           c->attachment, is_return ? "again," : "new,", (int)gateway);
     W.seen.crossings += !is_return;
@@ -173,22 +174,24 @@ static void check_attach(const struct zone *zone, const struct wire_attach *a) {
 }
 
 static void attach(struct zone *zone, uint32_t gateway, const struct wire_attach *a) {
-    switch (handoff_attach(zone->handoff, now(), gateway, a)) {
+    uint32_t elsewhere;
+    switch (handoff_attach(zone->handoff, now(), gateway, a, &elsewhere)) {
     case HANDOFF_ATTACH_UNKNOWN:
         check_attach(zone, a);
         book_attach(zone->book, gateway, a, now());
         break;
     case HANDOFF_ATTACH_STALE: sim_refuse(body_sim(zone), gateway, a->session, WIRE_ATTACH_STALE); break;
+    case HANDOFF_ATTACH_ELSEWHERE: output_elsewhere(sim_output(body_sim(zone), gateway), a->session, elsewhere); break;
     case HANDOFF_ATTACH_RESTORED: (void)sim_attach(body_sim(zone), gateway, a->session, a->player, a->attachment, NULL);
     }
     check_step();
 }
 
-static void detach(struct zone *zone, uint32_t gateway, uint64_t session) {
-    if (handoff_detach(zone->handoff, gateway, session)) return;
-    uint32_t slot = sim_slot(body_sim(zone), gateway, session);
+static void detach(struct zone *zone, uint32_t gateway, const struct wire_detach *d) {
+    if (handoff_detach(zone->handoff, gateway, d->session, d->reason)) return;
+    uint32_t slot = sim_slot(body_sim(zone), gateway, d->session);
     if (slot != SIM_SLOT_NONE) handoff_left(zone->handoff, slot);
-    book_detach(zone->book, gateway, session);
+    book_detach(zone->book, gateway, d);
 }
 
 static void input(struct zone *zone, uint32_t gateway, const struct wire_input *in) {
@@ -412,7 +415,7 @@ void zone_take(uint32_t slot, uint32_t from, const struct message *m) {
     case ATTACH: attach(zone, gateway, &m->attach); break;
     case ACTIVATE: handoff_activate(zone->handoff, now(), gateway, &m->carried); break;
     case ROUTED: handoff_routed(zone->handoff, gateway, &m->routed); break;
-    case DETACH: detach(zone, gateway, m->session); break;
+    case DETACH: detach(zone, gateway, &m->detach); break;
     case INPUT: input(zone, gateway, &m->input); break;
     case ACK: acknowledged(zone, gateway, m); break;
     case DIRECTORY: take_directory(zone, m->version); break;

@@ -80,6 +80,7 @@ def test_rollout_restarts_everything_under_players(world):
     assert [world.sessions(name) for name in GATEWAYS] == [clients, 0]
     check_nobody_was_dropped(world)
     assert total(world, "moves") == sessions[GATEWAYS[0]] + clients
+    assert total(world, "moved_to_another") == 0  # each has gone on as the entity that it was
 
 
 def test_zone_is_split_and_merged_under_players(world):

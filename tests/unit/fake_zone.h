@@ -22,7 +22,7 @@ struct fake_zone {
     uint64_t incarnation;
     uint32_t greeted;
     bool attaches_all; /* answers each attach */
-    uint32_t attach_result;
+    uint32_t attach_result, attach_elsewhere;
     char name[WIRE_NAME_MAX + 1];
     struct wire_hello hello; /* the gateway's newest */
     unsigned hellos, batches;
@@ -84,8 +84,10 @@ static inline void fake_zone_greet(struct fake_zone *z) {
 static inline void fake_zone_answer(struct fake_zone *z, const struct wire_gateway_batch *b) {
     struct wire_attached attached[64];
     for (uint32_t i = 0; i < b->attach_count; i++) {
-        attached[i] = (struct wire_attached){
-            .session = b->attaches[i].session, .entity = b->attaches[i].player, .result = z->attach_result};
+        attached[i] = (struct wire_attached){.session = b->attaches[i].session,
+                                             .entity = b->attaches[i].player,
+                                             .result = z->attach_result,
+                                             .zone = z->attach_elsewhere};
     }
     struct wire_zone_batch answer = {.attached = attached, .attached_count = b->attach_count};
     if (b->attach_count > 0) fake_zone_send(z, &answer);

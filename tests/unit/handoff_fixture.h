@@ -44,6 +44,7 @@ struct fixture {
     struct wire_offer_answer answers[SAID_MAX];
     struct wire_query queries[SAID_MAX], query_answers[SAID_MAX];
     uint32_t offer_count, answer_count, query_count, query_answer_count;
+    uint32_t elsewhere; /* of an attach */
 };
 
 /* --- the world */
@@ -264,7 +265,8 @@ static inline enum handoff_attach attach(struct fixture *f, uint64_t session, ui
                                          uint32_t attachment) {
     return handoff_attach(
         f->handoff, f->now, GATE,
-        &(struct wire_attach){.session = session, .player = player, .session_epoch = epoch, .attachment = attachment});
+        &(struct wire_attach){.session = session, .player = player, .session_epoch = epoch, .attachment = attachment},
+        &f->elsewhere);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -150,6 +150,36 @@ static void test_admission_player_goes_to_the_zone_of_its_place(void **state) {
     }
 }
 
+static void test_admission_player_that_a_zone_has_goes_there(void **state) {
+    struct fixture *f = *state;
+    PUMP_UNTIL(f, is_up(f) && keeper_is_up(f));
+    f->persist.claimed.flags = WIRE_CLAIMED_POSITION_KNOWN | WIRE_CLAIMED_ZONE_KNOWN;
+    f->persist.claimed.x = 0, f->persist.claimed.y = -1; /* the first zone's */
+    f->persist.claimed.zone = 1;
+    play_claimed(state);
+    assert_int_equal(f->other_zone.attach_count, 1);
+    assert_int_equal(f->zone.attach_count, 0);
+    assert_int_equal(teardown(state) + setup_persist(state), 0);
+    f = *state;
+    PUMP_UNTIL(f, is_up(f) && keeper_is_up(f));
+    f->persist.claimed.flags = WIRE_CLAIMED_ZONE_KNOWN;
+    f->persist.claimed.zone = 77; /* a slot that there is not */
+    play_claimed(state);
+}
+
+static void test_admission_player_that_is_elsewhere_goes_on_there(void **state) {
+    struct fixture *f = *state;
+    PUMP_UNTIL(f, is_up(f) && keeper_is_up(f));
+    f->persist.claimed.flags = WIRE_CLAIMED_ZONE_KNOWN;
+    f->persist.claimed.zone = 0;
+    f->zone.attach_result = WIRE_ATTACH_ELSEWHERE;
+    f->zone.attach_elsewhere = 1;
+    play_claimed(state);
+    assert_int_equal(f->zone.attach_count, 1);
+    assert_int_equal(f->other_zone.attach_count, 1);
+    assert_int_equal(f->other_zone.attaches[0].attachment, 2);
+}
+
 static void test_admission_takeover_elsewhere_ends_the_session_here(void **state) {
     struct fixture *f = play_claimed(state);
     struct wire_session_ended ended = {.session = session_of(f),
@@ -166,6 +196,7 @@ static void test_admission_takeover_elsewhere_ends_the_session_here(void **state
     assert_int_equal(f->client.told.kind, WIRE_SERVER_ENDED);
     assert_int_equal(f->client.told.ended, WIRE_END_TAKEN_OVER);
     PUMP_UNTIL(f, f->zone.detach_count == 1);
+    assert_int_equal(f->zone.detaches[0].reason, WIRE_DETACH_TAKEN_OVER);
 }
 
 static void test_admission_second_login_here_takes_over(void **state) {
@@ -295,6 +326,8 @@ int main(void) {
         WITH_PERSIST(test_admission_waits_for_a_persist_that_is_away),
         WITH_PERSIST(test_admission_claim_without_answer_ends),
         WITH_PERSIST(test_admission_player_goes_to_the_zone_of_its_place),
+        WITH_PERSIST(test_admission_player_that_a_zone_has_goes_there),
+        WITH_PERSIST(test_admission_player_that_is_elsewhere_goes_on_there),
         WITH_PERSIST(test_admission_takeover_elsewhere_ends_the_session_here),
         WITH_PERSIST(test_admission_second_login_here_takes_over),
         WITH_PERSIST(test_admission_session_that_leaves_is_ended_at_persist),

@@ -103,6 +103,27 @@ static bool play_until_moved(struct pair *p, unsigned ms, struct march_moved *mo
     return false;
 }
 
+static void test_client_move_is_told_once_the_own_entity_is_known(void **state) {
+    (void)state;
+    struct pair p = pair_create();
+    struct march_moved moved;
+    p.b->absent = 1; /* the first snapshots told it, and were lost */
+    ask_to_go(&p, 5000);
+    for (unsigned i = 0; i < 1000; i++) {
+        pair_step(&p);
+        assert_int_not_equal(next_event(&p, &moved), MARCH_EVENT_MOVED);
+    }
+    assert_int_equal(march_client_server_address(p.a->client).bytes[3], 2);
+    p.b->absent = 0;
+    bool is_told = false;
+    for (unsigned i = 0; i < 100 && !is_told; i++) {
+        pair_step(&p);
+        is_told = next_event(&p, &moved) == MARCH_EVENT_MOVED;
+    }
+    assert_true(is_told && moved.moved && moved.same_entity);
+    pair_destroy(&p);
+}
+
 static void test_client_moves_to_another_gateway_while_it_plays(void **state) {
     (void)state;
     struct pair p = pair_create();
@@ -298,6 +319,7 @@ static void test_client_malformed_token_is_no_reason_to_go(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_client_moves_to_another_gateway_while_it_plays),
+        cmocka_unit_test(test_client_move_is_told_once_the_own_entity_is_known),
         cmocka_unit_test(test_client_moves_though_its_old_session_ends_first),
         cmocka_unit_test(test_client_that_has_moved_takes_nothing_of_the_old_gateway),
         cmocka_unit_test(test_client_move_over_a_bad_network_arrives),

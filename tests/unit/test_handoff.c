@@ -195,11 +195,60 @@ static void test_handoff_restored_without_room_ends_and_is_counted(void **state)
 static void test_handoff_session_that_ends_while_frozen(void **state) {
     struct fixture *f = *state;
     freeze_one(f);
-    assert_false(handoff_detach(f->handoff, GATE, 501));
-    assert_false(handoff_detach(f->handoff, 1, 500));
-    assert_true(handoff_detach(f->handoff, GATE, 500));
+    assert_false(handoff_detach(f->handoff, GATE, 501, WIRE_DETACH_LEFT));
+    assert_false(handoff_detach(f->handoff, 1, 500, WIRE_DETACH_LEFT));
+    assert_true(handoff_detach(f->handoff, GATE, 500, WIRE_DETACH_LEFT));
     assert_int_equal(f->ended, 1);
-    assert_false(handoff_detach(f->handoff, GATE, 500));
+    assert_false(handoff_detach(f->handoff, GATE, 500, WIRE_DETACH_LEFT));
+}
+
+static void expect_link_dead(const struct fixture *f) {
+    assert_int_equal(f->returned, 1);
+    assert_true(f->bodies[0].player.gateway == HANDOFF_GATEWAY_NONE);
+    assert_int_equal(f->bodies[0].player.attachment, ATTACHMENT); /* what the gateway gave out since is greater */
+    assert_int_equal(handoff_count(f->handoff), 0);
+}
+
+static void test_handoff_session_that_is_taken_over_while_frozen(void **state) {
+    struct fixture *f = *state;
+    freeze_one(f);
+    assert_true(handoff_detach(f->handoff, GATE, 500, WIRE_DETACH_TAKEN_OVER));
+    expect_link_dead(f);
+    assert_int_equal(f->ended, 0);
+}
+
+/* --- players that went */
+
+static void go(struct fixture *f) {
+    freeze_one(f);
+    say_routed(f, ATTACHMENT, WIRE_ROUTED_DONE);
+}
+
+static void test_handoff_attach_of_one_who_has_just_gone_is_sent_on(void **state) {
+    struct fixture *f = *state;
+    go(f);
+    assert_int_equal(attach(f, 700, 101, EPOCH + 1, 1), HANDOFF_ATTACH_UNKNOWN);          /* somebody else */
+    assert_int_equal(attach(f, 500, 100, EPOCH, ATTACHMENT + 2), HANDOFF_ATTACH_UNKNOWN); /* its gateway knows better */
+    assert_int_equal(attach(f, 700, 100, EPOCH + 1, 1), HANDOFF_ATTACH_ELSEWHERE);
+    assert_int_equal(f->elsewhere, TARGET);
+    assert_int_equal(stats(f)->sent_on, 1);
+    handoff_peer_lost(f->handoff, TARGET);
+    assert_int_equal(attach(f, 700, 100, EPOCH + 1, 1), HANDOFF_ATTACH_UNKNOWN);
+    handoff_peer_up(f->handoff, TARGET, 77);
+    pass_ms(f, HANDOFF_GONE_MS);
+    assert_int_equal(attach(f, 700, 100, EPOCH + 1, 1), HANDOFF_ATTACH_UNKNOWN);
+}
+
+static void test_handoff_attach_of_one_who_is_back_is_not_sent_on(void **state) {
+    struct fixture *f = *state;
+    go(f);
+    struct wire_carried carried = f->reroute;
+    carried.attachment = ATTACHMENT + 2;
+    handoff_activate(f->handoff, f->now, GATE, &carried);
+    assert_int_equal(f->activated.result, WIRE_ACTIVATED);
+    assert_int_equal(attach(f, 700, 100, EPOCH + 1, 1), HANDOFF_ATTACH_UNKNOWN); /* it is here: the world's to say */
+    memset(f->bodies, 0, sizeof f->bodies);
+    assert_int_equal(attach(f, 700, 100, EPOCH + 1, 1), HANDOFF_ATTACH_UNKNOWN); /* it has left the world from here */
 }
 
 /* --- the source whose gateway is dead */
@@ -231,13 +280,6 @@ static void test_handoff_dead_gateway_asks_until_answered(void **state) {
     assert_int_equal(step_of(f), HANDOFF_ASKED);
     answer_query(f, ATTACHMENT, WIRE_QUERY_YES);
     assert_int_equal(f->gone, 1);
-    assert_int_equal(handoff_count(f->handoff), 0);
-}
-
-static void expect_link_dead(const struct fixture *f) {
-    assert_int_equal(f->returned, 1);
-    assert_true(f->bodies[0].player.gateway == HANDOFF_GATEWAY_NONE);
-    assert_int_equal(f->bodies[0].player.attachment, ATTACHMENT); /* what the gateway gave out since is greater */
     assert_int_equal(handoff_count(f->handoff), 0);
 }
 
@@ -385,6 +427,9 @@ int main(void) {
         TEST(test_handoff_restored_goes_on_under_the_new_attachment_alone),
         TEST(test_handoff_restored_without_room_ends_and_is_counted),
         TEST(test_handoff_session_that_ends_while_frozen),
+        TEST(test_handoff_session_that_is_taken_over_while_frozen),
+        TEST(test_handoff_attach_of_one_who_has_just_gone_is_sent_on),
+        TEST(test_handoff_attach_of_one_who_is_back_is_not_sent_on),
         TEST(test_handoff_dead_gateway_asks_until_answered),
         TEST(test_handoff_dead_gateway_and_no_leaves_it_link_dead),
         TEST(test_handoff_dead_gateway_and_dead_target_leave_it_link_dead),

@@ -205,6 +205,23 @@ static void test_motion_session_that_is_over_is_refused_and_named(void **state) 
     assert_int_equal(motion_find(motion, 1)->tick, 3);
 }
 
+static void test_motion_look_ends_no_session(void **state) {
+    (void)state;
+    struct answer answer = {0};
+    assert_int_equal(report(1, 5, 10), 0);
+    assert_int_equal(motion_look(motion, 1, 6, keep_answer, &answer, now), 0);
+    motion_update(motion, now);
+    harness_until(&harness, answer.count > 0);
+    assert_true(answer.result == WIRE_LOAD_KNOWN && answer.state.tick == 10 && answer.state.session_epoch == 6);
+    assert_int_equal(report(1, 5, 11), 0);
+    assert_int_equal(receipt.stale_count, 0);
+    assert_int_equal(load(1, 6).state.tick, 11);
+    assert_int_equal(report(1, 5, 12), 0);
+    assert_int_equal(receipt.stale_count, 1);
+    assert_int_equal(motion_look(motion, 1, 5, keep_answer, &answer, now), 0);
+    assert_int_equal(answer.result, WIRE_LOAD_STALE);
+}
+
 static void test_motion_state_out_of_range_is_refused(void **state) {
     (void)state;
     assert_int_equal(report(0, 5, 10), 0);
@@ -590,6 +607,7 @@ int main(void) {
         TEST(test_motion_report_is_acknowledged_at_its_journal_position),
         TEST(test_motion_older_tick_is_refused_and_counted),
         TEST(test_motion_session_that_is_over_is_refused_and_named),
+        TEST(test_motion_look_ends_no_session),
         TEST(test_motion_state_out_of_range_is_refused),
         TEST(test_motion_full_table_refuses_new_players_only),
         TEST(test_motion_player_who_left_is_dropped_once_written),

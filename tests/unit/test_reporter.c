@@ -270,7 +270,7 @@ static void test_reporter_last_state_is_kept_until_durable(void **state) {
     struct fixture *f = *state;
     persist_up(f, 1, 1);
     join(f, SESSION, PLAYER, EPOCH);
-    book_detach(f->book, 0, SESSION);
+    book_detach(f->book, 0, &(struct wire_detach){.session = SESSION});
     WAIT_FOR(f, f->state_count > 0 && (f->states[f->state_count - 1].flags & WIRE_STATE_LEFT));
     uint64_t seq = f->seq;
     persist_say(f, &(struct wire_persist_report){.durable_seq = seq - 1});
@@ -288,7 +288,7 @@ static void test_reporter_state_goes_before_the_load_of_the_same_player(void **s
     persist_up(f, 1, 1);
     join(f, SESSION, PLAYER, EPOCH);
     f->state_count = f->load_count = 0;
-    book_detach(f->book, 0, SESSION);
+    book_detach(f->book, 0, &(struct wire_detach){.session = SESSION});
     attach(f, SESSION + 1, PLAYER, EPOCH + 1); /* the same player again, by a newer session */
     uint32_t reports = f->reports;
     WAIT_FOR(f, f->load_count == 1);
@@ -315,6 +315,22 @@ static void test_reporter_player_that_is_here_goes_on_under_a_newer_session(void
     attach(f, SESSION + 2, PLAYER, EPOCH + 2);
     assert_true(sim_player_in(f->sim, slot).entity == entity);
     assert_int_equal(book_stats(f->book)->resumed, 2);
+}
+
+static void test_reporter_player_that_is_taken_over_waits_for_the_newer_session(void **state) {
+    struct fixture *f = *state;
+    persist_up(f, 1, 1);
+    uint32_t slot = join(f, SESSION, PLAYER, EPOCH);
+    uint64_t entity = sim_player_in(f->sim, slot).entity;
+    book_detach(f->book, 0, &(struct wire_detach){.session = SESSION, .reason = WIRE_DETACH_TAKEN_OVER});
+    assert_int_equal(sim_player_in(f->sim, slot).gateway, SIM_GATEWAY_NONE);
+    assert_int_equal(book_departed(f->book), 0);
+    attach(f, SESSION + 1, PLAYER, EPOCH + 1);
+    assert_true(last_answer(f).result == WIRE_ATTACHED && last_answer(f).entity == entity);
+    attach(f, SESSION + 2, PLAYER + 1, EPOCH); /* one that waits for persist has nothing that could stay */
+    book_detach(f->book, 0, &(struct wire_detach){.session = SESSION + 2, .reason = WIRE_DETACH_TAKEN_OVER});
+    assert_int_equal(book_pending(f->book), 0);
+    assert_int_equal(sim_players(f->sim), 1);
 }
 
 static void test_reporter_player_that_is_handed_over_has_not_left(void **state) {
@@ -427,7 +443,7 @@ static void test_reporter_detach_ends_what_waits(void **state) {
     struct fixture *f = *state;
     persist_up(f, 1, 1);
     for (uint32_t i = 0; i < 3; i++) attach(f, SESSION + i, PLAYER + i, EPOCH);
-    book_detach(f->book, 0, SESSION);
+    book_detach(f->book, 0, &(struct wire_detach){.session = SESSION});
     assert_false(book_holds(f->book, 0, SESSION));
     assert_true(book_holds(f->book, 0, SESSION + 1) && book_holds(f->book, 0, SESSION + 2));
     WAIT_FOR(f, f->load_count == 2);
@@ -469,7 +485,7 @@ static void test_reporter_states_go_again_when_persist_asks(void **state) {
     persist_up(f, 1, 1);
     join(f, SESSION, PLAYER, EPOCH);
     join(f, SESSION + 1, PLAYER + 1, EPOCH);
-    book_detach(f->book, 0, SESSION + 1);
+    book_detach(f->book, 0, &(struct wire_detach){.session = SESSION + 1});
     WAIT_FOR(f, has_left(f, PLAYER + 1));
     turns(f, 100);
     f->state_count = 0;
@@ -543,7 +559,7 @@ static void test_reporter_departed_beyond_the_table_cost_the_oldest(void **state
     persist_up(f, 1, 1);
     for (uint32_t i = 0; i < 3; i++) {
         join(f, SESSION, PLAYER + i, EPOCH);
-        book_detach(f->book, 0, SESSION);
+        book_detach(f->book, 0, &(struct wire_detach){.session = SESSION});
     }
     assert_int_equal(book_departed(f->book), 3);
     assert_int_equal(book_stats(f->book)->departed_lost, 0);
@@ -603,6 +619,7 @@ int main(void) {
         TEST(test_reporter_last_state_is_kept_until_durable),
         TEST(test_reporter_state_goes_before_the_load_of_the_same_player),
         TEST(test_reporter_player_that_is_here_goes_on_under_a_newer_session),
+        TEST(test_reporter_player_that_is_taken_over_waits_for_the_newer_session),
         TEST(test_reporter_player_that_is_handed_over_has_not_left),
         TEST(test_reporter_player_that_comes_while_its_attach_waits_is_there_once),
         TEST(test_reporter_older_session_is_refused),

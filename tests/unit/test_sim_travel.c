@@ -198,6 +198,20 @@ static void test_travel_link_dead_player_stands_still_and_goes_on_under_another_
     sim_destroy(sim);
 }
 
+static void test_travel_player_whose_session_is_taken_over_is_link_dead(void **state) {
+    (void)state;
+    struct sim *sim = create(0);
+    uint64_t entity = sim_attach(sim, 0, SESSION, 5, 1, NULL), other = sim_attach(sim, 0, SESSION + 1, 6, 1, NULL);
+    uint32_t slot = sim_slot(sim, 0, SESSION);
+    sim_cut(sim, 0, SESSION + 7); /* nobody's */
+    sim_cut(sim, 0, SESSION);
+    assert_int_equal(sim_slot(sim, 0, SESSION), SIM_SLOT_NONE);
+    assert_true(sim_player_in(sim, slot).gateway == SIM_GATEWAY_NONE && sim_player_in(sim, slot).entity == entity);
+    assert_true(sim_player_in(sim, sim_slot(sim, 0, SESSION + 1)).entity == other);
+    assert_int_equal(sim_players(sim), 2);
+    sim_destroy(sim);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_travel_player_moves_as_if_there_were_one_zone),
@@ -205,6 +219,7 @@ int main(void) {
         cmocka_unit_test(test_travel_first_snapshot_comes_at_once_under_the_new_stream),
         cmocka_unit_test(test_travel_speech_is_heard_once),
         cmocka_unit_test(test_travel_what_can_not_be_is_refused),
+        cmocka_unit_test(test_travel_player_whose_session_is_taken_over_is_link_dead),
         cmocka_unit_test(test_travel_link_dead_player_stands_still_and_goes_on_under_another_session),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

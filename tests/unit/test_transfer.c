@@ -59,8 +59,7 @@ static int routed(void *context, unsigned zone, const struct wire_routed *out) {
 }
 
 static void detach(void *context, unsigned zone, uint64_t session, uint32_t reason) {
-    (void)reason;
-    (void)say(context, DETACH, zone, session, 0);
+    (void)say(context, DETACH, zone, session, reason);
 }
 
 static uint8_t successor(void *context, const struct wire_carried *carried) {
@@ -72,7 +71,7 @@ static void goes_on(void *context, struct session *session) {
     struct fixture *f = context;
     f->goes_on++;
     if (!f->ends_it) return;
-    (void)transfer_session_ended(&f->table, session);
+    (void)transfer_session_ended(&f->table, session, WIRE_DETACH_LEFT);
     session_close(&f->sessions, session);
 }
 
@@ -441,7 +440,7 @@ static void test_transfer_from_waiting_session_is_taken(void **state) {
 }
 
 static uint8_t end(struct fixture *f, struct session *session) {
-    uint8_t zone = transfer_session_ended(&f->table, session);
+    uint8_t zone = transfer_session_ended(&f->table, session, WIRE_DETACH_LEFT);
     session_close(&f->sessions, session);
     return zone;
 }
@@ -479,12 +478,19 @@ static void test_transfer_session_that_ends_meanwhile(void **state) {
     ASSERT_SAID(f, 7, DETACH, 0, 0);
     bring_up(f, 1, 11);
 
+    session = moving(f); /* it was taken over: the source, which has it again, hears that, too */
+    handle = session_handle(&f->sessions, session);
+    assert_int_equal(transfer_session_ended(&f->table, session, WIRE_DETACH_TAKEN_OVER), 1);
+    session_close(&f->sessions, session);
+    answer(f, 1, handle, 6, WIRE_ACTIVATE_FULL);
+    ASSERT_SAID(f, 9, DETACH, 0, WIRE_DETACH_TAKEN_OVER);
+
     f->is_full[1] = true; /* the target never heard of it */
     session = moving(f);
     assert_int_equal(end(f, session), 0);
     f->is_full[1] = false;
     transfer_update(&f->table, f->now);
-    assert_int_equal(f->said_count, 8);
+    assert_int_equal(f->said_count, 10);
     assert_int_equal(transfer_count(&f->table), 0);
 }
 

@@ -238,7 +238,7 @@ static void leave_and_come(struct world *w, uint32_t player) {
     uint64_t handle = session_handle(&w->sessions, session);
     if (session->generation == GENERATIONS) return;
     bool is_told = session->state >= SESSION_ATTACHING;
-    uint8_t zone = transfer_session_ended(&w->table, session);
+    uint8_t zone = transfer_session_ended(&w->table, session, WIRE_DETACH_LEFT);
     w->untold[body_of(handle)] = !is_told;
     if (is_told) small_detach(w, zone, handle, 0);
     uint32_t generation = session->generation + 1;

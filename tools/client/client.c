@@ -270,7 +270,8 @@ static void take_snapshot(struct march_client *client, struct client_session *se
     const struct snapshot_header *header = &client->table->header;
     uint32_t tick_before = header->tick;
     apply_snapshot(client, now);
-    if (session != client_current(client)) client_move_finish(client, now, client->table->slots[0].id);
+    if (session != client_current(client)) client_move_finish(client, now);
+    client_move_recognise(client, client->table->slots[0].id);
     note_gap(client, now, tick_before);
     uint64_t rtt_ns = client_inputs_ack(&session->inputs, now, header->input_ack);
     if (rtt_ns == 0) return;

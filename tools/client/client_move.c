@@ -9,11 +9,11 @@
 #include "tools/client/client_value.h"
 
 /* end_move has the application told how it ended, and forgets the token. */
-static void end_move(struct march_client *client, struct mono now, bool moved, bool same_entity) {
+static void end_move(struct march_client *client, struct mono now, bool moved) {
     struct client_move *move = &client->move;
-    move->outcome = (struct march_moved){
-        .moved = moved, .same_entity = same_entity, .tries = move->tries, .took_ns = mono_since_ns(now, move->begun)};
-    move->ended = true;
+    move->outcome = (struct march_moved){.moved = moved, .tries = move->tries, .took_ns = mono_since_ns(now, move->begun)};
+    move->is_unsure = moved;
+    move->ended = !moved;
     move->moves += moved;
     move->failures += !moved;
     move->state = CLIENT_MOVE_NONE;
@@ -23,7 +23,7 @@ static void end_move(struct march_client *client, struct mono now, bool moved, b
 
 void client_move_reset(struct march_client *client) {
     client->move.state = CLIENT_MOVE_NONE;
-    client->move.ended = false;
+    client->move.ended = client->move.is_unsure = false;
     sodium_memzero(client->move.token, sizeof(client->move.token));
 }
 
@@ -65,7 +65,7 @@ void client_move_update(struct march_client *client, struct mono now) {
     if (move->state == CLIENT_MOVE_NONE) return;
     if (move->state == CLIENT_MOVE_UNDER_WAY && !session_is_open(next)) {
         if (move->tries >= CLIENT_MOVE_TRIES) {
-            end_move(client, now, false, false);
+            end_move(client, now, false);
             return;
         }
         move->state = CLIENT_MOVE_WANTED;
@@ -73,16 +73,24 @@ void client_move_update(struct march_client *client, struct mono now) {
     }
     if (mono_reached(now, move->until)) {
         next->leaving = session_is_open(next);
-        end_move(client, now, false, false);
+        end_move(client, now, false);
         return;
     }
     if (move->state == CLIENT_MOVE_WANTED && mono_reached(now, move->due) && !next->leaving) try_now(client, now);
 }
 
-void client_move_finish(struct march_client *client, struct mono now, uint64_t own) {
+void client_move_finish(struct march_client *client, struct mono now) {
     struct client_session *before = client_current(client);
     before->leaving = session_is_open(before);
     client->current ^= 1;
     client->sending = client->current;
-    end_move(client, now, true, own != 0 && own == client->move.own);
+    end_move(client, now, true);
+}
+
+void client_move_recognise(struct march_client *client, uint64_t own) {
+    struct client_move *move = &client->move;
+    if (!move->is_unsure || own == 0) return;
+    move->is_unsure = false;
+    move->outcome.same_entity = own == move->own;
+    move->ended = true;
 }

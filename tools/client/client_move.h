@@ -1,4 +1,4 @@
-/* client_move.h: a client moves to another gateway without leaving the world, though its entity there may be a new one.
+/* client_move.h: a client moves to another gateway without leaving the world.
  *
  * A gateway that is to go sends `Reconnect`: a token for others. The session that plays goes on, and beside it
  *
@@ -34,6 +34,7 @@ struct client_move {
     uint32_t tries;
     struct mono begun, due, until; /* due: of the next try */
     uint64_t own;                  /* entity that the player had */
+    bool is_unsure;                /* it has moved, and no snapshot has told its entity yet */
     bool ended;                    /* an event is to be told */
     struct march_moved outcome;
     uint64_t moves, failures;
@@ -52,8 +53,11 @@ bool client_move_hear(struct march_client *client, bool is_former, const uint8_t
 /* client_move_update starts, repeats and gives up. */
 void client_move_update(struct march_client *client, struct mono now);
 
-/* client_move_finish is for the first snapshot of the new session: it plays, and the old one leaves. `own` is the player's
- * entity by that snapshot; 0: not told yet. */
-void client_move_finish(struct march_client *client, struct mono now, uint64_t own);
+/* client_move_finish is for the first snapshot of the new session: it plays, and the old one leaves. */
+void client_move_finish(struct march_client *client, struct mono now);
+
+/* client_move_recognise is for each snapshot. `own` is the player's entity by it; 0: not told yet. The move's event waits
+ * for that. */
+void client_move_recognise(struct march_client *client, uint64_t own);
 
 #endif

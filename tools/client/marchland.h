@@ -464,7 +464,7 @@ struct march_reconnect {
 
 struct march_moved {
     bool moved;       /* else it plays on where it was, as long as that lasts */
-    bool same_entity; /* the player's entity is the one that it was; else another, in its place */
+    bool same_entity; /* the player's entity is the one that it was; else, as in worlds without persist, a new one */
     uint32_t tries;
     uint64_t took_ns; /* since it was asked to; of this, the world stood still for no longer than march_stats has it */
 };
