@@ -161,7 +161,7 @@ static void answer_claim(struct clients *clients, const struct client *client, u
                                                                        .result = (uint32_t)result,
                                                                        .flags = state ? WIRE_CLAIMED_POSITION_KNOWN : 0};
     struct wire_session_claimed *claimed = &box->claimed[box->claimed_count - 1];
-    if (state && clients->config.whereabouts(clients->config.ctx, client->player, &claimed->zone))
+    if (result == WIRE_CLAIM_OK && clients->config.whereabouts(clients->config.ctx, client->player, &claimed->zone))
         claimed->flags |= WIRE_CLAIMED_ZONE_KNOWN;
 }
 

@@ -360,16 +360,20 @@ static void test_zones_loot_is_refused_while_switched_off_and_of_nobody(void **s
 
 static void test_zones_effects_go_where_the_player_is(void **state) {
     struct world *w = *state;
+    uint16_t zone = 99;
+    assert_false(zones_find(w->zones, PLAYER, &zone));
     zones_effect(w->zones, PLAYER, ITEM_EFFECT_HEAL, 50);
     assert_int_equal(zones_stats(w->zones).effects_lost, 1);
     load(w, PLAYER, EPOCH);
     zones_effect(w->zones, PLAYER, ITEM_EFFECT_HEAL, 50);
     WAIT_FOR(w, w->effect_count == 1);
     assert_true(w->effects[0].player == PLAYER && w->effects[0].amount == 50);
+    assert_true(zones_find(w->zones, PLAYER, &zone) && zone == w->index);
     struct wire_player_state left = state_of(PLAYER, 7, 0);
     left.flags = WIRE_STATE_LEFT;
     say(w, (struct wire_zone_report){.states = &left, .state_count = 1});
     assert_int_equal(zones_stats(w->zones).players, 0);
+    assert_false(zones_find(w->zones, PLAYER, &zone));
 }
 
 /* Until even a small record finds no room, however long one waits. */
