@@ -13,6 +13,14 @@ static bool is_under_way(void) {
     return false;
 }
 
+/* is_left_behind tells whether a player has no gateway. */
+static bool is_left_behind(void) {
+    for (uint32_t z = 0; z < SLOTS; z++)
+        for (uint32_t n = 0; n < PLAYERS; n++)
+            if (W.zones[z].bodies[n].is_here && W.zones[z].bodies[n].gateway == HANDOFF_GATEWAY_NONE) return true;
+    return false;
+}
+
 /* is_owing tells whether a persist has something that is not durable, or not booked. */
 static bool is_owing(uint32_t shard) {
     const struct shard *s = &W.shards[shard];
@@ -49,7 +57,7 @@ static void stop(void) {
 
 void faults_step(void) {
     uint32_t seldom = is_under_way() ? 1 : SELDOM;
-    if (chance(200)) matchmaker_command();
+    if (chance(is_left_behind() ? 20 : 200)) matchmaker_command();
     if (W.weather.cuts && chance(40 * seldom)) cut();
     if (W.weather.cuts && chance(20 * seldom)) hold();
     if (W.weather.cuts && chance(100)) W.processes[draw(NODES)].slow_ms = W.ms + 500;

@@ -109,6 +109,8 @@ enum kind {
     OFFER_ANSWER,
     QUERY,
     QUERY_ANSWER,
+    GIVE,
+    GIVEN,
     WORKER_REPORT,
     GATEWAY_REPORT,
     DIRECTORY,
@@ -135,6 +137,8 @@ struct message {
         struct wire_offer offer;
         struct wire_offer_answer offer_answer;
         struct wire_query query;
+        struct wire_give give;
+        struct wire_given given;
         struct wire_input input;
         struct wire_fence fence;
         uint64_t session;
@@ -258,7 +262,8 @@ struct zone {
         uint64_t before; /* incarnation that was heard */
     } peers[SLOTS];
     struct {
-        uint64_t alive; /* incarnation whose players are here */
+        uint64_t before; /* incarnation that was connected last */
+        uint64_t alive;  /* incarnation whose players are here */
         uint64_t lost_ms;
     } gateways[GATEWAYS];
 };
@@ -436,8 +441,8 @@ struct world {
         uint64_t incarnation;
     } owners[OWNERS_MAX];
     struct { /* what was seen in this run, to show that it happens */
-        uint64_t crossings, restored, link_dead, asked, deaths, fences, takeovers, stale, versions, replayed, loot,
-            snapshots;
+        uint64_t crossings, restored, link_dead, given, given_again, asked, deaths, fences, takeovers, stale, versions,
+            replayed, loot, snapshots;
     } seen;
     struct pipe pipes[NODES][NODES]; /* from here on large, and not emptied for each run */
     struct directory versions[VERSIONS_MAX];
