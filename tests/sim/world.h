@@ -563,6 +563,7 @@ void matchmaker_up(uint32_t peer);
 void matchmaker_lost(uint32_t peer);
 void matchmaker_take(uint32_t from, const struct message *message);
 void matchmaker_command(void);
+void matchmaker_drain(uint32_t slot);
 void matchmaker_undrain(void);
 
 void shard_begin(uint32_t shard);
