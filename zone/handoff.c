@@ -60,6 +60,7 @@ struct tomb {
 /* What became of a give here: the player was here under an attachment, or that was refused. */
 struct visit {
     uint64_t entity, player, session_epoch; /* entity 0: free */
+    uint64_t tick;                          /* it was let go of in */
     uint32_t attachment;
     bool was_here;
     struct mono until;
@@ -258,7 +259,6 @@ static struct visit *find_visit(struct handoff *h, struct mono now, uint64_t ent
 
 static void remember(struct handoff *h, struct mono now, const struct wire_carried *c, uint32_t attachment, bool was_here) {
     struct visit *v = find_visit(h, now, c->entity);
-    if (v && is_newer(v->session_epoch, v->attachment, c->session_epoch, attachment)) return;
     if (!v) {
         v = &h->visits[h->visit_next++ % HANDOFF_VISITS_MAX];
         h->stats.visits_lost += v->entity != 0 && !mono_reached(now, v->until);
@@ -266,15 +266,27 @@ static void remember(struct handoff *h, struct mono now, const struct wire_carri
     *v = (struct visit){.entity = c->entity,
                         .player = c->player,
                         .session_epoch = c->session_epoch,
+                        .tick = c->tick,
                         .attachment = attachment,
                         .was_here = was_here,
                         .until = mono_add_ms(now, HANDOFF_TOMB_MS)};
 }
 
-/* is_past tells whether a visit says of an attachment that a greater one has been: here, or where this one was refused some
- * time after it. */
+/* is_past tells whether a visit says of an attachment that a greater one has been: here, or where it was refused some time
+ * after this one. */
 static bool is_past(const struct visit *v, uint64_t epoch, uint32_t attachment) {
     return is_newer(v->session_epoch, v->attachment, epoch, v->was_here ? attachment : attachment + 1);
+}
+
+/* answer_again answers a give of which a visit tells, or of one after it; false: it is a new one. Without persist the
+ * attachments of the next session begin anew, so there ticks tell. */
+static bool answer_again(const struct visit *v, const struct wire_carried *c, uint32_t *result) {
+    bool has_epoch = c->session_epoch != 0;
+    bool is_new =
+        has_epoch ? is_newer(c->session_epoch, c->attachment + 1, v->session_epoch, v->attachment) : c->tick > v->tick;
+    bool was_past = has_epoch ? is_past(v, c->session_epoch, c->attachment) : v->was_here || c->tick < v->tick;
+    *result = was_past ? WIRE_GIVEN : WIRE_GIVE_REFUSED;
+    return !is_new;
 }
 
 /* forget ends a flight whose player another zone has. */
@@ -680,7 +692,8 @@ static bool is_promised(const struct handoff *h, struct mono now, uint64_t playe
     return false;
 }
 
-/* has_had tells whether a player was here under a greater attachment than `attachment`, or later. */
+/* has_had tells whether a player was here under a greater attachment than `attachment`, or later. Of visits without an epoch
+ * it can't be told. */
 static bool has_had(const struct handoff *h, struct mono now, uint64_t player, uint64_t epoch, uint32_t attachment) {
     const struct handoff_world *w = world_of(h);
     struct handoff_player p;
@@ -690,7 +703,7 @@ static bool has_had(const struct handoff *h, struct mono now, uint64_t player, u
         if (is_frozen(&h->flights[i]) && c->player == player && is_newer(c->session_epoch, c->attachment, epoch, attachment))
             return true;
     }
-    for (uint32_t i = 0; i < HANDOFF_VISITS_MAX; i++) {
+    for (uint32_t i = 0; i < HANDOFF_VISITS_MAX && epoch != 0; i++) {
         const struct visit *v = &h->visits[i];
         if (v->entity != 0 && v->player == player && !mono_reached(now, v->until) && is_past(v, epoch, attachment))
             return true;
@@ -729,9 +742,10 @@ static uint32_t accept(struct handoff *h, struct mono now, const struct wire_giv
     const struct handoff_world *w = world_of(h);
     struct wire_carried c = gift->carried;
     const struct visit *v = find_visit(h, now, c.entity);
-    if (v && !is_newer(c.session_epoch, c.attachment + 1, v->session_epoch, v->attachment)) {
+    uint32_t again;
+    if (v && answer_again(v, &c, &again)) {
         h->stats.gives_again++;
-        return is_past(v, c.session_epoch, c.attachment) ? WIRE_GIVEN : WIRE_GIVE_REFUSED;
+        return again;
     }
     if (c.session_epoch != 0 && has_had(h, now, c.player, c.session_epoch, c.attachment)) {
         h->stats.gives_again++;

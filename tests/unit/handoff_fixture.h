@@ -97,6 +97,7 @@ static inline void freeze(void *context, uint32_t slot, uint32_t target, struct 
                                  .player = p->player,
                                  .session_epoch = p->session_epoch,
                                  .entity = p->entity,
+                                 .tick = (uint64_t)(f->now.ns / NS_PER_MS),
                                  .attachment = p->attachment,
                                  .target = target,
                                  .input_flags = WIRE_CARRIED_ANY};

@@ -224,12 +224,13 @@ static void test_give_has_no_more_in_a_tick_than_have_room(void **state) {
 
 /* --- the target */
 
-/* given_as returns the answer to a give of player `player`'s entity. */
-static uint32_t given_as(struct fixture *f, uint64_t entity, uint64_t epoch, uint32_t attachment) {
+/* given_in returns the answer to a give of an entity, let go of in a tick. */
+static uint32_t given_in(struct fixture *f, uint64_t tick_number, uint64_t entity, uint64_t epoch, uint32_t attachment) {
     struct wire_give give = {.carried = {.session = 500,
                                          .player = 100,
                                          .session_epoch = epoch,
                                          .entity = entity,
+                                         .tick = tick_number,
                                          .attachment = attachment,
                                          .input_flags = WIRE_CARRIED_ANY},
                              .link_dead_ms = LINK_DEAD_MS};
@@ -241,16 +242,24 @@ static uint32_t given_as(struct fixture *f, uint64_t entity, uint64_t epoch, uin
     return f->given[0].result;
 }
 
+static uint32_t given_as(struct fixture *f, uint64_t entity, uint64_t epoch, uint32_t attachment) {
+    return given_in(f, 1, entity, epoch, attachment);
+}
+
 static uint32_t given(struct fixture *f, uint32_t attachment) {
     return given_as(f, 9000, EPOCH, attachment);
 }
 
-static enum wire_query_result query(struct fixture *f, uint32_t attachment) {
-    struct wire_query in = {.player = 100, .session_epoch = EPOCH, .attachment = attachment};
+static enum wire_query_result query_as(struct fixture *f, uint64_t epoch, uint32_t attachment) {
+    struct wire_query in = {.player = 100, .session_epoch = epoch, .attachment = attachment};
     handoff_take(f->handoff, f->now, TARGET, &(struct wire_peer_batch){.queries = &in, .query_count = 1});
     tick(f, 0);
     assert_int_equal(f->query_answer_count, 1);
     return f->query_answers[0].result;
+}
+
+static enum wire_query_result query(struct fixture *f, uint32_t attachment) {
+    return query_as(f, EPOCH, attachment);
 }
 
 static void test_give_is_taken_once_under_the_next_attachment(void **state) {
@@ -383,6 +392,60 @@ static void test_give_without_epochs_knows_players_by_their_entities(void **stat
     assert_int_equal(given_as(f, 9500, 0, ATTACHMENT), WIRE_GIVEN);
     assert_int_equal(f->imported, 1);
     assert_int_equal(f->let_go, 0);
+    handoff_activate(f->handoff, f->now, GATE, &(struct wire_carried){.session = 900, .player = 100, .entity = 9600});
+    assert_int_equal(f->activated.result, WIRE_ACTIVATED); /* a third one */
+}
+
+static void test_give_without_epochs_is_told_from_an_earlier_one_by_its_tick(void **state) {
+    struct fixture *f = *state;
+    assert_int_equal(given_in(f, 100, 9000, 0, ATTACHMENT), WIRE_GIVEN);
+    f->bodies[0].is_here =
+        false; /* resumed under a session whose attachments begin anew, it has gone on, and its gateway died */
+    assert_int_equal(given_in(f, 200, 9000, 0, 2), WIRE_GIVEN);
+    assert_int_equal(f->imported, 2);
+    assert_int_equal(given_in(f, 100, 9000, 0, ATTACHMENT), WIRE_GIVEN);
+    f->import_full = true;
+    assert_int_equal(given_in(f, 300, 9000, 0, 3), WIRE_GIVE_REFUSED);
+    f->import_full = false;
+    assert_int_equal(given_in(f, 300, 9000, 0, 3), WIRE_GIVE_REFUSED);
+    assert_int_equal(given_in(f, 200, 9000, 0, 2), WIRE_GIVEN);
+    assert_int_equal(f->imported, 2);
+    f->bodies[0].is_here = false;
+    assert_int_equal(query_as(f, 0, 1), WIRE_QUERY_NO); /* that nobody can tell */
+}
+
+static void test_give_of_another_player_of_its_number_goes_on_beside_an_activate(void **state) {
+    struct fixture *f = *state;
+    put(f, 0);
+    orphan(f);
+    f->bodies[0].player.session_epoch = 0;
+    accept_one(f);
+    tick(f, 1);
+    handoff_activate(f->handoff, f->now, GATE,
+                     &(struct wire_carried){.session = 900, .player = 100, .entity = 9600, .attachment = 50});
+    assert_int_equal(f->activated.result, WIRE_ACTIVATED);
+    assert_int_equal(step_of(f), HANDOFF_GIVEN);
+}
+
+static void test_give_back_takes_the_slot_of_one_whose_leaving_was_not_told(void **state) {
+    struct fixture *f = *state;
+    put(f, 0);
+    put(f, 1);
+    orphan(f);
+    handoff_gateway_up(f->handoff, f->now, GATE);
+    f->bodies[1].player.gateway = GATE;
+    tick(f, 2);
+    answer_offer(f, 9000, WIRE_OFFER_ACCEPTED);
+    tick(f, 2);
+    assert_int_equal(handoff_count(f->handoff), 2); /* one given, one offered */
+    f->bodies[0].is_here = true;                    /* of somebody else */
+    f->bodies[1].is_here = false;
+    answer_give(f, ATTACHMENT, WIRE_GIVE_REFUSED);
+    assert_true(f->bodies[1].is_here);
+    assert_int_equal(handoff_count(f->handoff), 1);
+    assert_int_equal(step_of(f), HANDOFF_RESTING);
+    handoff_left(f->handoff, 1);
+    assert_int_equal(handoff_count(f->handoff), 0);
 }
 
 static void test_give_beyond_the_table_loses_the_oldest_visit(void **state) {
@@ -426,6 +489,9 @@ int main(void) {
         TEST(test_give_is_refused_where_that_was_promised),
         TEST(test_give_away_answers_who_had_it_before),
         TEST(test_give_without_epochs_knows_players_by_their_entities),
+        TEST(test_give_without_epochs_is_told_from_an_earlier_one_by_its_tick),
+        TEST(test_give_of_another_player_of_its_number_goes_on_beside_an_activate),
+        TEST(test_give_back_takes_the_slot_of_one_whose_leaving_was_not_told),
         TEST(test_give_beyond_the_table_loses_the_oldest_visit),
         TEST(test_give_of_nobody_is_not_answered),
     };
