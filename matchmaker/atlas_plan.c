@@ -124,6 +124,8 @@ void atlas_bury(struct atlas *a, uint32_t slot) {
         struct wire_directory_partition *p = &a->draft.partitions[i];
         struct atlas_partition *more = &a->partitions[i];
         if (p->former == slot) {
+            const struct wire_directory_partition *told = directory_find(&a->told, p->id);
+            if (!told || told->owner == slot) p->owner = slot; /* nobody knows of the new one: it has all of it */
             forget_former(a, i);
             more->is_lost = true;
         }

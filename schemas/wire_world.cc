@@ -90,6 +90,12 @@ SAME_LAYOUT(wire_query, fb::Query, 24);
 AT(wire_query, session_epoch, 8);
 AT(wire_query, attachment, 16);
 AT(wire_query, result, 20);
+SAME_LAYOUT(wire_give, fb::Give, 224);
+AT(wire_give, link_dead_ms, 216);
+SAME_LAYOUT(wire_given, fb::Given, 24);
+AT(wire_given, session_epoch, 8);
+AT(wire_given, attachment, 16);
+AT(wire_given, result, 20);
 SAME_LAYOUT(wire_carried_creature, fb::CarriedCreature, 96);
 AT(wire_carried_creature, tick, 8);
 AT(wire_carried_creature, x, 16);
@@ -115,7 +121,8 @@ static_assert(WIRE_PEER_OVERHEAD_MAX + WIRE_PEER_GHOSTS_MAX * sizeof(wire_ghost)
                       WIRE_PEER_ITEMS_MAX *
                           (sizeof(wire_ghost_gone) + sizeof(wire_hit) + sizeof(wire_outcome) + sizeof(wire_offer) +
                            sizeof(wire_offer_answer) + 2 * sizeof(wire_query) + sizeof(wire_carried_creature) +
-                           sizeof(wire_creature_taken) + sizeof(wire_player_effect) + sizeof(wire_speech)) +
+                           sizeof(wire_creature_taken) + sizeof(wire_player_effect) + sizeof(wire_speech) +
+                           sizeof(wire_give) + sizeof(wire_given)) +
                       WIRE_PEER_BLOB_MAX <=
                   WIRE_BUS_BYTES_MAX,
               "a full batch fits");
@@ -170,11 +177,13 @@ int wire_fences_done_pack(struct wire_builder *builder, const struct wire_fences
 }
 
 static bool peer_counts_valid(const struct wire_peer_batch &b) {
-    const uint32_t counts[] = {b.gone_count,         b.hit_count,    b.outcome_count,      b.offer_count,
-                               b.offer_answer_count, b.query_count,  b.query_answer_count, b.creature_count,
-                               b.taken_count,        b.effect_count, b.speech_count};
+    const uint32_t counts[] = {b.gone_count,   b.hit_count,          b.outcome_count,  b.offer_count, b.offer_answer_count,
+                               b.query_count,  b.query_answer_count, b.creature_count, b.taken_count, b.effect_count,
+                               b.speech_count, b.give_count,         b.given_count};
     for (uint32_t count : counts)
         if (count > WIRE_PEER_ITEMS_MAX) return false;
+    for (uint32_t i = 0; i < b.give_count; i++)
+        if (b.gives[i].carried.input_count > WIRE_CARRIED_INPUTS_MAX) return false;
     return b.ghost_count <= WIRE_PEER_GHOSTS_MAX && b.blob_len <= WIRE_PEER_BLOB_MAX;
 }
 
@@ -195,8 +204,10 @@ int wire_peer_batch_pack(struct wire_builder *builder, const struct wire_peer_ba
     auto effects = structs<fb::PlayerEffect>(fbb, b->effects, b->effect_count);
     auto speeches = structs<fb::Speech>(fbb, b->speeches, b->speech_count);
     auto blob = blob_of(fbb, b->blob, b->blob_len);
+    auto gives = structs<fb::Give>(fbb, b->gives, b->give_count);
+    auto given = structs<fb::Given>(fbb, b->given, b->given_count);
     auto body = fb::CreatePeerBatch(fbb, b->tick, b->reset, ghosts, gone, hits, outcomes, offers, offer_answers, queries,
-                                    query_answers, creatures, taken, effects, speeches, blob);
+                                    query_answers, creatures, taken, effects, speeches, blob, gives, given);
     return wire_bus_finish(builder, fb::BusBody::PeerBatch, body.Union(), out);
 }
 
@@ -259,6 +270,8 @@ static int open_peer_batch(const fb::PeerBatch &in, struct wire_peer_batch *out)
     aligned &= items_of(in.effects(), &out->effects, &out->effect_count);
     aligned &= items_of(in.speeches(), &out->speeches, &out->speech_count);
     blob_items(in.blob(), &out->blob, &out->blob_len);
+    aligned &= items_of(in.gives(), &out->gives, &out->give_count);
+    aligned &= items_of(in.given(), &out->given, &out->given_count);
     bool valid = aligned && peer_counts_valid(*out) && ranges_in_blob(out->speeches, out->speech_count, out->blob_len);
     return valid ? 0 : MARCH_ERR_INVALID;
 }

@@ -231,6 +231,21 @@ struct wire_query {
     uint32_t result; /* of the answer: enum wire_query_result */
 };
 
+/* A link-dead player, whom no gateway can take along. */
+struct wire_give {
+    struct wire_carried carried; /* goes on under attachment + 1 */
+    uint32_t link_dead_ms;       /* for how long it has been */
+    uint32_t reserved;
+};
+
+enum wire_given_result { WIRE_GIVEN = 0, WIRE_GIVE_REFUSED = 1 /* and a promise not to take this one later */ };
+
+struct wire_given {
+    uint64_t entity, session_epoch;
+    uint32_t attachment; /* of the give */
+    uint32_t result;     /* enum wire_given_result */
+};
+
 struct wire_carried_creature {
     uint64_t id, tick;
     int32_t x, y;
@@ -269,8 +284,10 @@ struct wire_peer_batch {
     const struct wire_player_effect *effects;
     const struct wire_speech *speeches;
     const uint8_t *blob;
+    const struct wire_give *gives;
+    const struct wire_given *given;
     uint32_t ghost_count, gone_count, hit_count, outcome_count, offer_count, offer_answer_count, query_count,
-        query_answer_count, creature_count, taken_count, effect_count, speech_count, blob_len;
+        query_answer_count, creature_count, taken_count, effect_count, speech_count, blob_len, give_count, given_count;
 };
 
 /* --- packing: as the packs of wire.h. Counts past the *_MAX are our own bug, and abort. */
@@ -295,7 +312,7 @@ static inline size_t wire_peer_batch_bytes(const struct wire_peer_batch *b) {
            b->offer_answer_count * sizeof *b->offer_answers + b->query_count * sizeof *b->queries +
            b->query_answer_count * sizeof *b->query_answers + b->creature_count * sizeof *b->creatures +
            b->taken_count * sizeof *b->taken + b->effect_count * sizeof *b->effects + b->speech_count * sizeof *b->speeches +
-           b->blob_len;
+           b->blob_len + b->give_count * sizeof *b->gives + b->given_count * sizeof *b->given;
 }
 
 #ifdef __cplusplus

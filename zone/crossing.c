@@ -4,18 +4,30 @@
 
 #define HYSTERESIS (CROSSING_HYSTERESIS_M * 65536)
 
+/* How long a player has been link-dead. */
+struct absence {
+    struct mono since;  /* when it was first seen to be; 0: it is not */
+    uint32_t before_ms; /* in other zones, or before it was let go of */
+};
+
 struct crossing {
     struct sim *sim;
     struct book *book;
     const struct neighbours *neighbours;
     struct handoff *handoff;
     uint64_t link_dead_ns;
-    struct mono *since; /* by slot: when it was first seen to be link-dead; 0: it is not */
+    struct absence *absences; /* by slot */
+    struct mono now;          /* of the newest tick */
     uint32_t link_dead;
     struct crossing_stats stats;
 };
 
 /* --- the world of the handoff */
+
+static uint64_t link_dead_ns(const struct crossing *c, uint32_t slot) {
+    const struct absence *a = &c->absences[slot];
+    return a->since.ns == 0 ? 0 : a->before_ms * (uint64_t)NS_PER_MS + mono_since_ns(c->now, a->since);
+}
 
 static struct handoff_player player_of(const struct crossing *c, const struct sim_player *p) {
     return (struct handoff_player){.session = p->session,
@@ -24,7 +36,8 @@ static struct handoff_player player_of(const struct crossing *c, const struct si
                                    .entity = p->entity,
                                    .slot = p->slot,
                                    .gateway = p->gateway == SIM_GATEWAY_NONE ? HANDOFF_GATEWAY_NONE : p->gateway,
-                                   .attachment = p->attachment};
+                                   .attachment = p->attachment,
+                                   .link_dead_ms = (uint32_t)(link_dead_ns(c, p->slot) / NS_PER_MS)};
 }
 
 static bool by_slot(void *context, uint32_t slot, struct handoff_player *out) {
@@ -90,14 +103,18 @@ static void freeze(void *context, uint32_t slot, uint32_t target, struct wire_ca
     book_depart(c->book, slot);
 }
 
-static int import(void *context, uint32_t gateway, const struct wire_carried *carried, bool is_return) {
+static int import(void *context, uint32_t gateway, const struct wire_carried *carried, bool is_return, uint32_t *slot) {
     (void)is_return;
     struct crossing *c = context;
-    uint32_t slot;
-    int error = sim_import(c->sim, gateway == HANDOFF_GATEWAY_NONE ? SIM_GATEWAY_NONE : gateway, carried, &slot);
+    int error = sim_import(c->sim, gateway == HANDOFF_GATEWAY_NONE ? SIM_GATEWAY_NONE : gateway, carried, slot);
     if (error) return error;
-    book_arrive(c->book, slot, carried);
+    c->absences[*slot] = (struct absence){0};
+    book_arrive(c->book, *slot, carried);
     return 0;
+}
+
+static void link_dead(void *context, uint32_t slot, uint32_t ms) {
+    ((struct crossing *)context)->absences[slot].before_ms = ms;
 }
 
 static void let_go(void *context, uint32_t slot) {
@@ -148,16 +165,17 @@ struct crossing *crossing_create(const struct config *config, struct sim *sim, s
                                                .closing = closing,
                                                .freeze = freeze,
                                                .import = import,
+                                               .link_dead = link_dead,
                                                .let_go = let_go,
                                                .ended = ended,
                                                .gone = gone,
                                                .reroute = reroute,
                                                .activated = activated,
                                                .forgotten = forgotten}};
-    c->since = calloc(sim_players_max(sim), sizeof *c->since);
+    c->absences = calloc(sim_players_max(sim), sizeof *c->absences);
     c->handoff = handoff_create(&handoff);
     book_guard(book, gate, c);
-    if (c->since && c->handoff) return c;
+    if (c->absences && c->handoff) return c;
     crossing_destroy(c);
     return NULL;
 }
@@ -166,7 +184,7 @@ void crossing_destroy(struct crossing *c) {
     if (!c) return;
     book_guard(c->book, NULL, NULL);
     handoff_destroy(c->handoff);
-    free(c->since);
+    free(c->absences);
     free(c);
 }
 
@@ -225,12 +243,21 @@ void crossing_gateway_dead(struct crossing *c, uint32_t gateway, struct mono now
     handoff_gateway_dead(c->handoff, now, gateway);
 }
 
+void crossing_gateway_away(struct crossing *c, uint32_t gateway) {
+    handoff_gateway_away(c->handoff, gateway);
+}
+
+void crossing_gateway_replaced(struct crossing *c, uint32_t gateway) {
+    handoff_gateway_replaced(c->handoff, gateway);
+}
+
 void crossing_attach(struct crossing *c, uint32_t gateway, const struct wire_attach *attach, struct mono now) {
     uint32_t elsewhere;
     switch (handoff_attach(c->handoff, now, gateway, attach, &elsewhere)) {
     case HANDOFF_ATTACH_UNKNOWN: book_attach(c->book, gateway, attach, now); break;
     case HANDOFF_ATTACH_STALE: sim_refuse(c->sim, gateway, attach->session, WIRE_ATTACH_STALE); break;
     case HANDOFF_ATTACH_ELSEWHERE: output_elsewhere(sim_output(c->sim, gateway), attach->session, elsewhere); break;
+    case HANDOFF_ATTACH_LATER: sim_refuse(c->sim, gateway, attach->session, WIRE_ATTACH_UNAVAILABLE); break;
     case HANDOFF_ATTACH_RESTORED: /* it is here now: the answer is that of an attach that is asked again */
         (void)sim_attach(c->sim, gateway, attach->session, attach->player, attach->attachment, NULL);
     }
@@ -285,17 +312,18 @@ static void look_for_leavers(struct crossing *c, struct mono now) {
 }
 
 static void expire_link_dead(struct crossing *c, struct mono now) {
+    c->now = now;
     c->link_dead = 0;
     for (uint32_t n = sim_players(c->sim); n-- > 0;) {
         struct sim_player p = sim_player_nth(c->sim, n);
-        struct mono *since = &c->since[p.slot];
+        struct absence *a = &c->absences[p.slot];
         if (p.gateway != SIM_GATEWAY_NONE) {
-            *since = (struct mono){0};
-        } else if (since->ns == 0) {
-            *since = now;
+            *a = (struct absence){0};
+        } else if (a->since.ns == 0) {
+            a->since = now;
             c->link_dead++;
-        } else if (mono_since_ns(now, *since) >= c->link_dead_ns) {
-            *since = (struct mono){0};
+        } else if (link_dead_ns(c, p.slot) >= c->link_dead_ns) {
+            *a = (struct absence){0};
             c->stats.expired++;
             sim_remove(c->sim, p.slot, true);
         } else {

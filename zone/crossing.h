@@ -7,7 +7,7 @@
  *
  * A gateway that comes back as another incarnation, that the directory does not list, or that is away for EDGE_KEEP_MS
  * (edge.h) is dead. Its players stay in the world, link-dead, for limits.link_dead_s: they stand still until a newer session
- * takes them on (book.h), then they leave.
+ * takes them on (book.h), then they leave. They are handed over like others, and the time goes on with them.
  *
  * Limits are those of handoff.h. Nothing allocates after create.
  */
@@ -46,6 +46,11 @@ struct neighbours_hooks crossing_hooks(struct crossing *crossing, const struct n
 void crossing_gateway_up(struct crossing *crossing, uint32_t gateway, struct mono now);
 void crossing_gateway_lost(struct crossing *crossing, uint32_t gateway);
 void crossing_gateway_dead(struct crossing *crossing, uint32_t gateway, struct mono now);
+
+/* crossing_gateway_away, before that, says that the gateway was away for too long, but may come back; then its players are
+ * not handed over until crossing_gateway_replaced has said that another has come in its place. */
+void crossing_gateway_away(struct crossing *crossing, uint32_t gateway);
+void crossing_gateway_replaced(struct crossing *crossing, uint32_t gateway);
 
 void crossing_attach(struct crossing *crossing, uint32_t gateway, const struct wire_attach *attach, struct mono now);
 void crossing_activate(struct crossing *crossing, uint32_t gateway, const struct wire_carried *carried, struct mono now);

@@ -42,7 +42,10 @@ static void die(struct edge *edge, struct mono now) {
 
 static void up(void *context, bool is_same, struct mono now) {
     struct edge *edge = context;
-    if (!is_same) die(edge, now);
+    if (!is_same) {
+        die(edge, now);
+        crossing_gateway_replaced(edge->edges->crossing, edge->index);
+    }
     edge->alive = edge->link.peer.incarnation;
     edge->keeping = false;
     sim_set_connected(edge->edges->sim, edge->index, true);
@@ -100,7 +103,9 @@ static bool is_listed(const struct edge *edge, const struct directory *d) {
 
 static void expire(struct edge *edge, const struct directory *directory, struct mono now) {
     if (!edge->keeping) return;
-    if (is_listed(edge, directory) && !mono_reached(now, mono_add_ms(edge->lost_at, EDGE_KEEP_MS))) return;
+    bool is_away = is_listed(edge, directory);
+    if (is_away && !mono_reached(now, mono_add_ms(edge->lost_at, EDGE_KEEP_MS))) return;
+    if (is_away) crossing_gateway_away(edge->edges->crossing, edge->index);
     edge->expired++;
     log_warn("gateway.dead", "gateway=%s", edge->link.name);
     die(edge, now);

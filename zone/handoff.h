@@ -8,6 +8,14 @@
  *                                                                                        └──no, or target dead──► link-dead
  *   target  offer ──► reserved ──activate──► HERE
  *
+ * A link-dead player goes the same way without a gateway:
+ *
+ *   source  HERE ──► OFFERED ──► ACCEPTED ──end of the tick──► GIVEN ──taken──► gone
+ *                                                               ├──refused──► HERE, link-dead as before
+ *                                                               ├──target dead──► HERE, in doubt
+ *                                                               └──silent for HANDOFF_GIVE_MS──► ASKED
+ *   target  offer ──► reserved ──give──► HERE
+ *
  * The gateway's route alone decides who simulates a player, so a zone does only when that player's gateway said so, under
  * the greatest (session epoch, attachment) there is. What a frozen player is stays with the source until it knows the end.
  * Where the gateway can't tell any more, the target is asked: it has the player, or promises (a tomb) to refuse it.
@@ -18,12 +26,15 @@
  * Repeats are harmless: a gateway that is back is told of all frozen players again, one that is silent every
  * HANDOFF_AGAIN_MS; an activate of what was activated is answered again; questions are asked until they are answered.
  *
- * A link-dead player has no gateway whose route could be flipped, so it is not offered: a zone that is drained or split
- * keeps it until it comes back under a newer session or has been link-dead for limits.link_dead_s.
+ * A give is repeated until it is answered. Both zones remember it (a visit), so one that comes again is answered again, also
+ * where the player has gone on, and a refusal holds. The attachment that begins is given out by the zone, which it may only
+ * where no gateway can: a link-dead player is in doubt, and stays until a newer session takes it on or it has been link-dead
+ * for limits.link_dead_s, where its gateway is merely away, or where another zone may have it under a greater attachment.
  *
- * Limits: HANDOFF_FLIGHT_MAX players on their way out, HANDOFF_START_PER_TICK offered in a tick, HANDOFF_RESERVED_MAX
- * places kept for those who come, HANDOFF_TOMBS_MAX promises (the oldest goes; it lasts HANDOFF_TOMB_MS), HANDOFF_GONE_MAX
- * players that went (the same). What is past them waits, is refused as FULL, or is counted. Nothing allocates after create.
+ * Limits: HANDOFF_FLIGHT_MAX players on their way out, HANDOFF_START_PER_TICK offered in a tick, and as many given to a
+ * zone, HANDOFF_RESERVED_MAX places kept for those who come, HANDOFF_TOMBS_MAX promises and HANDOFF_VISITS_MAX visits (the
+ * oldest goes; they last HANDOFF_TOMB_MS), HANDOFF_GONE_MAX players that went (the same, HANDOFF_GONE_MS). What is past them
+ * waits, is refused as FULL, or is counted. Nothing allocates after create.
  */
 #ifndef MARCH_ZONE_HANDOFF_H
 #define MARCH_ZONE_HANDOFF_H
@@ -40,6 +51,7 @@
 #define HANDOFF_RESERVED_MAX   1024
 #define HANDOFF_TOMBS_MAX      1024
 #define HANDOFF_GONE_MAX       1024
+#define HANDOFF_VISITS_MAX     1024
 #define HANDOFF_ANSWERS_MAX    1024 /* to one peer in a tick: as WIRE_PEER_ITEMS_MAX */
 #define HANDOFF_GATEWAY_NONE   UINT32_MAX
 
@@ -49,6 +61,7 @@
 #define HANDOFF_RESERVED_MS 2000
 #define HANDOFF_AGAIN_MS    500 /* a gateway that does not answer is told again */
 #define HANDOFF_ASK_MS      250
+#define HANDOFF_GIVE_MS     20000 /* then the target is asked: what it remembers of a give is there for much longer */
 #define HANDOFF_TOMB_MS     60000
 #define HANDOFF_GONE_MS     5000 /* since it was frozen: reports to persist are a second old at most */
 
@@ -58,7 +71,8 @@ enum handoff_step {
     HANDOFF_ACCEPTED = 3, /* leaves at the end of the tick */
     HANDOFF_FROZEN = 4,
     HANDOFF_ASKED = 5, /* frozen, its gateway is dead: the target is asked */
-    HANDOFF_STEP_COUNT = 6
+    HANDOFF_GIVEN = 6, /* frozen, link-dead: sent to the target */
+    HANDOFF_STEP_COUNT = 7
 };
 
 /* A player that is simulated here. */
@@ -67,6 +81,7 @@ struct handoff_player {
     uint32_t slot;    /* of the world's players; it keeps it for as long as it is here */
     uint32_t gateway; /* HANDOFF_GATEWAY_NONE: link-dead */
     uint32_t attachment;
+    uint32_t link_dead_ms; /* for how long it has been */
 };
 
 /* The world in which the players are, and the ways to gateways. */
@@ -82,11 +97,13 @@ struct handoff_world {
     bool (*is_mine)(void *context, const struct wire_offer *offer); /* as far as is known: its place belongs to this zone */
 
     /* closing: it was accepted, and leaves at the end of the tick. freeze takes it out and writes it down; attachment,
-     * session, player and epoch are filled in by it, too. import brings one in, under the gateway's session or link-dead;
-     * MARCH_ERR_FULL. let_go drops an older session's player, silently. ended: a frozen player's session is over. */
+     * session, player and epoch are filled in by it, too. import brings one in, under the gateway's session or link-dead,
+     * and stores its slot; MARCH_ERR_FULL. link_dead says for how long one that was brought in has been so. let_go drops an
+     * older session's player, silently. ended: a frozen player's session is over. */
     void (*closing)(void *context, uint32_t slot);
     void (*freeze)(void *context, uint32_t slot, uint32_t target, struct wire_carried *out);
-    int (*import)(void *context, uint32_t gateway, const struct wire_carried *carried, bool is_return);
+    int (*import)(void *context, uint32_t gateway, const struct wire_carried *carried, bool is_return, uint32_t *slot);
+    void (*link_dead)(void *context, uint32_t slot, uint32_t ms);
     void (*let_go)(void *context, uint32_t slot);
     void (*ended)(void *context, const struct wire_carried *carried);
     void (*gone)(void *context, const struct wire_carried *carried); /* frozen, and another zone has it */
@@ -109,12 +126,14 @@ struct handoff_stats {
     uint64_t cancelled;       /* it went back, left, or one of those who are needed was away */
     uint64_t restored;        /* by the gateway, or by an attach */
     uint64_t asked, asked_yes, asked_no;
+    uint64_t gives, given, give_refused; /* told, and players: that other zones took, and did not */
+    uint64_t gives_taken, gives_again, gives_refused;
     uint64_t link_dead; /* frozen players that go on here without a gateway */
     uint64_t ended;     /* frozen players whose session ended */
     uint64_t flights_full;
     uint64_t offers_taken, offers_refused, reservations_expired;
     uint64_t arrived, arrived_again, arrived_full, arrived_refused;
-    uint64_t tombs, tombs_lost;
+    uint64_t tombs, tombs_lost, visits_lost;
     uint64_t sent_on;      /* attaches, to where their player is now */
     uint64_t answers_lost; /* no room for them: whoever asked asks again */
     uint64_t lost;         /* players that found no room where they had been: must stay 0 */
@@ -136,6 +155,11 @@ void handoff_gateway_up(struct handoff *handoff, struct mono now, uint32_t gatew
 void handoff_gateway_lost(struct handoff *handoff, uint32_t gateway);
 void handoff_gateway_dead(struct handoff *handoff, struct mono now, uint32_t gateway);
 
+/* handoff_gateway_away, before the players of a gateway that has been away for long become link-dead, says that it may come
+ * back and give out attachments of theirs; handoff_gateway_replaced that it won't, as there is another in its place. */
+void handoff_gateway_away(struct handoff *handoff, uint32_t gateway);
+void handoff_gateway_replaced(struct handoff *handoff, uint32_t gateway);
+
 /* --- each tick, in this order, after movement and combat */
 
 /* handoff_update is for time-outs. */
@@ -147,8 +171,8 @@ void handoff_want(struct handoff *handoff, struct mono now, const struct handoff
 /* handoff_freeze lets go of those that were accepted. After the tick's snapshots. */
 void handoff_freeze(struct handoff *handoff, struct mono now);
 
-/* handoff_fill adds what a peer is to be told: offers, answers and questions. The arrays are valid until handoff_sent, which
- * forgets them: what did not go is made up for by time-outs. */
+/* handoff_fill adds what a peer is to be told: offers, answers, questions and gives. The arrays are valid until
+ * handoff_sent, which forgets them: what did not go is made up for by time-outs. */
 void handoff_fill(struct handoff *handoff, uint32_t peer, struct wire_peer_batch *batch);
 void handoff_sent(struct handoff *handoff, uint32_t peer);
 
@@ -163,10 +187,11 @@ void handoff_take(struct handoff *handoff, struct mono now, uint32_t peer, const
 /* --- what gateways say */
 
 enum handoff_attach {
-    HANDOFF_ATTACH_UNKNOWN = 0,  /* nothing here knows of it: it is for the caller */
-    HANDOFF_ATTACH_RESTORED = 1, /* it was frozen, and goes on under this attachment */
-    HANDOFF_ATTACH_STALE = 2,    /* it is to be refused */
-    HANDOFF_ATTACH_ELSEWHERE = 3 /* it is to be sent to another zone */
+    HANDOFF_ATTACH_UNKNOWN = 0,   /* nothing here knows of it: it is for the caller */
+    HANDOFF_ATTACH_RESTORED = 1,  /* it was frozen, and goes on under this attachment */
+    HANDOFF_ATTACH_STALE = 2,     /* it is to be refused */
+    HANDOFF_ATTACH_ELSEWHERE = 3, /* it is to be sent to another zone */
+    HANDOFF_ATTACH_LATER = 4 /* it is to be asked again: without an epoch nobody can tell yet which zone has the player */
 };
 
 /* handoff_attach stores the slot of the zone that it is to be sent to. */

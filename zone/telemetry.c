@@ -78,6 +78,7 @@ enum counter {
     HANDOFFS_DONE,
     HANDOFFS_RESTORED,
     HANDOFFS_ASKED,
+    HANDOFFS_GIVEN,
     HANDOFFS_CANCELLED,
     HANDOFFS_REFUSED,
     HANDOFFS_SILENT,
@@ -85,6 +86,7 @@ enum counter {
     HANDOFFS_FULL,
     HANDOFF_ANSWERS_LOST,
     HANDOFF_TOMBS_LOST,
+    HANDOFF_VISITS_LOST,
     ARRIVED,
     ARRIVALS_REFUSED,
     ARRIVALS_EXPIRED,
@@ -176,6 +178,7 @@ static const struct {
     [HANDOFFS_DONE] = {"march_zone_handoffs_done_total", "Players that another zone has taken over"},
     [HANDOFFS_RESTORED] = {"march_zone_handoffs_restored_total", "Players let go of that came back"},
     [HANDOFFS_ASKED] = {"march_zone_handoffs_asked_total", "Questions to a zone about a player whose gateway is dead"},
+    [HANDOFFS_GIVEN] = {"march_zone_handoffs_given_total", "Link-dead players that another zone has taken over"},
     [HANDOFFS_CANCELLED] = {"march_zone_handoffs_cancelled_total", "Handoffs given up before the player was let go of"},
     [HANDOFFS_REFUSED] = {"march_zone_handoffs_refused_total", "Offers that the other zone refused"},
     [HANDOFFS_SILENT] = {"march_zone_handoffs_silent_total", "Offers without an answer in time"},
@@ -185,6 +188,8 @@ static const struct {
                               "Answers to other zones without room in a batch: they ask again"},
     [HANDOFF_TOMBS_LOST] = {"march_zone_handoff_tombs_lost_total",
                             "Promises to refuse a player that were given up for lack of room"},
+    [HANDOFF_VISITS_LOST] = {"march_zone_handoff_visits_lost_total",
+                             "What was remembered of link-dead players from other zones, given up for lack of room"},
     [ARRIVED] = {"march_zone_arrived_total", "Players taken over from other zones"},
     [ARRIVALS_REFUSED] = {"march_zone_arrivals_refused_total", "Players from other zones without room, or too late"},
     [ARRIVALS_EXPIRED] = {"march_zone_arrivals_expired_total", "Places kept for players of other zones that did not come"},
@@ -435,6 +440,7 @@ static void mirror_crossing(struct telemetry *t, const struct crossing *crossing
     counter_set(t->counters[HANDOFFS_DONE], h->done);
     counter_set(t->counters[HANDOFFS_RESTORED], h->restored + h->link_dead);
     counter_set(t->counters[HANDOFFS_ASKED], h->asked);
+    counter_set(t->counters[HANDOFFS_GIVEN], h->given);
     counter_set(t->counters[HANDOFFS_CANCELLED], h->cancelled);
     counter_set(t->counters[HANDOFFS_REFUSED], h->refused);
     counter_set(t->counters[HANDOFFS_SILENT], h->silent);
@@ -442,8 +448,9 @@ static void mirror_crossing(struct telemetry *t, const struct crossing *crossing
     counter_set(t->counters[HANDOFFS_FULL], h->flights_full);
     counter_set(t->counters[HANDOFF_ANSWERS_LOST], h->answers_lost);
     counter_set(t->counters[HANDOFF_TOMBS_LOST], h->tombs_lost);
-    counter_set(t->counters[ARRIVED], h->arrived);
-    counter_set(t->counters[ARRIVALS_REFUSED], h->arrived_full + h->arrived_refused);
+    counter_set(t->counters[HANDOFF_VISITS_LOST], h->visits_lost);
+    counter_set(t->counters[ARRIVED], h->arrived + h->gives_taken);
+    counter_set(t->counters[ARRIVALS_REFUSED], h->arrived_full + h->arrived_refused + h->gives_refused);
     counter_set(t->counters[ARRIVALS_EXPIRED], h->reservations_expired);
     counter_set(t->counters[ORPHANED], c->orphaned);
     counter_set(t->counters[LINK_DEAD_EXPIRED], c->expired);

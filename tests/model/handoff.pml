@@ -27,6 +27,9 @@
 #ifndef FULL
 #define FULL 1 /* times that a zone has no room, or that a player is let go of for one that the gateway can't tell */
 #endif
+#ifndef GIFTS
+#define GIFTS 0 /* 1: link-dead players are given */
+#endif
 #ifndef FAULT
 #define FAULT 0 /* planted: see README.md */
 #endif
@@ -35,7 +38,7 @@
 #define PIPE  (4 * PLAYERS) /* messages in a pipe; a full one holds its sender up */
 #define ROOM  (PIPE - 1)
 
-mtype = { offer, accept, query, yes, no, reroute, activated, refused, attach, activate, done, restored, input };
+mtype = { offer, accept, query, yes, no, give, given, ungiven, reroute, activated, refused, attach, activate, done, restored, input };
 
 chan z2z[2] = [PIPE] of { mtype, byte, byte }; /* from zone i to the other: what, player, attachment */
 chan z2g[2] = [PIPE] of { mtype, byte, byte };
@@ -55,6 +58,8 @@ byte sim[BODIES];      /* attachment under which it simulates, 0: not */
 byte offered[BODIES];
 byte frozen[BODIES];   /* attachment of a player that it let go of and does not know the end of */
 bool asked[BODIES];    /* the gateway of a frozen one is dead */
+bool gift[BODIES];     /* and it was not let go of until then: it is sent to the other zone */
+bool unsure[BODIES];   /* of a link-dead one: another zone may have it under a greater attachment */
 bool noTarget[BODIES]; /* and so is the zone that was to have it, or its incarnation */
 bool doubted[PLAYERS]; /* two faults at once: once the gateway is dead, two zones may have it until reports tell them apart */
 byte tomb[BODIES];     /* promised to refuse attachments up to this one */
@@ -89,15 +94,15 @@ byte made[PLAYERS];   /* the client: newest input that a gateway has had */
 inline lose(c) { do :: len(c) > 0 -> c?_, _, _ :: else -> break od }
 
 inline forget(z, p) {
-    frozen[AT(z, p)] = 0; asked[AT(z, p)] = false; noTarget[AT(z, p)] = false
+    frozen[AT(z, p)] = 0; asked[AT(z, p)] = false; gift[AT(z, p)] = false; noTarget[AT(z, p)] = false
 }
 
 /* let go: zone z has nothing of player p any more, but its promise. */
-inline letGo(z, p) { sim[AT(z, p)] = 0; offered[AT(z, p)] = 0; has[AT(z, p)] = 0; seq[AT(z, p)] = 0 }
+inline letGo(z, p) { sim[AT(z, p)] = 0; offered[AT(z, p)] = 0; unsure[AT(z, p)] = false; has[AT(z, p)] = 0; seq[AT(z, p)] = 0 }
 
 /* take: zone z simulates player p under attachment a from now on, with the state that it has. */
 inline take(z, p, a) {
-    sim[AT(z, p)] = a; offered[AT(z, p)] = 0;
+    sim[AT(z, p)] = a; offered[AT(z, p)] = 0; unsure[AT(z, p)] = false;
     forget(z, p);
     assert(SIMS_NOW(p) <= 1 || (doubted[p] && !gateway && sim[AT(0, p)] != sim[AT(1, p)])) /* never in two zones */
 }
@@ -138,6 +143,23 @@ inline takeQuery(z, p, a) {
         if :: tomb[AT(z, p)] < a + 1 -> tomb[AT(z, p)] = a + 1 :: else fi;
 #endif
         z2z[z]!no, p, a
+    fi
+}
+
+/* Of a player who is link-dead in the other zone. What was refused once stays refused. */
+inline takeGive(z, p, a) {
+    if
+    :: len(z2z[z]) == PIPE /* it is given again */
+    :: len(z2z[z]) < PIPE && HAS(z, p, a + 1) -> z2z[z]!given, p, a
+    :: len(z2z[z]) < PIPE && !HAS(z, p, a + 1) && tomb[AT(z, p)] >= a + 1 -> z2z[z]!ungiven, p, a
+    :: len(z2z[z]) < PIPE && !HAS(z, p, a + 1) && tomb[AT(z, p)] < a + 1 && fulls < FULL -> fulls++;
+#if FAULT != 10
+        tomb[AT(z, p)] = a + 1;
+#endif
+        z2z[z]!ungiven, p, a
+    :: len(z2z[z]) < PIPE && !HAS(z, p, a + 1) && tomb[AT(z, p)] < a + 1 ->
+        has[AT(z, p)] = has[AT(OTHER(z), p)]; seq[AT(z, p)] = seq[AT(OTHER(z), p)];
+        take(z, p, a + 1); z2z[z]!given, p, a
     fi
 }
 
@@ -239,7 +261,9 @@ inline pick(p) {
 #define QUIET_Z2Z (len(z2z[0]) == 0 && len(z2z[1]) == 0)
 #define ANY(set)  ((set(0)) || (PLAYERS > 1 && (set(PLAYERS - 1))))
 #define LEAVES(p) (offered[AT(z, p)] == 0 && NOW(sim[AT(z, p)]) && owner[p] != z && (fulls < FULL || gUp[OTHER(z)]))
-#define ASKS(p)   (asked[AT(z, p)] && !noTarget[AT(z, p)])
+#define ASKS(p)   (asked[AT(z, p)] && !gift[AT(z, p)] && !noTarget[AT(z, p)])
+#define GIVES(p)  (sim[AT(z, p)] > 0 && sim[AT(z, p)] / EPOCH != hears[z] && !unsure[AT(z, p)] && owner[p] != z)
+#define WAITS(p)  (gift[AT(z, p)] && !noTarget[AT(z, p)])
 #define ALONE(p)  (asked[AT(z, p)] && noTarget[AT(z, p)])
 #define OFFERS(p) (offered[AT(z, p)] > 0)
 
@@ -252,8 +276,15 @@ end:
         :: m == offer -> takeOffer(z, p, a)
         :: m == accept -> freeze(z, p, a)
         :: m == query -> takeQuery(z, p, a)
-        :: m == yes -> if :: frozen[AT(z, p)] == a && asked[AT(z, p)] -> forget(z, p); letGo(z, p) :: else fi
-        :: m == no -> if :: frozen[AT(z, p)] == a && asked[AT(z, p)] -> take(z, p, a) :: else fi
+        :: m == yes -> if :: frozen[AT(z, p)] == a && asked[AT(z, p)] && !gift[AT(z, p)] -> forget(z, p); letGo(z, p) :: else fi
+        :: m == no ->
+            if
+            :: frozen[AT(z, p)] == a && asked[AT(z, p)] && !gift[AT(z, p)] -> take(z, p, a); unsure[AT(z, p)] = true
+            :: else
+            fi
+        :: m == give -> takeGive(z, p, a)
+        :: m == given -> if :: frozen[AT(z, p)] == a && gift[AT(z, p)] -> forget(z, p); letGo(z, p) :: else fi
+        :: m == ungiven -> if :: frozen[AT(z, p)] == a && gift[AT(z, p)] -> take(z, p, a + 2) :: else fi
         fi; p = 0; a = 0 }
     :: atomic { alive[z] && zUp[z] && len(g2z[z]) > 0 && len(z2g[z]) < ROOM -> g2z[z]?m, p, a;
         if
@@ -274,6 +305,34 @@ end:
         p = 0; do :: p < PLAYERS -> offered[AT(z, p)] = 0; p++ :: else -> break od; p = 0 }
     :: atomic { alive[z] && hears[z] != 0 && (!gateway || hears[z] != epoch) -> mournGateway(z) }
     :: atomic { alive[z] && gateway && !zUp[z] && (hears[z] == 0 || hears[z] == epoch) && len(z2g[z]) == 0 -> greetGateway(z) }
+#if GIFTS
+    /* a link-dead player whose place is the other's is sent there, again and again; silence for long ends that */
+    :: atomic { alive[z] && alive[OTHER(z)] && len(z2z[z]) < 2 && ANY(GIVES) ->
+        pick(p);
+        if
+        :: GIVES(p) ->
+            frozen[AT(z, p)] = sim[AT(z, p)]; sim[AT(z, p)] = 0; offered[AT(z, p)] = 0;
+            asked[AT(z, p)] = true; gift[AT(z, p)] = true;
+            z2z[z]!give, p, frozen[AT(z, p)]
+        :: else
+        fi; p = 0 }
+    :: atomic { alive[z] && alive[OTHER(z)] && len(z2z[z]) < 2 && ANY(WAITS) ->
+        pick(p);
+        if
+        :: WAITS(p) -> z2z[z]!give, p, frozen[AT(z, p)]
+        :: else
+        fi; p = 0 }
+    :: atomic { alive[z] && QUIET_Z2Z && ANY(WAITS) ->
+        pick(p);
+        if
+#if FAULT != 11
+        :: WAITS(p) -> gift[AT(z, p)] = false
+#else
+        :: WAITS(p) -> take(z, p, frozen[AT(z, p)])
+#endif
+        :: else
+        fi; p = 0 }
+#endif
     /* its gateway is dead: the other zone is asked; where that is dead as well, it goes on here */
     :: atomic { alive[z] && alive[OTHER(z)] && QUIET_Z2Z && ANY(ASKS) ->
         p = 0;
@@ -285,7 +344,7 @@ end:
     :: atomic { alive[z] && ANY(ALONE) ->
         p = 0;
         do
-        :: p < PLAYERS && ALONE(p) -> doubted[p] = NOW(frozen[AT(z, p)]); take(z, p, frozen[AT(z, p)]); p++
+        :: p < PLAYERS && ALONE(p) -> doubted[p] = NOW(frozen[AT(z, p)]); take(z, p, frozen[AT(z, p)]); unsure[AT(z, p)] = true; p++
         :: p < PLAYERS && !ALONE(p) -> p++
         :: p == PLAYERS -> break
         od; p = 0 }

@@ -22,6 +22,9 @@ SEARCHES=(
     "CRASHES=1 CUTS=1 MOVES=2"
     "CRASHES=2 CUTS=0 MOVES=1"
     "CRASHES=1 CUTS=0 MOVES=1 PLAYERS=2"
+    "CRASHES=1 CUTS=0 MOVES=2 GIFTS=1"
+    "CRASHES=1 CUTS=1 MOVES=1 GIFTS=1"
+    "CRASHES=2 CUTS=0 MOVES=1 GIFTS=1 FULL=0"
 )
 FAULTS=( # in the order of their numbers
     "CRASHES=1 CUTS=0 MOVES=1"
@@ -33,6 +36,8 @@ FAULTS=( # in the order of their numbers
     "CRASHES=0 CUTS=1 MOVES=2"
     "CRASHES=0 CUTS=0 MOVES=1"
     "CRASHES=0 CUTS=1 MOVES=2"
+    "CRASHES=1 CUTS=0 MOVES=1 GIFTS=1"
+    "CRASHES=1 CUTS=1 MOVES=1 GIFTS=1"
 )
 LEASES=(
     "SUSPECTS=1 CRASHES=0 CUTS=0"
@@ -57,6 +62,9 @@ if [ "${1:-}" = --long ]; then
         "CRASHES=2 CUTS=0 MOVES=3 INPUTS=1"
         "CRASHES=0 CUTS=1 MOVES=2 INPUTS=1 PLAYERS=2"
         "CRASHES=1 CUTS=0 MOVES=3 PLAYERS=2"
+        "CRASHES=1 CUTS=1 MOVES=2 INPUTS=1 GIFTS=1"
+        "CRASHES=2 CUTS=0 MOVES=2 GIFTS=1"
+        "CRASHES=1 CUTS=0 MOVES=1 PLAYERS=2 GIFTS=1"
     )
 elif [ $# -gt 0 ]; then
     echo "usage: run.sh [--long]" >&2

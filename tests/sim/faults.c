@@ -13,6 +13,14 @@ static bool is_under_way(void) {
     return false;
 }
 
+/* is_left_behind tells whether a player has no gateway. */
+static bool is_left_behind(void) {
+    for (uint32_t z = 0; z < SLOTS; z++)
+        for (uint32_t n = 0; n < PLAYERS; n++)
+            if (W.zones[z].bodies[n].is_here && W.zones[z].bodies[n].gateway == HANDOFF_GATEWAY_NONE) return true;
+    return false;
+}
+
 /* is_owing tells whether a persist has something that is not durable, or not booked. */
 static bool is_owing(uint32_t shard) {
     const struct shard *s = &W.shards[shard];
@@ -47,11 +55,25 @@ static void stop(void) {
     trace("%s is stopped for %u ms", process_name((uint32_t)(p - W.processes)), (unsigned)(p->stopped_ms - W.ms));
 }
 
+/* part: the answer to a give is lost, and who may have the player by then passes it on. */
+static void part(void) {
+    for (uint32_t z = 0; z < SLOTS; z++) {
+        for (uint32_t i = 0; W.zones[z].handoff && i < handoff_count(W.zones[z].handoff); i++) {
+            struct handoff_view flight = handoff_nth(W.zones[z].handoff, i);
+            if (flight.step != HANDOFF_GIVEN || !chance(10)) continue;
+            trace("zone %u is parted from zone %u, which is drained", z, flight.target);
+            network_cut(z, flight.target, 50);
+            matchmaker_drain(flight.target);
+        }
+    }
+}
+
 void faults_step(void) {
     uint32_t seldom = is_under_way() ? 1 : SELDOM;
-    if (chance(200)) matchmaker_command();
+    if (chance(is_left_behind() ? 20 : 200)) matchmaker_command();
     if (W.weather.cuts && chance(40 * seldom)) cut();
     if (W.weather.cuts && chance(20 * seldom)) hold();
+    if (W.weather.cuts && seldom == 1) part();
     if (W.weather.cuts && chance(100)) W.processes[draw(NODES)].slow_ms = W.ms + 500;
     if (W.weather.deaths && chance(120 * seldom)) process_die(draw(NODES));
     if (W.weather.deaths && seldom == 1 && chance(200)) process_die(NODE_GATEWAY + draw(GATEWAYS));

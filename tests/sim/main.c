@@ -71,8 +71,9 @@ static int start(const struct options *o, uint64_t share) {
 }
 
 static void print(const struct options *o, const struct sum *sum) {
-    static const char *const names[] = {"crossings", "restored", "link-dead", "asked",    "deaths", "fences",   "takeovers",
-                                        "moves",     "stale",    "versions",  "replayed", "loot",   "snapshots"};
+    static const char *const names[] = {"crossings", "restored", "link-dead", "given",     "given again",
+                                        "asked",     "deaths",   "fences",    "takeovers", "moves",
+                                        "stale",     "versions", "replayed",  "loot",      "snapshots"};
     _Static_assert(sizeof names / sizeof *names == sizeof W.seen / sizeof(uint64_t), "each has a name");
     printf("sim: %llu seeds, %llu failed;", (unsigned long long)o->seeds, (unsigned long long)sum->failed);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) printf(" %s %llu", names[i], (unsigned long long)sum->seen[i]);

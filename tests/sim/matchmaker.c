@@ -139,6 +139,11 @@ void matchmaker_command(void) {
     }
 }
 
+void matchmaker_drain(uint32_t slot) {
+    struct atlas *a = &W.matchmaker.atlas;
+    if (process_runs(NODE_MATCHMAKER) && a->phase == ATLAS_RUNNING) (void)atlas_drain(a, slot, now());
+}
+
 void matchmaker_undrain(void) {
     struct atlas *a = &W.matchmaker.atlas;
     if (!process_runs(NODE_MATCHMAKER) || a->phase != ATLAS_RUNNING) return;

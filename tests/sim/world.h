@@ -109,6 +109,8 @@ enum kind {
     OFFER_ANSWER,
     QUERY,
     QUERY_ANSWER,
+    GIVE,
+    GIVEN,
     WORKER_REPORT,
     GATEWAY_REPORT,
     DIRECTORY,
@@ -135,6 +137,8 @@ struct message {
         struct wire_offer offer;
         struct wire_offer_answer offer_answer;
         struct wire_query query;
+        struct wire_give give;
+        struct wire_given given;
         struct wire_input input;
         struct wire_fence fence;
         struct wire_detach detach;
@@ -260,7 +264,8 @@ struct zone {
         uint64_t before; /* incarnation that was heard */
     } peers[SLOTS];
     struct {
-        uint64_t alive; /* incarnation whose players are here */
+        uint64_t before; /* incarnation that was connected last */
+        uint64_t alive;  /* incarnation whose players are here */
         uint64_t lost_ms;
     } gateways[GATEWAYS];
 };
@@ -439,8 +444,8 @@ struct world {
         uint64_t incarnation;
     } owners[OWNERS_MAX];
     struct { /* what was seen in this run, to show that it happens */
-        uint64_t crossings, restored, link_dead, asked, deaths, fences, takeovers, moves, stale, versions, replayed, loot,
-            snapshots;
+        uint64_t crossings, restored, link_dead, given, given_again, asked, deaths, fences, takeovers, moves, stale,
+            versions, replayed, loot, snapshots;
     } seen;
     struct pipe pipes[NODES][NODES]; /* from here on large, and not emptied for each run */
     struct directory versions[VERSIONS_MAX];
@@ -561,6 +566,7 @@ void matchmaker_up(uint32_t peer);
 void matchmaker_lost(uint32_t peer);
 void matchmaker_take(uint32_t from, const struct message *message);
 void matchmaker_command(void);
+void matchmaker_drain(uint32_t slot);
 void matchmaker_undrain(void);
 
 void shard_begin(uint32_t shard);

@@ -17,7 +17,8 @@ static struct handoff_player describe(const struct zone *zone, uint32_t player) 
                                    .entity = b->entity,
                                    .slot = player,
                                    .gateway = b->gateway,
-                                   .attachment = b->attachment};
+                                   .attachment = b->attachment,
+                                   .link_dead_ms = b->gateway == HANDOFF_GATEWAY_NONE ? (uint32_t)(W.ms - b->dead_ms) : 0};
 }
 
 static bool by_slot(void *context, uint32_t player, struct handoff_player *out) {
@@ -69,7 +70,7 @@ static void freeze(void *context, uint32_t player, uint32_t target, struct wire_
     trace("zone %u freezes %u under %u for zone %u", zone->slot, player, out->attachment, target);
 }
 
-static int import(void *context, uint32_t gateway, const struct wire_carried *c, bool is_return) {
+static int import(void *context, uint32_t gateway, const struct wire_carried *c, bool is_return, uint32_t *slot) {
     struct zone *zone = context;
     uint32_t player = player_of(c->player);
     if (!is_return && W.weather.full && chance(8)) return MARCH_ERR_FULL;
@@ -81,11 +82,17 @@ static int import(void *context, uint32_t gateway, const struct wire_carried *c,
     W.seen.crossings += !is_return;
     W.seen.restored += is_return;
     W.seen.link_dead += gateway == HANDOFF_GATEWAY_NONE;
+    W.seen.given += gateway == HANDOFF_GATEWAY_NONE && !is_return;
     W.clients[player].lived = c->session_epoch;
     body_read(zone, gateway, c);
+    *slot = player;
     book_arrive(zone->book, player, c);
     check_step();
     return 0;
+}
+
+static void link_dead(void *context, uint32_t player, uint32_t ms) {
+    ((struct zone *)context)->bodies[player].dead_ms = W.ms - ms;
 }
 
 static void let_go(void *context, uint32_t player) {
@@ -142,6 +149,7 @@ void zone_begin(uint32_t slot) {
                                                                       .closing = closing,
                                                                       .freeze = freeze,
                                                                       .import = import,
+                                                                      .link_dead = link_dead,
                                                                       .let_go = let_go,
                                                                       .ended = ended,
                                                                       .gone = gone,
@@ -182,6 +190,7 @@ static void attach(struct zone *zone, uint32_t gateway, const struct wire_attach
         break;
     case HANDOFF_ATTACH_STALE: sim_refuse(body_sim(zone), gateway, a->session, WIRE_ATTACH_STALE); break;
     case HANDOFF_ATTACH_ELSEWHERE: output_elsewhere(sim_output(body_sim(zone), gateway), a->session, elsewhere); break;
+    case HANDOFF_ATTACH_LATER: sim_refuse(body_sim(zone), gateway, a->session, WIRE_ATTACH_UNAVAILABLE); break;
     case HANDOFF_ATTACH_RESTORED: (void)sim_attach(body_sim(zone), gateway, a->session, a->player, a->attachment, NULL);
     }
     check_step();
@@ -205,8 +214,9 @@ static void acknowledged(struct zone *zone, uint32_t gateway, const struct messa
 }
 
 /* orphan: a gateway's players are link-dead. */
-static void orphan(struct zone *zone, uint32_t gateway) {
+static void orphan(struct zone *zone, uint32_t gateway, bool is_away) {
     if (zone->gateways[gateway].alive == 0) return;
+    if (is_away) handoff_gateway_away(zone->handoff, gateway);
     trace("zone %u: gateway %u is dead", zone->slot, gateway);
     zone->gateways[gateway].alive = zone->gateways[gateway].lost_ms = 0;
     book_orphan(zone->book, gateway);
@@ -231,7 +241,8 @@ static bool lists_gateway(const struct zone *zone, uint32_t gateway) {
 static void expire_gateways(struct zone *zone) {
     for (uint32_t g = 0; g < GATEWAYS; g++) {
         uint64_t lost = zone->gateways[g].lost_ms;
-        if (lost != 0 && (!lists_gateway(zone, g) || W.ms >= lost + KEEP_MS)) orphan(zone, g);
+        bool is_away = lists_gateway(zone, g);
+        if (lost != 0 && (!is_away || W.ms >= lost + KEEP_MS)) orphan(zone, g, is_away);
     }
 }
 
@@ -269,6 +280,10 @@ static void tell_peer(const struct zone *zone, uint32_t peer) {
         (void)network_send(zone->slot, peer, &(struct message){.kind = QUERY, .query = b.queries[i]});
     for (uint32_t i = 0; i < b.query_answer_count; i++)
         (void)network_send(zone->slot, peer, &(struct message){.kind = QUERY_ANSWER, .query = b.query_answers[i]});
+    for (uint32_t i = 0; i < b.give_count; i++)
+        (void)network_send(zone->slot, peer, &(struct message){.kind = GIVE, .give = b.gives[i]});
+    for (uint32_t i = 0; i < b.given_count; i++)
+        (void)network_send(zone->slot, peer, &(struct message){.kind = GIVEN, .given = b.given[i]});
     handoff_sent(zone->handoff, peer);
 }
 
@@ -370,7 +385,9 @@ void zone_up(uint32_t slot, uint32_t peer) {
         look_who(zone, peer);
     } else if (peer < NODE_MATCHMAKER) {
         uint32_t g = peer - NODE_GATEWAY;
-        if (zone->gateways[g].alive != network_peer(slot, peer)) orphan(zone, g);
+        if (zone->gateways[g].alive != network_peer(slot, peer)) orphan(zone, g, false);
+        if (zone->gateways[g].before != network_peer(slot, peer)) handoff_gateway_replaced(zone->handoff, g);
+        zone->gateways[g].before = network_peer(slot, peer);
         zone->gateways[g].alive = network_peer(slot, peer);
         zone->gateways[g].lost_ms = 0;
         handoff_gateway_up(zone->handoff, now(), g);
@@ -404,8 +421,12 @@ static void take_of_peer(struct zone *zone, uint32_t from, const struct message 
     if (m->kind == OFFER_ANSWER) b.offer_answers = &m->offer_answer, b.offer_answer_count = 1;
     if (m->kind == QUERY) b.queries = &m->query, b.query_count = 1;
     if (m->kind == QUERY_ANSWER) b.query_answers = &m->query, b.query_answer_count = 1;
+    if (m->kind == GIVE) b.gives = &m->give, b.give_count = 1;
+    if (m->kind == GIVEN) b.given = &m->given, b.given_count = 1;
     W.seen.asked += b.query_count;
+    uint64_t again = handoff_stats(zone->handoff)->gives_again;
     handoff_take(zone->handoff, now(), from, &b);
+    W.seen.given_again += handoff_stats(zone->handoff)->gives_again - again;
 }
 
 void zone_take(uint32_t slot, uint32_t from, const struct message *m) {

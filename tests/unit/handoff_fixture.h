@@ -43,7 +43,9 @@ struct fixture {
     struct wire_offer offers[SAID_MAX];
     struct wire_offer_answer answers[SAID_MAX];
     struct wire_query queries[SAID_MAX], query_answers[SAID_MAX];
-    uint32_t offer_count, answer_count, query_count, query_answer_count;
+    struct wire_give gives[SAID_MAX];
+    struct wire_given given[SAID_MAX];
+    uint32_t offer_count, answer_count, query_count, query_answer_count, give_count, given_count;
     uint32_t elsewhere; /* of an attach */
 };
 
@@ -96,6 +98,7 @@ static inline void freeze(void *context, uint32_t slot, uint32_t target, struct 
                                  .player = p->player,
                                  .session_epoch = p->session_epoch,
                                  .entity = p->entity,
+                                 .tick = (uint64_t)(f->now.ns / NS_PER_MS),
                                  .attachment = p->attachment,
                                  .target = target,
                                  .input_flags = WIRE_CARRIED_ANY};
@@ -103,7 +106,7 @@ static inline void freeze(void *context, uint32_t slot, uint32_t target, struct 
     f->frozen++;
 }
 
-static inline int import(void *context, uint32_t gateway, const struct wire_carried *c, bool is_return) {
+static inline int import(void *context, uint32_t gateway, const struct wire_carried *c, bool is_return, uint32_t *place) {
     struct fixture *f = context;
     if (f->import_full) return MARCH_ERR_FULL;
     uint32_t slot = 0;
@@ -119,7 +122,13 @@ static inline int import(void *context, uint32_t gateway, const struct wire_carr
                                                .attachment = c->attachment}};
     f->imported += !is_return;
     f->returned += is_return;
+    *place = slot;
     return 0;
+}
+
+static inline void link_dead(void *context, uint32_t slot, uint32_t ms) {
+    struct fixture *f = context;
+    f->bodies[slot].player.link_dead_ms = ms;
 }
 
 static inline void let_go(void *context, uint32_t slot) {
@@ -182,6 +191,7 @@ static inline int set_up(void **state) {
                                                                    .closing = closing,
                                                                    .freeze = freeze,
                                                                    .import = import,
+                                                                   .link_dead = link_dead,
                                                                    .let_go = let_go,
                                                                    .ended = ended,
                                                                    .gone = gone,
@@ -234,6 +244,8 @@ static inline void tick(struct fixture *f, uint32_t count) {
     memcpy(f->answers, b.offer_answers, (f->answer_count = b.offer_answer_count) * sizeof *b.offer_answers);
     memcpy(f->queries, b.queries, (f->query_count = b.query_count) * sizeof *b.queries);
     memcpy(f->query_answers, b.query_answers, (f->query_answer_count = b.query_answer_count) * sizeof *b.query_answers);
+    memcpy(f->gives, b.gives, (f->give_count = b.give_count) * sizeof *b.gives);
+    memcpy(f->given, b.given, (f->given_count = b.given_count) * sizeof *b.given);
     handoff_sent(f->handoff, TARGET);
 }
 

@@ -557,6 +557,25 @@ static void test_atlas_split_ends_where_halves_are_too_small(void **state) {
     free(f);
 }
 
+/* What was passed and not told yet is still the dead one's: who takes it waits for the fences. */
+static void test_atlas_owner_that_dies_before_a_split_or_merge_is_told_is_fenced_first(void **state) {
+    (void)state;
+    for (int is_merge = 0; is_merge < 2; is_merge++) {
+        struct atlas_fixture *f = begin(1, 0, 1);
+        f->shards_away = 1;
+        atlas_fixture_kill(f, 1);
+        atlas_fixture_run(f, ATLAS_RECONNECT - ATLAS_STEP_MS); /* the next step is its end */
+        assert_int_equal(is_merge ? atlas_merge(&f->atlas, 0, 1) : atlas_split(&f->atlas, 1), ATLAS_DONE);
+        atlas_fixture_run(f, 2 * ATLAS_SILENCE);
+        assert_owner(f, 1, NONE);
+        if (!is_merge) assert_owner(f, 4, NONE);
+        f->shards_away = 0;
+        atlas_fixture_run(f, 200);
+        assert_owner(f, 1, 4);
+        free(f);
+    }
+}
+
 static void test_atlas_merge_joins_when_the_other_has_handed_over(void **state) {
     (void)state;
     struct atlas_fixture *f = begin(1, 0, 1);
@@ -765,6 +784,7 @@ int main(void) {
         cmocka_unit_test(test_atlas_commands_that_can_not_be_are_refused),
         cmocka_unit_test(test_atlas_split_halves_the_longer_side),
         cmocka_unit_test(test_atlas_split_ends_where_halves_are_too_small),
+        cmocka_unit_test(test_atlas_owner_that_dies_before_a_split_or_merge_is_told_is_fenced_first),
         cmocka_unit_test(test_atlas_merge_joins_when_the_other_has_handed_over),
         cmocka_unit_test(test_atlas_merge_right_after_a_split_takes_it_back),
         cmocka_unit_test(test_atlas_merge_is_given_up_when_the_other_is_split_away),

@@ -198,6 +198,22 @@ static struct neighbour *neighbour_create(void) {
     return n;
 }
 
+/* A player loses its gateway, is given to the neighbour and comes back from there. */
+static void give(struct sim *sim, uint64_t tick) {
+    static struct wire_carried carried;
+    static uint32_t slot;
+    struct game_character character = {.x = M(20), .y = M(20), .hit_points = 90};
+    if (tick == START_TICK + 10) (void)sim_attach(sim, 0, 1ULL << 32, 5, 1, &character);
+    if (tick == START_TICK + 20) slot = sim_slot(sim, 0, 1ULL << 32);
+    if (tick == START_TICK + 20) sim_orphan(sim, 0);
+    if (tick == START_TICK + 30) sim_export(sim, slot, 1, &carried);
+    if (tick == START_TICK + 40) {
+        carried.attachment += 2;
+        assert_int_equal(sim_import(sim, SIM_GATEWAY_NONE, &carried, &slot), 0);
+        assert_int_equal(sim_player_in(sim, slot).gateway, SIM_GATEWAY_NONE);
+    }
+}
+
 /* Creatures are driven over the border by what the neighbour shows them. */
 static void test_record_a_zone_with_a_neighbour_happens_again(void **state) {
     (void)state;
@@ -212,6 +228,7 @@ static void test_record_a_zone_with_a_neighbour_happens_again(void **state) {
     for (uint64_t tick = START_TICK + 1; tick <= START_TICK + TICKS; tick++) {
         if (rng_below(&n->rng, n->is_up ? 90 : 5) == 0) connect(n, sim);
         if (n->is_up && rng_below(&n->rng, 4) != 0) speak(n, sim);
+        give(sim, tick);
         if (tick == START_TICK + TICKS / 2) { /* half of it goes to the other zone, which drives many creatures out */
             d.version++;
             d.partitions[0].rect.max_x = d.partitions[1].rect.min_x = SIDE_M / 2;

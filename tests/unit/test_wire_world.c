@@ -121,7 +121,10 @@ static void test_wire_peer_batch_round_trips(void **state) {
     struct wire_creature_taken taken[] = {{.id = 5, .result = WIRE_TAKEN_FULL, .tick = 77}};
     struct wire_player_effect effects[] = {{.player = 1, .kind = 2, .amount = 3}};
     struct wire_speech speeches[] = {{.speaker = 1, .player = 2, .offset = 1, .len = 4}};
+    struct wire_give gives[] = {{.carried = {.session = 1, .attachment = 2, .input_count = 8}, .link_dead_ms = 3}};
+    struct wire_given given[] = {{.entity = 1, .session_epoch = 2, .attachment = 3, .result = WIRE_GIVE_REFUSED}};
     struct wire_peer_batch in = {.tick = 77, .reset = true, .blob = (const uint8_t *)"hello", .blob_len = 5};
+    in.gives = gives, in.give_count = COUNT(gives), in.given = given, in.given_count = COUNT(given);
     in.ghosts = ghosts, in.ghost_count = COUNT(ghosts), in.gone = gone, in.gone_count = COUNT(gone);
     in.hits = hits, in.hit_count = COUNT(hits), in.outcomes = outcomes, in.outcome_count = COUNT(outcomes);
     in.offers = offers, in.offer_count = COUNT(offers);
@@ -150,6 +153,10 @@ static void test_wire_peer_batch_round_trips(void **state) {
     assert_items(out->effects, out->effect_count, effects);
     assert_items(out->speeches, out->speech_count, speeches);
     assert_memory_equal(out->blob, "hello", 5);
+    assert_items(out->gives, out->give_count, gives);
+    assert_items(out->given, out->given_count, given);
+    ((struct wire_give *)(uintptr_t)out->gives)->carried.input_count = WIRE_CARRIED_INPUTS_MAX + 1; /* in the message */
+    assert_int_equal(wire_bus_open(bytes.data, bytes.len, &view), MARCH_ERR_INVALID);
 }
 
 static void test_wire_players_on_their_way_round_trip(void **state) {
