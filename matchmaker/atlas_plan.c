@@ -168,8 +168,18 @@ static uint64_t place(struct atlas *a, uint32_t index, uint64_t takers) {
     return atlas_bit(to);
 }
 
+/* place_home gives a partition that nobody had yet to the slot that the configuration gives it. */
+static void place_home(struct atlas *a, uint32_t index) {
+    struct wire_directory_partition *p = &a->draft.partitions[index];
+    if (p->owner != WIRE_SLOT_NONE || p->epoch != 0 || p->id >= a->config.worker_count || !is_spare(a, p->id)) return;
+    p->owner = p->id;
+    a->partitions[index].is_new = a->partitions[index].is_lost = true;
+}
+
 static void place_all(struct atlas *a) {
     uint64_t takers = 0;
+    if (a->open != 0) return;
+    for (uint32_t i = 0; i < a->draft.partition_count; i++) place_home(a, i);
     for (uint32_t i = 0; i < a->draft.partition_count; i++) takers |= place(a, i, takers);
     for (uint32_t i = 0; i < a->draft.partition_count; i++)
         if (a->draft.partitions[i].owner != WIRE_SLOT_NONE) a->partitions[i].lost_by = ATLAS_NONE;
@@ -212,7 +222,7 @@ static bool needs_spare(const struct atlas *a, uint32_t slot) {
 }
 
 enum atlas_answer atlas_drain(struct atlas *a, uint32_t slot, struct mono now) {
-    if (a->phase != ATLAS_RUNNING) return ATLAS_STARTING;
+    if (a->phase != ATLAS_RUNNING || a->open != 0) return ATLAS_STARTING;
     if (slot >= a->config.worker_count) return ATLAS_UNKNOWN;
     struct atlas_worker *w = &a->workers[slot];
     if (w->admitted == 0) return ATLAS_AWAY;
@@ -227,7 +237,7 @@ enum atlas_answer atlas_drain(struct atlas *a, uint32_t slot, struct mono now) {
 }
 
 enum atlas_answer atlas_undrain(struct atlas *a, uint32_t slot) {
-    if (a->phase != ATLAS_RUNNING) return ATLAS_STARTING;
+    if (a->phase != ATLAS_RUNNING || a->open != 0) return ATLAS_STARTING;
     if (slot >= a->config.worker_count) return ATLAS_UNKNOWN;
     struct atlas_worker *w = &a->workers[slot];
     if (w->admitted == 0) return ATLAS_AWAY;
@@ -287,7 +297,7 @@ static enum atlas_answer can_split(const struct atlas *a, uint32_t index) {
 }
 
 enum atlas_answer atlas_split(struct atlas *a, uint32_t id) {
-    if (a->phase != ATLAS_RUNNING) return ATLAS_STARTING;
+    if (a->phase != ATLAS_RUNNING || a->open != 0) return ATLAS_STARTING;
     uint32_t index = atlas_index_of(a, id);
     if (index == ATLAS_NONE) return ATLAS_UNKNOWN;
     enum atlas_answer answer = can_split(a, index);
@@ -330,7 +340,7 @@ static enum atlas_answer can_merge(const struct atlas *a, uint32_t into, uint32_
 }
 
 enum atlas_answer atlas_merge(struct atlas *a, uint32_t into, uint32_t from) {
-    if (a->phase != ATLAS_RUNNING) return ATLAS_STARTING;
+    if (a->phase != ATLAS_RUNNING || a->open != 0) return ATLAS_STARTING;
     uint32_t index = atlas_index_of(a, into), other = atlas_index_of(a, from);
     if (index == ATLAS_NONE || other == ATLAS_NONE) return ATLAS_UNKNOWN;
     enum atlas_answer answer = can_merge(a, index, other);
