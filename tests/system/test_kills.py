@@ -74,6 +74,7 @@ def test_matchmaker_that_hears_no_owner_gives_nothing_away_before_all_are_fenced
     while time.monotonic() < until:
         assert owners() == []
         time.sleep(0.1)
+    assert all(set(zones) <= set(p["awaits_fence_of"]) for p in world.directory()["partitions"])
     world.disarm()
     world.signal(PERSIST, signal.SIGCONT)
     wait_until(lambda: owners() == [spare], "the new one has what it can have", COMES_BY_S)
