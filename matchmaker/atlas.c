@@ -35,6 +35,20 @@ static bool lists(const struct wire_directory *d, uint32_t slot, uint64_t incarn
            d->workers[slot].state != WIRE_WORKER_AWAY;
 }
 
+/* is_ahead tells whether a worker has, by a directory that another atlas made, something that it does not have here. */
+static bool is_ahead(const struct atlas *a, uint32_t slot, const struct wire_directory *d) {
+    if (d->version <= a->held.version || (a->first != 0 && d->version >= a->first)) return false;
+    for (uint32_t i = 0; i < d->partition_count; i++) {
+        const struct wire_directory_partition *p = &d->partitions[i];
+        uint32_t index = p->owner == slot ? atlas_index_of(a, p->id) : ATLAS_NONE;
+        if (p->owner != slot) continue;
+        if (index == ATLAS_NONE || a->draft.partitions[index].owner != slot ||
+            memcmp(&a->draft.partitions[index].rect, &p->rect, sizeof p->rect) != 0)
+            return true;
+    }
+    return false;
+}
+
 /* take_held looks at the directory of a first report; false when there is none, or none that can be used. */
 static bool take_held(struct atlas *a, const struct wire_directory *held, uint64_t version) {
     if (version > a->newest && version <= ATLAS_VERSION_MAX) a->newest = version;
@@ -64,8 +78,10 @@ void atlas_worker_report(struct atlas *a, uint32_t slot, const struct wire_worke
     CHECK(slot < a->config.worker_count && report->hold_count <= WIRE_PARTITIONS_MAX);
     struct atlas_worker *w = &a->workers[slot];
     if (!w->peer.is_linked) return;
-    if (take_held(a, &report->directory, report->version))
+    if (take_held(a, &report->directory, report->version)) {
         w->peer.was_listed = lists(&report->directory, slot, w->peer.incarnation);
+        w->peer.is_ahead |= a->phase == ATLAS_RUNNING && is_ahead(a, slot, &report->directory);
+    }
     if (a->first_at.ns == 0) a->first_at = now;
     w->peer.has_reported = true;
     w->peer.heard_at = now;
@@ -113,8 +129,12 @@ uint32_t atlas_fences(const struct atlas *a, uint32_t shard, struct wire_fence f
     uint32_t count = 0;
     for (uint32_t slot = 0; slot < a->config.worker_count; slot++) {
         const struct atlas_worker *w = &a->workers[slot];
-        if (w->unfenced == 0 || (w->fenced_by >> shard & 1) != 0) continue;
-        fences[count++] = (struct wire_fence){.incarnation = w->unfenced, .slot = slot};
+        if (w->unfenced != 0) {
+            if ((w->fenced_by >> shard & 1) == 0)
+                fences[count++] = (struct wire_fence){.incarnation = w->unfenced, .slot = (uint16_t)slot};
+        } else if ((a->open & atlas_bit(slot)) != 0 && (w->closed_by >> shard & 1) == 0) {
+            fences[count++] = (struct wire_fence){.incarnation = w->kept, .slot = (uint16_t)slot, .kind = WIRE_FENCE_OTHERS};
+        }
     }
     return count;
 }
@@ -129,12 +149,27 @@ static void finish_fence(struct atlas *a, uint32_t slot) {
     for (uint32_t i = 0; i < a->draft.partition_count; i++) a->partitions[i].waits &= ~atlas_bit(slot);
 }
 
-void atlas_fenced(struct atlas *a, uint32_t shard, uint32_t slot, uint64_t incarnation) {
-    if (slot >= a->config.worker_count || shard >= a->config.shard_count) return;
+/* close_slot: who was recalled is waited for, since it may come with a directory that is newer than the one gone on from. */
+static void close_slot(struct atlas *a, uint32_t slot) {
     struct atlas_worker *w = &a->workers[slot];
-    if (incarnation == 0 || w->unfenced != incarnation) return;
+    if ((a->open & atlas_bit(slot)) == 0 || w->unfenced != 0) return;
+    if (w->kept != w->admitted) w->closed_by = 0; /* the shards are asked anew */
+    w->kept = w->admitted;
+    if (w->closed_by != all_shards(a) || (w->admitted != 0 && !atlas_is_present(a, slot))) return;
+    a->open &= ~atlas_bit(slot);
+    if (a->open == 0) log_info("directory.closed", "shards=%u", a->config.shard_count);
+}
+
+void atlas_fenced(struct atlas *a, uint32_t shard, const struct wire_fence *fence) {
+    if (fence->slot >= a->config.worker_count || shard >= a->config.shard_count) return;
+    struct atlas_worker *w = &a->workers[fence->slot];
+    if (fence->kind == WIRE_FENCE_OTHERS) {
+        if (fence->incarnation == w->kept) w->closed_by |= 1U << shard;
+        return;
+    }
+    if (fence->incarnation == 0 || w->unfenced != fence->incarnation) return;
     w->fenced_by |= 1U << shard;
-    finish_fence(a, slot);
+    finish_fence(a, fence->slot);
 }
 
 /* --- who is dead */
@@ -164,6 +199,7 @@ static void kill_worker(struct atlas *a, uint32_t slot, const char *why) {
 static void judge_worker(struct atlas *a, uint32_t slot, struct mono now) {
     const struct atlas_worker *w = &a->workers[slot];
     const char *why = w->admitted == 0 ? NULL : why_dead(a, &w->peer, w->admitted, now);
+    if (w->admitted != 0 && w->peer.incarnation == w->admitted && w->peer.is_ahead) why = "ahead";
     if (why) kill_worker(a, slot, why);
 }
 
@@ -283,6 +319,7 @@ static bool publish(struct atlas *a, uint64_t unix_ms) {
     list_processes(a);
     if (!partitions_differ(a) && !processes_differ(a) && a->told.version >= a->newest) return false;
     a->newest = a->newest + 1 > unix_ms ? a->newest + 1 : unix_ms;
+    if (a->first == 0) a->first = a->newest;
     stamp(a, a->newest);
     a->told = a->draft;
     a->stats.versions++;
@@ -328,6 +365,7 @@ bool atlas_step(struct atlas *a, struct mono now, uint64_t unix_ms) {
     for (uint32_t i = 0; i < a->config.worker_count; i++) finish_fence(a, i); /* there may be no shards */
     for (uint32_t i = 0; i < a->config.gateway_count; i++) judge_gateway(a, i, now);
     for (uint32_t i = 0; i < a->config.worker_count; i++) admit_worker(a, i, now);
+    for (uint32_t i = 0; i < a->config.worker_count; i++) close_slot(a, i);
     for (uint32_t i = 0; i < a->config.gateway_count; i++) admit_gateway(a, i, now);
     atlas_plan(a);
     if (a->config.balance.is_on) atlas_balance(a, now);
@@ -347,7 +385,7 @@ static const struct {
     const char *code, *text;
 } ANSWERS[ATLAS_ANSWER_COUNT] = {
     [ATLAS_DONE] = {"done", "done"},
-    [ATLAS_STARTING] = {"starting", "the matchmaker has only begun, and waits for zones to report"},
+    [ATLAS_STARTING] = {"starting", "the matchmaker has only begun, and waits for zones to report, or persists to fence"},
     [ATLAS_UNKNOWN] = {"not_found", "there is no such zone, gateway or partition"},
     [ATLAS_AWAY] = {"away", "does not run, or is not connected"},
     [ATLAS_NO_SPARE] = {"no_spare", "no spare zone is free to take over"},

@@ -8,6 +8,16 @@
  * It begins with the newest directory that anybody holds, and goes on from there; with that of the configuration where
  * nobody holds one. Nothing is kept on a disk.
  *
+ * Who holds a newer one may be away just then, and have a part of the world by it. So every slot is OPEN at first:
+ *
+ *     open ──every shard has fenced all of it but the incarnation that is admitted, and that one was heard──► closed
+ *
+ * A worker reports only once each shard has given it a lease, so whoever was ever given something can be fenced by who has
+ * the leases, known or not. Who has a partition by the directory that was gone on from keeps it; nobody is given one that he
+ * does not have, and no command is taken, until all slots are closed. Who comes later with a partition by a version between
+ * the one that was gone on from and the first of this atlas is dead. Without shards there is nothing to fence by: slots
+ * close at once, and an owner that is not heard while gathering may go on beside the next one until it hears of that.
+ *
  * An incarnation of a worker:
  *
  *     reported ──admitted──► listed ──connection lost──► missing ──within reconnect_ms──► listed
@@ -80,6 +90,7 @@ struct atlas_peer {
     bool is_linked;
     bool has_reported; /* over the connection of now, or the last */
     bool was_listed;   /* by the directory that it held when it first reported */
+    bool is_ahead;     /* has a partition by a directory that came too late to be gone on from */
     struct mono heard_at;
 };
 
@@ -88,6 +99,8 @@ struct atlas_worker {
     uint64_t admitted;    /* incarnation that may be heard; 0: none */
     uint64_t unfenced;    /* dead, and some shard has not fenced it; 0: none */
     uint32_t fenced_by;   /* shards, by bit */
+    uint64_t kept;        /* while its slot is open: whom shards are to let have its lease; 0: nobody */
+    uint32_t closed_by;   /* shards, by bit, that let nobody else */
     bool is_draining;     /* gets no partition until it is undrained */
     struct mono since;    /* when the drain was asked for */
     uint32_t since_count; /* players that it had then */
@@ -131,8 +144,10 @@ struct atlas {
     enum atlas_phase phase;
     struct directory told; /* the newest version; version 0: none yet */
     struct directory draft;
-    struct directory held; /* while gathering: the newest that came */
+    struct directory held; /* the newest that came while gathering */
     uint64_t newest;       /* version that anybody has */
+    uint64_t first;        /* version that this atlas made; 0: none yet */
+    uint64_t open;         /* slots, by bit, that may have an owner which this atlas does not know of */
     struct mono first_at;  /* while gathering: the first worker's report; 0: none */
     struct mono stepped_at;
     uint64_t balanced_at; /* the last change, in ns */
@@ -145,7 +160,7 @@ struct atlas {
 /* What becomes of a command: done, or why it was refused. */
 enum atlas_answer {
     ATLAS_DONE = 0,
-    ATLAS_STARTING = 1,
+    ATLAS_STARTING = 1, /* it gathers, or a slot is open */
     ATLAS_UNKNOWN = 2,
     ATLAS_AWAY = 3,
     ATLAS_NO_SPARE = 4,
@@ -172,10 +187,11 @@ void atlas_gateway_up(struct atlas *atlas, uint32_t index, uint64_t incarnation,
 void atlas_gateway_lost(struct atlas *atlas, uint32_t index, struct mono now);
 void atlas_gateway_report(struct atlas *atlas, uint32_t index, const struct wire_gateway_report *report, struct mono now);
 
-/* atlas_fences lists what a shard is to fence and has not; returns how many. Send it again until it is empty. */
+/* atlas_fences lists what a shard is to fence and has not, one of each slot at most; returns how many. Send it again until
+ * it is empty. */
 uint32_t atlas_fences(const struct atlas *atlas, uint32_t shard, struct wire_fence fences[WIRE_FENCES_MAX]);
-/* atlas_fenced notes that a shard has fenced an incarnation; others than those asked for are ignored. */
-void atlas_fenced(struct atlas *atlas, uint32_t shard, uint32_t slot, uint64_t incarnation);
+/* atlas_fenced notes that a shard has fenced; what was not asked for is ignored. */
+void atlas_fenced(struct atlas *atlas, uint32_t shard, const struct wire_fence *fence);
 
 /* Commands. What they change is in the version of the next atlas_step; partitions are named by their ids. Draining what is
  * drained already is DONE. atlas_split takes the half with the greater coordinates off, along the longer side; atlas_merge

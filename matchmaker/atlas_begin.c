@@ -95,20 +95,15 @@ static void begin_anew(struct atlas *a) {
     a->draft.is_fixed = false;
     for (uint32_t i = 0; i < a->draft.partition_count; i++) {
         struct wire_directory_partition *p = &a->draft.partitions[i];
-        struct atlas_worker *w = &a->workers[p->owner];
         a->partitions[i] = (struct atlas_partition){.lost_by = ATLAS_NONE, .into = ATLAS_NONE};
         p->epoch = p->respawn = 0;
-        if (w->peer.is_linked && w->peer.has_reported) {
-            w->admitted = w->peer.incarnation;
-            a->partitions[i].is_new = a->partitions[i].is_lost = true;
-        } else {
-            p->owner = WIRE_SLOT_NONE;
-        }
+        p->owner = WIRE_SLOT_NONE;
     }
     log_info("directory.begun", "partitions=%u", a->draft.partition_count);
 }
 
 void atlas_begin(struct atlas *a, struct mono now) {
+    for (uint32_t i = 0; i < a->config.worker_count; i++) a->open |= atlas_bit(i);
     if (a->held.version > 0) {
         begin_from_held(a, now);
     } else {

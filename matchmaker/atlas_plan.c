@@ -128,6 +128,7 @@ void atlas_bury(struct atlas *a, uint32_t slot) {
             if (!told || told->owner == slot) p->owner = slot; /* nobody knows of the new one: it has all of it */
             forget_former(a, i);
             more->is_lost = true;
+            more->waits |= atlas_bit(slot); /* whoever comes after the owner of now */
         }
         if (p->owner != slot) continue;
         p->owner = WIRE_SLOT_NONE;
@@ -170,8 +171,18 @@ static uint64_t place(struct atlas *a, uint32_t index, uint64_t takers) {
     return atlas_bit(to);
 }
 
+/* place_home gives a partition that nobody had yet to the slot that the configuration gives it. */
+static void place_home(struct atlas *a, uint32_t index) {
+    struct wire_directory_partition *p = &a->draft.partitions[index];
+    if (p->owner != WIRE_SLOT_NONE || p->epoch != 0 || p->id >= a->config.worker_count || !is_spare(a, p->id)) return;
+    p->owner = p->id;
+    a->partitions[index].is_new = a->partitions[index].is_lost = true;
+}
+
 static void place_all(struct atlas *a) {
     uint64_t takers = 0;
+    if (a->open != 0) return;
+    for (uint32_t i = 0; i < a->draft.partition_count; i++) place_home(a, i);
     for (uint32_t i = 0; i < a->draft.partition_count; i++) takers |= place(a, i, takers);
     for (uint32_t i = 0; i < a->draft.partition_count; i++)
         if (a->draft.partitions[i].owner != WIRE_SLOT_NONE) a->partitions[i].lost_by = ATLAS_NONE;
@@ -194,7 +205,7 @@ static uint32_t successor_of(const struct atlas *a, uint32_t index) {
 
 static void drain_partition(struct atlas *a, uint32_t index) {
     const struct wire_directory_partition *p = &a->draft.partitions[index];
-    if (p->owner == WIRE_SLOT_NONE || !a->workers[p->owner].is_draining) return;
+    if (p->owner == WIRE_SLOT_NONE || !a->workers[p->owner].is_draining || a->partitions[index].waits != 0) return;
     uint32_t to = ATLAS_NONE;
     if (p->former == WIRE_SLOT_NONE) {
         to = successor_of(a, index);
@@ -214,7 +225,7 @@ static bool needs_spare(const struct atlas *a, uint32_t slot) {
 }
 
 enum atlas_answer atlas_drain(struct atlas *a, uint32_t slot, struct mono now) {
-    if (a->phase != ATLAS_RUNNING) return ATLAS_STARTING;
+    if (a->phase != ATLAS_RUNNING || a->open != 0) return ATLAS_STARTING;
     if (slot >= a->config.worker_count) return ATLAS_UNKNOWN;
     struct atlas_worker *w = &a->workers[slot];
     if (w->admitted == 0) return ATLAS_AWAY;
@@ -229,7 +240,7 @@ enum atlas_answer atlas_drain(struct atlas *a, uint32_t slot, struct mono now) {
 }
 
 enum atlas_answer atlas_undrain(struct atlas *a, uint32_t slot) {
-    if (a->phase != ATLAS_RUNNING) return ATLAS_STARTING;
+    if (a->phase != ATLAS_RUNNING || a->open != 0) return ATLAS_STARTING;
     if (slot >= a->config.worker_count) return ATLAS_UNKNOWN;
     struct atlas_worker *w = &a->workers[slot];
     if (w->admitted == 0) return ATLAS_AWAY;
@@ -282,14 +293,16 @@ static enum atlas_answer can_split(const struct atlas *a, uint32_t index) {
     struct wire_rect first = p->rect, second;
     if (p->owner == WIRE_SLOT_NONE) return ATLAS_UNOWNED;
     if (a->workers[p->owner].is_draining) return ATLAS_DRAINING;
-    if (p->former != WIRE_SLOT_NONE || a->partitions[index].into != ATLAS_NONE || !knows_it(a, index)) return ATLAS_BUSY;
+    if (p->former != WIRE_SLOT_NONE || a->partitions[index].into != ATLAS_NONE || a->partitions[index].waits != 0 ||
+        !knows_it(a, index))
+        return ATLAS_BUSY;
     if (!cut(&first, &second)) return ATLAS_TOO_SMALL;
     if (a->draft.partition_count == WIRE_PARTITIONS_MAX || next_id(a) == ATLAS_NONE) return ATLAS_TOO_MANY;
     return atlas_spare_for(a, ATLAS_NONE) == ATLAS_NONE ? ATLAS_NO_SPARE : ATLAS_DONE;
 }
 
 enum atlas_answer atlas_split(struct atlas *a, uint32_t id) {
-    if (a->phase != ATLAS_RUNNING) return ATLAS_STARTING;
+    if (a->phase != ATLAS_RUNNING || a->open != 0) return ATLAS_STARTING;
     uint32_t index = atlas_index_of(a, id);
     if (index == ATLAS_NONE) return ATLAS_UNKNOWN;
     enum atlas_answer answer = can_split(a, index);
@@ -328,11 +341,12 @@ static enum atlas_answer can_merge(const struct atlas *a, uint32_t into, uint32_
     if (p->owner == WIRE_SLOT_NONE || q->owner == WIRE_SLOT_NONE) return ATLAS_UNOWNED;
     if (a->workers[p->owner].is_draining) return ATLAS_DRAINING;
     if (p->former != WIRE_SLOT_NONE || a->partitions[into].into != ATLAS_NONE) return ATLAS_BUSY;
+    if ((a->partitions[into].waits | a->partitions[from].waits) != 0) return ATLAS_BUSY;
     return q->former != WIRE_SLOT_NONE && q->former != p->owner ? ATLAS_BUSY : ATLAS_DONE;
 }
 
 enum atlas_answer atlas_merge(struct atlas *a, uint32_t into, uint32_t from) {
-    if (a->phase != ATLAS_RUNNING) return ATLAS_STARTING;
+    if (a->phase != ATLAS_RUNNING || a->open != 0) return ATLAS_STARTING;
     uint32_t index = atlas_index_of(a, into), other = atlas_index_of(a, from);
     if (index == ATLAS_NONE || other == ATLAS_NONE) return ATLAS_UNKNOWN;
     enum atlas_answer answer = can_merge(a, index, other);

@@ -54,7 +54,7 @@ static void lost(void *context, struct mono now) {
 static void take_fences(struct end *end, const struct wire_fences *fences) {
     for (uint32_t i = 0; i < fences->count; i++)
         if (fences->fences[i].result == WIRE_FENCE_DONE)
-            atlas_fenced(end->links->config.atlas, end->index, fences->fences[i].slot, fences->fences[i].incarnation);
+            atlas_fenced(end->links->config.atlas, end->index, &fences->fences[i]);
 }
 
 static void take(void *context, const struct wire_bus_view *view, struct mono now) {

@@ -80,7 +80,8 @@ static json_t *partition_json(const struct atlas *a, const struct config *config
     if (p->owner != WIRE_SLOT_NONE) players += atlas_hold(a, p->owner, p->id).players;
     if (p->former != WIRE_SLOT_NONE) players += atlas_hold(a, p->former, p->id).players;
     json_object_set_new(json, "players", json_integer(players));
-    json_object_set_new(json, "awaits_fence_of", fences_awaited(config, more->waits));
+    uint64_t awaited = more->waits | (p->owner == WIRE_SLOT_NONE ? a->open : 0);
+    json_object_set_new(json, "awaits_fence_of", fences_awaited(config, awaited));
     json_object_set_new(json, "merging_into", more->into == ATLAS_NONE ? json_null() : json_integer(more->into));
     return json;
 }

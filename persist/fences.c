@@ -31,18 +31,23 @@ struct fences {
 
 /* --- answers */
 
-static void answer(struct fences *fences, uint32_t slot, uint64_t incarnation, enum wire_fence_result result) {
+static void answer(struct fences *fences, const struct wire_fence *fence, enum wire_fence_result result) {
     fences->stats.done += result == WIRE_FENCE_DONE;
     fences->stats.unavailable += result != WIRE_FENCE_DONE;
     if (fences->answer_count == WIRE_FENCES_MAX) return;
-    fences->answers[fences->answer_count++] =
-        (struct wire_fence){.incarnation = incarnation, .slot = slot, .result = result};
+    fences->answers[fences->answer_count] = *fence;
+    fences->answers[fences->answer_count++].result = result;
 }
 
-static void fenced(void *ctx, uint32_t slot, uint64_t incarnation, int error) {
-    struct fences *fences = ctx;
-    if (error == 0) log_info("zone.fenced", "slot=%u incarnation=%016" PRIx64, slot, incarnation);
-    answer(fences, slot, incarnation, error == 0 ? WIRE_FENCE_DONE : WIRE_FENCE_UNAVAILABLE);
+static void fenced(void *ctx, const struct wire_fence *fence, int error) {
+    if (error == 0)
+        log_info("zone.fenced", "slot=%u incarnation=%016" PRIx64 " others=%d", fence->slot, fence->incarnation,
+                 fence->kind == WIRE_FENCE_OTHERS);
+    answer(ctx, fence, error == 0 ? WIRE_FENCE_DONE : WIRE_FENCE_UNAVAILABLE);
+}
+
+static bool is_sound(const struct wire_fence *fence) {
+    return fence->kind == WIRE_FENCE_OTHERS || (fence->kind == WIRE_FENCE_ONE && fence->incarnation != 0);
 }
 
 static void flush(struct fences *fences) {
@@ -65,9 +70,8 @@ static void take(void *context, const struct wire_bus_view *view, struct mono no
         const struct wire_fence *fence = &view->fences.fences[i];
         fences->stats.asked++;
         STEP("persist.fence_asked");
-        if (fence->incarnation == 0 ||
-            zones_fence(fences->config.zones, fence->slot, fence->incarnation, fenced, fences) != 0)
-            answer(fences, fence->slot, fence->incarnation, WIRE_FENCE_UNAVAILABLE);
+        if (!is_sound(fence) || zones_fence(fences->config.zones, fence, fenced, fences) != 0)
+            answer(fences, fence, WIRE_FENCE_UNAVAILABLE);
     }
 }
 

@@ -1,5 +1,5 @@
-/* fences.h: the edge to the matchmaker: incarnations of zones that it takes for dead are fenced (leases.h), so that another
- * zone may have what they had.
+/* fences.h: the edge to the matchmaker: incarnations of zones that it takes for dead, or does not know of, are fenced
+ * (leases.h), so that another zone may have what they had.
  *
  * A fence that is asked for again is done again, which changes nothing. What can't be done now is answered UNAVAILABLE, and
  * the matchmaker asks again. Answers gather until the loop sleeps.

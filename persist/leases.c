@@ -19,8 +19,9 @@ struct lease {
     uint64_t incarnation; /* of who has it; 0: not known */
     bool is_claimed;      /* a claim is under way: of this incarnation, holding this epoch */
     uint64_t claimer, held;
+    bool is_overtaken; /* the claim, by a fence of all others */
     bool is_fencing;
-    uint64_t fencing; /* the incarnation */
+    struct wire_fence fencing;
     lease_fenced fenced;
     void *fenced_ctx;
     uint64_t gone[LEASES_FENCED_MAX]; /* incarnations that were fenced, a ring */
@@ -59,6 +60,10 @@ static const struct pg_statement take_statement = {
                   " update leases set owner = 'fenced', epoch = epoch + 1, granted_at = now()"
                   " where partition = $1::text and owner = $2::text returning epoch"};
 
+static const struct pg_statement take_others_statement = {
+    "lease_take_others", "update leases set owner = 'fenced', epoch = epoch + 1, granted_at = now()"
+                         " where partition = $1::text and owner <> $2::text and owner <> 'fenced' returning epoch"};
+
 struct leases *leases_create(struct pg *pg, int64_t fence, lease_done done, void *ctx) {
     struct leases *leases = calloc(1, sizeof *leases);
     if (!leases) return NULL;
@@ -88,6 +93,11 @@ static bool is_gone(const struct lease *lease, uint64_t incarnation) {
     return false;
 }
 
+/* is_other tells whether a fence of all others is one of this incarnation, too. */
+static bool is_other(const struct wire_fence *fence, uint64_t incarnation) {
+    return fence->kind == WIRE_FENCE_OTHERS && fence->incarnation != incarnation;
+}
+
 /* Ends the claim that is under way. */
 static void answer(struct lease *lease, int error) {
     struct leases *leases = lease->leases;
@@ -115,7 +125,7 @@ static void claimed(void *ctx, const struct pg_reply *reply) {
     struct pg_row row = pg_row_at(reply->results[1], 0);
     uint64_t epoch = pg_row_u64(&row, 0);
     bool is_new = pg_row_bool(&row, 1), is_ours = pg_row_bool(&row, 2);
-    if (row.error) {
+    if (row.error || lease->is_overtaken) { /* what it says may be of before the fence */
         answer(lease, MARCH_ERR_UNAVAILABLE);
         return;
     }
@@ -147,6 +157,7 @@ int leases_claim(struct leases *leases, const struct lease_claim *claim) {
     lease->is_claimed = true;
     lease->claimer = claim->incarnation;
     lease->held = claim->held;
+    lease->is_overtaken = lease->is_fencing && is_other(&lease->fencing, claim->incarnation);
     if (is_gone(lease, claim->incarnation)) {
         answer(lease, MARCH_ERR_FENCED);
         return 0;
@@ -159,10 +170,11 @@ int leases_claim(struct leases *leases, const struct lease_claim *claim) {
 }
 
 static void answer_fence(struct lease *lease, int error) {
+    const struct wire_fence fence = lease->fencing;
     lease->is_fencing = false;
     lease->leases->stats.fenced += error == 0;
     lease->leases->stats.failures += error != 0;
-    lease->fenced(lease->fenced_ctx, lease->index, lease->fencing, error);
+    lease->fenced(lease->fenced_ctx, &fence, error);
 }
 
 static void taken(void *ctx, const struct pg_reply *reply) {
@@ -176,19 +188,33 @@ static void taken(void *ctx, const struct pg_reply *reply) {
     answer_fence(lease, reply->error ? MARCH_ERR_UNAVAILABLE : 0);
 }
 
-int leases_fence(struct leases *leases, uint32_t index, const char *name, uint64_t incarnation, lease_fenced fenced,
-                 void *ctx) {
-    CHECK(index < CONFIG_ZONES_MAX);
-    struct lease *lease = &leases->leases[index];
-    if (lease->is_fencing) return MARCH_ERR_FULL;
-    lease->is_fencing = true;
-    lease->fencing = incarnation;
-    lease->fenced = fenced;
-    lease->fenced_ctx = ctx;
+static void forget_one(struct lease *lease, uint64_t incarnation) {
     if (lease->incarnation == incarnation) lease->incarnation = 0;
     if (!is_gone(lease, incarnation)) lease->gone[lease->gone_count++ % LEASES_FENCED_MAX] = incarnation;
-    begin_params(leases, name, incarnation);
-    const struct pg_call calls[] = {{&fence_statement, &leases->fence_params}, {&take_statement, &leases->params}};
+}
+
+static void forget_others(struct lease *lease, const struct wire_fence *fence) {
+    if (is_other(fence, lease->incarnation)) lease->incarnation = 0;
+    if (lease->is_claimed && is_other(fence, lease->claimer)) lease->is_overtaken = true;
+}
+
+int leases_fence(struct leases *leases, const char *name, const struct wire_fence *fence, lease_fenced fenced, void *ctx) {
+    CHECK(fence->slot < CONFIG_ZONES_MAX);
+    struct lease *lease = &leases->leases[fence->slot];
+    bool is_of_others = fence->kind == WIRE_FENCE_OTHERS;
+    if (lease->is_fencing) return MARCH_ERR_FULL;
+    lease->is_fencing = true;
+    lease->fencing = *fence;
+    lease->fenced = fenced;
+    lease->fenced_ctx = ctx;
+    if (is_of_others) {
+        forget_others(lease, fence);
+    } else {
+        forget_one(lease, fence->incarnation);
+    }
+    begin_params(leases, name, fence->incarnation);
+    const struct pg_call calls[] = {{&fence_statement, &leases->fence_params},
+                                    {is_of_others ? &take_others_statement : &take_statement, &leases->params}};
     if (pg_run(leases->pg, calls, 2, PG_TRANSACTION, LEASES_DEADLINE_MS, taken, lease))
         answer_fence(lease, MARCH_ERR_UNAVAILABLE);
     return 0;

@@ -13,8 +13,11 @@
  *     fence of an owner       the row is nobody's under E + 1, if it was his; his claims are refused from then on,
  *                             for a month also by a persist that has been started since (table `fences`)
  *
- * A fence is how the matchmaker has a zone replaced that it takes for dead: its reports are refused as soon as the fence is
- * asked for, and another zone may have its partitions once it is done.
+ *     fence of all others     the row is nobody's under E + 1, if it was another's. Who has had it can't get it back; who
+ *                             never had one may claim
+ *
+ * A fence is how the matchmaker has a zone replaced that it takes for dead, or whoever has the slot unknown to it: its
+ * reports are refused as soon as the fence is asked for, and another zone may have its partitions once it is done.
  *
  * What the database said last is kept, so that checks cost nothing, and so that a zone that lost its connection only gets
  * its lease back while the database is away. A claim that needs the database then is MARCH_ERR_UNAVAILABLE.
@@ -30,6 +33,7 @@
 
 #include "common/config.h"
 #include "common/error.h"
+#include "schemas/wire.h"
 
 #define LEASES_DEADLINE_MS 3000
 #define LEASES_FENCED_MAX  16
@@ -49,7 +53,7 @@ struct lease_claim {
 typedef void (*lease_done)(void *ctx, uint32_t index, uint64_t incarnation, int error, uint64_t epoch);
 
 /* error: 0, MARCH_ERR_UNAVAILABLE. */
-typedef void (*lease_fenced)(void *ctx, uint32_t index, uint64_t incarnation, int error);
+typedef void (*lease_fenced)(void *ctx, const struct wire_fence *fence, int error);
 
 struct leases_stats {
     uint64_t granted;  /* under a new epoch */
@@ -68,11 +72,11 @@ void leases_destroy(struct leases *leases);
 /* leases_claim begins a claim. MARCH_ERR_FULL when one of this slot is under way. */
 must_check int leases_claim(struct leases *leases, const struct lease_claim *claim);
 
-/* leases_fence takes the lease of a slot from an incarnation for good; `fenced` is told, possibly from within. What it
- * had is not heard any more from now on, whatever becomes of the fence. MARCH_ERR_FULL when one of this slot is under way.
- */
-must_check int leases_fence(struct leases *leases, uint32_t index, const char *name, uint64_t incarnation,
-                            lease_fenced fenced, void *ctx);
+/* leases_fence takes the lease of a slot from an incarnation for good, or from whoever else has it; `fenced` is told,
+ * possibly from within. What is fenced is not heard any more from now on, whatever becomes of the fence. MARCH_ERR_FULL when
+ * one of this slot is under way. */
+must_check int leases_fence(struct leases *leases, const char *name, const struct wire_fence *fence, lease_fenced fenced,
+                            void *ctx);
 
 /* leases_check tells whether a report of this incarnation under `epoch` is to be heard; false is counted. */
 bool leases_check(struct leases *leases, uint32_t index, uint64_t incarnation, uint64_t epoch);

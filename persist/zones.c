@@ -220,9 +220,9 @@ static void lease_answered(void *ctx, uint32_t index, uint64_t incarnation, int 
                  zones->config.config->zones[index].name, epoch);
 }
 
-int zones_fence(struct zones *zones, uint32_t slot, uint64_t incarnation, lease_fenced fenced, void *ctx) {
-    if (slot >= zones->count) return MARCH_ERR_INVALID;
-    return leases_fence(zones->leases, slot, zones->config.config->zones[slot].name, incarnation, fenced, ctx);
+int zones_fence(struct zones *zones, const struct wire_fence *fence, lease_fenced fenced, void *ctx) {
+    if (fence->slot >= zones->count) return MARCH_ERR_INVALID;
+    return leases_fence(zones->leases, zones->config.config->zones[fence->slot].name, fence, fenced, ctx);
 }
 
 static void claim_lease(struct zone *zone, const struct wire_zone_report *report) {

@@ -81,9 +81,9 @@ void zones_close(struct zones *zones);
 /* zones_durable acknowledges what has become durable: after each journal_update. */
 void zones_durable(struct zones *zones);
 
-/* zones_fence has nothing of an incarnation of a zone heard any more (leases.h). MARCH_ERR_INVALID for a slot that is none.
- */
-must_check int zones_fence(struct zones *zones, uint32_t slot, uint64_t incarnation, lease_fenced fenced, void *ctx);
+/* zones_fence has nothing of an incarnation of a zone, or of all others, heard any more (leases.h). MARCH_ERR_INVALID for a
+ * slot that is none. */
+must_check int zones_fence(struct zones *zones, const struct wire_fence *fence, lease_fenced fenced, void *ctx);
 
 /* zones_find tells which zone has a player, by its slot; false: none that is connected. */
 bool zones_find(const struct zones *zones, uint64_t player, uint16_t *zone);

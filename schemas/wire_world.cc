@@ -22,6 +22,7 @@ AT(wire_hold, creatures, 8);
 AT(wire_hold, in_flight, 12);
 SAME_LAYOUT(wire_fence, fb::Fence, 16);
 AT(wire_fence, slot, 8);
+AT(wire_fence, kind, 10);
 AT(wire_fence, result, 12);
 SAME_LAYOUT(wire_input_command, fb::InputCommand, 4);
 AT(wire_input_command, buttons, 1);

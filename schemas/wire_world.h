@@ -110,11 +110,17 @@ struct wire_gateway_report {
 
 /* --- matchmaker and persist */
 
+enum wire_fence_kind {
+    WIRE_FENCE_ONE = 0,   /* this incarnation */
+    WIRE_FENCE_OTHERS = 1 /* whoever else has a lease of the slot; incarnation 0: whoever has one */
+};
+
 enum wire_fence_result { WIRE_FENCE_DONE = 0, WIRE_FENCE_UNAVAILABLE = 1 /* ask again */ };
 
 struct wire_fence {
     uint64_t incarnation;
-    uint32_t slot;
+    uint16_t slot;
+    uint16_t kind;   /* enum wire_fence_kind */
     uint32_t result; /* of the answer: enum wire_fence_result */
 };
 

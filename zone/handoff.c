@@ -880,10 +880,8 @@ bool handoff_detach(struct handoff *h, uint32_t gateway, uint64_t session, enum 
     const struct handoff_world *w = world_of(h);
     uint32_t i = find_frozen(h, gateway, session);
     if (i == NONE) return false;
-    if (reason == WIRE_DETACH_TAKEN_OVER) { /* its gateway knows that this zone has it */
-        struct wire_carried carried = h->flights[i].carried;
-        h->stats.link_dead++;
-        (void)restore(h, i, HANDOFF_GATEWAY_NONE, &carried);
+    if (reason == WIRE_DETACH_TAKEN_OVER) {
+        restore_link_dead(h, i);
         return true;
     }
     h->stats.ended++;

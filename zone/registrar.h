@@ -8,7 +8,9 @@
  * finds it with those who hold it. Without a matchmaker in the configuration there is no link, and the directory is the
  * initial one for ever.
  *
- * Nothing blocks. A report goes every REGISTRAR_REPORT_MS; one that the bus refuses is made again at the next tick.
+ * The zone reports once every persist has given it the lease of its slot, so that whoever is given a part of the world can
+ * be fenced. Nothing blocks. A report goes every REGISTRAR_REPORT_MS; one that the bus refuses is made again at the next
+ * tick.
  */
 #ifndef MARCH_ZONE_REGISTRAR_H
 #define MARCH_ZONE_REGISTRAR_H

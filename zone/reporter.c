@@ -193,6 +193,12 @@ enum reporter_lease reporter_lease(const struct reporter *reporter, uint32_t sha
     return reporter->shards[shard].lease;
 }
 
+bool reporter_has_leases(const struct reporter *reporter) {
+    bool has = true;
+    for (uint32_t s = 0; s < reporter->count; s++) has &= reporter->shards[s].lease_epoch != 0;
+    return has;
+}
+
 struct link_stats reporter_stats(const struct reporter *reporter) {
     struct link_stats sum = {0};
     for (uint32_t s = 0; s < reporter->count; s++) {

@@ -63,6 +63,9 @@ uint32_t reporter_count(const struct reporter *reporter);
 const struct link *reporter_link(const struct reporter *reporter, uint32_t shard);
 enum reporter_lease reporter_lease(const struct reporter *reporter, uint32_t shard);
 
+/* reporter_has_leases tells whether each persist has given this zone the lease of its slot, now or at any time before. */
+bool reporter_has_leases(const struct reporter *reporter);
+
 /* reporter_stats returns the sums over all shards; bad ones include the bus's. */
 struct link_stats reporter_stats(const struct reporter *reporter);
 

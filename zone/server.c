@@ -266,6 +266,11 @@ static void follow_map(struct server *s) {
     log_info("map.part", "chunks=%u boxes=%" PRIu64, stats->chunks, stats->boxes);
 }
 
+static void send_registrar(struct server *s, struct mono now) {
+    const struct registrar_load load = {.busy_us = s->busy_us, .late_ticks = s->pacer.missed, .crossing = s->crossing};
+    registrar_send(s->registrar, &load, now);
+}
+
 static void run_tick(struct server *s, struct mono now) {
     uint64_t tick = pacer_begin(&s->pacer, now);
     struct mono at = now;
@@ -286,9 +291,7 @@ static void run_tick(struct server *s, struct mono now) {
     neighbours_send(s->neighbours);
     edges_send(s->edges, tick);
     reporter_send(s->reporter, tick, now);
-    registrar_send(s->registrar,
-                   &(struct registrar_load){.busy_us = s->busy_us, .late_ticks = s->pacer.missed, .crossing = s->crossing},
-                   now);
+    if (reporter_has_leases(s->reporter)) send_registrar(s, now);
     lap(s, TELEMETRY_SEND, &at);
     uint64_t busy_ns = mono_since_ns(at, now);
     telemetry_tick(s->telemetry, busy_ns);

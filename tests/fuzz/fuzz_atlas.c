@@ -99,8 +99,12 @@ static void report_gateway(struct input *in, struct atlas *a, uint32_t index, st
 static void answer_fences(struct input *in, struct atlas *a) {
     struct wire_fence fences[WIRE_FENCES_MAX];
     uint32_t shard = take(in, 1) % SHARDS, count = atlas_fences(a, shard, fences);
-    for (uint32_t i = 0; i < count; i++) atlas_fenced(a, shard, fences[i].slot, fences[i].incarnation);
-    atlas_fenced(a, take(in, 1), take(in, 1), take(in, 1)); /* and what was not asked for */
+    for (uint32_t i = 0; i < count; i++) atlas_fenced(a, shard, &fences[i]);
+    const struct wire_fence other = {/* and what was not asked for */
+                                     .slot = (uint16_t)take(in, 1),
+                                     .kind = (uint16_t)(take(in, 1) % 3),
+                                     .incarnation = take(in, 1)};
+    atlas_fenced(a, take(in, 1), &other);
 }
 
 static void command(struct input *in, struct atlas *a, struct mono now) {

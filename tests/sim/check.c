@@ -79,11 +79,31 @@ static void check_owner(const struct directory *before, const struct directory *
     if (!is_fenced(slot, incarnation)) fail_run("partition %u is taken from zone %u before that is fenced", p->id, slot);
 }
 
+static bool touch(const struct wire_rect *a, const struct wire_rect *b) {
+    return a->min_x < b->max_x && b->min_x < a->max_x && a->min_y < b->max_y && b->min_y < a->max_y;
+}
+
+/* check_beside: who gets a partition with nothing handed over has nobody beside him who believes that he has it, and may be
+ * heard where states are kept: also not one that the matchmaker has never heard. */
+static void check_beside(const struct directory *d, const struct wire_directory_partition *p) {
+    if (p->owner == WIRE_SLOT_NONE || p->epoch != d->version || p->respawn != d->version) return;
+    for (uint32_t slot = 0; slot < SLOTS; slot++) {
+        const struct zone *zone = &W.zones[slot];
+        if (!W.processes[slot].is_alive || slot == p->owner || slot == p->former) continue;
+        for (uint32_t i = 0; i < zone->directory.partition_count; i++) {
+            const struct wire_directory_partition *its = &zone->directory.partitions[i];
+            if (its->owner == slot && touch(&its->rect, &p->rect) && !is_fenced(slot, W.processes[slot].incarnation))
+                fail_run("partition %u is given to zone %u beside zone %u, which is not fenced", p->id, p->owner, slot);
+        }
+    }
+}
+
 void check_version(const struct directory *before, const struct directory *after) {
     W.seen.versions++;
     if (W.version_count > 0 && after->version <= W.versions[W.version_count - 1].version)
         fail_run("version %llu comes late", (unsigned long long)after->version);
     check_tiles(after);
+    for (uint32_t i = 0; i < after->partition_count; i++) check_beside(after, &after->partitions[i]);
     if (!before) {
         for (uint32_t i = 0; i < OWNERS_MAX; i++) W.owners[i].incarnation = 0;
         return;

@@ -71,7 +71,7 @@ void matchmaker_take(uint32_t from, const struct message *m) {
         struct wire_gateway_report report = {.directory = held_of(m), .version = m->report.version};
         atlas_gateway_report(atlas, from - NODE_GATEWAY, &report, now());
     } else {
-        atlas_fenced(atlas, from - NODE_SHARD, m->fence.slot, m->fence.incarnation);
+        atlas_fenced(atlas, from - NODE_SHARD, &m->fence);
     }
 }
 

@@ -5,7 +5,8 @@
 #include "common/check.h"
 #include "tests/sim/world.h"
 
-#define DARK_MS 800
+#define DARK_MS  800
+#define LOST_MAX 4
 
 static const struct channel_config client_config = {
     .accept = CHANNEL_ACCEPT_AT_CLIENT, .message_bytes_max = 1, .send_blocks_max = 1};
@@ -25,10 +26,14 @@ void packets_end(uint32_t player) {
     for (uint32_t i = 0; i < DATAGRAMS; i++) c->down[i].len = c->up[i].len = 0;
 }
 
-/* send puts a packet on its way; where there is no place it is lost, too. */
-static void put(struct datagram *list, uint32_t gateway, uint64_t session, const uint8_t *bytes, size_t len) {
+/* put sends a packet on its way; where there is no place it is lost, too. `lost` counts those in a row: in a calm run not so
+ * many that an input is told in none that arrives. */
+static void put(struct datagram *list, uint32_t *lost, uint32_t gateway, uint64_t session, const uint8_t *bytes,
+                size_t len) {
     uint32_t copies = W.is_quiet ? 1 : chance(8) ? 0 : chance(20) ? 2 : 1;
     CHECK(len <= DATAGRAM_MAX);
+    if (W.weather.is_calm && *lost == LOST_MAX) copies = 1;
+    *lost = copies == 0 ? *lost + 1 : 0;
     for (uint32_t i = 0; i < DATAGRAMS && copies > 0; i++) {
         if (list[i].len != 0) continue;
         list[i].deliver_ms = W.ms + 1 + draw(W.weather.delay_ms) + (!W.is_quiet && chance(20) ? draw(200) : 0);
@@ -52,7 +57,7 @@ void packets_snapshot(struct gateway *g, struct session *session, const struct m
         fail_run("gateway %u can't send a snapshot", g->index);
     size_t len = channel_finish(channel, now(), &packet);
     if (W.clients[player].gateway != g->index) return; /* nobody is there any more */
-    put(W.clients[player].down, g->index, session_handle(&g->sessions, session), bytes, len);
+    put(W.clients[player].down, &W.clients[player].down_lost, g->index, session_handle(&g->sessions, session), bytes, len);
 }
 
 static void client_reads(uint32_t player, const struct datagram *d) {
@@ -77,7 +82,7 @@ void packets_input(uint32_t player, const struct frame_input *input) {
     size_t len = channel_finish(&c->channel, now(), &packet);
     if (W.weather.cuts && chance(100)) c->dark_ms = W.ms + draw(DARK_MS);
     if (c->dark_ms > W.ms) return;
-    put(c->up, c->gateway, c->session, bytes, len);
+    put(c->up, &c->up_lost, c->gateway, c->session, bytes, len);
 }
 
 static void gateway_reads(uint32_t player, const struct datagram *d) {

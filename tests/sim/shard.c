@@ -27,27 +27,41 @@ static struct journal *journal_of(const struct shard *s) {
 
 /* --- leases */
 
-bool shard_has_fenced(uint32_t shard, uint32_t slot, uint64_t incarnation) {
-    const struct pg *pg = &W.databases[shard];
+/* dead_of finds who was fenced, by its name or (WIRE_FENCE_OTHERS) only as one that had the lease. */
+static struct wire_fence *dead_of(uint32_t shard, uint32_t slot, uint64_t incarnation) {
+    struct pg *pg = &W.databases[shard];
     for (uint32_t i = 0; i < pg->dead_count; i++)
-        if (pg->dead[i].slot == slot && pg->dead[i].incarnation == incarnation) return true;
-    return false;
+        if (pg->dead[i].slot == slot && pg->dead[i].incarnation == incarnation) return &pg->dead[i];
+    return NULL;
+}
+
+bool shard_has_fenced(uint32_t shard, uint32_t slot, uint64_t incarnation) {
+    return dead_of(shard, slot, incarnation) != NULL;
+}
+
+static void bury(struct shard *s, uint32_t slot, uint64_t incarnation, uint16_t kind) {
+    struct pg *pg = database_of(s);
+    uint32_t shard = (uint32_t)(s - W.shards);
+    struct wire_fence *dead = dead_of(shard, slot, incarnation);
+    if (!dead) {
+        if (pg->dead_count == DEAD_MAX) fail_run("too many have died");
+        dead = &pg->dead[pg->dead_count++];
+        *dead = (struct wire_fence){.slot = (uint16_t)slot, .incarnation = incarnation, .kind = kind};
+        W.seen.fences++;
+        trace("shard %u fences %llu of zone %u", shard, (unsigned long long)incarnation, slot);
+    }
+    if (kind == WIRE_FENCE_ONE) dead->kind = kind;
+    if (pg->leases[slot].owner != incarnation) return;
+    pg->leases[slot].owner = 0;
+    pg->leases[slot].epoch++;
 }
 
 static void fence(struct shard *s, uint32_t from, const struct wire_fence *f) {
-    struct pg *pg = database_of(s);
-    uint32_t shard = (uint32_t)(s - W.shards);
+    const struct pg *pg = database_of(s);
     if (pg->away_ms > W.ms) return; /* it is asked again */
-    if (!shard_has_fenced(shard, f->slot, f->incarnation)) {
-        if (pg->dead_count == DEAD_MAX) fail_run("too many have died");
-        pg->dead[pg->dead_count++] = *f;
-        W.seen.fences++;
-        trace("shard %u fences %llu of zone %u", shard, (unsigned long long)f->incarnation, f->slot);
-        if (pg->leases[f->slot].owner == f->incarnation) {
-            pg->leases[f->slot].owner = 0;
-            pg->leases[f->slot].epoch++;
-        }
-    }
+    uint64_t owner = pg->leases[f->slot].owner;
+    if (f->kind == WIRE_FENCE_ONE) bury(s, f->slot, f->incarnation, WIRE_FENCE_ONE);
+    if (f->kind == WIRE_FENCE_OTHERS && owner != 0 && owner != f->incarnation) bury(s, f->slot, owner, WIRE_FENCE_OTHERS);
     (void)network_send(node_of(s), from, &(struct message){.kind = FENCED, .fence = *f});
 }
 
@@ -55,12 +69,12 @@ static void claim_lease(struct shard *s, uint32_t zone, uint64_t held) {
     struct pg *pg = database_of(s);
     struct parcel *box = &s->zones[zone].outbox;
     uint64_t incarnation = network_peer(node_of(s), zone);
+    const struct wire_fence *dead = dead_of((uint32_t)(s - W.shards), zone, incarnation);
     s->zones[zone].is_due = true;
     box->down.lease_result = WIRE_LEASE_HELD;
     if (pg->away_ms > W.ms) {
         box->down.lease_result = WIRE_LEASE_UNAVAILABLE;
-    } else if (shard_has_fenced((uint32_t)(s - W.shards), zone, incarnation) ||
-               (held != 0 && pg->leases[zone].owner != incarnation)) {
+    } else if ((dead && dead->kind == WIRE_FENCE_ONE) || (held != 0 && pg->leases[zone].owner != incarnation)) {
         box->down.lease_result = WIRE_LEASE_STALE;
     } else if (pg->leases[zone].owner != incarnation) {
         pg->leases[zone].owner = incarnation;

@@ -407,6 +407,7 @@ struct client {
     bool has_seen;
     uint64_t dark_ms; /* nothing that it sends arrives until then */
     struct datagram down[DATAGRAMS], up[DATAGRAMS];
+    uint32_t down_lost, up_lost; /* in a row */
 };
 
 /* --- what goes wrong in a run, beside walks, drains, splits and merges */

@@ -343,6 +343,8 @@ static void count_holds(const struct zone *zone, struct message *m) {
 
 static void report(struct zone *zone) {
     if (!network_is_up(zone->slot, NODE_MATCHMAKER) || W.ms < zone->report_ms) return;
+    for (uint32_t shard = 0; shard < SHARDS; shard++)
+        if (zone->shards[shard].epoch == 0) return;
     struct message m = {.kind = WORKER_REPORT};
     m.report.held = zone->is_new ? zone->held : NOBODY;
     m.report.version = zone->directory.version;

@@ -1,10 +1,12 @@
 """Processes are killed or stopped at named steps of handoffs and drains: a few of the many that `make kills` goes through."""
 
 import re
+import signal
+import time
 
 import pytest
-from conftest import BIN_DIR, ROOT, need, run
-from kills import STEPS, UNPLANNED, Run, Step, Trial, has_steps
+from conftest import BIN_DIR, ROOT, need, run, wait_until
+from kills import COMES_BY_S, GATEWAYS, MATCHMAKER, PERSIST, RECOVERY_S, STEPS, UNPLANNED, Run, Step, Trial, World, has_steps
 
 # Each is the worst moment of its kind: (step, seconds that it is stopped; 0: killed).
 SHORT = [
@@ -39,3 +41,46 @@ def test_nobody_is_lost_or_doubled_whoever_dies_at_the_worst_moment(tmp_path, po
         pytest.skip(f"the programs in {BIN_DIR} were built without steps")
     done = Run(tmp_path, 1).run([Trial(step, for_s) for step, for_s in SHORT])
     assert not done.findings, done.table()
+
+
+@pytest.fixture
+def world(tmp_path, postgres_template):
+    need("zonectl", "gateway", "zone", "matchmaker", "persist", "swarm")
+    if not has_steps(BIN_DIR):
+        pytest.skip(f"the programs in {BIN_DIR} were built without steps")
+    world = World(tmp_path / "world", 1)
+    try:
+        yield world.start()
+    finally:
+        world.tear_down()
+
+
+def test_matchmaker_that_hears_no_owner_gives_nothing_away_before_all_are_fenced(world):
+    """Only a new process is heard: all that know the directory are stopped, and go on as owners when they wake up."""
+    (spare,) = world.zones_of("spare")
+    zones, before = [name for name in world.zones if name != spare], world.pids()
+
+    def owners():
+        partitions = world.directory().get("partitions", [])
+        return [p["owner"] for p in partitions if p["owner"]] if len(partitions) == len(zones) else None
+
+    for name in [*zones, *GATEWAYS]:
+        world.signal(name, signal.SIGSTOP)
+    world.arm([PERSIST], "persist.fence_asked")
+    for name in (spare, MATCHMAKER):
+        world.signal(name, signal.SIGKILL)
+    world.await_stop([PERSIST], "persist.fence_asked")
+    until = time.monotonic() + 1
+    while time.monotonic() < until:
+        assert owners() == []
+        time.sleep(0.1)
+    assert all(set(zones) <= set(p["awaits_fence_of"]) for p in world.directory()["partitions"])
+    world.disarm()
+    world.signal(PERSIST, signal.SIGCONT)
+    wait_until(lambda: owners() == [spare], "the new one has what it can have", COMES_BY_S)
+    assert world.cluster.sql("select count(*) from leases where owner = 'fenced'") == [[str(len(zones))]]
+    for name in [*zones, *GATEWAYS]:
+        world.signal(name, signal.SIGCONT)
+    wait_until(lambda: all(world.pids().get(name) not in (None, before[name]) for name in zones), "they step down", RECOVERY_S)
+    world.hit_ms = time.time() * 1000
+    world.await_recovery(Trial())

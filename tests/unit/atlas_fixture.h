@@ -130,7 +130,7 @@ static inline void atlas_fixture_answer(struct atlas_fixture *f, uint32_t shard)
     struct wire_fence fences[WIRE_FENCES_MAX];
     if (f->shards_away >> shard & 1) return;
     uint32_t count = atlas_fences(&f->atlas, shard, fences);
-    for (uint32_t i = 0; i < count; i++) atlas_fenced(&f->atlas, shard, fences[i].slot, fences[i].incarnation);
+    for (uint32_t i = 0; i < count; i++) atlas_fenced(&f->atlas, shard, &fences[i]);
 }
 
 static inline void atlas_fixture_tell(struct atlas_fixture *f) {

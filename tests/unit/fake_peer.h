@@ -34,8 +34,9 @@ struct fake_peer {
     struct wire_hold holds[FAKE_PEER_HOLDS_MAX];
     uint32_t sessions;
     uint32_t fence_result;   /* of a persist: enum wire_fence_result */
-    unsigned fences;         /* that came */
+    unsigned fences;         /* of one incarnation that came */
     struct wire_fence fence; /* the newest */
+    unsigned others;         /* fences of all others that came */
 };
 
 static inline void fake_peer_up(void *context, bool is_same, struct mono now) {
@@ -48,8 +49,11 @@ static inline void fake_peer_up(void *context, bool is_same, struct mono now) {
 static inline void fake_peer_answer(struct fake_peer *p, const struct wire_fences *fences) {
     struct wire_fence done[WIRE_FENCES_MAX];
     for (uint32_t i = 0; i < fences->count; i++) {
-        p->fences++;
-        p->fence = done[i] = fences->fences[i];
+        bool is_of_one = fences->fences[i].kind == WIRE_FENCE_ONE;
+        if (is_of_one) p->fence = fences->fences[i];
+        p->fences += is_of_one;
+        p->others += !is_of_one;
+        done[i] = fences->fences[i];
         done[i].result = p->fence_result;
     }
     struct wire_bytes bytes;

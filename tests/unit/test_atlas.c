@@ -41,6 +41,8 @@ static void test_atlas_with_all_workers_gives_each_its_rectangle(void **state) {
     assert_false(atlas_is_ready(&f->atlas));
     atlas_fixture_start(f, 4);
     assert_true(atlas_fixture_step(f, 50));
+    assert_owner(f, 0, NONE); /* no shard has said yet that nobody else has it */
+    assert_true(atlas_fixture_step(f, 50));
     assert_true(atlas_is_ready(&f->atlas));
     for (uint32_t i = 0; i < 4; i++) {
         const struct wire_directory_partition *p = atlas_fixture_partition(f, i);
@@ -64,7 +66,7 @@ static void test_atlas_without_some_workers_begins_after_a_while(void **state) {
     for (uint32_t i = 1; i < 5; i++) atlas_fixture_start(f, i);
     atlas_fixture_run(f, ATLAS_GATHER_MS);
     assert_int_equal(f->versions, 0);
-    assert_true(atlas_fixture_step(f, 50));
+    atlas_fixture_run(f, 100);
     assert_owner(f, 0, 4); /* the spare has what its own slot is not there for */
     assert_owner(f, 1, 1);
     atlas_fixture_start(f, 0);
@@ -126,7 +128,7 @@ static void test_atlas_that_begins_anew_gives_those_away_their_time(void **state
     atlas_fixture_run(f, ATLAS_GATHER_MS + 100);
     assert_owner(f, 0, 0);
     assert_true(f->atlas.told.version == version); /* nothing has changed */
-    atlas_fixture_run(f, ATLAS_RECONNECT);
+    atlas_fixture_run(f, ATLAS_RECONNECT + 50);
     assert_owner(f, 0, 4);
     assert_true(f->atlas.told.version > version);
     /* it was listed, and comes back too late */
@@ -150,11 +152,161 @@ static void test_atlas_that_begins_anew_fences_who_was_not_fenced(void **state) 
     atlas_fixture_run(f, ATLAS_GATHER_MS + 500);
     assert_owner(f, 2, NONE);
     struct wire_fence fences[WIRE_FENCES_MAX];
-    assert_int_equal(atlas_fences(&f->atlas, 1, fences), 1);
-    assert_true(fences[0].incarnation == dead && fences[0].slot == 2);
+    assert_int_equal(atlas_fences(&f->atlas, 1, fences), 5);
+    assert_true(fences[2].incarnation == dead && fences[2].slot == 2 && fences[2].kind == WIRE_FENCE_ONE);
+    f->shards_away = 0;
+    atlas_fixture_run(f, 150);
+    assert_owner(f, 2, 4);
+    free(f);
+}
+
+/* --- owners that an atlas does not know of */
+
+static void assert_asked(const struct atlas_fixture *f, uint32_t shard, uint32_t slot, uint64_t kept) {
+    struct wire_fence fences[WIRE_FENCES_MAX];
+    uint32_t count = atlas_fences(&f->atlas, shard, fences), found = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (fences[i].slot != slot) continue;
+        assert_true(fences[i].kind == WIRE_FENCE_OTHERS && fences[i].incarnation == kept);
+        found++;
+    }
+    assert_int_equal(found, 1);
+}
+
+static void assert_nobody_owns(const struct atlas_fixture *f) {
+    for (uint32_t i = 0; i < 4; i++) assert_owner(f, i, NONE);
+}
+
+/* A cluster of 4 and a spare of which only the spare's slot is heard, by a process that knows nothing; shard 1 is away. */
+static struct atlas_fixture *begin_beside_strangers(void) {
+    struct atlas_fixture *f = begin(1, 0, 2);
+    atlas_fixture_restart(f);
+    atlas_fixture_start(f, 4);
+    f->shards_away = 2;
+    atlas_fixture_run(f, ATLAS_GATHER_MS + 1000);
+    return f;
+}
+
+static void test_atlas_gives_nothing_beside_owners_that_it_does_not_know(void **state) {
+    (void)state;
+    struct atlas_fixture *f = begin_beside_strangers();
+    assert_nobody_owns(f);
+    for (uint32_t i = 0; i < 4; i++) assert_asked(f, 1, i, 0);
+    assert_asked(f, 1, 4, f->workers[4].incarnation);
     f->shards_away = 0;
     atlas_fixture_run(f, 100);
-    assert_owner(f, 2, 4);
+    assert_owner(f, 0, 4);
+    assert_owner(f, 1, NONE);
+    /* those that nobody knew of are back: they are not listed, and end */
+    for (uint32_t i = 0; i < 4; i++) atlas_fixture_link(f, i);
+    atlas_fixture_run(f, 500);
+    assert_owner(f, 0, 4);
+    for (uint32_t i = 0; i < 4; i++) {
+        assert_worker(f, i, WIRE_WORKER_AWAY);
+        assert_true(f->workers[i].held.version == f->atlas.told.version);
+    }
+    assert_int_equal(f->atlas.stats.refused_workers, 4);
+    free(f);
+}
+
+static void test_atlas_asks_anew_when_another_is_to_be_kept(void **state) {
+    (void)state;
+    struct atlas_fixture *f = begin_beside_strangers();
+    atlas_fixture_start(f, 2);
+    atlas_fixture_run(f, 100);
+    assert_worker(f, 2, WIRE_WORKER_SPARE);
+    assert_asked(f, 1, 2, f->workers[2].incarnation);
+    const struct wire_fence late = {.slot = 2, .kind = WIRE_FENCE_OTHERS};
+    atlas_fenced(&f->atlas, 1, &late); /* of when nobody was */
+    assert_asked(f, 1, 2, f->workers[2].incarnation);
+    f->shards_away = 0;
+    atlas_fixture_run(f, 100);
+    assert_owner(f, 2, 2);
+    free(f);
+}
+
+static void test_atlas_whole_world_goes_on_without_shards(void **state) {
+    (void)state;
+    struct atlas_fixture *f = begin(1, 0, 2);
+    unsigned versions = f->versions;
+    atlas_fixture_restart(f);
+    for (uint32_t i = 0; i < 5; i++) atlas_fixture_link(f, i);
+    f->shards_away = 3;
+    atlas_fixture_run(f, 1000);
+    for (uint32_t i = 0; i < 4; i++) assert_owner(f, i, i);
+    assert_int_equal(f->versions, versions);
+    assert_int_equal(atlas_drain(&f->atlas, 0, f->now), ATLAS_STARTING);
+    assert_int_equal(atlas_split(&f->atlas, 0), ATLAS_STARTING);
+    f->shards_away = 0;
+    atlas_fixture_run(f, 100);
+    assert_int_equal(atlas_drain(&f->atlas, 0, f->now), ATLAS_DONE);
+    free(f);
+}
+
+/* A cluster in which the spare has partition 0 by a version that it alone has got; it is not heard in time, but by the
+ * others its incarnation is known. */
+static struct atlas_fixture *begin_from_an_older_version(void) {
+    struct atlas_fixture *f = begin(1, 0, 2);
+    for (uint32_t i = 0; i < 4; i++) f->workers[i].is_silent = true;
+    assert_int_equal(atlas_drain(&f->atlas, 0, f->now), ATLAS_DONE);
+    atlas_fixture_run(f, 100);
+    assert_owner(f, 0, 4);
+    atlas_fixture_restart(f);
+    for (uint32_t i = 0; i < 4; i++) {
+        f->workers[i].is_silent = false;
+        if (i > 0) atlas_fixture_link(f, i);
+    }
+    f->shards_away = 2;
+    atlas_fixture_run(f, ATLAS_GATHER_MS + 50);
+    assert_int_equal(f->atlas.phase, ATLAS_RUNNING);
+    assert_owner(f, 0, 0); /* as of the older version: it has its time */
+    assert_asked(f, 1, 4, f->workers[4].incarnation);
+    return f;
+}
+
+static void test_atlas_fences_the_owner_of_a_version_that_it_never_heard_of(void **state) {
+    (void)state;
+    struct atlas_fixture *f = begin_from_an_older_version();
+    atlas_fixture_run(f, 1000);
+    assert_owner(f, 0, NONE);
+    atlas_fixture_start(f, 0);
+    atlas_fixture_run(f, 1000);
+    assert_owner(f, 0, NONE); /* slot 4 is not fenced everywhere */
+    f->shards_away = 0;
+    atlas_fixture_run(f, 200);
+    assert_owner(f, 0, 0);
+    assert_true(directory_hears(&f->atlas.told, 0, f->workers[0].incarnation));
+    free(f);
+}
+
+static void test_atlas_fences_who_comes_late_with_a_partition_by_a_newer_version(void **state) {
+    (void)state;
+    struct atlas_fixture *f = begin_from_an_older_version();
+    atlas_fixture_link(f, 4);
+    (void)atlas_fixture_step(f, 50);
+    assert_worker(f, 4, WIRE_WORKER_AWAY);
+    assert_true(f->atlas.told.workers[4].incarnation == f->workers[4].incarnation); /* to be fenced */
+    f->shards_away = 0;
+    atlas_fixture_run(f, 1000);
+    assert_worker(f, 4, WIRE_WORKER_AWAY);
+    assert_owner(f, 0, NONE);
+    free(f);
+}
+
+static void test_atlas_keeps_who_comes_late_with_what_it_has_anyway(void **state) {
+    (void)state;
+    struct atlas_fixture *f = begin(1, 0, 1);
+    struct directory newer = f->workers[0].held;
+    newer.version++; /* somebody else's state has changed */
+    f->workers[0].held = newer;
+    atlas_fixture_restart(f);
+    for (uint32_t i = 1; i < 5; i++) atlas_fixture_link(f, i);
+    atlas_fixture_run(f, ATLAS_GATHER_MS + 50);
+    atlas_fixture_link(f, 0);
+    atlas_fixture_run(f, 500);
+    assert_owner(f, 0, 0);
+    assert_true(directory_hears(&f->atlas.told, 0, f->workers[0].incarnation));
+    assert_true(f->atlas.told.version > newer.version);
     free(f);
 }
 
@@ -576,6 +728,27 @@ static void test_atlas_owner_that_dies_before_a_split_or_merge_is_told_is_fenced
     }
 }
 
+static void test_atlas_partition_whose_former_owner_died_stays_until_that_is_fenced(void **state) {
+    (void)state;
+    struct atlas_fixture *f = begin(2, 0, 1);
+    assert_int_equal(atlas_split(&f->atlas, 1), ATLAS_DONE);
+    atlas_fixture_hold(f, 1, 4, 5, 0, 0);
+    atlas_fixture_run(f, 100);
+    f->shards_away = 1;
+    atlas_fixture_kill(f, 1);
+    atlas_fixture_run(f, 2 * ATLAS_SILENCE);
+    assert_owner(f, 4, 4);
+    assert_former(f, 4, NONE);
+    assert_int_equal(atlas_split(&f->atlas, 4), ATLAS_BUSY);
+    assert_int_equal(atlas_drain(&f->atlas, 4, f->now), ATLAS_DONE);
+    atlas_fixture_run(f, 200);
+    assert_owner(f, 4, 4);
+    f->shards_away = 0;
+    atlas_fixture_run(f, 200);
+    assert_former(f, 4, 4);
+    free(f);
+}
+
 static void test_atlas_merge_joins_when_the_other_has_handed_over(void **state) {
     (void)state;
     struct atlas_fixture *f = begin(1, 0, 1);
@@ -764,6 +937,12 @@ int main(void) {
         cmocka_unit_test(test_atlas_goes_on_from_the_newest_directory),
         cmocka_unit_test(test_atlas_that_begins_anew_gives_those_away_their_time),
         cmocka_unit_test(test_atlas_that_begins_anew_fences_who_was_not_fenced),
+        cmocka_unit_test(test_atlas_gives_nothing_beside_owners_that_it_does_not_know),
+        cmocka_unit_test(test_atlas_asks_anew_when_another_is_to_be_kept),
+        cmocka_unit_test(test_atlas_whole_world_goes_on_without_shards),
+        cmocka_unit_test(test_atlas_fences_the_owner_of_a_version_that_it_never_heard_of),
+        cmocka_unit_test(test_atlas_fences_who_comes_late_with_a_partition_by_a_newer_version),
+        cmocka_unit_test(test_atlas_keeps_who_comes_late_with_what_it_has_anyway),
         cmocka_unit_test(test_atlas_refuses_one_that_an_atlas_before_it_dropped),
         cmocka_unit_test(test_atlas_unsound_directory_is_not_gone_on_from),
         cmocka_unit_test(test_atlas_lost_worker_is_dead_only_after_its_time),
@@ -785,6 +964,7 @@ int main(void) {
         cmocka_unit_test(test_atlas_split_halves_the_longer_side),
         cmocka_unit_test(test_atlas_split_ends_where_halves_are_too_small),
         cmocka_unit_test(test_atlas_owner_that_dies_before_a_split_or_merge_is_told_is_fenced_first),
+        cmocka_unit_test(test_atlas_partition_whose_former_owner_died_stays_until_that_is_fenced),
         cmocka_unit_test(test_atlas_merge_joins_when_the_other_has_handed_over),
         cmocka_unit_test(test_atlas_merge_right_after_a_split_takes_it_back),
         cmocka_unit_test(test_atlas_merge_is_given_up_when_the_other_is_split_away),

@@ -37,6 +37,7 @@ struct trial {
     struct atlas_fixture *f;
     uint64_t random;
     struct directory before;
+    bool is_begun; /* another atlas has, and no version of its own was seen */
     struct seen seen[FENCED_MAX];
     uint32_t seen_count;
     uint64_t lost[IDS_MAX]; /* by id of a partition without an owner: the one that died with it */
@@ -127,12 +128,32 @@ static void check_takeovers(struct trial *t) {
     }
 }
 
+/* Nobody is given a partition beside one who has it by what he knows, but from whom he gets it, or who is fenced. */
+static void check_beside(struct trial *t, const struct wire_directory_partition *p) {
+    const struct directory *now = &t->f->atlas.told;
+    if (p->owner == WIRE_SLOT_NONE || p->epoch != now->version || p->respawn != now->version) return;
+    for (uint32_t slot = 0; slot < now->worker_count; slot++) {
+        const struct atlas_worker_fake *w = &t->f->workers[slot];
+        const struct wire_directory_partition *its = directory_find(&w->held, p->id);
+        if (w->incarnation == 0 || slot == p->owner || slot == p->former || !its || its->owner != slot) continue;
+        assert_true(seen_of(t, w->incarnation, slot)->fate & BURIED);
+    }
+}
+
+/* What another atlas has made, and this one does not know of, is no measure of its versions but that they are greater. */
 static void check(struct trial *t) {
     const struct directory *now = &t->f->atlas.told;
-    if (now->version == 0) return;
+    if (t->f->atlas.first == 0) return;
+    if (t->is_begun) {
+        assert_true(now->version > t->before.version);
+        t->is_begun = false;
+        t->before = *now;
+        for (uint32_t i = 0; i < IDS_MAX; i++) t->lost[i] = 0;
+    }
     assert_true(now->version >= t->before.version);
-    if (now->version == t->before.version) return;
     check_tiles(now);
+    for (uint32_t i = 0; i < now->partition_count; i++) check_beside(t, &now->partitions[i]);
+    if (now->version == t->before.version) return;
     check_dead(t);
     check_holders(t);
     check_takeovers(t);
@@ -141,6 +162,17 @@ static void check(struct trial *t) {
 
 /* --- what happens */
 
+/* All that were listed have had leases. */
+static void fence_others(struct trial *t, uint32_t shard, const struct wire_fence *fence) {
+    for (uint32_t i = 0; i < t->seen_count; i++) {
+        struct seen *seen = &t->seen[i];
+        if (seen->slot != fence->slot || seen->incarnation == fence->incarnation) continue;
+        assert_false(directory_hears(&t->f->atlas.told, fence->slot, seen->incarnation));
+        seen->fenced_by |= 1U << shard;
+        if (seen->fenced_by == (1U << SHARDS) - 1) seen->fate |= BURIED;
+    }
+}
+
 /* Shards remember what they have fenced, whoever asked. */
 static void answer_fences(struct trial *t) {
     struct wire_fence fences[WIRE_FENCES_MAX];
@@ -148,6 +180,10 @@ static void answer_fences(struct trial *t) {
         if (t->f->shards_away >> shard & 1) continue;
         uint32_t count = atlas_fences(&t->f->atlas, shard, fences);
         for (uint32_t i = 0; i < count; i++) {
+            if (fences[i].kind == WIRE_FENCE_OTHERS) {
+                fence_others(t, shard, &fences[i]);
+                continue;
+            }
             struct seen *seen = seen_of(t, fences[i].incarnation, fences[i].slot);
             assert_false(directory_hears(&t->f->atlas.told, fences[i].slot, fences[i].incarnation));
             seen->fate |= DEAD;
@@ -197,18 +233,21 @@ static void command(struct trial *t) {
     }
 }
 
-/* Those that never knew that they were listed are new to the next atlas; the fences of the shards hold against them. */
+static void link_gateway(struct trial *t, uint32_t index) {
+    if (t->f->gateways[index].is_linked) return;
+    t->f->gateways[index].is_linked = true;
+    atlas_gateway_up(&t->f->atlas, index, t->f->gateways[index].incarnation, t->f->now);
+}
+
+/* The next atlas may list who was dropped, by a directory of before; the fences of the shards hold against him. */
 static void restart_atlas(struct trial *t) {
-    for (uint32_t i = 0; i < t->seen_count; i++)
-        if ((t->seen[i].fate & KNEW) == 0) t->seen[i].fate &= ~DEAD;
+    for (uint32_t i = 0; i < t->seen_count; i++) t->seen[i].fate &= ~DEAD;
     atlas_fixture_restart(t->f);
     for (uint32_t i = 0; i < t->f->atlas.config.worker_count; i++)
         if (t->f->workers[i].incarnation != 0 && draw(t, 4) != 0) atlas_fixture_link(t->f, i);
-    /* It must learn of the newest version: the gateways hold it. */
-    for (uint32_t i = 0; i < GATEWAYS; i++) {
-        t->f->gateways[i].is_linked = true;
-        atlas_gateway_up(&t->f->atlas, i, t->f->gateways[i].incarnation, t->f->now);
-    }
+    for (uint32_t i = 0; i < GATEWAYS; i++)
+        if (draw(t, 2) == 0) link_gateway(t, i); /* it may hear nobody who holds the newest version */
+    t->is_begun = true;
 }
 
 static void disturb(struct trial *t) {
@@ -217,16 +256,18 @@ static void disturb(struct trial *t) {
     if (what >= 16 && what < 40) command(t);
     if (what >= 40 && what < 44) t->f->shards_away = draw(t, 1U << SHARDS);
     if (what == 44) restart_atlas(t);
-    if (what == 45) atlas_fixture_start_gateway(t->f, draw(t, GATEWAYS - 1)); /* one lives on, and knows */
+    if (what == 45) atlas_fixture_start_gateway(t->f, draw(t, GATEWAYS));
+    if (what == 46) link_gateway(t, draw(t, GATEWAYS));
 }
 
-/* A worker that learns that it was dropped ends itself. */
+/* A worker that learns that it was dropped ends itself, from a directory or from a shard. */
 static void learn(struct trial *t, uint32_t slot) {
     const struct atlas_worker_fake *w = &t->f->workers[slot];
     if (w->incarnation == 0 || w->held.version == 0) return;
     struct seen *seen = seen_of(t, w->incarnation, slot);
     bool is_listed = directory_hears(&w->held, slot, w->incarnation);
-    if ((seen->fate & KNEW) && !is_listed) atlas_fixture_kill(t->f, slot);
+    bool is_stale = seen->fenced_by != 0 && !w->is_silent && draw(t, 8) == 0;
+    if (((seen->fate & KNEW) && !is_listed) || is_stale) atlas_fixture_kill(t->f, slot);
     if (is_listed) seen->fate |= KNEW;
 }
 

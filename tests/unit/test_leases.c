@@ -172,16 +172,25 @@ static void test_leases_take_one_claim_at_a_time(void **state) {
     close_world(&w);
 }
 
-static void on_fenced(void *ctx, uint32_t index, uint64_t incarnation, int error) {
-    on_answer(ctx, index, incarnation, error, 0);
+static void on_fenced(void *ctx, const struct wire_fence *done, int error) {
+    on_answer(ctx, done->slot, done->incarnation, error, 0);
 }
 
-static int take_from(struct world *w, uint64_t incarnation) {
+static int do_fence(struct world *w, uint64_t incarnation, enum wire_fence_kind kind) {
     unsigned before = w->answers;
-    assert_int_equal(leases_fence(w->leases, ZONE, "zone-3", incarnation, on_fenced, w), 0);
+    const struct wire_fence asked = {.slot = ZONE, .incarnation = incarnation, .kind = (uint16_t)kind};
+    assert_int_equal(leases_fence(w->leases, "zone-3", &asked, on_fenced, w), 0);
     harness_until(&w->harness, w->answers > before);
     assert_true(w->index == ZONE && w->incarnation == incarnation);
     return w->error;
+}
+
+static int take_from(struct world *w, uint64_t incarnation) {
+    return do_fence(w, incarnation, WIRE_FENCE_ONE);
+}
+
+static int take_from_others(struct world *w, uint64_t kept) {
+    return do_fence(w, kept, WIRE_FENCE_OTHERS);
 }
 
 static void test_leases_of_a_fenced_owner_are_nobodys_until_the_next_claims(void **state) {
@@ -229,6 +238,69 @@ static void test_leases_are_never_given_to_who_was_fenced_without_one(void **sta
     close_world(&w);
 }
 
+static void test_leases_of_all_others_are_nobodys(void **state) {
+    (void)state;
+    pg_fixture_execute(&fixture, "delete from leases; delete from fences");
+    struct world w;
+    open_world(&w);
+    assert_int_equal(take_from_others(&w, 0), 0); /* there is no row */
+    assert_int_equal(claim(&w, 7, 0), 0);
+    assert_int_equal(take_from_others(&w, 7), 0); /* there is none but it */
+    assert_true(leases_check(w.leases, ZONE, 7, 1));
+    assert_int_equal(take_from_others(&w, 8), 0);
+    assert_false(leases_check(w.leases, ZONE, 7, 1));
+    assert_int_equal(claim(&w, 7, 1), MARCH_ERR_FENCED);
+    close_world(&w);
+    open_world(&w);
+    assert_int_equal(claim(&w, 7, 1), MARCH_ERR_FENCED); /* nor from a persist that was started since */
+    assert_int_equal(claim(&w, 9, 0), 0);                /* one that never had one */
+    assert_int_equal(w.epoch, 3);
+    assert_int_equal(take_from_others(&w, 0), 0);
+    assert_int_equal(take_from_others(&w, 0), 0); /* asked again */
+    assert_false(leases_check(w.leases, ZONE, 9, 3));
+    assert_int_equal(claim(&w, 10, 0), 0);
+    assert_int_equal(w.epoch, 5);
+    close_world(&w);
+}
+
+/* Whichever of the two the database sees first. */
+static void test_leases_claimed_while_all_others_are_fenced_are_claimed_again(void **state) {
+    (void)state;
+    for (int is_first = 0; is_first < 2; is_first++) {
+        pg_fixture_execute(&fixture, "delete from leases; delete from fences");
+        struct world w;
+        open_world(&w);
+        assert_int_equal(claim(&w, 7, 0), 0);
+        const struct lease_claim again = {ZONE, "zone-3", 7, 1};
+        const struct wire_fence others = {.slot = ZONE, .incarnation = 8, .kind = WIRE_FENCE_OTHERS};
+        unsigned before = w.answers;
+        if (is_first) assert_int_equal(leases_claim(w.leases, &again), 0);
+        assert_int_equal(leases_fence(w.leases, "zone-3", &others, on_fenced, &w), 0);
+        if (!is_first) assert_int_equal(leases_claim(w.leases, &again), 0);
+        harness_until(&w.harness, w.answers == before + 2);
+        assert_false(leases_check(w.leases, ZONE, 7, 1));
+        assert_int_equal(leases_stats_get(w.leases).failures, 1);
+        assert_int_equal(leases_stats_get(w.leases).stale, 0);
+        assert_int_equal(claim(&w, 7, 1), MARCH_ERR_FENCED);
+        assert_int_equal(claim(&w, 8, 0), 0);
+        close_world(&w);
+    }
+}
+
+static void test_leases_of_who_is_kept_are_claimed_meanwhile(void **state) {
+    (void)state;
+    pg_fixture_execute(&fixture, "delete from leases; delete from fences");
+    struct world w;
+    open_world(&w);
+    const struct wire_fence others = {.slot = ZONE, .incarnation = 7, .kind = WIRE_FENCE_OTHERS};
+    assert_int_equal(leases_fence(w.leases, "zone-3", &others, on_fenced, &w), 0);
+    assert_int_equal(leases_fence(w.leases, "zone-3", &others, on_fenced, &w), MARCH_ERR_FULL);
+    assert_int_equal(leases_claim(w.leases, &(struct lease_claim){ZONE, "zone-3", 7, 0}), 0);
+    harness_until(&w.harness, w.answers == 2);
+    assert_true(leases_check(w.leases, ZONE, 7, 1));
+    close_world(&w);
+}
+
 static void test_leases_are_not_heard_from_the_moment_that_a_fence_is_asked_for(void **state) {
     (void)state;
     pg_fixture_execute(&fixture, "delete from leases; delete from fences");
@@ -256,6 +328,9 @@ int main(void) {
         cmocka_unit_test(test_leases_take_one_claim_at_a_time),
         cmocka_unit_test(test_leases_of_a_fenced_owner_are_nobodys_until_the_next_claims),
         cmocka_unit_test(test_leases_are_never_given_to_who_was_fenced_without_one),
+        cmocka_unit_test(test_leases_of_all_others_are_nobodys),
+        cmocka_unit_test(test_leases_claimed_while_all_others_are_fenced_are_claimed_again),
+        cmocka_unit_test(test_leases_of_who_is_kept_are_claimed_meanwhile),
         cmocka_unit_test(test_leases_are_not_heard_from_the_moment_that_a_fence_is_asked_for),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -599,6 +599,22 @@ static void test_reporter_lease_unavailable_is_claimed_again_and_stale_is_not(vo
     assert_int_equal(f->load_count, 0);
 }
 
+static void test_reporter_has_leases_once_they_were_given(void **state) {
+    struct fixture *f = *state;
+    assert_false(reporter_has_leases(f->reporter));
+    persist_greet(f, 1);
+    WAIT_FOR(f, f->claims == 1);
+    persist_say(f, &(struct wire_persist_report){.lease_result = WIRE_LEASE_UNAVAILABLE});
+    assert_false(reporter_has_leases(f->reporter));
+    persist_restart(f, 2, 7);
+    assert_true(reporter_has_leases(f->reporter));
+    bus_edge_close(f->persist);
+    f->persist = NULL;
+    WAIT_FOR(f, reporter_link(f->reporter, 0)->state == LINK_AWAY);
+    assert_true(reporter_has_leases(f->reporter)); /* it is claimed again under its epoch */
+    persist_listen(f);
+}
+
 static void test_reporter_persist_of_another_shard_is_refused(void **state) {
     struct fixture *f = *state;
     struct wire_hello hello = {.name = "persist-0", .role = WIRE_ROLE_PERSIST, .incarnation = 1, .shard_count = 2};
@@ -635,6 +651,7 @@ int main(void) {
         TEST(test_reporter_departed_beyond_the_table_cost_the_oldest),
         TEST(test_reporter_effect_heals_the_player),
         TEST(test_reporter_lease_unavailable_is_claimed_again_and_stale_is_not),
+        TEST(test_reporter_has_leases_once_they_were_given),
         TEST(test_reporter_persist_of_another_shard_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

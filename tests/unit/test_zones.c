@@ -467,16 +467,16 @@ static void test_zones_former_zone_is_told_though_it_reports_nothing(void **stat
     bus_edge_close(w->other);
 }
 
-static void on_fenced(void *ctx, uint32_t slot, uint64_t incarnation, int error) {
-    (void)incarnation;
-    *(int *)ctx = slot == 0 ? error : -1000;
+static void on_fenced(void *ctx, const struct wire_fence *fence, int error) {
+    *(int *)ctx = fence->slot == 0 ? error : -1000;
 }
 
 static void test_zones_fenced_is_told_that_it_is_stale(void **state) {
     struct world *w = *state;
     int error = 1;
-    assert_int_equal(zones_fence(w->zones, 9, 1, on_fenced, &error), MARCH_ERR_INVALID);
-    assert_int_equal(zones_fence(w->zones, 0, w->incarnation, on_fenced, &error), 0);
+    const struct wire_fence nowhere = {.slot = 9, .incarnation = 1}, fence = {.incarnation = w->incarnation};
+    assert_int_equal(zones_fence(w->zones, &nowhere, on_fenced, &error), MARCH_ERR_INVALID);
+    assert_int_equal(zones_fence(w->zones, &fence, on_fenced, &error), 0);
     WAIT_FOR(w, error != 1);
     assert_int_equal(error, 0);
     w->lease_result = WIRE_LEASE_NONE;

@@ -151,7 +151,7 @@ static const char *list_ids(const json_t *ids, char out[NAMES_SIZE]) {
 
 /* what_happens says in a word what a partition waits for. */
 static const char *what_happens(const json_t *partition) {
-    if (json_array_size(json_object_get(partition, "awaits_fence_of")) > 0) return "waits until its dead owner is fenced";
+    if (json_array_size(json_object_get(partition, "awaits_fence_of")) > 0) return "waits until who had it is fenced";
     if (*world_text(partition, "owner") == '\0') return "waits for a spare";
     if (json_is_integer(json_object_get(partition, "merging_into"))) return "is merged";
     return *world_text(partition, "former") == '\0' ? "" : "is handed over";
