@@ -87,7 +87,7 @@ struct handoff {
     struct visit visits[HANDOFF_VISITS_MAX]; /* a ring */
     uint32_t visit_next;
     struct doubt *doubts; /* by slot */
-    uint32_t doubt_count; /* at least as many as there are */
+    uint32_t doubt_count;
     struct handoff_stats stats;
 };
 
