@@ -424,6 +424,7 @@ static void give(struct handoff *h, struct mono now, struct flight *f) {
     mail->gives[mail->give_count++] = (struct wire_give){.carried = f->carried, .link_dead_ms = f->link_dead_ms};
     f->due = mono_add_ms(now, HANDOFF_ASK_MS);
     h->stats.gives++;
+    STEP("source.given");
 }
 
 /* update_flight does what is due; it may end the flight. */
@@ -599,6 +600,7 @@ static void take_given(struct handoff *h, struct mono now, uint32_t peer, const 
         if (f->step != HANDOFF_GIVEN || f->target != peer || f->carried.entity != given->entity ||
             f->carried.session_epoch != given->session_epoch || f->carried.attachment != given->attachment)
             continue;
+        STEP("source.given_answered");
         if (given->result == WIRE_GIVEN) {
             h->stats.given++;
             pass_on(h, now, i);
@@ -773,6 +775,7 @@ static void take_give(struct handoff *h, struct mono now, uint32_t peer, const s
     use_reservation(h, c->entity);
     mail->given[mail->given_count++] = (struct wire_given){
         .entity = c->entity, .session_epoch = c->session_epoch, .attachment = c->attachment, .result = accept(h, now, gift)};
+    STEP("target.given");
 }
 
 void handoff_take(struct handoff *h, struct mono now, uint32_t peer, const struct wire_peer_batch *b) {
