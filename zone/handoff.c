@@ -938,6 +938,10 @@ struct handoff_view handoff_nth(const struct handoff *h, uint32_t n) {
         .step = f->step, .target = f->target, .since = f->since, .carried = is_frozen(f) ? &f->carried : NULL};
 }
 
+uint32_t handoff_doubts(const struct handoff *h) {
+    return h->doubt_count;
+}
+
 const struct handoff_stats *handoff_stats(const struct handoff *h) {
     return &h->stats;
 }

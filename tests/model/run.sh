@@ -65,6 +65,7 @@ if [ "${1:-}" = --long ]; then
         "CRASHES=1 CUTS=1 MOVES=2 GIFTS=1"
         "CRASHES=2 CUTS=0 MOVES=1 INPUTS=1 GIFTS=1"
         "CRASHES=2 CUTS=1 MOVES=1 GIFTS=1"
+        "CRASHES=2 CUTS=0 MOVES=2 GIFTS=1"
         "CRASHES=1 CUTS=0 MOVES=1 PLAYERS=2 GIFTS=1"
     )
 elif [ $# -gt 0 ]; then
