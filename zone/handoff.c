@@ -96,7 +96,7 @@ struct handoff {
     struct visit visits[HANDOFF_VISITS_MAX]; /* a ring */
     uint32_t visit_next;
     struct doubt *doubts; /* by slot */
-    uint32_t doubt_count; /* at least as many as there are */
+    uint32_t doubt_count;
     struct handoff_stats stats;
 };
 
@@ -455,6 +455,7 @@ static void give(struct handoff *h, struct mono now, struct flight *f) {
     mail->gives[mail->give_count++] = (struct wire_give){.carried = f->carried, .link_dead_ms = f->link_dead_ms};
     f->due = mono_add_ms(now, HANDOFF_ASK_MS);
     h->stats.gives++;
+    STEP("source.given");
 }
 
 /* update_flight does what is due; it may end the flight. */
@@ -630,6 +631,7 @@ static void take_given(struct handoff *h, struct mono now, uint32_t peer, const 
         if (f->step != HANDOFF_GIVEN || f->target != peer || f->carried.entity != given->entity ||
             f->carried.session_epoch != given->session_epoch || f->carried.attachment != given->attachment)
             continue;
+        STEP("source.given_answered");
         if (given->result == WIRE_GIVEN) {
             h->stats.given++;
             pass_on(h, now, i);
@@ -807,6 +809,7 @@ static void take_give(struct handoff *h, struct mono now, uint32_t peer, const s
     use_reservation(h, c->entity);
     mail->given[mail->given_count++] = (struct wire_given){
         .entity = c->entity, .session_epoch = c->session_epoch, .attachment = c->attachment, .result = accept(h, now, gift)};
+    STEP("target.given");
 }
 
 void handoff_take(struct handoff *h, struct mono now, uint32_t peer, const struct wire_peer_batch *b) {
@@ -985,6 +988,10 @@ struct handoff_view handoff_nth(const struct handoff *h, uint32_t n) {
     const struct flight *f = &h->flights[n];
     return (struct handoff_view){
         .step = f->step, .target = f->target, .since = f->since, .carried = is_frozen(f) ? &f->carried : NULL};
+}
+
+uint32_t handoff_doubts(const struct handoff *h) {
+    return h->doubt_count;
 }
 
 const struct handoff_stats *handoff_stats(const struct handoff *h) {

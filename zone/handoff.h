@@ -29,7 +29,8 @@
  * A give is repeated until it is answered. Both zones remember it (a visit), so one that comes again is answered again, also
  * where the player has gone on, and a refusal holds. The attachment that begins is given out by the zone, which it may only
  * where no gateway can: a link-dead player is in doubt, and stays until a newer session takes it on or it has been link-dead
- * for limits.link_dead_s, where its gateway is merely away, or where another zone may have it under a greater attachment.
+ * for limits.link_dead_s, where its gateway is merely away, or where another zone may have it under a greater attachment. A
+ * newer session that attaches at the source takes the player back, for the greater epoch ends the other one wherever it is.
  *
  * Limits: HANDOFF_FLIGHT_MAX players on their way out, HANDOFF_START_PER_TICK offered in a tick, and as many given to a
  * zone, HANDOFF_RESERVED_MAX places kept for those who come, HANDOFF_TOMBS_MAX promises and HANDOFF_VISITS_MAX visits (the
@@ -219,6 +220,9 @@ struct handoff_view {
 };
 uint32_t handoff_count(const struct handoff *handoff);
 struct handoff_view handoff_nth(const struct handoff *handoff, uint32_t n);
+
+/* handoff_doubts counts the link-dead players that are not handed over. */
+uint32_t handoff_doubts(const struct handoff *handoff);
 
 const struct handoff_stats *handoff_stats(const struct handoff *handoff);
 const char *handoff_step_name(enum handoff_step step);

@@ -215,7 +215,7 @@ struct telemetry {
     struct histogram *tick, *wake, *phases[TELEMETRY_PHASE_COUNT];
     struct metric_counter *counters[COUNTER_COUNT];
     struct metric_gauge *players, *entities, *level, *gateways, *number, *recording, *persists, *pending, *departed, *grants,
-        *stale, *ghosts, *neighbours, *directory, *partitions, *under_way, *link_dead, *map_chunks, *map_boxes;
+        *stale, *ghosts, *neighbours, *directory, *partitions, *under_way, *link_dead, *doubted, *map_chunks, *map_boxes;
     char map[MAP_TEXT_SIZE]; /* hash of the map in hex; empty: there is none */
 };
 
@@ -251,6 +251,7 @@ static void register_all(struct telemetry *t) {
     t->grants = metrics_gauge(m, "march_zone_grants_waiting", "Loot that persist has not answered for", NULL);
     t->under_way = metrics_gauge(m, "march_zone_handoffs", "Players on their way to other zones", NULL);
     t->link_dead = metrics_gauge(m, "march_zone_link_dead", "Players whose gateway is dead", NULL);
+    t->doubted = metrics_gauge(m, "march_zone_link_dead_in_doubt", "Link-dead players that are not handed over", NULL);
     t->ghosts = metrics_gauge(m, "march_zone_ghosts", "Entities of other zones that are shown here", NULL);
     t->neighbours = metrics_gauge(m, "march_zone_neighbours_up", "Zones connected, and listed in the directory", NULL);
     t->directory = metrics_gauge(m, "march_zone_directory_version", "Version of the directory", NULL);
@@ -456,6 +457,7 @@ static void mirror_crossing(struct telemetry *t, const struct crossing *crossing
     counter_set(t->counters[LINK_DEAD_EXPIRED], c->expired);
     gauge_set(t->under_way, handoff_count(crossing_handoff(crossing)));
     gauge_set(t->link_dead, crossing_link_dead(crossing));
+    gauge_set(t->doubted, handoff_doubts(crossing_handoff(crossing)));
 }
 
 static void mirror_directory(struct telemetry *t, const struct directory *directory, uint32_t slot) {

@@ -151,6 +151,33 @@ static void check_shard_transfers(const struct wire_shard_transfers *a) {
     SAME(a, b, blob, blob_len);
 }
 
+static void check_peer_batch(const struct wire_peer_batch *a) {
+    for (uint32_t i = 0; i < a->speech_count; i++) touch(a->blob + a->speeches[i].offset, a->speeches[i].len);
+    for (uint32_t i = 0; i < a->give_count; i++) CHECK(a->gives[i].carried.input_count <= WIRE_CARRIED_INPUTS_MAX);
+    if (wire_peer_batch_bytes(a) > WIRE_BUS_BYTES_MAX) return;
+    struct wire_bytes bytes;
+    struct wire_bus_view view;
+    CHECK(wire_peer_batch_pack(builder, a, &bytes) == 0);
+    reopen(&bytes, wire_peer_batch_bytes(a), WIRE_BUS_PEER_BATCH, &view);
+    const struct wire_peer_batch *b = &view.peer;
+    CHECK(a->tick == b->tick && a->reset == b->reset);
+    SAME(a, b, ghosts, ghost_count);
+    SAME(a, b, gone, gone_count);
+    SAME(a, b, hits, hit_count);
+    SAME(a, b, outcomes, outcome_count);
+    SAME(a, b, offers, offer_count);
+    SAME(a, b, offer_answers, offer_answer_count);
+    SAME(a, b, queries, query_count);
+    SAME(a, b, query_answers, query_answer_count);
+    SAME(a, b, creatures, creature_count);
+    SAME(a, b, taken, taken_count);
+    SAME(a, b, effects, effect_count);
+    SAME(a, b, speeches, speech_count);
+    SAME(a, b, blob, blob_len);
+    SAME(a, b, gives, give_count);
+    SAME(a, b, given, given_count);
+}
+
 static void try_bus(const uint8_t *bytes, size_t len) {
     struct wire_bus_view view;
     if (wire_bus_open(bytes, len, &view) != 0) return;
@@ -167,6 +194,7 @@ static void try_bus(const uint8_t *bytes, size_t len) {
     case WIRE_BUS_GATEWAY_CLAIMS: check_gateway_claims(&view.gateway_claims); break;
     case WIRE_BUS_PERSIST_SESSIONS: check_persist_sessions(&view.persist_sessions); break;
     case WIRE_BUS_SHARD_TRANSFERS: check_shard_transfers(&view.shard_transfers); break;
+    case WIRE_BUS_PEER_BATCH: check_peer_batch(&view.peer); break;
     }
 }
 

@@ -89,12 +89,14 @@ def steps_of(kind, **names):
 
 
 # walk: bots cross borders; drain: a zone is drained; undrain: and told to stay; death: a zone is killed; leave: a gateway is
-# drained; refusal: the target of a player under way is killed; orphan: the gateways of one are; rebirth: the matchmaker is.
+# drained; refusal: the target of a player under way is killed; orphan: the gateways of one are; strand: they are, and then a zone
+# with their players is drained; rebirth: the matchmaker is killed.
 STEPS = [
     *steps_of("source", walk="offered accepted frozen sent done forgotten creature_left creature_done",
-              drain="zone.directory frozen sent done", refusal="restored", orphan="asked answered"),
+              drain="zone.directory frozen sent done", refusal="restored", orphan="asked answered",
+              strand="given given_answered"),
     *steps_of("target", walk="reserved activate activated sent creature_taken", drain="zone.directory reserved activate sent",
-              orphan="asked"),
+              orphan="asked", strand="given"),
     *steps_of("gateway", walk="reroute rerouted activate_sent activated done forgotten", drain="directory rerouted",
               leave="drain_begun drain_told claimed attached", death="attach_sent attached", refusal="restored"),
     *steps_of("matchmaker", drain="drain version told settled", undrain="undrain",
@@ -390,6 +392,18 @@ class World(Chaos):
         self.signal(source, signal.SIGCONT)
         return self.await_stop(names, step)
 
+    def strand(self, step):
+        """Clients notice later that their gateways are gone, and come back."""
+        zone = self.fullest_zone()
+        for gateway in GATEWAYS:
+            self.kill(gateway)
+        wait_until(lambda: self.cluster.metrics(zone).get("march_zone_link_dead"), f"players are link-dead in {zone}")
+        names = self.those_of(step.kind, [zone], self.zones_of("spare"))
+        self.arm(names, step.name)
+        self.drained.append(zone)
+        self.zonectl("drain", zone)
+        return self.await_stop(names, step)
+
     def rebirth(self, step):
         self.kill(MATCHMAKER)
         self.arm([MATCHMAKER], step.name)
@@ -490,7 +504,7 @@ class World(Chaos):
     def may_drop(self, trial, before):
         """How many clients may be dropped, when so many were on the gateways before: those on gateways that were killed. From
         one that is drained they go to the other meanwhile."""
-        if trial.step.cause == "orphan":
+        if trial.step.cause in ("orphan", "strand"):
             return sum(before.values())
         if trial.step.kind != "gateway" or trial.for_s:
             return 0

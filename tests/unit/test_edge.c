@@ -209,6 +209,7 @@ static void test_edge_players_of_a_gateway_that_died_go_on_under_their_next_sess
     assert_int_equal(sim_slot(f->sim, 0, SESSION), SIM_SLOT_NONE);
     turn(f);
     assert_int_equal(crossing_link_dead(f->crossing), 1);
+    assert_int_equal(handoff_doubts(crossing_handoff(f->crossing)), 0); /* it has been replaced */
     f->attached.entity = 0;
     gateway_attach(f, SESSION + (5ULL << 32));
     WAIT_FOR(f, f->attached.entity != 0);
@@ -245,6 +246,7 @@ static void test_edge_players_of_a_lost_gateway_are_link_dead_and_leave_after_a_
     turn(f);
     assert_int_equal(edges_expired(f->edges, 0), 1);
     assert_int_equal(crossing_link_dead(f->crossing), 1);
+    assert_int_equal(handoff_doubts(crossing_handoff(f->crossing)), 1); /* it may come back */
     f->ahead_ns += (LINK_DEAD_S - 1) * NS_PER_S;
     turn(f);
     assert_int_equal(sim_players(f->sim), 1);
@@ -252,6 +254,21 @@ static void test_edge_players_of_a_lost_gateway_are_link_dead_and_leave_after_a_
     turn(f);
     assert_int_equal(sim_players(f->sim), 0);
     assert_int_equal(crossing_stats(f->crossing)->expired, 1);
+}
+
+static void test_edge_gateway_that_is_replaced_late_leaves_no_doubt(void **state) {
+    struct fixture *f = *state;
+    gateway_greet(f, 1);
+    gateway_attach(f, SESSION);
+    WAIT_FOR(f, sim_players(f->sim) == 1);
+    lose_gateway(f);
+    f->ahead_ns += EDGE_KEEP_MS * NS_PER_MS;
+    turn(f);
+    assert_int_equal(handoff_doubts(crossing_handoff(f->crossing)), 1);
+    gateway_dial(f);
+    gateway_greet(f, 2);
+    assert_int_equal(sim_players(f->sim), 1);
+    assert_int_equal(handoff_doubts(crossing_handoff(f->crossing)), 0);
 }
 
 static void expect_counter(const json_t *status, const char *name, json_int_t expected) {
@@ -302,6 +319,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_edge_players_of_a_gateway_that_died_go_on_under_their_next_session, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_edge_gateway_of_the_same_incarnation_keeps_its_players, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_edge_gateway_that_is_replaced_late_leaves_no_doubt, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_edge_players_of_a_lost_gateway_are_link_dead_and_leave_after_a_while, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_edge_what_is_refused_and_lost_is_in_the_metrics, set_up, tear_down),
