@@ -6,7 +6,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 
-SEEDS=${SIM_FAULT_SEEDS:-1000}
+SEEDS=${SIM_FAULT_SEEDS:-4000}
 DIR=build/sim
 
 # file | what sed does to it; each must change something
