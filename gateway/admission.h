@@ -1,7 +1,7 @@
 /* admission.h: which players may be on this gateway, and what they ask of things of value: the gateway's half of persist's
  * sessions.
  *
- *   connected ──► claim to the player's persist ──► claimed: epoch and place ──► the zone of that place, WAITING
+ *   connected ──► claim to the player's persist ──► claimed: epoch and place ──► its zone, or that place's: WAITING
  *                    │  again while persist is away or undecided                    │ kept: told again every 10 s, and
  *                    └─ token used, refused, or ADMISSION_WAIT_MS over: ended       │ whenever persist is back
  *                                                                        another session of the player began: ended

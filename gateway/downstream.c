@@ -191,8 +191,7 @@ static void take_attached(struct gateway *g, unsigned route, const struct wire_a
         return;
     }
     if (attached->result == WIRE_ATTACH_ELSEWHERE && attached->zone < g->route_count) {
-        session_move(&g->sessions, session, SESSION_WAITING);
-        session_reroute(&g->sessions, session, (uint8_t)attached->zone);
+        routing_elsewhere(g, session, attached->zone);
         return;
     }
     if (attached->result != WIRE_ATTACHED) {

@@ -54,7 +54,7 @@
 
 #define GATEWAY_ZONE_MESSAGE_MAX 64 /* bytes of a packed ZoneStatus */
 
-/* Why a session ended: the reason that its zone is told. */
+/* Why a session ended. Zones are told whether it was taken over. */
 enum session_end {
     SESSION_END_LEFT = 0,
     SESSION_END_TIMED_OUT,

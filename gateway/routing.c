@@ -59,6 +59,14 @@ void routing_refused(struct gateway *g, struct session *session) {
     session_reroute(&g->sessions, session, route_of_slot(g, compass_successor(&g->compass, zone, session->player)));
 }
 
+void routing_elsewhere(struct gateway *g, struct session *session, unsigned zone) {
+    session_move(&g->sessions, session, SESSION_WAITING);
+    session_reroute(&g->sessions, session, (uint8_t)zone);
+    if (routing_hears(g, zone)) return;
+    if (!session->told_lost) downstream_zone_status(g, session, WIRE_ZONE_LOST);
+    pass_on(g, zone);
+}
+
 /* --- versions of the directory */
 
 static void zone_changed(struct gateway *g, unsigned zone) {

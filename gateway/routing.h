@@ -28,6 +28,9 @@ void routing_zone_silent(struct gateway *gateway, unsigned zone);
  * it owns nothing any more for the one that has its place. */
 void routing_refused(struct gateway *gateway, struct session *session);
 
+/* routing_elsewhere has one wait for the zone that has its player, as its own zone says. */
+void routing_elsewhere(struct gateway *gateway, struct session *session, unsigned zone);
+
 /* routing_transfers returns the handlers for transfer_init. */
 struct transfer_handlers routing_transfers(struct gateway *gateway);
 

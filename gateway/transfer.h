@@ -21,7 +21,7 @@
  * is lost is owed nothing: it asks again when it is back. RESTORED goes only to the incarnation that let go. While that is
  * lost the session waits for it, to be attached anew, and it still has the state; once it is dead the session waits for
  * whoever has the place now, and persist knows the state. A session that ends while it moves is detached from the target;
- * the source is told DONE once that has it, and detached as well where it has not.
+ * the source is told DONE once that has it, and detached as well where it has not: where nobody can tell, for good.
  *
  * A session that has an entry here keeps the client's messages back, so that they reach the target behind those that the
  * source returned; the wait for `forgotten` ends after TRANSFER_FORGET_MS. Messages of a player that crosses two borders

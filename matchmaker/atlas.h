@@ -14,9 +14,9 @@
  *
  * A worker reports only once each shard has given it a lease, so whoever was ever given something can be fenced by who has
  * the leases, known or not. Who has a partition by the directory that was gone on from keeps it; nobody is given one that he
- * does not have, and no command is taken, until all slots are closed. Who comes later with a partition by a version between
- * the one that was gone on from and the first of this atlas is dead. Without shards there is nothing to fence by: slots
- * close at once, and an owner that is not heard while gathering may go on beside the next one until it hears of that.
+ * does not have, and no command to zones is taken, until all slots are closed. Who comes later with a partition by a version
+ * between the one that was gone on from and the first of this atlas is dead. Without shards there is nothing to fence by:
+ * slots close at once, and an owner that is not heard while gathering may go on beside the next one until it hears of that.
  *
  * An incarnation of a worker:
  *

@@ -109,6 +109,12 @@ static json_t *persist_json(const struct atlas *a, const struct links *links, co
 
 /* --- all */
 
+/* Commands are taken once it is running. */
+static const char *state_name(const struct atlas *a) {
+    if (a->phase != ATLAS_RUNNING) return "gathering";
+    return a->open == 0 ? "running" : "fencing";
+}
+
 json_t *status_json(const struct atlas *a, const struct links *links, const struct config *config, struct mono now) {
     json_t *workers = json_array(), *partitions = json_array(), *gateways = json_array(), *persists = json_array();
     for (uint32_t i = 0; i < config->zones_count; i++) json_array_append_new(workers, worker_json(a, links, config, i, now));
@@ -117,9 +123,8 @@ json_t *status_json(const struct atlas *a, const struct links *links, const stru
         json_array_append_new(gateways, gateway_json(a, links, config, i, now));
     for (uint32_t i = 0; i < config->persists_count; i++) json_array_append_new(persists, persist_json(a, links, config, i));
     return json_pack("{s:s, s:s, s:b, s:I, s:o, s:o, s:o, s:o}", "matchmaker", config->matchmaker.name, "state",
-                     a->phase == ATLAS_RUNNING ? "running" : "gathering", "ready", (int)atlas_is_ready(a), "version",
-                     (json_int_t)a->told.version, "workers", workers, "partitions", partitions, "gateways", gateways,
-                     "persists", persists);
+                     state_name(a), "ready", (int)atlas_is_ready(a), "version", (json_int_t)a->told.version, "workers",
+                     workers, "partitions", partitions, "gateways", gateways, "persists", persists);
 }
 
 json_t *status_directory(const struct atlas *a, const struct config *config) {

@@ -73,8 +73,8 @@ void leases_destroy(struct leases *leases);
 must_check int leases_claim(struct leases *leases, const struct lease_claim *claim);
 
 /* leases_fence takes the lease of a slot from an incarnation for good, or from whoever else has it; `fenced` is told,
- * possibly from within. What is fenced is not heard any more from now on, whatever becomes of the fence. MARCH_ERR_FULL when
- * one of this slot is under way. */
+ * possibly from within. An incarnation that is named is not heard any more from now on, whatever becomes of the fence;
+ * others once it is done. MARCH_ERR_FULL when one of this slot is under way. */
 must_check int leases_fence(struct leases *leases, const char *name, const struct wire_fence *fence, lease_fenced fenced,
                             void *ctx);
 

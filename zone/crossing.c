@@ -98,6 +98,7 @@ static void closing(void *context, uint32_t slot) {
 static void freeze(void *context, uint32_t slot, uint32_t target, struct wire_carried *out) {
     struct crossing *c = context;
     uint64_t epoch = book_epoch(c->book, slot);
+    c->absences[slot] = (struct absence){0};
     sim_export(c->sim, slot, target, out);
     out->session_epoch = epoch;
     book_depart(c->book, slot);
@@ -119,6 +120,7 @@ static void link_dead(void *context, uint32_t slot, uint32_t ms) {
 
 static void let_go(void *context, uint32_t slot) {
     struct crossing *c = context;
+    c->absences[slot] = (struct absence){0};
     book_depart(c->book, slot);
     sim_remove(c->sim, slot, false);
 }

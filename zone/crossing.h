@@ -7,7 +7,8 @@
  *
  * A gateway that comes back as another incarnation, that the directory does not list, or that is away for EDGE_KEEP_MS
  * (edge.h) is dead. Its players stay in the world, link-dead, for limits.link_dead_s: they stand still until a newer session
- * takes them on (book.h), then they leave. They are handed over like others, and the time goes on with them.
+ * takes them on (book.h), then they leave. They are handed over like others, and the time goes on with them. A player whose
+ * session a newer one has taken over is link-dead in the same way, until that attaches.
  *
  * Limits are those of handoff.h. Nothing allocates after create.
  */

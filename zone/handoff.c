@@ -83,6 +83,7 @@ struct handoff {
     struct handoff_config config;
     struct flight flights[HANDOFF_FLIGHT_MAX]; /* the first `count` */
     uint32_t count, started;                   /* started in this tick */
+    struct mono now;                           /* of the newest tick */
     uint32_t *flight_of;                       /* by slot */
     struct peer *peers;
     enum gateway_state *gateways;
@@ -311,7 +312,7 @@ static void note_gone(struct handoff *h, const struct flight *f) {
     *gone = (struct gone){.player = f->carried.player,
                           .session_epoch = f->carried.session_epoch,
                           .target = f->target,
-                          .until = mono_add_ms(f->since, HANDOFF_GONE_MS)};
+                          .until = mono_add_ms(h->now, HANDOFF_GONE_MS)};
 }
 
 static void note_here(struct handoff *h, uint64_t player) {
@@ -491,6 +492,7 @@ static void expire_reservations(struct handoff *h, struct mono now) {
 }
 
 void handoff_update(struct handoff *h, struct mono now) {
+    h->now = now;
     h->started = 0;
     for (uint32_t i = h->count; i-- > 0;) update_flight(h, now, i);
     expire_reservations(h, now);
@@ -656,6 +658,7 @@ static bool reserve(struct handoff *h, struct mono now, uint64_t entity) {
 
 /* use_reservation frees the place that was kept for an entity. */
 static void use_reservation(struct handoff *h, uint64_t entity) {
+    if (entity == 0) return;
     for (uint32_t n = 0; n < h->reserved_count; n++) {
         struct reservation *r = &h->reserved[(h->reserved_first + n) % HANDOFF_RESERVED_MAX];
         if (r->entity != entity) continue;

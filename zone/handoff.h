@@ -3,7 +3,7 @@
  *   source  HERE ──offer──► OFFERED ──accepted──► ACCEPTED ──end of the tick──► FROZEN ──done──► gone
  *             ▲                │                     │                             │
  *             │◄── RESTING ◄───┘ refused, silent     │ went back, somebody away    ├──restored, attached anew──► HERE
- *             └──────────────────────────────────────┘                             │
+ *             └──────────────────────────────────────┘                             ├──taken over──► link-dead
  *                                                                its gateway dies ─┴─► ASKED ──yes──► gone
  *                                                                                        └──no, or target dead──► link-dead
  *   target  offer ──► reserved ──activate──► HERE
@@ -29,7 +29,8 @@
  * A give is repeated until it is answered. Both zones remember it (a visit), so one that comes again is answered again, also
  * where the player has gone on, and a refusal holds. The attachment that begins is given out by the zone, which it may only
  * where no gateway can: a link-dead player is in doubt, and stays until a newer session takes it on or it has been link-dead
- * for limits.link_dead_s, where its gateway is merely away, or where another zone may have it under a greater attachment. A
+ * for limits.link_dead_s, where its gateway is merely away, or where another zone may have it under a greater attachment:
+ * where the gateway died, or the session was taken over, while it was between two. A
  * newer session that attaches at the source takes the player back, for the greater epoch ends the other one wherever it is.
  *
  * Limits: HANDOFF_FLIGHT_MAX players on their way out, HANDOFF_START_PER_TICK offered in a tick, and as many given to a
@@ -64,7 +65,7 @@
 #define HANDOFF_ASK_MS      250
 #define HANDOFF_GIVE_MS     20000 /* then the target is asked: what it remembers of a give is there for much longer */
 #define HANDOFF_TOMB_MS     60000
-#define HANDOFF_GONE_MS     5000 /* since it was frozen: reports to persist are a second old at most */
+#define HANDOFF_GONE_MS     5000 /* reports to persist are a second old at most */
 
 enum handoff_step {
     HANDOFF_RESTING = 1, /* still here: not offered again before its time */

@@ -177,7 +177,7 @@ static const struct {
     [HANDOFFS_FROZEN] = {"march_zone_handoffs_frozen_total", "Players let go of on their way to another zone"},
     [HANDOFFS_DONE] = {"march_zone_handoffs_done_total", "Players that another zone has taken over"},
     [HANDOFFS_RESTORED] = {"march_zone_handoffs_restored_total", "Players let go of that came back"},
-    [HANDOFFS_ASKED] = {"march_zone_handoffs_asked_total", "Questions to a zone about a player whose gateway is dead"},
+    [HANDOFFS_ASKED] = {"march_zone_handoffs_asked_total", "Questions to a zone about a player that it may have"},
     [HANDOFFS_GIVEN] = {"march_zone_handoffs_given_total", "Link-dead players that another zone has taken over"},
     [HANDOFFS_CANCELLED] = {"march_zone_handoffs_cancelled_total", "Handoffs given up before the player was let go of"},
     [HANDOFFS_REFUSED] = {"march_zone_handoffs_refused_total", "Offers that the other zone refused"},
@@ -250,7 +250,8 @@ static void register_all(struct telemetry *t) {
     t->departed = metrics_gauge(m, "march_zone_departed_waiting", "Last states of players that are not durable", NULL);
     t->grants = metrics_gauge(m, "march_zone_grants_waiting", "Loot that persist has not answered for", NULL);
     t->under_way = metrics_gauge(m, "march_zone_handoffs", "Players on their way to other zones", NULL);
-    t->link_dead = metrics_gauge(m, "march_zone_link_dead", "Players whose gateway is dead", NULL);
+    t->link_dead = metrics_gauge(m, "march_zone_link_dead",
+                                 "Players without a session: their gateway is dead, or they are being taken over", NULL);
     t->doubted = metrics_gauge(m, "march_zone_link_dead_in_doubt", "Link-dead players that are not handed over", NULL);
     t->ghosts = metrics_gauge(m, "march_zone_ghosts", "Entities of other zones that are shown here", NULL);
     t->neighbours = metrics_gauge(m, "march_zone_neighbours_up", "Zones connected, and listed in the directory", NULL);

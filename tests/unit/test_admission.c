@@ -180,6 +180,26 @@ static void test_admission_player_that_is_elsewhere_goes_on_there(void **state) 
     assert_int_equal(f->other_zone.attaches[0].attachment, 2);
 }
 
+static void test_admission_player_that_is_elsewhere_waits_for_a_zone_that_is_lost(void **state) {
+    struct fixture *f = *state;
+    PUMP_UNTIL(f, is_up(f) && keeper_is_up(f));
+    f->persist.claimed.flags = WIRE_CLAIMED_ZONE_KNOWN;
+    f->zone.attach_result = WIRE_ATTACH_ELSEWHERE;
+    f->zone.attach_elsewhere = 1;
+    fake_zone_close(&f->other_zone);
+    PUMP_UNTIL(f, gateway_routes_up(f->gateway) == 1);
+    client_start(f, &f->server[0]);
+    PUMP_UNTIL(f, f->client.netcode.state == NETCODE_CLIENT_CONNECTED);
+    client_write(&f->client, NULL, NULL);
+    PUMP_UNTIL(f, f->client.told.kind == WIRE_SERVER_ZONE_STATUS);
+    assert_int_equal(in_state(f, SESSION_WAITING), 1);
+    assert_int_equal(f->zone.attach_count, 1); /* not asked again and again */
+    fake_zone_open(&f->other_zone, f->dir, "zone-1", 88);
+    f->other_zone.attaches_all = true;
+    PUMP_UNTIL(f, in_state(f, SESSION_PLAYING) == 1);
+    assert_int_equal(f->other_zone.attach_count, 1);
+}
+
 static void test_admission_takeover_elsewhere_ends_the_session_here(void **state) {
     struct fixture *f = play_claimed(state);
     struct wire_session_ended ended = {.session = session_of(f),
@@ -328,6 +348,7 @@ int main(void) {
         WITH_PERSIST(test_admission_player_goes_to_the_zone_of_its_place),
         WITH_PERSIST(test_admission_player_that_a_zone_has_goes_there),
         WITH_PERSIST(test_admission_player_that_is_elsewhere_goes_on_there),
+        WITH_PERSIST(test_admission_player_that_is_elsewhere_waits_for_a_zone_that_is_lost),
         WITH_PERSIST(test_admission_takeover_elsewhere_ends_the_session_here),
         WITH_PERSIST(test_admission_second_login_here_takes_over),
         WITH_PERSIST(test_admission_session_that_leaves_is_ended_at_persist),

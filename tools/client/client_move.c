@@ -36,7 +36,7 @@ static void want(struct march_client *client, const struct march_reconnect *want
     move->tries = 0;
     move->begun = move->due = client->now;
     move->until = mono_add_ms(client->now, within_ms);
-    move->own = client->table->slots[0].id;
+    if (!move->is_unsure) move->own = client->table->slots[0].id;
 }
 
 bool client_move_hear(struct march_client *client, bool is_former, const uint8_t *bytes, size_t len) {

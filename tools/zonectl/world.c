@@ -204,6 +204,9 @@ void world_print(const json_t *status, FILE *out) {
     print_partitions(status, out);
     print_workers(status, out);
     print_gateways(status, out);
+    const char *state = world_text(status, "state");
     fprintf(out, "directory %" PRIu64 "%s\n", world_count(status, "version"),
-            strcmp(world_text(status, "state"), "running") == 0 ? "" : ": the matchmaker waits for zones to report");
+            strcmp(state, "running") == 0   ? ""
+            : strcmp(state, "fencing") == 0 ? ": the matchmaker waits for persists to fence"
+                                            : ": the matchmaker waits for zones to report");
 }
