@@ -21,7 +21,7 @@ OUT     := build/$(MODE)
 PACKAGES := gcc g++ make clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck spin pkg-config liburing-dev libnng-dev \
 	libmicrohttpd-dev flatbuffers-compiler libflatbuffers-dev libsodium-dev liblz4-dev libcyaml-dev libjansson-dev \
 	libcurl4-openssl-dev libcmocka-dev uthash-dev libev-dev libpq-dev libhiredis-dev libzstd-dev postgresql postgresql-contrib redis-server redis-tools \
-	pgbouncer python3-pytest python3-pytest-xdist python3-yaml python3-jsonschema rt-tests gnuplot-nox linux-perf iproute2
+	pgbouncer python3-pytest python3-pytest-xdist python3-yaml python3-jsonschema openssl rt-tests gnuplot-nox linux-perf iproute2
 
 PQ_INCLUDE := /usr/include/postgresql
 WARN    := -Wall -Wextra -Wshadow -Wconversion -Werror
