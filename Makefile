@@ -21,7 +21,7 @@ OUT     := build/$(MODE)
 PACKAGES := gcc g++ make clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck spin pkg-config liburing-dev libnng-dev \
 	libmicrohttpd-dev flatbuffers-compiler libflatbuffers-dev libsodium-dev liblz4-dev libcyaml-dev libjansson-dev \
 	libcurl4-openssl-dev libcmocka-dev uthash-dev libev-dev libpq-dev libhiredis-dev libzstd-dev postgresql postgresql-contrib redis-server redis-tools \
-	pgbouncer python3-pytest python3-pytest-xdist rt-tests gnuplot-nox linux-perf iproute2
+	pgbouncer python3-pytest python3-pytest-xdist python3-yaml python3-jsonschema openssl rt-tests gnuplot-nox linux-perf iproute2
 
 PQ_INCLUDE := /usr/include/postgresql
 WARN    := -Wall -Wextra -Wshadow -Wconversion -Werror
@@ -106,7 +106,11 @@ SQL_FILES := $(sort $(wildcard schemas/sql/*.sql))
 %/gen/migrations.c: tools/embed_sql.sh $(SQL_FILES)
 	@mkdir -p $(@D)
 	$(Q)echo "  $@" && tools/embed_sql.sh $(SQL_FILES) > $@
-$(OUT)/gen/migrations.o: $(OUT)/gen/migrations.c
+# The document of the front door becomes a string in the library of the matchmaker.
+%/gen/openapi.c: tools/embed_text.sh schemas/openapi.yaml
+	@mkdir -p $(@D)
+	$(Q)echo "  $@" && tools/embed_text.sh matchmaker/openapi.h OPENAPI_YAML schemas/openapi.yaml > $@
+$(OUT)/gen/migrations.o $(OUT)/gen/openapi.o: %.o: %.c
 	$(Q)echo "  $@" && $(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c $< -o $@
 
 AR_ := $(if $(filter release,$(MODE)),gcc-ar,ar)
@@ -120,7 +124,7 @@ $(SCHEMAS): $(call lib_obj,schemas) $(WIRE_OBJ); $(library)
 $(GATEWAY): $(call lib_obj,gateway); $(library)
 $(ZONE): $(call lib_obj,zone); $(library)
 $(PERSIST): $(call lib_obj,persist) $(OUT)/gen/migrations.o; $(library)
-$(MATCHMAKER): $(call lib_obj,matchmaker); $(library)
+$(MATCHMAKER): $(call lib_obj,matchmaker) $(OUT)/gen/openapi.o; $(library)
 $(CLIENT): $(call lib_obj,tools/client) ; $(library)
 $(SWARM): $(call lib_obj,tools/swarm); $(library)
 $(TOOLLIB): $(call lib_obj,tools/zonectl); $(library)

@@ -37,10 +37,9 @@ static int read_config(struct access *access, const char *run_dir, char *error, 
     return 0;
 }
 
-/* read_addresses takes the lines of a gateway's address file, which it writes at its start; a gateway without one has no
- * addresses. */
-static int read_addresses(struct access *access, struct access_gateway *gateway, const char *run_dir, char *error,
-                          size_t error_size) {
+int access_read_gateway(struct access_gateway *gateway, const char *run_dir, uint64_t *mint_from_s, char *error,
+                        size_t error_size) {
+    gateway->count = 0;
     char path[PATH_MAX];
     struct stat st;
     if (snprintf(path, sizeof(path), "%s/%s.udp", run_dir, gateway->name) >= (int)sizeof(path))
@@ -50,8 +49,8 @@ static int read_addresses(struct access *access, struct access_gateway *gateway,
     int result = file_read(path, UDP_FILE_BYTES_MAX, &bytes, &len, error, error_size);
     if (result == MARCH_ERR_NOT_FOUND) return 0;
     if (result != 0) return result;
-    if (stat(path, &st) == 0 && (uint64_t)st.st_mtime + NETCODE_TOKEN_SLACK_S >= access->mint_from_s)
-        access->mint_from_s = (uint64_t)st.st_mtime + NETCODE_TOKEN_SLACK_S + 1;
+    if (stat(path, &st) == 0 && (uint64_t)st.st_mtime + NETCODE_TOKEN_SLACK_S >= *mint_from_s)
+        *mint_from_s = (uint64_t)st.st_mtime + NETCODE_TOKEN_SLACK_S + 1;
     char *rest = (char *)bytes;
     for (char *line; (line = strsep(&rest, "\n")) != NULL && result == 0;) {
         if (*line == '\0') continue;
@@ -73,7 +72,7 @@ int access_open(struct access *access, const char *run_dir, char *error, size_t 
     result = file_read_key(path, access->key, error, error_size);
     uint32_t address_count = 0;
     for (uint32_t i = 0; i < access->gateway_count && result == 0; i++) {
-        result = read_addresses(access, &access->gateways[i], run_dir, error, error_size);
+        result = access_read_gateway(&access->gateways[i], run_dir, &access->mint_from_s, error, error_size);
         address_count += access->gateways[i].count;
     }
     if (result == 0 && address_count == 0)

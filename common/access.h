@@ -40,6 +40,11 @@ struct access {
  * config_load and file_read_key; `error` then says what is wrong. */
 must_check int access_open(struct access *access, const char *run_dir, char *error, size_t error_size);
 
+/* access_read_gateway reads RUN/NAME.udp, which a gateway writes at its start, into `gateway`, which has a name; without
+ * that file it has no addresses. `*mint_from_s` is raised to the first second of a token that this gateway takes. */
+must_check int access_read_gateway(struct access_gateway *gateway, const char *run_dir, uint64_t *mint_from_s, char *error,
+                                   size_t error_size);
+
 /* access_gateway_find returns the index of a gateway, MARCH_ERR_NOT_FOUND when it has no addresses. */
 must_check int access_gateway_find(const struct access *access, const char *name);
 

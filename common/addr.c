@@ -104,3 +104,8 @@ struct addr addr_prefix(const struct addr *a) {
     memcpy(prefix.bytes, a->bytes, a->family == ADDR_IPV4 ? 3 : 6);
     return prefix;
 }
+
+bool addr_is_loopback(const struct addr *a) {
+    static const uint8_t six[16] = {[15] = 1};
+    return a->family == ADDR_IPV4 ? a->bytes[0] == 127 : a->family == ADDR_IPV6 && memcmp(a->bytes, six, sizeof six) == 0;
+}

@@ -43,6 +43,9 @@ socklen_t addr_to_sockaddr(const struct addr *a, struct sockaddr_storage *out);
 /* addr_prefix returns the network an address is in, without port: /24 of IPv4, /48 of IPv6. */
 struct addr addr_prefix(const struct addr *a);
 
+/* addr_is_loopback tells whether an address is of this machine alone: 127.0.0.0/8 or ::1. */
+bool addr_is_loopback(const struct addr *a);
+
 static inline bool addr_equal(const struct addr *a, const struct addr *b) {
     return memcmp(a, b, sizeof(*a)) == 0;
 }

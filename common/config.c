@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/addr.h"
 #include "common/check.h"
 #include "common/file.h"
 #include "common/yaml_check.h"
@@ -33,6 +34,10 @@ static const cyaml_strval_t IO_NAMES[] = {
 
 static const cyaml_strval_t TRANSPORT_NAMES[] = {{"ipc", CONFIG_TRANSPORT_IPC}, {"tcp", CONFIG_TRANSPORT_TCP}};
 
+static const cyaml_strval_t AUTH_NAMES[] = {
+    {"dev", CONFIG_AUTH_DEV}, {"ed25519", CONFIG_AUTH_ED25519}, {"hmac", CONFIG_AUTH_HMAC}};
+
+static const cyaml_schema_value_t FILE_NAME = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, CONFIG_FILE_SIZE - 1)};
 static const cyaml_schema_value_t ADDRESS = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, CONFIG_ADDRESS_SIZE - 1)};
 
 static const cyaml_schema_field_t CLUSTER_FIELDS[] = {
@@ -104,6 +109,16 @@ static const cyaml_schema_field_t PERSISTENCE_FIELDS[] = {
     CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t FRONT_FIELDS[] = {
+    CYAML_FIELD_STRING("address", NEEDED, struct config_front, address, 1),
+    CYAML_FIELD_ENUM("auth", NEEDED | CYAML_FLAG_STRICT, struct config_front, auth, AUTH_NAMES, CONFIG_AUTH_COUNT),
+    CYAML_FIELD_SEQUENCE_COUNT("keys", LIST | OPTIONAL, struct config_front, key_files, key_count, &FILE_NAME, 1,
+                               CONFIG_KEYS_MAX),
+    CYAML_FIELD_STRING("issuer", OPTIONAL, struct config_front, issuer, 0),
+    CYAML_FIELD_STRING("audience", OPTIONAL, struct config_front, audience, 0),
+    CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t MATCHMAKER_FIELDS[] = {
     CYAML_FIELD_STRING("name", NEEDED, struct config_matchmaker, name, 1),
     CYAML_FIELD_STRING("http", OPTIONAL, struct config_matchmaker, http, 1),
@@ -118,6 +133,7 @@ static const cyaml_schema_field_t MATCHMAKER_FIELDS[] = {
     CYAML_FIELD_UINT("balance_hold_s", OPTIONAL, struct config_matchmaker, balance_hold_s),
     CYAML_FIELD_UINT("balance_pause_s", OPTIONAL, struct config_matchmaker, balance_pause_s),
     CYAML_FIELD_UINT("split_min_m", OPTIONAL, struct config_matchmaker, split_min_m),
+    CYAML_FIELD_MAPPING("front", OPTIONAL, struct config_matchmaker, front, FRONT_FIELDS),
     CYAML_FIELD_END,
 };
 
@@ -187,6 +203,8 @@ static const cyaml_schema_value_t CONFIG = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINT
     { path, YAML_FORM_FOLDER, 0, CONFIG_FOLDER_SIZE - 1, 0, NULL }
 #define FILE_RULE(path)                                                                                                     \
     { path, YAML_FORM_FILE, 0, CONFIG_FILE_SIZE - 1, 0, NULL }
+#define TEXT_RULE(path)                                                                                                     \
+    { path, YAML_FORM_TEXT, 0, CONFIG_TEXT_SIZE - 1, 0, NULL }
 #define INTEGER_RULE(path, min, max, fallback)                                                                              \
     { path, YAML_FORM_INTEGER, min, max, fallback, NULL }
 
@@ -243,6 +261,10 @@ static const struct yaml_rule RULES[] = {
     INTEGER_RULE("matchmaker.balance_hold_s", 1, 3600, 10),
     INTEGER_RULE("matchmaker.balance_pause_s", 1, 3600, 30),
     INTEGER_RULE("matchmaker.split_min_m", 16, METRES_MAX, 128),
+    ADDRESS_RULE("matchmaker.front.address", NULL),
+    FILE_RULE("matchmaker.front.keys[]"),
+    TEXT_RULE("matchmaker.front.issuer"),
+    TEXT_RULE("matchmaker.front.audience"),
     INTEGER_RULE("world.tick_hz", 10, 120, 60),
     INTEGER_RULE("world.snapshot_hz", 1, 120, 20),
     INTEGER_RULE("world.view_radius_m", 1, CONFIG_VIEW_RADIUS_M_MAX, 40),
@@ -451,6 +473,24 @@ static int check_balance(struct relations *r) {
                 m->merge_percent);
 }
 
+/* Whoever reaches a front door in dev mode may be any player. */
+static int check_front(struct relations *r) {
+    const struct config_front *front = &r->config->matchmaker.front;
+    const struct yaml_node *node = yaml_child(yaml_child(r->root, "matchmaker"), "front");
+    const struct yaml_node *keys = yaml_child(node, "keys");
+    struct addr address;
+    if (!config_has_front(r->config)) return 0;
+    if (front->auth != CONFIG_AUTH_DEV) {
+        if (front->key_count > 0) return 0;
+        return fail(r, node, "matchmaker.front.keys: missing, expected at least one where auth is not dev");
+    }
+    if (keys) return fail(r, keys, "matchmaker.front.keys: expected none where auth is dev, found some");
+    if (addr_parse(&address, front->address) == 0 && addr_is_loopback(&address)) return 0;
+    return fail(r, yaml_child(node, "address"),
+                "matchmaker.front.address: expected one of this machine alone where auth is dev, found \"%s\"",
+                front->address);
+}
+
 static int check_rates(struct relations *r) {
     const struct config_world *world = &r->config->world;
     const struct yaml_node *node = yaml_child(r->root, "world");
@@ -464,7 +504,7 @@ static int check_rates(struct relations *r) {
 
 static int check_relations(struct relations *r) {
     int (*const checks[])(struct relations *) = {check_names,   check_rects, check_zone_sizes, check_bus_ports,
-                                                 check_journal, check_rates, check_balance};
+                                                 check_journal, check_rates, check_balance,    check_front};
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
         int result = checks[i](r);
         if (result != 0) return result;

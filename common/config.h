@@ -22,10 +22,12 @@
 #define CONFIG_ZONES_MAX      64
 #define CONFIG_PERSISTS_MAX   16 /* shards */
 #define CONFIG_ADDRESSES_MAX  8
+#define CONFIG_KEYS_MAX       4  /* of the front door: one, and others while they are replaced */
 #define CONFIG_NAME_SIZE      32 /* bytes with the final zero */
 #define CONFIG_ADDRESS_SIZE   64
 #define CONFIG_FOLDER_SIZE    512
 #define CONFIG_FILE_SIZE      512
+#define CONFIG_TEXT_SIZE      128
 #define CONFIG_ERROR_SIZE     512 /* enough for any error line of a path of usual length */
 
 /* What a zone's views can do; zone/setup.c asserts that they can. */
@@ -45,6 +47,9 @@
 #define CONFIG_CPU_NONE (-1) /* not pinned to a core */
 
 enum config_io { CONFIG_IO_AUTO = 0, CONFIG_IO_URING = 1, CONFIG_IO_EPOLL = 2, CONFIG_IO_COUNT = 3 };
+
+/* Who may ask for a session: in dev mode whoever gives a name; else who has a token signed with one of the keys. */
+enum config_auth { CONFIG_AUTH_DEV = 0, CONFIG_AUTH_ED25519 = 1, CONFIG_AUTH_HMAC = 2, CONFIG_AUTH_COUNT = 3 };
 
 enum config_transport { CONFIG_TRANSPORT_IPC = 0, CONFIG_TRANSPORT_TCP = 1, CONFIG_TRANSPORT_COUNT = 2 };
 
@@ -91,6 +96,16 @@ struct config_persist {
     uint32_t bus_port;
 };
 
+/* Where players and studios ask for sessions. */
+struct config_front {
+    char address[CONFIG_ADDRESS_SIZE]; /* empty: there is none */
+    enum config_auth auth;
+    char **key_files; /* see config_beside */
+    uint32_t key_count;
+    char issuer[CONFIG_TEXT_SIZE];   /* what a token's `iss` must be; empty: anything */
+    char audience[CONFIG_TEXT_SIZE]; /* what must be in its `aud`; empty: anything */
+};
+
 /* Who gives partitions to zones. Without one each zone keeps the rectangle of its slot for ever. */
 struct config_matchmaker {
     char name[CONFIG_NAME_SIZE]; /* empty: there is none */
@@ -105,6 +120,7 @@ struct config_matchmaker {
     uint32_t balance_hold_s;               /* it must have been so for */
     uint32_t balance_pause_s;              /* between two changes */
     uint32_t split_min_m;                  /* least side of what is left */
+    struct config_front front;
 };
 
 /* What all shards keep to. */
@@ -193,6 +209,10 @@ void config_free(struct config *config);
 
 /* config_gateway_find returns the entry of that name, NULL when there is none. */
 const struct config_gateway *config_gateway_find(const struct config *config, const char *name);
+static inline bool config_has_front(const struct config *config) {
+    return config->matchmaker.front.address[0] != '\0';
+}
+
 static inline bool config_has_matchmaker(const struct config *config) {
     return config->matchmaker.name[0] != '\0';
 }

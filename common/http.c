@@ -27,6 +27,8 @@
 struct line {
     int fd; /* -1: free */
     bool suspended;
+    bool is_ended;  /* made room, and is not closed yet */
+    uint64_t order; /* by when the wait for its next request began */
     struct mono deadline;
 };
 
@@ -45,10 +47,14 @@ struct http {
     size_t deferred_count;
     struct line *lines;
     uint32_t connections_max;
-    bool room_made;           /* in this turn: a connection was closed */
-    struct mono now;          /* of this turn of the thread */
-    struct mono next_sweep;   /* of the lines */
-    char body[HTTP_BODY_MAX]; /* shared by all requests: one thread answers them one by one */
+    uint32_t connected; /* lines that are not free */
+    uint64_t order;     /* the last that was given */
+    bool is_public;
+    atomic_uint_least64_t ended; /* relaxed: a count */
+    bool room_made;              /* in this turn: a connection was closed */
+    struct mono now;             /* of this turn of the thread */
+    struct mono next_sweep;      /* of the lines */
+    char body[HTTP_BODY_MAX];    /* shared by all requests: one thread answers them one by one */
 };
 
 /* What is about to be sent. */
@@ -95,7 +101,7 @@ static struct reply reply_if(struct http *http, bool good, const char *yes, cons
 /* answer_plain answers what this thread can; false when it is no such path. */
 static bool answer_plain(struct http *http, const struct http_target *target, struct reply *reply) {
     const char *none[HTTP_PARAMETERS_MAX];
-    if (http_target_matches(target, "/metrics", none)) {
+    if (http->metrics && http_target_matches(target, "/metrics", none)) {
         *reply = reply_rendered(http, "text/plain; version=0.0.4; charset=utf-8",
                                 metrics_render(http->metrics, http->body, sizeof http->body));
         return true;
@@ -135,7 +141,8 @@ static unsigned find_deferred(const struct http *http, struct http_request *requ
 }
 
 static struct reply reply_not_allowed(struct http *http, unsigned methods) {
-    static const char *const allow[] = {"GET, HEAD", "GET, HEAD", "PUT", "GET, HEAD, PUT"};
+    static const char *const allow[1 << HTTP_METHOD_COUNT] = {
+        "GET, HEAD", "GET, HEAD", "PUT", "GET, HEAD, PUT", "POST", "GET, HEAD, POST", "PUT, POST", "GET, HEAD, PUT, POST"};
     struct reply reply = methods <= 1U << HTTP_GET
                              ? reply_error(http, MHD_HTTP_METHOD_NOT_ALLOWED, "method", "only GET and HEAD are answered")
                              : reply_error(http, MHD_HTTP_METHOD_NOT_ALLOWED, "method", "this path has no such method");
@@ -189,6 +196,8 @@ static void add_headers(struct MHD_Response *response, const struct reply *reply
     if (answer->retry_after_s > 0) add_number(response, MHD_HTTP_HEADER_RETRY_AFTER, answer->retry_after_s);
     if (answer->location) MHD_add_response_header(response, MHD_HTTP_HEADER_LOCATION, answer->location);
     if (reply->allow) MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, reply->allow);
+    if (answer->status == MHD_HTTP_UNAUTHORIZED)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
 }
 
 static enum MHD_Result send_reply(struct MHD_Connection *connection, const struct reply *reply) {
@@ -227,7 +236,8 @@ static struct line *line_of(struct MHD_Connection *connection) {
 }
 
 static void restart_line(struct http *http, struct line *line) {
-    line->suspended = false;
+    line->suspended = line->is_ended = false;
+    line->order = ++http->order;
     line->deadline = mono_add_ms(http->now, HTTP_REQUEST_S * 1000);
 }
 
@@ -259,6 +269,13 @@ static enum MHD_Result add_body(struct http_slot *slot, const char *upload, size
     return MHD_YES;
 }
 
+/* copy_header writes a header, "" where it was not sent; false when it is too long. */
+static bool copy_header(struct MHD_Connection *connection, const char *name, char out[HTTP_HEADER_MAX + 1]) {
+    const char *value = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+    int len = snprintf(out, HTTP_HEADER_MAX + 1, "%s", value ? value : "");
+    return len >= 0 && len <= HTTP_HEADER_MAX;
+}
+
 /* route answers a complete request, or defers it. */
 static enum MHD_Result route(struct http *http, struct http_slot *slot, struct MHD_Connection *connection,
                              bool method_known) {
@@ -268,25 +285,32 @@ static enum MHD_Result route(struct http *http, struct http_slot *slot, struct M
     bool found;
     unsigned methods = find_deferred(http, request, &found);
     if (methods == 0) {
-        if (!method_known || request->method != HTTP_GET) {
-            reply = reply_not_allowed(http, 0);
-        } else if (!answer_plain(http, &request->target, &reply)) {
+        if (!answer_plain(http, &request->target, &reply)) {
             reply = reply_error(http, MHD_HTTP_NOT_FOUND, "not_found", "not found");
+        } else if (!method_known || request->method != HTTP_GET) {
+            reply = reply_not_allowed(http, 0);
         }
         return send_reply(connection, &reply);
     }
-    if (method_known && found && !slot->too_large) {
+    if (!method_known || !found) {
+        reply = reply_not_allowed(http, methods);
+    } else if (slot->too_large) {
+        reply = reply_error(http, MHD_HTTP_CONTENT_TOO_LARGE, "too_large", "the body is too large");
+    } else if (!copy_header(connection, MHD_HTTP_HEADER_CONTENT_TYPE, request->content_type) ||
+               !copy_header(connection, MHD_HTTP_HEADER_AUTHORIZATION, request->authorization)) {
+        reply = reply_error(http, MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE, "too_long", "a header is too long");
+    } else {
         request->body[request->body_len] = '\0';
         return defer(http, slot, connection);
     }
-    reply = slot->too_large ? reply_error(http, MHD_HTTP_CONTENT_TOO_LARGE, "too_large", "the body is too large")
-                            : reply_not_allowed(http, methods);
     return send_reply(connection, &reply);
 }
 
 static bool read_method(const char *method, enum http_method *out) {
-    *out = strcmp(method, MHD_HTTP_METHOD_PUT) == 0 ? HTTP_PUT : HTTP_GET;
-    return *out == HTTP_PUT || strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
+    *out = HTTP_GET;
+    if (strcmp(method, MHD_HTTP_METHOD_PUT) == 0) *out = HTTP_PUT;
+    if (strcmp(method, MHD_HTTP_METHOD_POST) == 0) *out = HTTP_POST;
+    return *out != HTTP_GET || strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
 }
 
 /* takes_body tells at a request's headers whether its body is to be read: an upload that is not wanted is answered at once,
@@ -339,12 +363,28 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     *request = NULL;
 }
 
+/* make_room ends the connection that is longest without a whole request, where few are left. */
+static void make_room(struct http *http) {
+    struct line *oldest = NULL;
+    if (http->connected + http->connections_max / HTTP_SPARE_SHARE < http->connections_max) return;
+    for (uint32_t i = 0; i < http->connections_max; i++) {
+        struct line *line = &http->lines[i];
+        if (line->fd < 0 || line->suspended || line->is_ended) continue;
+        if (!oldest || line->order < oldest->order) oldest = line;
+    }
+    if (!oldest) return;
+    shutdown(oldest->fd, SHUT_RDWR);
+    oldest->is_ended = true;
+    atomic_fetch_add_explicit(&http->ended, 1, memory_order_relaxed);
+}
+
 static void on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
                           enum MHD_ConnectionNotificationCode code) {
     struct http *http = context;
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
         struct line *line = *socket_context;
         if (line) line->fd = -1;
+        http->connected -= line != NULL;
         *socket_context = NULL;
         http->room_made = true;
         return;
@@ -355,6 +395,8 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
         http->lines[i].fd = info->connect_fd;
         restart_line(http, &http->lines[i]);
         *socket_context = &http->lines[i];
+        http->connected++;
+        if (http->is_public) make_room(http);
         return;
     }
 }
@@ -437,7 +479,7 @@ static struct MHD_Daemon *start_daemon(struct http *http) {
 }
 
 static void check_routes(const struct http_options *options) {
-    CHECK(options->route_count <= HTTP_ROUTES_MAX && options->metrics && options->health);
+    CHECK(options->route_count <= HTTP_ROUTES_MAX && options->is_public == !options->metrics && options->health);
     for (size_t i = 0; i < options->route_count; i++)
         CHECK(options->routes[i].path[0] == '/' && options->routes[i].render && options->routes[i].content_type);
     for (size_t i = 0; i < options->deferred_count; i++)
@@ -457,6 +499,7 @@ static int create(struct http **out, const struct http_options *options) {
     for (size_t i = 0; i < options->deferred_count; i++) http->deferred[i] = options->deferred[i];
     http->deferred_count = options->deferred_count;
     http->now = mono_now();
+    http->is_public = options->is_public;
     http->connections_max = options->connections_max ? options->connections_max : HTTP_CONNECTIONS_MAX;
     http->lines = calloc(http->connections_max, sizeof *http->lines);
     if (!http->lines) return MARCH_ERR_SYSTEM;
@@ -514,6 +557,7 @@ void http_reply(struct http *http, const struct http_request *request, const str
 
 void http_stats(struct http *http, struct http_stats *stats) {
     http_desk_stats(http->desk, stats);
+    stats->ended = atomic_load_explicit(&http->ended, memory_order_relaxed);
 }
 
 void http_close(struct http *http) {

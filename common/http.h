@@ -1,4 +1,4 @@
-/* http.h: a process's HTTP endpoint: /metrics, /health, /ready and what else it registers.
+/* http.h: an HTTP endpoint of a process: /metrics, /health, /ready and what else it registers.
  *
  * libmicrohttpd serves on one thread of its own, so the loop is never disturbed. There are two kinds of routes. A plain
  * route renders its body on that thread, from what is safe to read there. A deferred route is answered by the loop: its
@@ -6,11 +6,15 @@
  * it can, from its own thread. A deferred request that is not answered by its deadline gets 504, whatever the loop does; one
  * that finds the loop with http_options.deferred_max requests already gets 503 with Retry-After.
  *
- * GET and HEAD, and PUT where a deferred route allows it. A request has a target of at most HTTP_TARGET_MAX bytes (414), a
- * body of at most HTTP_UPLOAD_MAX (413) and HTTP_REQUEST_S to come in and be read, or it is cut off; a connection is dropped
- * after HTTP_IDLE_S of silence, and those above the limit wait in the backlog. An answer has at most HTTP_BODY_MAX bytes
- * (500). An answer with an ETag that the request's If-None-Match names becomes 304. Meant for loopback or a private network:
- * no TLS, no authentication.
+ * GET and HEAD, and PUT and POST where a deferred route allows it. A request has a target of at most HTTP_TARGET_MAX bytes
+ * (414), a body of at most HTTP_UPLOAD_MAX (413), a Content-Type and Authorization of at most HTTP_HEADER_MAX (431) and
+ * HTTP_REQUEST_S to come in and be read, or it is cut off; a connection is dropped after HTTP_IDLE_S of silence, and those
+ * above the limit wait in the backlog. An answer has at most HTTP_BODY_MAX bytes (500). An answer with an ETag that the
+ * request's If-None-Match names becomes 304. Meant for loopback or a private network: no TLS, no authentication of its own.
+ *
+ * An endpoint that strangers may reach is `is_public`. It has no /metrics, and nobody can hold all its connections: where
+ * one in HTTP_SPARE_SHARE is left, the one that has been longest without a whole request is ended for each that comes. So
+ * somebody who holds requests half-sent is in nobody's way who sends his at once.
  */
 #ifndef MARCH_COMMON_HTTP_H
 #define MARCH_COMMON_HTTP_H
@@ -30,6 +34,8 @@
 #define HTTP_REQUEST_S       10 /* from a connection's start, or its last answer, to the next; waiting for the loop apart */
 #define HTTP_BODY_MAX        (1024 * 1024)
 #define HTTP_UPLOAD_MAX      4096
+#define HTTP_HEADER_MAX      3072
+#define HTTP_SPARE_SHARE     8 /* of the connections of a public endpoint */
 #define HTTP_ROUTES_MAX      8
 #define HTTP_DEFERRED_MAX    128  /* requests that the loop has, unless asked for otherwise */
 #define HTTP_DEADLINE_MS     2000 /* for the loop's answer, unless a route has its own */
@@ -37,7 +43,12 @@
 
 struct http;
 
-enum http_method { HTTP_GET = 0, HTTP_PUT = 1, HTTP_METHOD_COUNT = 2 }; /* HEAD is GET to all but the HTTP thread */
+enum http_method {
+    HTTP_GET = 0,
+    HTTP_PUT = 1,
+    HTTP_POST = 2,
+    HTTP_METHOD_COUNT = 3
+}; /* HEAD is GET to all but the HTTP thread */
 
 /* Writes the body into `buf` and returns its length, or a negative error, which is answered with 500. Runs on the HTTP
  * thread: it may read only what is safe to read there, such as metrics. */
@@ -64,11 +75,13 @@ struct http_request {
     const char *parameters[HTTP_PARAMETERS_MAX]; /* what stood for the pattern's `{}` */
     uint32_t route;                              /* index in http_options.deferred */
     enum http_method method;
+    char content_type[HTTP_HEADER_MAX + 1]; /* headers as they came; "" for none */
+    char authorization[HTTP_HEADER_MAX + 1];
     size_t body_len;
     char body[HTTP_UPLOAD_MAX + 1]; /* raw, any bytes; a zero follows */
 };
 
-/* What a request is answered with. The body is copied. */
+/* What a request is answered with. The body is copied. 401 asks for a bearer token (RFC 6750). */
 struct http_answer {
     uint32_t status;
     const char *content_type; /* a constant */
@@ -90,6 +103,7 @@ struct http_options {
     size_t deferred_count;
     uint32_t deferred_max;    /* 0 for HTTP_DEFERRED_MAX */
     uint32_t connections_max; /* 0 for HTTP_CONNECTIONS_MAX */
+    bool is_public;           /* and then `metrics` is NULL */
 };
 
 struct http_stats {
@@ -97,6 +111,7 @@ struct http_stats {
     uint64_t full;     /* refused with 503: the loop has too many */
     uint64_t expired;  /* answered with 504 */
     uint64_t late;     /* answers that came after that */
+    uint64_t ended;    /* connections that made room for others */
     uint32_t waiting;  /* with the loop now, or in its queue */
 };
 

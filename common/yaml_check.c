@@ -87,6 +87,7 @@ static void describe_rule(struct text *out, const struct yaml_rule *rule) {
     case YAML_FORM_HOST: text_append(out, "an IP address or host name"); break;
     case YAML_FORM_FOLDER: text_append(out, "the path of a folder, at most %" PRIu64 " bytes", rule->max); break;
     case YAML_FORM_FILE: text_append(out, "the path of a file, at most %" PRIu64 " bytes", rule->max); break;
+    case YAML_FORM_TEXT: text_append(out, "printable ASCII, at most %" PRIu64 " bytes", rule->max); break;
     case YAML_FORM_COUNT: CHECK(false);
     }
 }
@@ -172,6 +173,11 @@ static bool host_is_valid(const char *text, uint64_t len_max) {
     return true;
 }
 
+static bool text_is_printable(const char *text) {
+    while (isprint((unsigned char)*text)) text++;
+    return *text == '\0';
+}
+
 static bool text_follows_rule(const char *text, const struct yaml_rule *rule) {
     struct addr address;
     switch (rule->form) {
@@ -181,6 +187,7 @@ static bool text_follows_rule(const char *text, const struct yaml_rule *rule) {
     case YAML_FORM_HOST: return host_is_valid(text, rule->max);
     case YAML_FORM_FOLDER:
     case YAML_FORM_FILE: return strlen(text) <= rule->max;
+    case YAML_FORM_TEXT: return strlen(text) <= rule->max && text_is_printable(text);
     case YAML_FORM_COUNT: break;
     }
     CHECK(false);

@@ -24,7 +24,8 @@ enum yaml_form {
     YAML_FORM_HOST = 3,    /* numeric IP or host name */
     YAML_FORM_FOLDER = 4,  /* path of a folder, or empty */
     YAML_FORM_FILE = 5,    /* path of a file, or empty */
-    YAML_FORM_COUNT = 6
+    YAML_FORM_TEXT = 6,    /* printable ASCII, or empty */
+    YAML_FORM_COUNT = 7
 };
 
 struct yaml_rule {

@@ -15,6 +15,7 @@
 #include "common/file.h"
 #include "common/health.h"
 #include "common/log.h"
+#include "matchmaker/front.h"
 #include "matchmaker/links.h"
 #include "matchmaker/operator_api.h"
 #include "matchmaker/tally.h"
@@ -35,6 +36,7 @@ struct matchmaker {
     struct tally *tally;
     struct links *links;
     struct operator_api *http;
+    struct front *front; /* NULL where none is configured */
     bool was_ready;
     uint8_t key[FILE_KEY_BYTES];
     struct atlas atlas;
@@ -113,6 +115,19 @@ static int open_http(struct matchmaker *s, char *error, size_t error_size) {
     return result ? result : publish(s, "pid", pid, error, error_size);
 }
 
+static int open_front(struct matchmaker *s, char *error, size_t error_size) {
+    const struct front_config config = {.loop = s->loop,
+                                        .config_path = s->launch->config,
+                                        .config = s->config,
+                                        .run_dir = s->launch->run_dir,
+                                        .health = &s->health,
+                                        .atlas = &s->atlas};
+    char text[ADDR_TEXT_MAX];
+    if (!config_has_front(s->config)) return 0;
+    int result = front_open(&s->front, &config, error, error_size);
+    return result ? result : publish(s, "front", addr_format(front_address(s->front), text), error, error_size);
+}
+
 /* --- the loop */
 
 static void mirror(struct matchmaker *s) {
@@ -120,7 +135,7 @@ static void mirror(struct matchmaker *s) {
     if (is_ready && !s->was_ready) log_info("matchmaker.ready", "version=%" PRIu64, s->atlas.told.version);
     s->was_ready = is_ready;
     health_set_ready(&s->health, is_ready);
-    if (s->turns++ % MIRROR_TURNS == 0) tally_mirror(s->tally, &s->atlas, s->links);
+    if (s->turns++ % MIRROR_TURNS == 0) tally_mirror(s->tally, &s->atlas, s->links, s->front);
 }
 
 static void on_turn(struct ev_loop *loop, ev_timer *timer, int events) {
@@ -151,6 +166,7 @@ static int open_parts(struct matchmaker *s, char *error, size_t error_size) {
     if (!s->loop || !s->tally || sodium_init() < 0) return MARCH_ERR_SYSTEM;
     begin_atlas(s);
     int result = open_links(s, error, error_size);
+    if (!result) result = open_front(s, error, error_size);
     if (!result) result = open_http(s, error, error_size);
     if (result) return result;
     ev_timer_init(&s->turn, on_turn, 0, TURN_S);
@@ -201,6 +217,7 @@ void matchmaker_run(struct matchmaker *s, const volatile sig_atomic_t *stopping)
     log_info("matchmaker.running", "http=%s zones=%u gateways=%u persists=%u",
              addr_format(operator_api_address(s->http), text), s->config->zones_count, s->config->gateways_count,
              s->config->persists_count);
+    if (s->front) log_info("front.open", "address=%s", addr_format(front_address(s->front), text));
     ev_run(s->loop, 0);
     log_info("matchmaker.stopped", "version=%" PRIu64, s->atlas.told.version);
 }
@@ -210,6 +227,7 @@ void matchmaker_close(struct matchmaker *s) {
     if (ev_is_active(&s->turn)) ev_timer_stop(s->loop, &s->turn);
     if (ev_is_active(&s->prepare)) ev_prepare_stop(s->loop, &s->prepare);
     operator_api_close(s->http);
+    front_close(s->front);
     links_close(s->links);
     tally_destroy(s->tally);
     if (s->loop) ev_loop_destroy(s->loop);

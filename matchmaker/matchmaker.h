@@ -1,11 +1,11 @@
-/* matchmaker.h: a running matchmaker: atlas, edges and HTTP on one libev loop.
+/* matchmaker.h: a running matchmaker: atlas, edges, HTTP and the front door on one libev loop.
  *
- *     matchmaker_open    edges and endpoint are there; RUN/NAME.http and RUN/NAME.pid are written
+ *     matchmaker_open    edges and endpoints are there; RUN/NAME.http, RUN/NAME.front and RUN/NAME.pid are written
  *     matchmaker_run     the loop, until told to stop
  *     matchmaker_close   closes everything
  *
  * Each turn of the loop takes what came, steps the atlas, and tells everybody what is new. It is ready when every partition
- * of the world has, or had, an owner. One thread, but for that of HTTP. Nothing is kept on a disk.
+ * of the world has, or had, an owner. One thread, but for those of HTTP. Nothing is kept on a disk.
  */
 #ifndef MARCH_MATCHMAKER_MATCHMAKER_H
 #define MARCH_MATCHMAKER_MATCHMAKER_H

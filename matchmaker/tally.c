@@ -10,6 +10,7 @@
 struct shown {
     struct atlas_stats atlas;
     struct links_stats links;
+    struct front_stats front;
     uint64_t version;
     uint32_t worker_states[WIRE_WORKER_STATE_COUNT];
     uint32_t gateway_states[WIRE_GATEWAY_DRAINING + 1];
@@ -23,6 +24,7 @@ struct shown {
 #define GATEWAYS_HELP "Gateways by what the directory says of them"
 #define DEATHS_HELP   "Processes that were found dead"
 #define LINKS_HELP    "Processes that are connected"
+#define FRONT_HELP    "Requests to the front door by what became of them"
 static const struct metric_row rows[] = {
     {GAUGE, "march_matchmaker_ready", NULL, "1 once every partition has had an owner", AT(ready)},
     {GAUGE, "march_matchmaker_directory_version", NULL, "Newest version of the directory", AT(version)},
@@ -58,6 +60,15 @@ static const struct metric_row rows[] = {
     {COUNTER, "march_matchmaker_messages_refused_total", NULL, "Messages that the bus had no room for, sent later",
      AT(links.refused)},
     {COUNTER, "march_matchmaker_connections_lost_total", NULL, "Connections that ended", AT(links.losses)},
+    {COUNTER, "march_matchmaker_front_requests_total", "answer=\"session\"", FRONT_HELP, AT(front.sessions)},
+    {COUNTER, "march_matchmaker_front_requests_total", "answer=\"bad\"", FRONT_HELP, AT(front.bad)},
+    {COUNTER, "march_matchmaker_front_requests_total", "answer=\"refused\"", FRONT_HELP, AT(front.refused)},
+    {COUNTER, "march_matchmaker_front_requests_total", "answer=\"limited\"", FRONT_HELP, AT(front.limited)},
+    {COUNTER, "march_matchmaker_front_requests_total", "answer=\"unready\"", FRONT_HELP, AT(front.unready)},
+    {COUNTER, "march_matchmaker_front_requests_total", "answer=\"busy\"", FRONT_HELP, AT(front.http.full)},
+    {COUNTER, "march_matchmaker_front_requests_total", "answer=\"timeout\"", FRONT_HELP, AT(front.http.expired)},
+    {COUNTER, "march_matchmaker_front_connections_ended_total", NULL, "Connections that made room for others",
+     AT(front.http.ended)},
 };
 #define ROW_COUNT (sizeof rows / sizeof rows[0])
 
@@ -107,12 +118,13 @@ static void count_processes(struct shown *shown, const struct atlas *a) {
     }
 }
 
-void tally_mirror(struct tally *g, const struct atlas *a, const struct links *links) {
+void tally_mirror(struct tally *g, const struct atlas *a, const struct links *links, const struct front *front) {
     struct shown shown = {.atlas = a->stats,
                           .links = links_stats_get(links),
                           .version = a->told.version,
                           .partitions = a->told.partition_count,
                           .ready = atlas_is_ready(a)};
+    if (front) shown.front = front_stats_get(front);
     count_processes(&shown, a);
     for (uint32_t i = 0; i < a->told.partition_count; i++) {
         shown.unowned += a->told.partitions[i].owner == WIRE_SLOT_NONE;

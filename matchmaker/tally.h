@@ -5,6 +5,7 @@
 #include "common/histogram.h"
 #include "common/metrics.h"
 #include "matchmaker/atlas.h"
+#include "matchmaker/front.h"
 #include "matchmaker/links.h"
 
 struct tally;
@@ -18,6 +19,7 @@ const struct metrics *tally_metrics(const struct tally *tally);
 /* tally_step_ns is where the time of each step of the atlas is recorded. */
 struct histogram *tally_step_ns(struct tally *tally);
 
-void tally_mirror(struct tally *tally, const struct atlas *atlas, const struct links *links);
+/* tally_mirror: there may be no front door. */
+void tally_mirror(struct tally *tally, const struct atlas *atlas, const struct links *links, const struct front *front);
 
 #endif

@@ -38,7 +38,7 @@ POLL_S = (0.02, 0.25)  # between two looks: more and more, as many are a program
 # other in one place.
 SLOW_MODULES = ["test_kills", "test_hosts", "test_ledger", "test_shards", "test_hostile", "test_journal_full", "test_players", "test_pooler", "test_lasting",
                 "test_faults", "test_operations", "test_private_servers", "test_world"]
-SHARED_FIXTURES = ["hostile", "prefix", "recorded", "shared_cluster", "two_shards"]
+SHARED_FIXTURES = ["doors", "hostile", "prefix", "recorded", "shared_cluster", "two_shards"]
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -74,6 +74,21 @@ static void test_addr_prefix_keeps_network_only(void **state) {
     }
 }
 
+static void test_addr_loopback_is_of_this_machine(void **state) {
+    (void)state;
+    static const char *const ours[] = {"127.0.0.1:1", "127.255.255.255:0", "[::1]:2", "[::ffff:127.0.0.1]:3"};
+    static const char *const others[] = {"0.0.0.0:1", "128.0.0.1:1", "126.0.0.1:1", "[::]:1", "[::2]:1", "[100::1]:1"};
+    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
+        struct addr a = parsed(ours[i]);
+        assert_true(addr_is_loopback(&a));
+    }
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        struct addr a = parsed(others[i]);
+        assert_false(addr_is_loopback(&a));
+    }
+    assert_false(addr_is_loopback(&(struct addr){0}));
+}
+
 static void test_addr_other_families_are_refused(void **state) {
     (void)state;
     struct sockaddr_storage sa = {.ss_family = AF_UNIX};
@@ -85,9 +100,8 @@ static void test_addr_other_families_are_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_addr_good_text_round_trips),
-        cmocka_unit_test(test_addr_bad_text_is_refused),
-        cmocka_unit_test(test_addr_prefix_keeps_network_only),
+        cmocka_unit_test(test_addr_good_text_round_trips),      cmocka_unit_test(test_addr_bad_text_is_refused),
+        cmocka_unit_test(test_addr_prefix_keeps_network_only),  cmocka_unit_test(test_addr_loopback_is_of_this_machine),
         cmocka_unit_test(test_addr_other_families_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

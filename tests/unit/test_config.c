@@ -373,6 +373,53 @@ static void test_config_balance_merges_only_what_it_would_not_split_again(void *
     }
 }
 
+#define FRONT(rest) "matchmaker: {name: m, front: {" rest "}}"
+
+static void test_config_front_door_is_open_to_whom_it_says(void **state) {
+    (void)state;
+    char text[TEXT_SIZE];
+    static const struct {
+        const char *line;
+        const char *error; /* NULL: good */
+    } cases[] = {
+        {FRONT("address: \"127.0.0.1:0\", auth: dev"), NULL},
+        {FRONT("address: \"[::1]:0\", auth: dev"), NULL},
+        {FRONT("address: \"0.0.0.0:443\", auth: ed25519, keys: [a.pem, ../b.pem]"), NULL},
+        {FRONT("address: \"0.0.0.0:443\", auth: hmac, keys: [k], issuer: \"https://a.b\", audience: world"), NULL},
+        {FRONT("address: \"0.0.0.0:0\", auth: dev"),
+         "c.yaml:23: matchmaker.front.address: expected one of this machine alone where auth is dev, found \"0.0.0.0:0\""},
+        {FRONT("address: \"127.0.0.1:0\", auth: dev, keys: [k]"),
+         "c.yaml:23: matchmaker.front.keys: expected none where auth is dev, found some"},
+        {FRONT("address: \"127.0.0.1:0\", auth: hmac"),
+         "c.yaml:23: matchmaker.front.keys: missing, expected at least one where auth is not dev"},
+        {FRONT("address: \"127.0.0.1:0\", auth: hmac, keys: [a, b, c, d, e]"),
+         "c.yaml:23: matchmaker.front.keys: expected a list of 1 to 4 entries, found a list of 5"},
+        {FRONT("address: \"127.0.0.1:0\""), "c.yaml:23: matchmaker.front.auth: missing, expected one of dev, ed25519, hmac"},
+        {FRONT("auth: dev"),
+         "c.yaml:23: matchmaker.front.address: missing, expected an address like \"127.0.0.1:0\" or \"[::1]:0\""},
+        {FRONT("address: \"127.0.0.1:0\", auth: hmac, keys: [k], issuer: \"\\u00e9\""),
+         "c.yaml:23: matchmaker.front.issuer: expected printable ASCII, at most 127 bytes, found \"\u00e9\""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        compose(text, 0, NULL);
+        strcat(text, cases[i].line);
+        if (cases[i].error) {
+            expect_error(text, cases[i].error);
+            continue;
+        }
+        struct config *config = parse_good(text);
+        assert_true(config_has_front(config));
+        assert_int_equal(config->matchmaker.front.auth, i < 2 ? CONFIG_AUTH_DEV : i - 1);
+        if (i == 2) assert_string_equal(config->matchmaker.front.key_files[1], "../b.pem");
+        assert_string_equal(config->matchmaker.front.issuer, i == 3 ? "https://a.b" : "");
+        config_free(config);
+    }
+    compose(text, 0, NULL);
+    struct config *config = parse_good(text);
+    assert_false(config_has_front(config));
+    config_free(config);
+}
+
 static void test_config_map_is_found_beside_the_configuration(void **state) {
     (void)state;
     char out[PATH_MAX], expected[PATH_MAX], error[CONFIG_ERROR_SIZE] = "";
@@ -431,6 +478,7 @@ int main(void) {
         cmocka_unit_test(test_config_persists_are_filled_in_order),
         cmocka_unit_test(test_config_mistakes_in_persists_are_named),
         cmocka_unit_test(test_config_balance_merges_only_what_it_would_not_split_again),
+        cmocka_unit_test(test_config_front_door_is_open_to_whom_it_says),
         cmocka_unit_test(test_config_map_is_found_beside_the_configuration),
         cmocka_unit_test(test_config_shipped_file_loads),
         cmocka_unit_test(test_config_missing_file_is_named),

@@ -118,7 +118,7 @@ int run_dir_prepare(const char *run_dir, const char *config_path, char error[RUN
 }
 
 void run_dir_forget(const char *run_dir, const char *name) {
-    static const char *const suffixes[] = {".http", ".udp", ".pid"};
+    static const char *const suffixes[] = {".http", ".udp", ".pid", ".front"};
     char path[PATH_MAX];
     for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++)
         if (run_dir_path(path, run_dir, name, suffixes[i]) == 0) (void)unlink(path);

@@ -1,0 +1,28 @@
+/* placement.h: which gateways a player is sent to, best first. Pure.
+ *
+ * Those of the region that is asked for stand before the others; within, who is least full by share of its places. Who is
+ * not open, or full, is not among them.
+ */
+#ifndef MARCH_MATCHMAKER_PLACEMENT_H
+#define MARCH_MATCHMAKER_PLACEMENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/config.h"
+
+#define PLACEMENT_MAX 4 /* gateways in one token: the others are for where the first does not answer */
+
+struct placement_gateway {
+    bool is_open;
+    uint32_t players; /* that it has, or that are on their way to it */
+    uint32_t places;
+    const char *region;
+};
+
+/* placement_choose writes indices of gateways and returns how many; `region` may be NULL. Of equals the first stands first.
+ */
+uint32_t placement_choose(const struct placement_gateway *gateways, uint32_t count, const char *region,
+                          uint32_t chosen[PLACEMENT_MAX]);
+
+#endif
