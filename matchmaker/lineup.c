@@ -112,6 +112,13 @@ static void give(struct lineup_side *side, const struct lineup_unit *unit) {
     for (uint32_t set = 0; set < LINEUP_SETS; set++) side->slack[set] = (int8_t)(side->slack[set] + unit->within[set]);
 }
 
+/* see_classes looks which classes fit after a side has changed. */
+static void see_classes(struct lineup *l, struct lineup_side *side) {
+    side->classes = classes_of(side);
+    l->classes = 0;
+    for (uint32_t i = 0; i < l->side_count; i++) l->classes |= l->sides[i].classes;
+}
+
 bool lineup_seat(struct lineup *l, const struct lineup_unit *unit) {
     uint32_t to = best_side(l, unit);
     if (to == LINEUP_NONE) return false;
@@ -120,11 +127,29 @@ bool lineup_seat(struct lineup *l, const struct lineup_unit *unit) {
     l->units[l->unit_count].side = (uint8_t)to;
     side->units[side->unit_count++] = (uint8_t)l->unit_count++;
     take(side, unit);
-    side->classes = classes_of(side);
     l->free -= unit->count;
-    l->classes = 0;
-    for (uint32_t i = 0; i < l->side_count; i++) l->classes |= l->sides[i].classes;
+    see_classes(l, side);
     return true;
+}
+
+/* place_of returns where in its side's list unit `index` is. */
+static uint8_t *place_of(struct lineup *l, uint32_t index) {
+    uint8_t *place = l->sides[l->units[index].side].units;
+    while (*place != index) place++;
+    return place;
+}
+
+void lineup_unseat(struct lineup *l, uint32_t index) {
+    CHECK(index < l->unit_count);
+    struct lineup_side *side = &l->sides[l->units[index].side];
+    give(side, &l->units[index]);
+    l->free += l->units[index].count;
+    *place_of(l, index) = side->units[--side->unit_count];
+    if (index != --l->unit_count) {
+        *place_of(l, l->unit_count) = (uint8_t)index;
+        l->units[index] = l->units[l->unit_count];
+    }
+    see_classes(l, side);
 }
 
 /* swap_fits tells whether the sides' roles allow that two units change places. */

@@ -79,6 +79,9 @@ bool lineup_fits(const struct lineup_side *side, const struct lineup_unit *unit)
  */
 bool lineup_seat(struct lineup *lineup, const struct lineup_unit *unit);
 
+/* lineup_unseat takes unit `index` out; the last unit gets its index. */
+void lineup_unseat(struct lineup *lineup, uint32_t index);
+
 /* lineup_balance swaps units until the means of no two sides differ by more than a swap can mend; the lineup must be full,
  * its sides of one size. Returns the widest gap left, in points, rounded up. */
 uint32_t lineup_balance(struct lineup *lineup);

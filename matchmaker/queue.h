@@ -51,6 +51,7 @@
 
 #define QUEUE_LOOK_BASE         64
 #define QUEUE_LOOK_PER_PLAYER   2
+#define QUEUE_MENDS_MAX         4    /* of an unbalanced match: who is furthest from its mean is replaced */
 #define QUEUE_TIMERS_MAX        1024 /* a call of queue_step: some milliseconds at worst */
 #define QUEUE_BACKFILL_LOOK_MAX 8    /* open backfills that a ticket which enters is held against */
 #define QUEUE_BACKFILL_AVOID    64   /* players avoided that are kept of a match that runs */
@@ -161,7 +162,9 @@ struct queue_wanted {
 struct queue_stats {
     uint64_t entered, matches, matched_tickets, joined_tickets, checks, returned;
     uint64_t ended[QUEUE_END_COUNT];
-    uint64_t attempts, hopeless, looked, unbalanced, checks_full; /* hopeless: too few, or a role too rare: none looked at */
+    uint64_t attempts, hopeless, looked, mends, unbalanced,
+        checks_full; /* hopeless: too few, or a role too rare: none looked at; unbalanced: tries that found a match, but no
+                        fair one */
     uint32_t tickets, players, checks_open, backfills_open;
 };
 

@@ -4,7 +4,7 @@
 #include "common/check.h"
 #include "matchmaker/queue_inner.h"
 
-#define SHUNNED_MAX (MODE_PLAYERS_MAX * QUEUE_AVOID_MAX)
+#define SHUNNED_MAX ((MODE_PLAYERS_MAX + QUEUE_MENDS_MAX * MODE_TEAM_SIZE_MAX) * QUEUE_AVOID_MAX)
 
 /* --- scan */
 
@@ -72,8 +72,9 @@ struct search {
     int32_t lowest, highest; /* ratings that are in */
     int32_t floor, ceiling;  /* that all who are in take */
     uint32_t shunned_count;
-    uint32_t shunned[SHUNNED_MAX]; /* tickets that somebody who is in avoids */
-    struct lineup lineup;
+    uint32_t shunned[SHUNNED_MAX]; /* tickets that somebody avoids who is in, or was */
+    struct queue_scan scan;
+    struct lineup lineup; /* its first unit is the ticket that the match is tried with */
 };
 
 static bool is_in(const struct lineup *l, uint32_t ticket) {
@@ -102,6 +103,19 @@ static bool takes(const struct search *s, uint32_t index) {
     return !is_avoided(s, index);
 }
 
+/* bind narrows what is taken to what a ticket takes, too. */
+static void bind(struct search *s, const struct queue_ticket *t) {
+    if (t->rating < s->lowest) s->lowest = t->rating;
+    if (t->rating > s->highest) s->highest = t->rating;
+    if (t->rating - t->window > s->floor) s->floor = t->rating - t->window;
+    if (t->rating + t->window < s->ceiling) s->ceiling = t->rating + t->window;
+}
+
+static void unbind(struct search *s) {
+    s->lowest = s->ceiling = INT32_MAX;
+    s->highest = s->floor = INT32_MIN;
+}
+
 /* let_in seats a ticket that everybody takes; false when no side has room and roles for it. */
 static bool let_in(struct search *s, uint32_t index) {
     const struct queue_ticket *t = &s->queue->tickets[index];
@@ -109,10 +123,7 @@ static bool let_in(struct search *s, uint32_t index) {
     queue_ticket_unit(s->queue, index, &unit);
     if (!lineup_seat(&s->lineup, &unit)) return false;
     queue_ticket_prefetch(s->queue, index);
-    if (t->rating < s->lowest) s->lowest = t->rating;
-    if (t->rating > s->highest) s->highest = t->rating;
-    if (t->rating - t->window > s->floor) s->floor = t->rating - t->window;
-    if (t->rating + t->window < s->ceiling) s->ceiling = t->rating + t->window;
+    bind(s, t);
     for (uint32_t i = 0; i < t->avoid_count; i++) {
         uint32_t other = player_map_find(&s->queue->map, s->queue->avoid[(size_t)index * QUEUE_AVOID_MAX + i]);
         if (other != PLAYER_MAP_NONE) s->shunned[s->shunned_count++] = other;
@@ -143,22 +154,64 @@ static uint32_t rests_of(const struct queue *q, const struct queue_ticket *t) {
     return lineup_rests(classes);
 }
 
-/* fill seats tickets around the first until the lineup is full; it takes what it looks at off *look. */
-static bool fill(struct search *s, uint32_t first, uint32_t look, uint32_t *looked) {
+/* begin makes a lineup of the first ticket alone. */
+static void begin(struct search *s, uint32_t first, uint32_t look) {
     const struct queue_ticket *t = &s->queue->tickets[first];
     const struct queue_mode *m = &s->queue->modes[t->mode];
     lineup_begin(&s->lineup, rests_of(s->queue, t), m->role_count > 1);
     for (uint32_t team = 0; team < m->mode.teams; team++) lineup_add_side(&s->lineup, m->places);
-    s->lowest = s->highest = t->rating;
-    s->floor = t->rating - t->window;
-    s->ceiling = t->rating + t->window;
     s->shunned_count = 0;
-    if (!let_in(s, first)) return false;
-    struct queue_scan scan = queue_scan_begin(s->queue, t->mode, s->region, t->rating, t->window, look);
-    for (uint32_t at; s->lineup.free > 0 && (at = queue_scan_next(&scan, s->lineup.classes)) != QUEUE_NONE;)
+    unbind(s);
+    (void)let_in(s, first); /* where it can't be seated no match will be full */
+    s->scan = queue_scan_begin(s->queue, t->mode, s->region, t->rating, t->window, look);
+}
+
+/* fill seats tickets, from where the scan is, until the lineup is full. */
+static bool fill(struct search *s, uint32_t first) {
+    if (s->lineup.unit_count == 0) return false;
+    for (uint32_t at; s->lineup.free > 0;) {
+        at = queue_scan_next(&s->scan, s->lineup.classes);
+        if (at == QUEUE_NONE) return false;
         if (at != first && takes(s, at)) (void)let_in(s, at);
-    *looked = scan.looked;
-    return s->lineup.free == 0;
+    }
+    return true;
+}
+
+/* drop_furthest takes the ticket out whose players are furthest from the mean of the lineup, but the first. */
+static void drop_furthest(struct search *s) {
+    struct lineup *l = &s->lineup;
+    int32_t sum = 0, players = 0, most = -1;
+    uint32_t furthest = 0;
+    for (uint32_t i = 0; i < l->unit_count; i++) {
+        sum += l->units[i].sum;
+        players += l->units[i].count;
+    }
+    for (uint32_t i = 1; i < l->unit_count; i++) {
+        int32_t off = l->units[i].sum - l->units[i].count * (sum / players);
+        if (off < 0) off = -off;
+        if (off <= most) continue;
+        most = off;
+        furthest = i;
+    }
+    lineup_unseat(l, furthest);
+    unbind(s);
+    for (uint32_t i = 0; i < l->unit_count; i++) bind(s, &s->queue->tickets[l->units[i].ticket]);
+}
+
+/* find fills a lineup that is balanced, and sets the gap between its teams. */
+static bool find(struct search *s, uint32_t first, struct queue_stats *stats, uint32_t *gap) {
+    uint32_t most = s->queue->modes[s->queue->tickets[first].mode].mode.balance_max;
+    bool was_full = false;
+    for (uint32_t mends = 0; fill(s, first); mends++) {
+        *gap = lineup_balance(&s->lineup);
+        if (*gap <= most) return true;
+        was_full = true;
+        if (mends == QUEUE_MENDS_MAX || s->lineup.unit_count == 1) break;
+        drop_furthest(s);
+        stats->mends++;
+    }
+    stats->unbalanced += was_full;
+    return false;
 }
 
 /* plan_of writes a full lineup down, team by team, and gives everybody a role. */
@@ -185,19 +238,15 @@ static void plan_of(struct queue *q, const struct lineup *l, struct queue_plan *
 
 /* try_region looks for a match in a region. */
 static bool try_region(struct queue *q, uint32_t index, uint32_t region, uint32_t look, uint32_t *looked) {
-    const struct queue_mode *m = &q->modes[q->tickets[index].mode];
     struct search search; /* not cleared: it is large */
+    uint32_t gap;
     search.queue = q;
     search.region = region;
-    *looked = 0;
-    bool is_full = fill(&search, index, look, looked);
+    begin(&search, index, look);
+    bool is_found = find(&search, index, &q->stats, &gap);
+    *looked = search.scan.looked;
     q->stats.looked += *looked;
-    if (!is_full) return false;
-    uint32_t gap = lineup_balance(&search.lineup);
-    if (gap > m->mode.balance_max) {
-        q->stats.unbalanced++;
-        return false;
-    }
+    if (!is_found) return false;
     struct queue_plan plan = {.match = q->next_match++, .mode = q->tickets[index].mode, .region = region, .gap = gap};
     plan_of(q, &search.lineup, &plan);
     queue_plan_carry_out(q, &plan);

@@ -10,9 +10,11 @@
  * those who wait all want the same one: they stay, and every entry tries a match in vain.
  *   ..._held         the same in a mode that is held: nothing is tried.
  *   ..._stuck        the same with tanks enough, and one healer in the whole queue where a match wants two.
- *   match_10         matches of 10 formed out of a million who could all play, by tries of random tickets. The queue is
- * filled up after each BATCH, not in the time. enter_10_match   the same, with the ten entries that follow a match in the
- * time. ticket_bytes     all memory of the queue, a ticket
+ *   ..._vain         the same with no roles and windows of 0 points, so that an entry looks at as many tickets as it may,
+ * 84, of which three or so have its rating: the worst that a try can cost. match_10         matches of 10 formed out of a
+ * million who could all play, by tries of random tickets. The queue is filled up after each BATCH, not in the time.
+ * enter_10_match   the same, with the ten entries that follow a match in the time. ticket_bytes     all memory of the queue,
+ * a ticket
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +30,7 @@
 #define REGIONS    3
 #define SPARE      1000 /* tickets */
 
-enum { OPEN = 0, HELD = 1, STUCK = 2, PLAIN = 3, MODES = 4 };
+enum { OPEN = 0, HELD = 1, STUCK = 2, VAIN = 3, PLAIN = 4, MODES = 5 };
 
 struct bench {
     struct queue *queue;
@@ -199,6 +201,7 @@ static uint64_t refill(struct bench *bench) {
 
 static void matches(struct bench *bench) {
     uint64_t form_ns = 0, refill_ns = 0, tries = 0;
+    bench->matches = bench->gap = 0;
     queue_hold(bench->queue, PLAIN, true);
     fill(bench, PLAIN);
     queue_hold(bench->queue, PLAIN, false);
@@ -220,7 +223,9 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: bench_queue [TICKETS]\n");
         return 2;
     }
-    const struct mode modes[MODES] = {mode_of(true), mode_of(true), mode_of(true), mode_of(false)};
+    struct mode modes[MODES] = {mode_of(true), mode_of(true), mode_of(true), mode_of(false), mode_of(false)};
+    modes[VAIN].window_start = 0;
+    modes[VAIN].window_max = 0;
     const struct queue_config config = {.mode_count = MODES,
                                         .region_count = REGIONS,
                                         .modes = modes,
@@ -236,6 +241,7 @@ int main(int argc, char **argv) {
     entries(&bench, OPEN, "enqueue_cancel");
     entries(&bench, HELD, "enqueue_cancel_held");
     entries(&bench, STUCK, "enqueue_cancel_stuck");
+    entries(&bench, VAIN, "enqueue_cancel_vain");
     matches(&bench);
     printf("ticket_bytes %.1f bytes\n", (double)queue_memory_bytes(bench.queue) / bench.tickets);
     queue_destroy(bench.queue);

@@ -195,6 +195,21 @@ static void test_queue_unbalanced_match_is_not_formed(void **state) {
     fixture_destroy(f);
 }
 
+static void test_queue_unbalanced_match_is_mended(void **state) {
+    (void)state;
+    struct mode mode = fixture_mode(2, 1);
+    mode.balance_max = 1;
+    struct queue_fixture *f = one(mode);
+    for (uint32_t i = 0; i < QUEUE_MENDS_MAX; i++) fixture_solo(f, 1 + i, 1474 + 5 * (int32_t)i, 0);
+    fixture_solo(f, 100, 1500, 0);
+    assert_int_equal(f->matches, 0);
+    fixture_solo(f, 101, 1499, 0); /* the others, of the same bucket, have waited longer */
+    assert_int_equal(f->matches, 1);
+    assert_true(queue_stats_get(f->queue).mends >= QUEUE_MENDS_MAX);
+    fixture_check_all(f);
+    fixture_destroy(f);
+}
+
 static void test_queue_roles_are_filled(void **state) {
     (void)state;
     struct queue_fixture *f = one(five_with_roles());
@@ -575,6 +590,7 @@ int main(void) {
         cmocka_unit_test(test_queue_party_rating_is_between_mean_and_best),
         cmocka_unit_test(test_queue_party_sizes_are_packed),
         cmocka_unit_test(test_queue_unbalanced_match_is_not_formed),
+        cmocka_unit_test(test_queue_unbalanced_match_is_mended),
         cmocka_unit_test(test_queue_roles_are_filled),
         cmocka_unit_test(test_queue_rare_role_is_found_behind_many_others),
         cmocka_unit_test(test_queue_avoided_players_are_not_met),
