@@ -61,7 +61,7 @@ static const struct yaml_rule RULES[] = {
     INTEGER_RULE("teams", 1, MODE_TEAMS_MAX, 0),
     INTEGER_RULE("team_size", 1, MODE_TEAM_SIZE_MAX, 0),
     INTEGER_RULE("max_party", 1, MODE_TEAM_SIZE_MAX, PARTY_ANY),
-    INTEGER_RULE("window_start", 0, MODE_POINTS_MAX, 100),
+    INTEGER_RULE("window_start", 0, MODE_POINTS_MAX, 200),
     INTEGER_RULE("window_step", 0, MODE_POINTS_MAX, 50),
     INTEGER_RULE("window_every_ms", MODE_EVERY_MS_MIN, MODE_TIME_MS_MAX, 2000),
     INTEGER_RULE("window_max", 0, MODE_POINTS_MAX, 1000),

@@ -98,7 +98,7 @@ static void test_mode_file_what_is_left_out_has_its_default(void **state) {
     (void)state;
     struct mode mode = parse_good("{name: m, teams: 8, team_size: 16}");
     assert_int_equal(mode.max_party, 16);
-    assert_int_equal(mode.window_start, 100);
+    assert_int_equal(mode.window_start, 200);
     assert_int_equal(mode.window_step, 50);
     assert_int_equal(mode.window_every_ms, 2000);
     assert_int_equal(mode.window_max, 1000);
@@ -181,7 +181,7 @@ static void test_mode_file_mistakes_are_named_by_line_and_key(void **state) {
         expect_error(text, strlen(text), MISTAKES[i].error);
     }
     const char *text = "name: m\nteams: 2\nteam_size: 2\nwindow_max: 50\n"; /* against a default: at the document */
-    expect_error(text, strlen(text), "m.yaml:1: window_start: expected at most window_max = 50, found 100");
+    expect_error(text, strlen(text), "m.yaml:1: window_start: expected at most window_max = 50, found 200");
 }
 
 static void test_mode_file_text_that_is_no_mapping_is_refused(void **state) {
