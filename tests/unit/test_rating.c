@@ -295,6 +295,35 @@ static void test_rating_newcomer_moves_more_than_a_known_team_mate(void **state)
     assert_true(match.players[0][1].mu > 25);
 }
 
+static void test_rating_drift_is_added_before_a_match(void **state) {
+    (void)state;
+    struct rating_rules rules = RATING_RULES, still = rules_of_paper();
+    struct match match, moved;
+    match_init(&match, 3, (const uint32_t[]){2, 1, 3});
+    match.players[0][1] = (struct rating){30, 0.5};
+    match_copy(&moved, &match);
+    for (uint32_t i = 0; i < 3; i++)
+        for (uint32_t j = 0; j < moved.teams[i].count; j++)
+            moved.players[i][j].sigma = hypot(moved.players[i][j].sigma, rules.drift);
+    rate(&rules, &match);
+    rate(&still, &moved);
+    for (uint32_t i = 0; i < 3; i++)
+        for (uint32_t j = 0; j < match.teams[i].count; j++)
+            assert_rating(match.players[i][j], moved.players[i][j].mu, moved.players[i][j].sigma);
+}
+
+/* Last of eight, and far less sure than the others: the formula would leave no variance at all. */
+static void test_rating_match_leaves_a_part_of_the_variance(void **state) {
+    (void)state;
+    struct rating_rules rules = rules_of_paper();
+    struct match match;
+    match_init(&match, 8, (const uint32_t[]){1, 1, 1, 1, 1, 1, 1, 1});
+    for (uint32_t i = 0; i < 7; i++) match.players[i][0].sigma = 0.01;
+    match.players[7][0].sigma = RATING_SIGMA_MAX;
+    rate(&rules, &match);
+    assert_near(match.players[7][0].sigma, RATING_SIGMA_MAX * sqrt(rules.kappa), 1e-9);
+}
+
 static void test_rating_single_team_is_left_as_it_is(void **state) {
     (void)state;
     struct rating_rules rules = RATING_RULES;
@@ -506,6 +535,8 @@ int main(void) {
         cmocka_unit_test(test_rating_tie_draws_the_better_and_the_worse_together),
         cmocka_unit_test(test_rating_surprise_moves_more_than_what_was_expected),
         cmocka_unit_test(test_rating_newcomer_moves_more_than_a_known_team_mate),
+        cmocka_unit_test(test_rating_drift_is_added_before_a_match),
+        cmocka_unit_test(test_rating_match_leaves_a_part_of_the_variance),
         cmocka_unit_test(test_rating_single_team_is_left_as_it_is),
         cmocka_unit_test(test_rating_out_of_bounds_is_refused_and_changes_nothing),
         cmocka_unit_test(test_rating_extremes_stay_numbers),
