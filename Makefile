@@ -61,13 +61,14 @@ MATCHMAKER := $(OUT)/libmatchmaker.a
 CLIENT    := $(OUT)/libclient.a
 SWARM     := $(OUT)/libswarm.a
 TOOLLIB   := $(OUT)/libzonectl.a
+QUEUESIM  := $(OUT)/libqueuesim.a
 FIXTURES  := $(OUT)/libfixtures.a
-ALL_LIBS  := $(GATEWAY) $(ZONE) $(MATCHMAKER) $(SWARM) $(TOOLLIB) $(PERSIST) $(CLIENT) $(SCHEMAS) $(COMMON)
+ALL_LIBS  := $(QUEUESIM) $(GATEWAY) $(ZONE) $(MATCHMAKER) $(SWARM) $(TOOLLIB) $(PERSIST) $(CLIENT) $(SCHEMAS) $(COMMON)
 
 UNIT_BINS  := $(patsubst tests/unit/%.c,$(OUT)/tests/%,$(wildcard tests/unit/test_*.c))
 BENCH_BINS := $(patsubst tests/bench/%.c,$(OUT)/bench/%,$(wildcard tests/bench/bench_*.c))
 FUZZ_BINS  := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-BINS       := $(addprefix $(OUT)/bin/,$(PROCESSES) zonectl swarm example)
+BINS       := $(addprefix $(OUT)/bin/,$(PROCESSES) zonectl swarm queuesim example)
 
 .PHONY: help all build deps fmt lint
 .DEFAULT_GOAL := help
@@ -128,6 +129,7 @@ $(MATCHMAKER): $(call lib_obj,matchmaker) $(OUT)/gen/openapi.o; $(library)
 $(CLIENT): $(call lib_obj,tools/client) ; $(library)
 $(SWARM): $(call lib_obj,tools/swarm); $(library)
 $(TOOLLIB): $(call lib_obj,tools/zonectl); $(library)
+$(QUEUESIM): $(call lib_obj,tools/queuesim); $(library)
 # What several unit tests and benchmarks share: whatever in tests/unit is not a test itself.
 $(FIXTURES): $(patsubst %.c,$(OUT)/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))); $(library)
 
@@ -141,6 +143,7 @@ $(OUT)/bin/persist: $(OUT)/persist/main.o $(PERSIST) $(SCHEMAS) $(COMMON); $(pro
 $(OUT)/bin/matchmaker: $(OUT)/matchmaker/main.o $(MATCHMAKER) $(SCHEMAS) $(COMMON); $(program)
 $(OUT)/bin/zonectl: $(OUT)/tools/zonectl/main.o $(TOOLLIB) $(PERSIST) $(SCHEMAS) $(COMMON); $(program)
 $(OUT)/bin/swarm: $(OUT)/tools/swarm/main.o $(SWARM) $(CLIENT) $(SCHEMAS) $(COMMON); $(program)
+$(OUT)/bin/queuesim: $(OUT)/tools/queuesim/main.o $(QUEUESIM) $(MATCHMAKER) $(COMMON); $(program)
 $(OUT)/tools/client/example.o: CPPFLAGS += -Itools/client
 $(OUT)/bin/example: $(OUT)/tools/client/example.o $(CLIENT) $(SCHEMAS) $(COMMON); $(program)
 $(OUT)/tests/%: $(OUT)/tests/unit/%.o $(FIXTURES) $(ALL_LIBS)

@@ -1,24 +1,19 @@
 /* config.c: see config.h.
  *
- * Three steps: the text becomes a tree that knows its lines (yaml_tree), the tree is checked against the schema and the
- * rules below (yaml_check), libcyaml fills the structs, and then relations between values are checked. A new key is a field
- * in config.h, a line in a schema and a line in RULES here.
+ * yaml_load fills the structs by the schema and the rules below; here is what it asks then: relations between values. A new
+ * key is a field in config.h, a line in a schema and a line in RULES here.
  */
 #include "common/config.h"
 
 #include <cyaml/cyaml.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/addr.h"
-#include "common/check.h"
-#include "common/file.h"
-#include "common/yaml_check.h"
-#include "common/yaml_tree.h"
+#include "common/yaml_load.h"
 
 #define METRES_MIN (-32768) /* positions are 32-bit numbers of 2^-16 m */
 #define METRES_MAX 32767
@@ -283,28 +278,16 @@ static const struct yaml_rule RULES[] = {
     INTEGER_RULE("dev.bots", 0, 20000, 200),
 };
 
-static const struct yaml_rules ALL_RULES = {RULES, sizeof RULES / sizeof RULES[0]};
-
 /* --- relations between values */
 
-/* What the checks below work on; `line` and `message` are set by the first that fails. */
+/* What the checks below work on. */
 struct relations {
     const struct config *config;
     const struct yaml_node *root;
-    uint32_t line;
-    char *message;
-    size_t message_size;
+    struct yaml_relations *noted; /* what the first that failed found */
 };
 
-__attribute__((format(printf, 3, 4))) static int fail(struct relations *r, const struct yaml_node *node, const char *format,
-                                                      ...) {
-    va_list args;
-    va_start(args, format);
-    vsnprintf(r->message, r->message_size, format, args);
-    va_end(args);
-    r->line = node ? node->line : 1;
-    return MARCH_ERR_INVALID;
-}
+#define fail(r, node, ...) yaml_relations_fail((r)->noted, node, __VA_ARGS__)
 
 #define ENTRY_ALONE     UINT32_MAX /* an index: not in a list */
 #define ENTRY_PATH_SIZE 32
@@ -502,11 +485,12 @@ static int check_rates(struct relations *r) {
     return 0;
 }
 
-static int check_relations(struct relations *r) {
+static int check_relations(struct yaml_relations *noted) {
     int (*const checks[])(struct relations *) = {check_names,   check_rects, check_zone_sizes, check_bus_ports,
                                                  check_journal, check_rates, check_balance,    check_front};
+    struct relations relations = {.config = noted->data, .root = noted->root, .noted = noted};
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
-        int result = checks[i](r);
+        int result = checks[i](&relations);
         if (result != 0) return result;
     }
     return 0;
@@ -514,82 +498,20 @@ static int check_relations(struct relations *r) {
 
 /* --- loading */
 
-/* keep_first is libcyaml's log: the first line of an error is the one that says what is wrong. */
-__attribute__((format(printf, 3, 0))) static void keep_first(cyaml_log_t level, void *context, const char *format,
-                                                             va_list args) {
-    (void)level;
-    char *message = context;
-    if (!message[0]) vsnprintf(message, CONFIG_ERROR_SIZE, format, args);
-}
-
-static cyaml_config_t cyaml_options(char message[CONFIG_ERROR_SIZE]) {
-    return (cyaml_config_t){.log_fn = keep_first,
-                            .log_ctx = message,
-                            .mem_fn = cyaml_mem,
-                            .log_level = CYAML_LOG_ERROR,
-                            .flags = CYAML_CFG_NO_ALIAS};
-}
-
-/* fill_structs lets libcyaml fill a configuration from a text that was found good. */
-static int fill_structs(const char *bytes, size_t len, struct config **out, char message[CONFIG_ERROR_SIZE]) {
-    cyaml_config_t options = cyaml_options(message);
-    cyaml_data_t *data = NULL;
-    cyaml_err_t result = cyaml_load_data((const uint8_t *)bytes, len, &options, &CONFIG, &data, NULL);
-    if (result == CYAML_OK && data) {
-        *out = data;
-        return 0;
-    }
-    if (!message[0]) snprintf(message, CONFIG_ERROR_SIZE, "%s", cyaml_strerror(result));
-    return MARCH_ERR_INVALID;
-}
-
-static int parse_tree(const struct yaml_node *root, const char *bytes, size_t len, struct config **out, uint32_t *line,
-                      char message[CONFIG_ERROR_SIZE]) {
-    int result = yaml_check(&CONFIG, &ALL_RULES, root, line, message, CONFIG_ERROR_SIZE);
-    if (result == 0) result = fill_structs(bytes, len, out, message);
-    if (result != 0) return result;
-    yaml_fill_missing(&CONFIG, &ALL_RULES, root, *out);
-    struct relations relations = {.config = *out, .root = root, .message = message, .message_size = CONFIG_ERROR_SIZE};
-    result = check_relations(&relations);
-    if (result == 0) return 0;
-    *line = relations.line;
-    config_free(*out);
-    *out = NULL;
-    return result;
-}
-
-/* error_clean replaces what would break the one line, or a terminal. */
-static void error_clean(char *error) {
-    for (; *error; error++)
-        if ((unsigned char)*error < 0x20 || *error == 0x7f) *error = '?';
-}
+static const struct yaml_format FORMAT = {
+    &CONFIG, {RULES, sizeof RULES / sizeof RULES[0]}, CONFIG_FILE_BYTES_MAX, check_relations};
 
 int config_parse(const char *path, const char *bytes, size_t len, struct config **out, char *error, size_t error_size) {
-    *out = NULL;
-    char message[CONFIG_ERROR_SIZE] = "";
-    uint32_t line = 1;
-    struct yaml_tree *tree = NULL;
-    int result = MARCH_ERR_INVALID;
-    if (len > CONFIG_FILE_BYTES_MAX)
-        snprintf(message, sizeof message, "expected at most %d bytes, found %zu", CONFIG_FILE_BYTES_MAX, len);
-    else
-        result = yaml_tree_parse(bytes, len, &tree, &line, message, sizeof message);
-    if (result == 0) result = parse_tree(yaml_tree_root(tree), bytes, len, out, &line, message);
-    yaml_tree_free(tree);
-    if (result == 0) return 0;
-    snprintf(error, error_size, "%s:%" PRIu32 ": %s", path, line, message);
-    error_clean(error);
+    void *data;
+    int result = yaml_load(&FORMAT, path, bytes, len, &data, error, error_size);
+    *out = data;
     return result;
 }
 
 int config_load(const char *path, struct config **out, char *error, size_t error_size) {
-    *out = NULL;
-    uint8_t *bytes;
-    size_t len;
-    int result = file_read(path, CONFIG_FILE_BYTES_MAX, &bytes, &len, error, error_size);
-    if (result != 0) return result;
-    result = config_parse(path, (const char *)bytes, len, out, error, error_size);
-    free(bytes);
+    void *data;
+    int result = yaml_load_file(&FORMAT, path, &data, error, error_size);
+    *out = data;
     return result;
 }
 
@@ -608,9 +530,7 @@ int config_beside(const char *path, const char *name, char *out, size_t size, ch
 }
 
 void config_free(struct config *config) {
-    char message[CONFIG_ERROR_SIZE] = "";
-    cyaml_config_t options = cyaml_options(message);
-    if (config) CHECK(cyaml_free(&options, &CONFIG, config, 0) == CYAML_OK);
+    yaml_unload(&FORMAT, config);
 }
 
 const struct config_gateway *config_gateway_find(const struct config *config, const char *name) {

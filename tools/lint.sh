@@ -50,6 +50,7 @@ allowed() {
     tools/client) echo '(tools/client|schemas|common)/' ;;
     tools/zonectl) echo '(tools/zonectl|schemas|common)/|persist/(journal_format|pg_uri)\.h' ;; # what they read is persist's
     tools/swarm) echo '(tools/swarm|tools/client|schemas|common)/' ;;
+    tools/queuesim) echo '(tools/queuesim|matchmaker|schemas|common)/' ;; # it runs the matchmaker's queue
     *) echo "($1|schemas|common)/" ;;
     esac
 }

@@ -243,6 +243,15 @@ def sessions_and_boards(bench):
     yield Figure("board updates, against redis-benchmark ZADD", boards["updates_ratio"], "x", 0.7, False)
 
 
+def queue(bench):
+    figures = bench.program("bench_queue")
+    yield Figure("enqueue and cancel, 1,000,000 tickets queued", figures["enqueue_cancel_per_s"], "operations/s", 1000000, False)
+    p99_us = max(figures["enqueue_cancel_p99"], figures["enqueue_cancel_stuck_p99"])
+    yield Figure("enqueue or cancel, p99, 1,000,000 tickets queued", p99_us, "us", 10, True)
+    yield Figure("matches of 10 formed, 1,000,000 tickets queued", figures["match_10_per_s"], "matches/s", 50000, False)
+    yield Figure("memory of a queued ticket", figures["ticket_bytes"], "bytes", 256, True)
+
+
 def crowds(bench):
     report, kept = bench.played(5000, 20)
     yield Figure("clients at 20 Hz, none dropped", kept, "clients", 5000, False)
@@ -260,7 +269,7 @@ def lives(bench):
 def measure(bench):
     """All figures that could be measured, and the names of what failed."""
     figures, failed = [], []
-    for part in (simulation, kept_state, value, sessions_and_boards, crowds, lives, *world.PARTS):
+    for part in (simulation, kept_state, value, sessions_and_boards, queue, crowds, lives, *world.PARTS):
         try:
             for figure in part(bench):
                 figures.append(figure if isinstance(figure, Figure) else Figure(*figure))

@@ -1,0 +1,14 @@
+/* table_memory.h: memory of tables that are looked into at random: on huge pages where they are large.
+ *
+ * With a million tickets a page of 4 KB is never in the translation cache when it is needed, which doubles what a look
+ * costs. A table of less than a huge page is ordinary memory.
+ */
+#ifndef MARCH_MATCHMAKER_TABLE_MEMORY_H
+#define MARCH_MATCHMAKER_TABLE_MEMORY_H
+
+#include <stddef.h>
+
+/* table_memory_take returns zeroed memory for `count` things of `bytes`, NULL when it is short; free() gives it back. */
+void *table_memory_take(size_t count, size_t bytes);
+
+#endif
