@@ -98,8 +98,7 @@ int queue_create(struct queue **queue, const struct queue_config *config, struct
     }
     q->config.modes = NULL; /* the caller's */
     for (uint32_t i = 0; i < config->mode_count; i++) init_mode(&q->modes[i], &config->modes[i]);
-    for (uint32_t i = 0; i < config->tickets_max; i++) q->tickets[i].next = i + 1 < config->tickets_max ? i + 1 : QUEUE_NONE;
-    for (uint32_t i = 0; i < config->players_max; i++) q->members[i].next = i + 1 < config->players_max ? i + 1 : QUEUE_NONE;
+    q->ticket_free = q->member_free = QUEUE_NONE;
     q->member_free_count = config->players_max;
     *queue = q;
     return 0;
@@ -151,7 +150,7 @@ static int check_request(const struct queue *q, const struct queue_request *requ
     if (!players_are_sound(q, request) || !has_region(q, request)) return MARCH_ERR_INVALID;
     for (uint32_t i = 0; i < request->player_count; i++)
         if (player_map_find(&q->map, request->players[i].id) != PLAYER_MAP_NONE) return MARCH_ERR_EXISTS;
-    return q->ticket_free == QUEUE_NONE || q->member_free_count < request->player_count ? MARCH_ERR_FULL : 0;
+    return queue_ticket_room(q, request->player_count) ? 0 : MARCH_ERR_FULL;
 }
 
 int queue_enter(struct queue *q, const struct queue_request *request, struct mono now, struct handle *ticket) {

@@ -121,15 +121,19 @@ struct queue {
     struct queue_ticket *tickets;
     uint64_t *avoid; /* QUEUE_AVOID_MAX for each ticket */
     struct queue_member *members;
-    uint32_t ticket_free, member_free, member_free_count;
-    struct player_map map;    /* player to index of the ticket */
-    struct timer_wheel wheel; /* tickets, then checks, then backfills */
+    uint32_t ticket_free, member_free;                      /* that were used before, by `next` */
+    uint32_t ticket_fresh, member_fresh, member_free_count; /* fresh: from here on none ever was */
+    struct player_map map;                                  /* player to index of the ticket */
+    struct timer_wheel wheel;                               /* tickets, then checks, then backfills */
     struct pool checks, backfills;
     struct queue_stats stats;
     struct queue_match match; /* what is being told */
 };
 
 /* --- queue_table.c */
+
+/* queue_ticket_room tells whether there is room for a ticket of so many players. */
+bool queue_ticket_room(const struct queue *queue, uint32_t player_count);
 
 /* queue_ticket_new takes a ticket and its members for a request that is sound; its place in the lists comes later. */
 uint32_t queue_ticket_new(struct queue *queue, const struct queue_request *request);

@@ -32,10 +32,10 @@ static void add_members(struct queue *q, uint32_t index, const struct queue_requ
     t->members = QUEUE_NONE;
     for (uint32_t i = t->count; i-- > 0;) {
         const struct queue_player *p = &request->players[i];
-        uint32_t at = q->member_free;
+        uint32_t at = q->member_free != QUEUE_NONE ? q->member_free : q->member_fresh++;
         struct queue_member *member = &q->members[at];
         int32_t rating = cut(p->rating);
-        q->member_free = member->next;
+        if (at == q->member_free) q->member_free = member->next;
         *member = (struct queue_member){.id = p->id, .rating = (int16_t)rating, .next = t->members};
         member->roles = (uint8_t)(has_roles ? p->roles & all_roles : 1);
         t->members = at;
@@ -60,11 +60,15 @@ static void set_latencies(struct queue *q, struct queue_ticket *t, const struct 
     }
 }
 
+bool queue_ticket_room(const struct queue *q, uint32_t player_count) {
+    return (q->ticket_free != QUEUE_NONE || q->ticket_fresh < q->config.tickets_max) && q->member_free_count >= player_count;
+}
+
 uint32_t queue_ticket_new(struct queue *q, const struct queue_request *request) {
-    uint32_t index = q->ticket_free;
+    CHECK(queue_ticket_room(q, request->player_count));
+    uint32_t index = q->ticket_free != QUEUE_NONE ? q->ticket_free : q->ticket_fresh++;
     struct queue_ticket *t = &q->tickets[index];
-    CHECK(index != QUEUE_NONE && q->member_free_count >= request->player_count);
-    q->ticket_free = t->next;
+    if (index == q->ticket_free) q->ticket_free = t->next;
     *t = (struct queue_ticket){.generation = t->generation + 1,
                                .entered_ms = (uint32_t)q->now_ms - request->waited_ms,
                                .check = QUEUE_NONE,

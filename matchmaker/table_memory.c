@@ -3,18 +3,15 @@
 
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 
+#define PAGE_BYTES      ((uintptr_t)4096)
 #define HUGE_PAGE_BYTES ((size_t)2 << 20)
 
 void *table_memory_take(size_t count, size_t bytes) {
-    if (bytes != 0 && count > SIZE_MAX / 2 / bytes) return NULL;
-    size_t size = count * bytes;
-    if (size < HUGE_PAGE_BYTES) return calloc(count, bytes);
-    size = (size + HUGE_PAGE_BYTES - 1) / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES;
-    void *memory = aligned_alloc(HUGE_PAGE_BYTES, size);
-    if (!memory) return NULL;
-    (void)madvise(memory, size, MADV_HUGEPAGE); /* where the system has none, small pages do */
-    return memset(memory, 0, size);
+    void *memory = calloc(count, bytes);
+    if (!memory || count * bytes < 2 * HUGE_PAGE_BYTES) return memory;
+    uintptr_t from = ((uintptr_t)memory + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1), to = (uintptr_t)memory + count * bytes;
+    (void)madvise((void *)from, to - from, MADV_HUGEPAGE); /* where the system has none, small pages do */
+    return memory;
 }

@@ -1,7 +1,7 @@
 /* table_memory.h: memory of tables that are looked into at random: on huge pages where they are large.
  *
  * With a million tickets a page of 4 KB is never in the translation cache when it is needed, which doubles what a look
- * costs. A table of less than a huge page is ordinary memory.
+ * costs. What is not used is not touched. A table of less than two huge pages is ordinary memory.
  */
 #ifndef MARCH_MATCHMAKER_TABLE_MEMORY_H
 #define MARCH_MATCHMAKER_TABLE_MEMORY_H

@@ -238,6 +238,19 @@ static void test_queue_rare_role_is_found_behind_many_others(void **state) {
     fixture_destroy(f);
 }
 
+static void test_queue_try_looks_at_no_more_than_it_may(void **state) {
+    (void)state;
+    struct mode mode = fixture_mode(2, 5);
+    mode.window_start = mode.window_max = 0; /* nobody of a bucket takes many others of it */
+    struct queue_fixture *f = fixture_create(&mode, 1, 3);
+    for (uint64_t player = 1; player <= 900; player++) fixture_solo(f, player, 1472 + (int32_t)(player % 31), 0);
+    uint64_t before = queue_stats_get(f->queue).looked;
+    fixture_solo(f, 901, 1480, 0);
+    assert_int_equal(queue_stats_get(f->queue).looked - before, QUEUE_LOOK_BASE + QUEUE_LOOK_PER_PLAYER * 10);
+    assert_int_equal(f->matches, 0);
+    fixture_destroy(f);
+}
+
 static void test_queue_avoided_players_are_not_met(void **state) {
     (void)state;
     for (int turn = 0; turn < 2; turn++) {
@@ -593,6 +606,7 @@ int main(void) {
         cmocka_unit_test(test_queue_unbalanced_match_is_mended),
         cmocka_unit_test(test_queue_roles_are_filled),
         cmocka_unit_test(test_queue_rare_role_is_found_behind_many_others),
+        cmocka_unit_test(test_queue_try_looks_at_no_more_than_it_may),
         cmocka_unit_test(test_queue_avoided_players_are_not_met),
         cmocka_unit_test(test_queue_region_is_one_that_all_reach),
         cmocka_unit_test(test_queue_far_player_is_listed_when_the_limit_allows),
