@@ -81,6 +81,8 @@ enum counter {
     HANDOFFS_GIVEN,
     HANDOFFS_CANCELLED,
     HANDOFFS_REFUSED,
+    GIVES_REFUSED,
+    ATTACHES_SENT_ON,
     HANDOFFS_SILENT,
     HANDOFFS_LOST,
     HANDOFFS_FULL,
@@ -181,6 +183,8 @@ static const struct {
     [HANDOFFS_GIVEN] = {"march_zone_handoffs_given_total", "Link-dead players that another zone has taken over"},
     [HANDOFFS_CANCELLED] = {"march_zone_handoffs_cancelled_total", "Handoffs given up before the player was let go of"},
     [HANDOFFS_REFUSED] = {"march_zone_handoffs_refused_total", "Offers that the other zone refused"},
+    [GIVES_REFUSED] = {"march_zone_gives_refused_total", "Link-dead players that another zone had no room for"},
+    [ATTACHES_SENT_ON] = {"march_zone_attaches_sent_on_total", "Attaches of players that had just gone to another zone"},
     [HANDOFFS_SILENT] = {"march_zone_handoffs_silent_total", "Offers without an answer in time"},
     [HANDOFFS_LOST] = {"march_zone_handoffs_lost_total", "Players that found no room where they had been: must stay 0"},
     [HANDOFFS_FULL] = {"march_zone_handoffs_full_total", "Times that a player was not offered: too many were under way"},
@@ -445,6 +449,8 @@ static void mirror_crossing(struct telemetry *t, const struct crossing *crossing
     counter_set(t->counters[HANDOFFS_GIVEN], h->given);
     counter_set(t->counters[HANDOFFS_CANCELLED], h->cancelled);
     counter_set(t->counters[HANDOFFS_REFUSED], h->refused);
+    counter_set(t->counters[GIVES_REFUSED], h->give_refused);
+    counter_set(t->counters[ATTACHES_SENT_ON], h->sent_on);
     counter_set(t->counters[HANDOFFS_SILENT], h->silent);
     counter_set(t->counters[HANDOFFS_LOST], h->lost);
     counter_set(t->counters[HANDOFFS_FULL], h->flights_full);
