@@ -101,7 +101,7 @@ STEPS = [
               leave="drain_begun drain_told claimed attached", death="attach_sent attached", refusal="restored"),
     *steps_of("matchmaker", drain="drain version told settled", undrain="undrain",
               death="dead fence_asked fenced taken version told admitted", rebirth="begun"),
-    *steps_of("persist", walk="reported", leave="claim_asked claim_written load_asked",
+    *steps_of("persist", walk="reported", leave="claim_asked claim_written",
               death="fence_asked fence_written fence_answered load_asked load_answered lease_written"),
 ]
 UNPLANNED = {"gateway.waits"}  # where source and target die at once, which is not brought about here
