@@ -53,14 +53,14 @@ def test_link_dead_players_are_drained_and_resumed(cluster):
         assert metric(cluster, "zone-0", "handoffs_given_total") == link_dead
         assert metric(cluster, "zone-0", "players") == metric(cluster, "zone-0", "handoffs") == 0
         wait_until(lambda: metric(cluster, "zone-1", "link_dead") == link_dead, "they are at the spare")
-        assert metric(cluster, "zone-1", "players") == CLIENTS
+        wait_until(lambda: metric(cluster, "zone-1", "players") == CLIENTS, "all are")
     wait_until(lambda: metric(cluster, "zone-1", "players") == link_dead, "the others left, they did not")
 
     resumed = metric(cluster, "zone-1", "resumed_total")
     with Bots(cluster, CLIENTS, "--behaviour", "stand", "--players", FIRST_PLAYER + 1):  # each by the other gateway
         wait_until(lambda: metric(cluster, "zone-1", "link_dead") == 0, "all are back")
         assert metric(cluster, "zone-1", "resumed_total") - resumed == link_dead
-        assert metric(cluster, "zone-1", "players") == CLIENTS
+        wait_until(lambda: metric(cluster, "zone-1", "players") == CLIENTS, "the others are, too")
         assert metric(cluster, "zone-0", "players") == 0
     assert metric(cluster, "zone-0", "handoffs_lost_total") + metric(cluster, "zone-1", "handoffs_lost_total") == 0
     wait_until(lambda: metric(cluster, "zone-1", "players") == 0, "all left")
