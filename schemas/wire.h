@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "common/error.h"
+#include "schemas/wire_match.h"
 #include "schemas/wire_persist.h"
 #include "schemas/wire_value.h"
 #include "schemas/wire_world.h"
@@ -157,7 +158,13 @@ enum wire_bus_kind {
     WIRE_BUS_GATEWAY_REPORT = 11,
     WIRE_BUS_FENCES = 12,
     WIRE_BUS_FENCES_DONE = 13,
-    WIRE_BUS_PEER_BATCH = 14
+    WIRE_BUS_PEER_BATCH = 14,
+    WIRE_BUS_MATCH_ASK = 15,
+    WIRE_BUS_MATCH_TOLD = 16,
+    WIRE_BUS_INSTANCE_ORDERS = 17,
+    WIRE_BUS_INSTANCE_REPORT = 18,
+    WIRE_BUS_GATEWAY_ASKS = 19,
+    WIRE_BUS_GATEWAY_TELLS = 20
 };
 
 struct wire_bus_view {
@@ -176,6 +183,12 @@ struct wire_bus_view {
         struct wire_gateway_report gateway_report;
         struct wire_fences fences; /* also of FENCES_DONE */
         struct wire_peer_batch peer;
+        struct wire_match_ask match_ask;
+        struct wire_match_told match_told;
+        struct wire_instance_orders instance_orders;
+        struct wire_instance_report instance_report;
+        struct wire_gateway_asks gateway_asks;
+        struct wire_gateway_tells gateway_tells;
     };
 };
 
@@ -200,7 +213,10 @@ enum wire_server_kind {
     WIRE_SERVER_PROFILE = 14,
     WIRE_SERVER_PROGRESS = 15,
     WIRE_SERVER_ENDED = 16,
-    WIRE_SERVER_RECONNECT = 17
+    WIRE_SERVER_RECONNECT = 17,
+    WIRE_SERVER_TICKET = 18, /* this and the rest are those of wire_match.h */
+    WIRE_SERVER_PARTY = 19,
+    WIRE_SERVER_MATCH = 20
 };
 
 struct wire_welcome {
@@ -239,10 +255,21 @@ struct wire_server_message {
         struct wire_progress progress;
         enum wire_end_reason ended;
         struct wire_reconnect reconnect;
+        struct wire_ticket_state_message ticket;
+        struct wire_party_state party;
+        struct wire_match_state match;
     };
 };
 
-enum wire_client_kind { WIRE_CLIENT_SAY = 1, WIRE_CLIENT_VIEWPORT = 2, WIRE_CLIENT_RESPAWN = 3, WIRE_CLIENT_COMMAND = 4 };
+enum wire_client_kind {
+    WIRE_CLIENT_SAY = 1,
+    WIRE_CLIENT_VIEWPORT = 2,
+    WIRE_CLIENT_RESPAWN = 3,
+    WIRE_CLIENT_COMMAND = 4,
+    WIRE_CLIENT_ENTER = 5, /* this and the rest are those of wire_match.h, for the matchmaker */
+    WIRE_CLIENT_TICKET = 6,
+    WIRE_CLIENT_PARTY = 7
+};
 
 struct wire_client_message {
     enum wire_client_kind kind;
@@ -250,6 +277,9 @@ struct wire_client_message {
         char say[WIRE_TEXT_MAX + 1]; /* as heard.text */
         uint16_t viewport_radius_m;
         struct wire_command command;
+        struct wire_queue_enter enter;
+        enum wire_ticket_verb ticket;
+        struct wire_party_ask party;
     };
 };
 

@@ -169,6 +169,9 @@ static Offset<void> client_body(FlatBufferBuilder &fbb, const struct wire_client
     case WIRE_CLIENT_VIEWPORT: return fb::CreateViewport(fbb, m.viewport_radius_m).Union();
     case WIRE_CLIENT_RESPAWN: return fb::CreateRespawn(fbb).Union();
     case WIRE_CLIENT_COMMAND: return command_of(fbb, m.command).Union();
+    case WIRE_CLIENT_ENTER:
+    case WIRE_CLIENT_TICKET:
+    case WIRE_CLIENT_PARTY: break;
     }
     CHECK(!"a kind of client message");
     return {};

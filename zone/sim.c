@@ -418,7 +418,10 @@ void sim_message(struct sim *sim, uint32_t gateway, uint64_t session, const uint
     case WIRE_CLIENT_SAY: say(sim, p, message.say); break;
     case WIRE_CLIENT_VIEWPORT: set_viewport(sim, p, message.viewport_radius_m); break;
     case WIRE_CLIENT_RESPAWN: game_respawn(sim->game, p->index); break;
-    case WIRE_CLIENT_COMMAND: sim->stats.messages_bad++; break; /* persist's, never a zone's */
+    case WIRE_CLIENT_COMMAND: /* persist's, or the matchmaker's; never a zone's */
+    case WIRE_CLIENT_ENTER:
+    case WIRE_CLIENT_TICKET:
+    case WIRE_CLIENT_PARTY: sim->stats.messages_bad++; break;
     }
 }
 

@@ -1,0 +1,71 @@
+/* keep.h: what the matchmaker finds again after a restart, and what it asks persist of players.
+ *
+ * Sans-I/O: one for all shards. Documents (schemas/wire_match.h) go to shard 0, ratings and what players get of matches to
+ * the player's shard. All that is put between two calls of keep_fill for shard 0 is one transaction. A *mark* is a moment in
+ * the order of puts: whoever must not be told of something before it would survive waits until keep_is_durable(mark). What
+ * is not answered when a connection ends is asked again over the next one. Without shards all is durable at once, nobody has
+ * a rating, and nothing is recalled.
+ *
+ * Limits: KEEP_DOCUMENTS_MAX not yet durable, KEEP_ASKS_MAX questions under way; who comes beyond is refused with
+ * MARCH_ERR_FULL and tells its player so. Callbacks come from within keep_told and may call all but keep_told.
+ */
+#ifndef MARCH_MATCHMAKER_KEEP_H
+#define MARCH_MATCHMAKER_KEEP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/error.h"
+#include "schemas/wire.h"
+
+#define KEEP_DOCUMENTS_MAX 65536
+#define KEEP_ASKS_MAX      65536
+
+struct keep_handlers {
+    void *context;
+    void (*recalled)(void *context, const struct wire_document *document, const uint8_t *bytes); /* one of those kept */
+    void (*ready)(void *context);                                                  /* that was all of them: once */
+    void (*rating)(void *context, const struct wire_rating *rating);               /* of a lookup */
+    void (*settled)(void *context, uint64_t match, uint64_t player, bool is_done); /* false: refused for good */
+    void (*read)(void *context, uint32_t kind, uint64_t key, const uint8_t *bytes, uint32_t len); /* len 0: none */
+    void (*page)(void *context, uint64_t request, const struct wire_page_row *rows, uint32_t count,
+                 bool is_whole); /* rows of all shards, best first; not whole: a shard is away */
+};
+
+struct keep_config {
+    uint32_t shard_count;
+    uint64_t first_version; /* greater than any that was used before: Unix time, ns */
+    struct keep_handlers handlers;
+};
+
+struct keep;
+
+must_check int keep_create(struct keep **keep, const struct keep_config *config);
+void keep_destroy(struct keep *keep);
+
+/* --- what is kept. A put replaces one that is not on its way yet. */
+
+must_check int keep_put(struct keep *keep, enum wire_document_kind kind, uint64_t key, const void *bytes, uint32_t len);
+must_check int keep_erase(struct keep *keep, enum wire_document_kind kind, uint64_t key);
+uint64_t keep_mark(const struct keep *keep);
+bool keep_is_durable(const struct keep *keep, uint64_t mark);
+bool keep_is_ready(const struct keep *keep); /* all was recalled */
+
+/* --- what is asked. A question that is under way already is not asked again. */
+
+must_check int keep_lookup(struct keep *keep, uint64_t player, const char *mode);
+must_check int keep_settle(struct keep *keep, const struct wire_settle *settle);
+must_check int keep_read(struct keep *keep, enum wire_document_kind kind, uint64_t key);
+must_check int keep_page(struct keep *keep, uint64_t request, const char *mode, uint32_t season, uint32_t count);
+
+/* --- the way to the shards. keep_fill says what a shard is to be told now, false where that is nothing; what it points to
+ * is good until keep_sent, which says that it is on its way. */
+
+void keep_shard_up(struct keep *keep, uint32_t shard);
+void keep_shard_lost(struct keep *keep, uint32_t shard);
+bool keep_fill(struct keep *keep, uint32_t shard, struct wire_match_ask *ask);
+void keep_sent(struct keep *keep, uint32_t shard);
+void keep_told(struct keep *keep, uint32_t shard, const struct wire_match_told *told);
+
+#endif
