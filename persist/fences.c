@@ -10,7 +10,7 @@
 #include "common/edge_url.h"
 #include "common/log.h"
 #include "common/step.h"
-#include "persist/matches.h"
+#include "persist/match_keep.h"
 #include "persist/zones.h"
 #include "schemas/link.h"
 
@@ -66,11 +66,11 @@ static void flush_fences(struct fences *fences) {
 static void flush_matches(struct fences *fences) {
     struct wire_match_told told;
     struct wire_bytes bytes;
-    while (matches_fill(fences->config.matches, &told)) {
+    while (match_keep_fill(fences->config.matches, &told)) {
         int error = wire_match_told_pack(fences->builder, &told, &bytes);
         CHECK(error == 0);
         if (link_send(&fences->link, bytes) != 0) return;
-        matches_told(fences->config.matches);
+        match_keep_told(fences->config.matches);
     }
 }
 
@@ -86,7 +86,7 @@ static void take(void *context, const struct wire_bus_view *view, struct mono no
     (void)now;
     struct fences *fences = context;
     if (view->kind == WIRE_BUS_MATCH_ASK) {
-        matches_ask(fences->config.matches, &view->match_ask);
+        match_keep_ask(fences->config.matches, &view->match_ask);
         return;
     }
     for (uint32_t i = 0; i < view->fences.count; i++) {
@@ -103,13 +103,13 @@ static void up(void *context, bool is_same, struct mono now) {
     (void)is_same, (void)now;
     struct fences *fences = context;
     fences->answer_count = 0;
-    matches_begin(fences->config.matches);
+    match_keep_begin(fences->config.matches);
 }
 
 /* Without room for more what comes is left in the bus, and looked for by the timer alone. */
 static void receive(struct fences *fences) {
     link_update(&fences->link, mono_now());
-    if (matches_has_room(fences->config.matches)) {
+    if (match_keep_has_room(fences->config.matches)) {
         ev_io_start(fences->loop, &fences->readable);
         link_receive(&fences->link, mono_now());
     } else {

@@ -33,7 +33,7 @@ struct shown {
     struct upkeep_stats upkeep;
     struct zones_stats zones;
     struct fences_stats fences;
-    struct matches_stats matches;
+    struct match_keep_stats matches;
     struct clients_stats clients;
     struct commands_stats commands;
     struct http_api_stats http;
@@ -42,9 +42,11 @@ struct shown {
     bool journal_alarm, journal_full;
 };
 
-#define COUNTER   METRIC_COUNTER
-#define GAUGE     METRIC_GAUGE
-#define AT(field) METRIC_AT(struct shown, field)
+#define COUNTER      METRIC_COUNTER
+#define GAUGE        METRIC_GAUGE
+#define AT(field)    METRIC_AT(struct shown, field)
+#define SETTLED_HELP "Players who were asked to be settled, by what became of it"
+
 static const struct metric_row rows[] = {
     {COUNTER, "march_persist_journal_records_total", NULL, "Records appended to the journal", AT(journal.records)},
     {COUNTER, "march_persist_journal_refused_total", NULL, "Records refused because the journal was full",
@@ -284,7 +286,8 @@ static const struct metric_row rows[] = {
     {COUNTER, "march_persist_fences_done_total", NULL, "Fences answered as done", AT(fences.done)},
     {COUNTER, "march_persist_fences_unavailable_total", NULL, "Fences that can't be done now: they are asked for again",
      AT(fences.unavailable)},
-    {COUNTER, "march_persist_match_documents_total", NULL, "Documents of the matchmaker that were kept", AT(matches.documents)},
+    {COUNTER, "march_persist_match_documents_total", NULL, "Documents of the matchmaker that were kept",
+     AT(matches.documents)},
     {COUNTER, "march_persist_match_transactions_total", NULL, "Transactions of these", AT(matches.transactions)},
     {COUNTER, "march_persist_match_failures_total", NULL, "Transactions and reads of matches that have to be done again",
      AT(matches.failures)},
@@ -452,7 +455,7 @@ static void read_all(const struct service *s, struct shown *shown) {
                             .upkeep = upkeep_stats_get(s->upkeep),
                             .zones = zones_stats(s->zones),
                             .fences = fences_stats(s->fences),
-                            .matches = matches_stats_get(s->matches),
+                            .matches = match_keep_stats_get(s->matches),
                             .clients = clients_stats(s->clients),
                             .commands = commands_stats(s->commands),
                             .http = http_api_stats_get(s->http),

@@ -363,17 +363,17 @@ static int open_value(struct service *s, const struct shard_state *shard, char *
 }
 
 static int open_matchmaker(struct service *s, const struct shard_state *shard, char *error, size_t error_size) {
-    const struct matches_config matches = {.loop = s->loop,
-                                           .pg = s->pg,
-                                           .read_pg = s->read_pg,
-                                           .value = s->value,
-                                           .epoch = shard->epoch,
-                                           .shard_index = s->index,
-                                           .shard_count = s->config->persists_count,
-                                           .no_room = on_reward_without_room,
-                                           .fenced = fenced,
-                                           .ctx = s};
-    if (matches_create(&s->matches, &matches) != 0) {
+    const struct match_keep_config matches = {.loop = s->loop,
+                                              .pg = s->pg,
+                                              .read_pg = s->read_pg,
+                                              .value = s->value,
+                                              .epoch = shard->epoch,
+                                              .shard_index = s->index,
+                                              .shard_count = s->config->persists_count,
+                                              .no_room = on_reward_without_room,
+                                              .fenced = fenced,
+                                              .ctx = s};
+    if (match_keep_create(&s->matches, &matches) != 0) {
         snprintf(error, error_size, "out of memory");
         return MARCH_ERR_SYSTEM;
     }
@@ -689,7 +689,7 @@ void service_close(struct service *s) {
     hot_close(s->hot);
     peers_close(s->peers);
     fences_close(s->fences);
-    matches_destroy(s->matches);
+    match_keep_destroy(s->matches);
     zones_close(s->zones);
     clients_close(s->clients);
     commands_destroy(s->commands);

@@ -1,10 +1,10 @@
-/* matches_ratings.c: ratings of players: looked up, and the best of a mode. */
+/* match_keep_ratings.c: ratings of players: looked up, and the best of a mode. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/check.h"
-#include "persist/matches_inner.h"
+#include "persist/match_keep_inner.h"
 
 #define US_PER_S 1000000
 
@@ -34,7 +34,7 @@ static void read_rating(struct wire_rating *rating, const PGresult *result, uint
 }
 
 /* answer_lookups tells of all that were asked; `result` NULL: none can be told now. */
-static void answer_lookups(struct matches *m, const PGresult *result) {
+static void answer_lookups(struct match_keep *m, const PGresult *result) {
     const struct wire_rating_lookup *asked = m->lookups.asked.items;
     for (uint32_t i = 0; i < m->lookups.asked.count; i++) {
         struct wire_rating rating = {.player = asked[i].player};
@@ -51,19 +51,19 @@ static void answer_lookups(struct matches *m, const PGresult *result) {
 }
 
 static void looked_up(void *ctx, const struct pg_reply *reply) {
-    struct matches *m = ctx;
+    struct match_keep *m = ctx;
     m->lookups.is_under_way = false;
-    if (reply->error) matches_failed(m, reply);
+    if (reply->error) match_keep_failed(m, reply);
     answer_lookups(m, reply->error ? NULL : reply->results[0]);
-    if (!reply->error) matches_look_up(m);
+    if (!reply->error) match_keep_look_up(m);
 }
 
-void matches_look_up(struct matches *m) {
+void match_keep_look_up(struct match_keep *m) {
     struct match_lane *lane = &m->lookups;
     if (lane->is_under_way || lane->waiting.count == 0 || m->out_ratings.count > WIRE_MATCH_ITEMS_MAX) return;
     const struct wire_rating_lookup *waiting = lane->waiting.items;
     uint32_t taken = 0;
-    for (; taken < lane->waiting.count && taken < MATCHES_BATCH_MAX; taken++)
+    for (; taken < lane->waiting.count && taken < MATCH_KEEP_BATCH_MAX; taken++)
         CHECK(match_list_add(&lane->asked, &waiting[taken], sizeof *waiting));
     match_list_drop(&lane->waiting, taken, sizeof *waiting);
     const struct wire_rating_lookup *asked = lane->asked.items;
@@ -72,10 +72,10 @@ void matches_look_up(struct matches *m) {
     for (uint32_t i = 0; i < taken; i++) pg_params_push_int8(&lane->params, (int64_t)asked[i].player);
     pg_params_end(&lane->params);
     pg_params_array(&lane->params, PG_TEXT);
-    for (uint32_t i = 0; i < taken; i++) matches_push_mode(&lane->params, asked[i].mode);
+    for (uint32_t i = 0; i < taken; i++) match_keep_push_mode(&lane->params, asked[i].mode);
     pg_params_end(&lane->params);
     const struct pg_call call = {&LOOK_UP, &lane->params};
-    lane->is_under_way = pg_run(m->config.pg, &call, 1, PG_READ, MATCHES_DEADLINE_MS, looked_up, m) == 0;
+    lane->is_under_way = pg_run(m->config.pg, &call, 1, PG_READ, MATCH_KEEP_DEADLINE_MS, looked_up, m) == 0;
     if (!lane->is_under_way) answer_lookups(m, NULL);
 }
 
@@ -87,7 +87,7 @@ static const struct pg_statement PAGE = {
     " from ratings r left join players p using (player)"
     " where r.mode = $1::text and r.season = $2::integer order by r.points desc, r.player limit $3::integer"};
 
-static void end_page(struct matches *m, const PGresult *result) {
+static void end_page(struct match_keep *m, const PGresult *result) {
     const struct wire_page_ask *asked = m->pages.asked.items;
     struct wire_page_end end = {.request = asked->request, .result = result ? WIRE_MATCH_OK : WIRE_MATCH_UNAVAILABLE};
     for (int i = 0; result && i < pg_rows(result); i++) {
@@ -111,14 +111,14 @@ static void end_page(struct matches *m, const PGresult *result) {
 }
 
 static void paged(void *ctx, const struct pg_reply *reply) {
-    struct matches *m = ctx;
+    struct match_keep *m = ctx;
     m->pages.is_under_way = false;
-    if (reply->error) matches_failed(m, reply);
+    if (reply->error) match_keep_failed(m, reply);
     end_page(m, reply->error ? NULL : reply->results[0]);
-    if (!reply->error) matches_page(m);
+    if (!reply->error) match_keep_page(m);
 }
 
-void matches_page(struct matches *m) {
+void match_keep_page(struct match_keep *m) {
     struct match_lane *lane = &m->pages;
     if (lane->is_under_way || lane->waiting.count == 0) return;
     if (m->out_rows.count + WIRE_BOARD_PAGE_MAX > WIRE_MATCH_ITEMS_MAX) return;
@@ -132,6 +132,6 @@ void matches_page(struct matches *m) {
     pg_params_int4(&lane->params, (int32_t)ask.season);
     pg_params_int4(&lane->params, (int32_t)ask.count);
     const struct pg_call call = {&PAGE, &lane->params};
-    lane->is_under_way = pg_run(m->config.read_pg, &call, 1, PG_READ, MATCHES_DEADLINE_MS, paged, m) == 0;
+    lane->is_under_way = pg_run(m->config.read_pg, &call, 1, PG_READ, MATCH_KEEP_DEADLINE_MS, paged, m) == 0;
     if (!lane->is_under_way) end_page(m, NULL);
 }

@@ -1,14 +1,14 @@
-/* matches_inner.h: inside of matches.h: what its files lend each other. Nothing else includes it. */
-#ifndef MARCH_PERSIST_MATCHES_INNER_H
-#define MARCH_PERSIST_MATCHES_INNER_H
+/* match_keep_inner.h: inside of match_keep.h: what its files lend each other. Nothing else includes it. */
+#ifndef MARCH_PERSIST_MATCH_KEEP_INNER_H
+#define MARCH_PERSIST_MATCH_KEEP_INNER_H
 
 #include <ev.h>
 
-#include "persist/matches.h"
+#include "persist/match_keep.h"
 #include "persist/pg.h"
 
-#define MATCHES_DEADLINE_MS 3000
-#define MATCHES_OUT_BYTES   (WIRE_MATCH_BLOB_MAX / 2) /* of documents, recalled or read, that wait to be told */
+#define MATCH_KEEP_DEADLINE_MS 3000
+#define MATCH_KEEP_OUT_BYTES   (WIRE_MATCH_BLOB_MAX / 2) /* of documents, recalled or read, that wait to be told */
 
 /* Things of one size that are asked or answered; grows by doubling. */
 struct match_list {
@@ -27,7 +27,7 @@ struct match_documents {
 enum settle_state { SETTLE_FREE = 0, SETTLE_WAITING = 1, SETTLE_GRANTING = 2, SETTLE_GRANTED = 3, SETTLE_STORING = 4 };
 
 struct settling {
-    struct matches *matches;
+    struct match_keep *matches;
     struct wire_settle settle;
     enum settle_state state;
 };
@@ -39,9 +39,9 @@ struct match_lane {
     bool is_under_way;
 };
 
-struct matches {
-    struct matches_config config;
-    struct matches_stats stats;
+struct match_keep {
+    struct match_keep_config config;
+    struct match_keep_stats stats;
     ev_timer timer;
     struct pg_params fence;
     uint64_t generation; /* of the connection */
@@ -79,23 +79,23 @@ void match_documents_clear(struct match_documents *documents);
 
 /* --- each begins what is waiting and not under way */
 
-void matches_store(struct matches *matches);
-void matches_recall(struct matches *matches);
-void matches_read(struct matches *matches);
-void matches_look_up(struct matches *matches);
-void matches_page(struct matches *matches);
-void matches_settle(struct matches *matches);
+void match_keep_store(struct match_keep *matches);
+void match_keep_recall(struct match_keep *matches);
+void match_keep_read(struct match_keep *matches);
+void match_keep_look_up(struct match_keep *matches);
+void match_keep_page(struct match_keep *matches);
+void match_keep_settle(struct match_keep *matches);
 
-/* matches_add_settle takes a player on; one that is under way already is left alone. */
-void matches_add_settle(struct matches *matches, const struct wire_settle *settle);
+/* match_keep_add_settle takes a player on; one that is under way already is left alone. */
+void match_keep_add_settle(struct match_keep *matches, const struct wire_settle *settle);
 
-/* matches_fence is the first call of what changes something. */
-struct pg_call matches_fence(const struct matches *matches);
+/* match_keep_fence is the first call of what changes something. */
+struct pg_call match_keep_fence(const struct match_keep *matches);
 
-/* matches_failed counts a transaction that is to be done again, and says why where that is our own mistake. */
-void matches_failed(struct matches *matches, const struct pg_reply *reply);
+/* match_keep_failed counts a transaction that is to be done again, and says why where that is our own mistake. */
+void match_keep_failed(struct match_keep *matches, const struct pg_reply *reply);
 
-/* matches_push_mode adds a mode's name, which ends in zero, to a list of texts. */
-void matches_push_mode(struct pg_params *params, const char *mode);
+/* match_keep_push_mode adds a mode's name, which ends in zero, to a list of texts. */
+void match_keep_push_mode(struct pg_params *params, const char *mode);
 
 #endif

@@ -1,11 +1,11 @@
-#include "persist/matches.h"
+#include "persist/match_keep.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/check.h"
 #include "common/log.h"
-#include "persist/matches_inner.h"
+#include "persist/match_keep_inner.h"
 
 #define RETRY_S    0.1
 #define LIST_FIRST 64
@@ -28,7 +28,7 @@ bool match_list_add(struct match_list *list, const void *item, size_t size) {
 void match_list_drop(struct match_list *list, uint32_t count, size_t size) {
     CHECK(count <= list->count);
     list->count -= count;
-    memmove(list->items, (uint8_t *)list->items + count * size, list->count * size);
+    if (list->count > 0) memmove(list->items, (uint8_t *)list->items + count * size, list->count * size);
 }
 
 bool match_documents_add(struct match_documents *d, const struct wire_document *document, const uint8_t *bytes) {
@@ -67,12 +67,12 @@ static void lane_free(struct match_lane *lane) {
 
 /* --- for all of them */
 
-struct pg_call matches_fence(const struct matches *m) {
-    static const struct pg_statement statement = {"matches_fence", "select march_fence($1::bigint)"};
+struct pg_call match_keep_fence(const struct match_keep *m) {
+    static const struct pg_statement statement = {"match_keep_fence", "select march_fence($1::bigint)"};
     return (struct pg_call){&statement, &m->fence};
 }
 
-void matches_failed(struct matches *m, const struct pg_reply *reply) {
+void match_keep_failed(struct match_keep *m, const struct pg_reply *reply) {
     m->stats.failures++;
     if (reply->error == MARCH_ERR_FENCED) m->config.fenced(m->config.ctx);
     if (reply->error != MARCH_ERR_INVALID) return;
@@ -80,17 +80,17 @@ void matches_failed(struct matches *m, const struct pg_reply *reply) {
               reply->sqlstate, LOG_QUOTE(reply->message));
 }
 
-void matches_push_mode(struct pg_params *params, const char *mode) {
+void match_keep_push_mode(struct pg_params *params, const char *mode) {
     pg_params_push_text(params, mode, strlen(mode));
 }
 
-static void run(struct matches *m) {
-    matches_store(m);
-    matches_recall(m);
-    matches_read(m);
-    matches_look_up(m);
-    matches_page(m);
-    matches_settle(m);
+static void run(struct match_keep *m) {
+    match_keep_store(m);
+    match_keep_recall(m);
+    match_keep_read(m);
+    match_keep_look_up(m);
+    match_keep_page(m);
+    match_keep_settle(m);
 }
 
 /* What failed, or found no room, is tried again. */
@@ -101,12 +101,12 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int events) {
 
 /* --- life */
 
-int matches_create(struct matches **out, const struct matches_config *config) {
+int match_keep_create(struct match_keep **out, const struct match_keep_config *config) {
     *out = NULL;
-    struct matches *m = calloc(1, sizeof *m);
+    struct match_keep *m = calloc(1, sizeof *m);
     if (!m) return MARCH_ERR_SYSTEM;
     m->config = *config;
-    m->settles = calloc(MATCHES_SETTLES_MAX, sizeof *m->settles);
+    m->settles = calloc(MATCH_KEEP_SETTLES_MAX, sizeof *m->settles);
     m->out_blob = malloc(WIRE_MATCH_BLOB_MAX);
     struct pg_params *params[] = {&m->fence,          &m->documents_params, &m->recall_params, &m->reads.params,
                                   &m->lookups.params, &m->pages.params,     &m->settle_params};
@@ -115,7 +115,7 @@ int matches_create(struct matches **out, const struct matches_config *config) {
     ev_timer_init(&m->timer, on_timer, RETRY_S, RETRY_S);
     m->timer.data = m;
     if (!m->settles || !m->out_blob || m->fence.error) {
-        matches_destroy(m);
+        match_keep_destroy(m);
         return MARCH_ERR_SYSTEM;
     }
     ev_timer_start(config->loop, &m->timer);
@@ -123,7 +123,7 @@ int matches_create(struct matches **out, const struct matches_config *config) {
     return 0;
 }
 
-void matches_destroy(struct matches *m) {
+void match_keep_destroy(struct match_keep *m) {
     if (!m) return;
     CHECK(!m->is_storing && !m->is_recalling && !m->is_settling);
     if (ev_is_active(&m->timer)) ev_timer_stop(m->config.loop, &m->timer);
@@ -145,7 +145,7 @@ void matches_destroy(struct matches *m) {
 
 /* --- in */
 
-void matches_begin(struct matches *m) {
+void match_keep_begin(struct match_keep *m) {
     m->generation++;
     m->durable_seq = m->told_seq = 0;
     m->is_recall_wanted = m->is_recall_told = false;
@@ -155,15 +155,15 @@ void matches_begin(struct matches *m) {
     m->out_ratings.count = m->out_settled.count = m->out_rows.count = m->out_ends.count = 0;
 }
 
-static uint64_t waiting_bytes(const struct matches *m) {
+static uint64_t waiting_bytes(const struct match_keep *m) {
     return m->gathering.blob_len + m->gathering.list.count * sizeof(struct wire_document) +
            m->reads.waiting.count * sizeof(struct wire_document) +
            m->lookups.waiting.count * sizeof(struct wire_rating_lookup) +
            m->pages.waiting.count * sizeof(struct wire_page_ask);
 }
 
-bool matches_has_room(const struct matches *m) {
-    return waiting_bytes(m) < MATCHES_WAITING_BYTES;
+bool match_keep_has_room(const struct match_keep *m) {
+    return waiting_bytes(m) < MATCH_KEEP_WAITING_BYTES;
 }
 
 static void add_all(struct match_lane *lane, const void *items, uint32_t count, size_t size) {
@@ -171,10 +171,12 @@ static void add_all(struct match_lane *lane, const void *items, uint32_t count, 
         CHECK(match_list_add(&lane->waiting, (const uint8_t *)items + i * size, size)); /* no memory for a few bytes */
 }
 
-void matches_ask(struct matches *m, const struct wire_match_ask *ask) {
+void match_keep_ask(struct match_keep *m, const struct wire_match_ask *ask) {
     m->stats.asks++;
-    if (ask->recalls) {
+    if (ask->recalls && !m->is_recall_wanted) {
         m->is_recall_wanted = true;
+        m->after_kind = 0;
+        m->after_key = 0;
         m->is_recall_told = false;
     }
     for (uint32_t i = 0; i < ask->document_count; i++)
@@ -184,21 +186,21 @@ void matches_ask(struct matches *m, const struct wire_match_ask *ask) {
     add_all(&m->reads, ask->reads, ask->read_count, sizeof *ask->reads);
     add_all(&m->lookups, ask->lookups, ask->lookup_count, sizeof *ask->lookups);
     add_all(&m->pages, ask->pages, ask->page_count, sizeof *ask->pages);
-    for (uint32_t i = 0; i < ask->settle_count; i++) matches_add_settle(m, &ask->settles[i]);
+    for (uint32_t i = 0; i < ask->settle_count; i++) match_keep_add_settle(m, &ask->settles[i]);
     run(m);
 }
 
 /* --- out */
 
 /* pick_documents has their bytes one after the other behind those that are there. */
-static uint32_t pick_documents(struct matches *m, struct match_documents *from, uint32_t *blob_len) {
+static uint32_t pick_documents(struct match_keep *m, struct match_documents *from, uint32_t *blob_len) {
     struct wire_document *documents = from->list.items;
     uint32_t at = *blob_len;
     for (uint32_t i = 0; i < from->list.count; i++) {
         documents[i].offset = at;
         at += documents[i].len;
     }
-    CHECK(from->blob_len <= MATCHES_OUT_BYTES && from->list.count <= WIRE_MATCH_ITEMS_MAX);
+    CHECK(from->blob_len <= MATCH_KEEP_OUT_BYTES && from->list.count <= WIRE_MATCH_ITEMS_MAX);
     if (from->blob_len > 0) memcpy(m->out_blob + *blob_len, from->blob, from->blob_len);
     *blob_len += from->blob_len;
     return from->list.count;
@@ -208,8 +210,8 @@ static uint32_t at_most(const struct match_list *list) {
     return list->count < WIRE_MATCH_ITEMS_MAX ? list->count : WIRE_MATCH_ITEMS_MAX;
 }
 
-/* Of documents there are never more than fit: matches_recall and matches_read hold the others back. */
-bool matches_fill(struct matches *m, struct wire_match_told *told) {
+/* Of documents there are never more than fit: match_keep_recall and match_keep_read hold the others back. */
+bool match_keep_fill(struct match_keep *m, struct wire_match_told *told) {
     uint32_t blob_len = 0;
     *told = (struct wire_match_told){.durable_seq = m->durable_seq,
                                      .document_count = pick_documents(m, &m->out_recalled, &blob_len),
@@ -233,7 +235,7 @@ bool matches_fill(struct matches *m, struct wire_match_told *told) {
            m->durable_seq > m->told_seq || told->is_recalled;
 }
 
-void matches_told(struct matches *m) {
+void match_keep_told(struct match_keep *m) {
     m->told_seq = m->durable_seq;
     m->is_recall_told = false;
     match_documents_clear(&m->out_recalled);
@@ -246,8 +248,8 @@ void matches_told(struct matches *m) {
     run(m);
 }
 
-struct matches_stats matches_stats_get(const struct matches *m) {
-    struct matches_stats stats = m->stats;
+struct match_keep_stats match_keep_stats_get(const struct match_keep *m) {
+    struct match_keep_stats stats = m->stats;
     stats.settling = m->settle_count;
     stats.waiting_bytes = waiting_bytes(m);
     return stats;

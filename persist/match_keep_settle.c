@@ -1,4 +1,4 @@
-/* matches_settle.c: what players have of matches: first the reward, then the rating, each once. */
+/* match_keep_settle.c: what players have of matches: first the reward, then the rating, each once. */
 #include <stdio.h>
 #include <string.h>
 
@@ -7,12 +7,12 @@
 #include "common/log.h"
 #include "common/shard.h"
 #include "common/step.h"
-#include "persist/matches_inner.h"
+#include "persist/match_keep_inner.h"
 #include "persist/value.h"
 
 #define DOUBLE_TEXT_SIZE 32
 
-static bool is_sound(const struct matches *m, const struct wire_settle *s) {
+static bool is_sound(const struct match_keep *m, const struct wire_settle *s) {
     bool is_rated = (s->flags & WIRE_SETTLE_RATED) != 0;
     bool is_ours = player_id_valid(s->player) && shard_of_player(s->player, m->config.shard_count) == m->config.shard_index;
     return is_ours && s->match != 0 && s->match <= UINT32_MAX && s->gold <= INT64_MAX / 2 &&
@@ -20,7 +20,7 @@ static bool is_sound(const struct matches *m, const struct wire_settle *s) {
            (!is_rated || (s->mode[0] != '\0' && s->sigma > 0 && s->sigma < 1e6 && s->mu > -1e9 && s->mu < 1e9));
 }
 
-static void answer(struct matches *m, const struct wire_settle *s, enum wire_match_result result) {
+static void answer(struct match_keep *m, const struct wire_settle *s, enum wire_match_result result) {
     struct wire_settled settled = {.match = s->match, .player = s->player, .result = result};
     CHECK(match_list_add(&m->out_settled, &settled, sizeof settled));
     m->stats.settled += result == WIRE_MATCH_OK;
@@ -32,14 +32,14 @@ static void free_settling(struct settling *one) {
     one->matches->settle_count--;
 }
 
-void matches_add_settle(struct matches *m, const struct wire_settle *settle) {
+void match_keep_add_settle(struct match_keep *m, const struct wire_settle *settle) {
     struct settling *room = NULL;
     if (!is_sound(m, settle)) {
         answer(m, settle, WIRE_MATCH_REFUSED);
         return;
     }
     uint32_t seen = 0;
-    for (uint32_t i = 0; i < MATCHES_SETTLES_MAX && (seen < m->settle_count || !room); i++) {
+    for (uint32_t i = 0; i < MATCH_KEEP_SETTLES_MAX && (seen < m->settle_count || !room); i++) {
         struct settling *one = &m->settles[i];
         bool is_free = one->state == SETTLE_FREE;
         seen += !is_free;
@@ -62,7 +62,7 @@ static bool is_for_later(enum ledger_status status) {
 
 static void granted(void *ctx, const struct ledger_result *result) {
     struct settling *one = ctx;
-    struct matches *m = one->matches;
+    struct match_keep *m = one->matches;
     const struct wire_settle *s = &one->settle;
     one->state = is_for_later(result->status) ? SETTLE_WAITING : SETTLE_GRANTED;
     if (one->state == SETTLE_WAITING) return;
@@ -70,8 +70,8 @@ static void granted(void *ctx, const struct ledger_result *result) {
     if (is_part && !result->repeated)
         log_warn("reward.lost", "match=%u player=%llu status=%d part=%d", (unsigned)s->match, (unsigned long long)s->player,
                  (int)result->status, result->is_part);
-    if (is_part) m->config.no_room(m->config.ctx, s->player, MATCHES_KEY | s->match, result->object);
-    matches_settle(m);
+    if (is_part) m->config.no_room(m->config.ctx, s->player, MATCH_KEEP_KEY | s->match, result->object);
+    match_keep_settle(m);
 }
 
 static void grant(struct settling *one) {
@@ -83,7 +83,7 @@ static void grant(struct settling *one) {
     const struct ledger_command command = {.verb = LEDGER_GRANT,
                                            .domain = LEDGER_DOMAIN_LOOT,
                                            .player = s->player,
-                                           .key = MATCHES_KEY | s->match,
+                                           .key = MATCH_KEEP_KEY | s->match,
                                            .kind = s->item_count ? s->item_kind : 0,
                                            .count = s->item_count,
                                            .gold = (int64_t)s->gold};
@@ -114,11 +114,11 @@ static const struct pg_statement SETTLE = {
     "  won = case when ratings.season = excluded.season then ratings.won else 0 end + excluded.won"};
 
 static void stored(void *ctx, const struct pg_reply *reply) {
-    struct matches *m = ctx;
+    struct match_keep *m = ctx;
     m->is_settling = false;
-    if (reply->error) matches_failed(m, reply);
+    if (reply->error) match_keep_failed(m, reply);
     if (!reply->error) STEP("persist.settled");
-    for (uint32_t i = 0; i < MATCHES_SETTLES_MAX; i++) {
+    for (uint32_t i = 0; i < MATCH_KEEP_SETTLES_MAX; i++) {
         struct settling *one = &m->settles[i];
         if (one->state != SETTLE_STORING) continue;
         if (reply->error) {
@@ -128,7 +128,7 @@ static void stored(void *ctx, const struct pg_reply *reply) {
         answer(m, &one->settle, WIRE_MATCH_OK);
         free_settling(one);
     }
-    if (!reply->error) matches_settle(m);
+    if (!reply->error) match_keep_settle(m);
 }
 
 static void push_ints(struct pg_params *p, struct settling *const *batch, uint32_t count,
@@ -169,7 +169,7 @@ static void build(struct pg_params *p, struct settling *const *batch, uint32_t c
     for (uint32_t i = 0; i < count; i++) pg_params_push_int8(p, (int64_t)batch[i]->settle.player);
     pg_params_end(p);
     pg_params_array(p, PG_TEXT);
-    for (uint32_t i = 0; i < count; i++) matches_push_mode(p, batch[i]->settle.mode);
+    for (uint32_t i = 0; i < count; i++) match_keep_push_mode(p, batch[i]->settle.mode);
     pg_params_end(p);
     push_ints(p, batch, count, season_of);
     pg_params_array(p, PG_TEXT);
@@ -190,9 +190,9 @@ static bool has_player(struct settling *const *batch, uint32_t count, uint64_t p
 }
 
 /* A player is in a transaction once: two matches of one player are two changes of one row. */
-static uint32_t pick(struct matches *m, struct settling *batch[MATCHES_BATCH_MAX]) {
+static uint32_t pick(struct match_keep *m, struct settling *batch[MATCH_KEEP_BATCH_MAX]) {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < MATCHES_SETTLES_MAX && count < MATCHES_BATCH_MAX; i++) {
+    for (uint32_t i = 0; i < MATCH_KEEP_SETTLES_MAX && count < MATCH_KEEP_BATCH_MAX; i++) {
         struct settling *one = &m->settles[i];
         if (one->state == SETTLE_WAITING) grant(one);
         if (one->state == SETTLE_GRANTED && !has_player(batch, count, one->settle.player)) batch[count++] = one;
@@ -200,13 +200,13 @@ static uint32_t pick(struct matches *m, struct settling *batch[MATCHES_BATCH_MAX
     return count;
 }
 
-void matches_settle(struct matches *m) {
-    struct settling *batch[MATCHES_BATCH_MAX];
+void match_keep_settle(struct match_keep *m) {
+    struct settling *batch[MATCH_KEEP_BATCH_MAX];
     if (m->is_settling || m->settle_count == 0) return;
     uint32_t count = pick(m, batch);
     if (count == 0) return;
     build(&m->settle_params, batch, count);
-    const struct pg_call calls[] = {matches_fence(m), {&SETTLE, &m->settle_params}};
-    m->is_settling = pg_run(m->config.pg, calls, 2, PG_TRANSACTION, MATCHES_DEADLINE_MS, stored, m) == 0;
+    const struct pg_call calls[] = {match_keep_fence(m), {&SETTLE, &m->settle_params}};
+    m->is_settling = pg_run(m->config.pg, calls, 2, PG_TRANSACTION, MATCH_KEEP_DEADLINE_MS, stored, m) == 0;
     for (uint32_t i = 0; m->is_settling && i < count; i++) batch[i]->state = SETTLE_STORING;
 }
