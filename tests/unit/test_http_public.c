@@ -1,5 +1,4 @@
 /* test_http_public.c: an endpoint that strangers may reach: what it does not tell, and that nobody can hold all of it. */
-
 #include "tests/unit/http_serve.h"
 
 #define CONNECTIONS_MAX 32
