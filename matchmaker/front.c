@@ -19,7 +19,7 @@ _Static_assert(JWT_BYTES_MAX + sizeof "Bearer " <= HTTP_HEADER_MAX, "a token fit
 /* --- answers */
 
 static void count(struct front_stats *stats, unsigned status) {
-    stats->matches += status == 200 || status == 201;
+    stats->done += status == 200 || status == 201;
     stats->bad += status == 400 || status == 415;
     stats->missing += status == 404 || status == 409;
     stats->refused += status == 401 || status == 403;

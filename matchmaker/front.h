@@ -56,7 +56,7 @@ struct front_config {
 
 struct front_stats {
     uint64_t sessions; /* let in */
-    uint64_t matches;  /* all else that was done */
+    uint64_t done;     /* 200, 201: those among them */
     uint64_t bad;      /* malformed requests: 400, 415 */
     uint64_t missing;  /* 404, 409 */
     uint64_t refused;  /* 401, 403 */

@@ -58,6 +58,7 @@ void front_create_session(struct front *f, const struct http_request *request) {
         front_reply_problem(f, request, &problem);
     } else {
         log_debug("front.session", "player=%" PRIu64, ask.player);
+        f->stats.sessions++;
         front_reply(f, request, 201, pass_json(ask.player, &pass));
     }
     front_forget(&ask);
