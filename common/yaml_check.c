@@ -372,7 +372,7 @@ static int set_field(struct walk *walk, const struct cyaml_schema_value *schema,
     CHECK(field->count_size <= sizeof count);
     memcpy(&count, data + field->count_offset, field->count_size);
     rest += len;
-    if (*rest == '.' && field->value.type == CYAML_MAPPING) rest++;
+    if (field->value.type == CYAML_MAPPING && *rest == '.') rest++;
     return set_value(walk, &field->value, data + field->data_offset, count, rest, text);
 }
 
@@ -393,6 +393,7 @@ static int set_value(struct walk *walk, const struct cyaml_schema_value *schema,
                      const char *rest, const char *text) {
     const struct yaml_node node = {.kind = YAML_SCALAR, .line = 1, .text = text};
     if (schema->type == CYAML_SEQUENCE) return set_entry(walk, schema, data, count, rest, text);
+    if (schema->type == CYAML_MAPPING && !*rest) return fail(walk, 1, "expected the key of one value");
     if (schema->type == CYAML_MAPPING) return set_field(walk, schema, data, rest, text);
     if (*rest) return fail(walk, 1, "expected the key of one value, found \"%.*s\" after it", FOUND_MAX, rest);
     if (!scalar_is_valid(walk, schema, text)) return fail_expected(walk, schema, &node);
