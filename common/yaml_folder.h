@@ -10,16 +10,25 @@
 
 #include "common/error.h"
 
+/* The *.yaml files of a folder by name; names that begin with a dot are left out. */
+struct yaml_files {
+    char **paths; /* FOLDER/FILE */
+    uint32_t count;
+};
+
+/* yaml_files_list lists them; yaml_files_free frees the list. MARCH_ERR_INVALID for a folder without one, MARCH_ERR_FULL for
+ * more than `max`, MARCH_ERR_SYSTEM for a folder that can't be read; `error` has a line then, and the list is empty. */
+must_check int yaml_files_list(const char *folder, uint32_t max, struct yaml_files *out, char *error, size_t error_size);
+void yaml_files_free(struct yaml_files *files);
+
 struct yaml_folder {
     size_t size; /* of a thing */
     uint32_t files_max;
     int (*load)(const char *path, void *out, char *error, size_t error_size); /* 0, or an error with its line */
 };
 
-/* yaml_folder_load reads every *.yaml of a folder into `things`, files_max of them, by file name; names that begin with a
- * dot are left out. MARCH_ERR_INVALID for a bad file, a folder without one, or a name that two files have; MARCH_ERR_FULL
- * for more than files_max; MARCH_ERR_SYSTEM for a folder that can't be read; the errors of `load`, too. Then `things` has
- * what came before the error. */
+/* yaml_folder_load reads every file of a folder into `things`, which has room for files_max. The errors of yaml_files_list
+ * and of `load`; MARCH_ERR_INVALID for a name that two files have. Then `things` has what came before the error. */
 must_check int yaml_folder_load(const struct yaml_folder *kind, const char *folder, void *things, uint32_t *count,
                                 char *error, size_t error_size);
 
