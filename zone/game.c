@@ -67,7 +67,12 @@ static uint64_t metres_of(const struct wire_rect *r) {
     return (uint64_t)(r->max_x - r->min_x) * (uint64_t)(r->max_y - r->min_y);
 }
 
-/* Picks a random place in what the zone owns, or where that is nothing, anywhere in the world. */
+/* is_home tells whether players may rise in a partition: it is the zone's own, and of the world. */
+static bool is_home(const struct territory *t, const struct wire_directory_partition *partition) {
+    return partition->owner == t->slot && !cells_is_block(partition->id);
+}
+
+/* Picks a random place in what the zone owns of the world, or where that is nothing, anywhere in the world. */
 static void place_at_home(struct game *game, int32_t *x, int32_t *y) {
     const struct territory *t = game->config.territory;
     const struct directory *d = &t->directory;
@@ -75,14 +80,14 @@ static void place_at_home(struct game *game, int32_t *x, int32_t *y) {
     uint64_t total = 0;
     uint32_t owned = 0;
     for (uint32_t i = 0; i < d->partition_count; i++) {
-        if (d->partitions[i].owner != t->slot) continue;
+        if (!is_home(t, &d->partitions[i])) continue;
         rect = territory_rect(d->partitions[i].rect);
         total += metres_of(&d->partitions[i].rect);
         owned++;
     }
     uint64_t at = owned > 1 ? rng_next(&game->rng) % total : 0;
     for (uint32_t i = 0; owned > 1 && i < d->partition_count; i++) {
-        if (d->partitions[i].owner != t->slot) continue;
+        if (!is_home(t, &d->partitions[i])) continue;
         rect = territory_rect(d->partitions[i].rect);
         if (at < metres_of(&d->partitions[i].rect)) break;
         at -= metres_of(&d->partitions[i].rect);
@@ -157,11 +162,11 @@ static void restore(struct game *game, uint16_t index, const struct game_charact
 
 int game_join(struct game *game, const struct game_character *character, uint16_t *index) {
     if (game->entities->count == game->entities->capacity) return MARCH_ERR_FULL;
-    const struct grid_rect *bounds = &game->config.territory->world;
     int32_t x, y;
     if (character && character->hit_points > 0) {
-        x = inside(character->x, bounds->x_min + BODY_RADIUS, bounds->x_max - BODY_RADIUS);
-        y = inside(character->y, bounds->y_min + BODY_RADIUS, bounds->y_max - BODY_RADIUS);
+        struct grid_rect walls = territory_walls(game->config.territory, character->x, character->y);
+        x = inside(character->x, walls.x_min + BODY_RADIUS, walls.x_max - BODY_RADIUS);
+        y = inside(character->y, walls.y_min + BODY_RADIUS, walls.y_max - BODY_RADIUS);
     } else {
         place_at_home(game, &x, &y);
     }
@@ -247,13 +252,13 @@ static void stay_in_world(struct game *game, uint16_t index, int32_t x, int32_t 
 
 void game_move(struct game *game, uint32_t ticks) {
     struct entities *e = game->entities;
-    const struct grid_rect *bounds = &game->config.territory->world;
     for (uint32_t i = 0; i < e->count; i++) {
         uint16_t n = e->alive[i];
         if (e->vx[n] == 0 && e->vy[n] == 0) continue;
         int32_t x = e->x[n], y = e->y[n];
-        e->x[n] = step_axis(x, &e->vx[n], ticks, bounds->x_min + BODY_RADIUS, bounds->x_max - BODY_RADIUS);
-        e->y[n] = step_axis(y, &e->vy[n], ticks, bounds->y_min + BODY_RADIUS, bounds->y_max - BODY_RADIUS);
+        struct grid_rect walls = territory_walls(game->config.territory, x, y);
+        e->x[n] = step_axis(x, &e->vx[n], ticks, walls.x_min + BODY_RADIUS, walls.x_max - BODY_RADIUS);
+        e->y[n] = step_axis(y, &e->vy[n], ticks, walls.y_min + BODY_RADIUS, walls.y_max - BODY_RADIUS);
         stay_in_world(game, n, x, y);
     }
 }
