@@ -3,8 +3,10 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "common/check.h"
 #include "common/log.h"
 #include "common/option.h"
 #include "matchmaker/launch.h"
@@ -55,20 +57,36 @@ static json_t *long_json(const struct instance_api *api, const struct instance_v
     return json;
 }
 
+struct listed {
+    uint32_t id, n;
+};
+
+static int newest_first(const void *a, const void *b) {
+    const struct listed *left = a, *right = b;
+    return left->id < right->id ? 1 : left->id > right->id ? -1 : 0;
+}
+
 static struct instance_answer tell_instances(const struct instance_api *api, const struct http_request *request,
                                              struct mono now, uint64_t wall_ms) {
     (void)request, (void)now, (void)wall_ms;
+    struct listed listed[INSTANCES_MAX];
+    struct instance_view view;
     struct instance_answer refused = check_ready(api);
     if (refused.status) return refused;
     uint32_t count = instances_count(api->instances);
-    uint32_t first = count > INSTANCE_API_LIST_MAX ? count - INSTANCE_API_LIST_MAX : 0;
-    json_t *list = json_array();
-    for (uint32_t n = count; n-- > first;) {
-        struct instance_view view;
+    CHECK(count <= INSTANCES_MAX);
+    for (uint32_t n = 0; n < count; n++) {
         instances_nth(api->instances, n, &view);
+        listed[n] = (struct listed){.id = view.id, .n = n};
+    }
+    qsort(listed, count, sizeof *listed, newest_first);
+    uint32_t told = count < INSTANCE_API_LIST_MAX ? count : INSTANCE_API_LIST_MAX;
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < told; i++) {
+        instances_nth(api->instances, listed[i].n, &view);
         json_array_append_new(list, short_json(api, &view));
     }
-    return (struct instance_answer){200, json_pack("{s:o, s:I}", "instances", list, "left_out", (json_int_t)first)};
+    return (struct instance_answer){200, json_pack("{s:o, s:I}", "instances", list, "left_out", (json_int_t)(count - told))};
 }
 
 static bool find_instance(const struct instance_api *api, const struct http_request *request, struct instance_view *view) {
