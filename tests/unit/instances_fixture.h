@@ -12,7 +12,7 @@
 
 #define FIXTURE_SLOTS   4
 #define FIXTURE_PLAYERS 400 /* ids from 1 on */
-#define FIXTURE_IDS     8192
+#define FIXTURE_IDS     65536
 #define FIXTURE_CELLS   8
 #define FIXTURE_SIDE_M  64
 #define FIXTURE_TURN_MS 10
@@ -50,7 +50,7 @@ struct fixture {
     bool is_open; /* what is over is not closed by itself */
     uint64_t incarnation, lives;
     uint32_t running[FIXTURE_IDS], came[FIXTURE_IDS], over[FIXTURE_IDS], gone[FIXTURE_IDS];
-    uint32_t over_of_life[FIXTURE_IDS];
+    uint32_t over_of_life[FIXTURE_IDS], gone_of_life[FIXTURE_IDS];
     uint32_t recalled_badly;
     struct instance_view last; /* of the newest OVER */
     struct instance_member last_members[WIRE_INSTANCE_PLAYERS_MAX];
@@ -68,7 +68,7 @@ static inline uint64_t fixture_wall(const struct fixture *f) {
 static void fixture_event(void *context, enum instances_event_kind kind, const struct instance_view *view, uint64_t player) {
     struct fixture *f = context;
     assert_true(view->id > 0 && view->id < FIXTURE_IDS);
-    assert_int_equal(f->gone[view->id], 0);
+    assert_int_equal(f->gone_of_life[view->id], 0);
     if (kind == INSTANCES_RUNNING) f->running[view->id]++;
     if (kind == INSTANCES_CAME) {
         assert_int_equal(instances_of_player(f->instances, player), view->id);
@@ -87,6 +87,7 @@ static void fixture_event(void *context, enum instances_event_kind kind, const s
         assert_true(f->over_of_life[view->id] == 1);
         for (uint32_t p = 1; p <= FIXTURE_PLAYERS; p++) assert_int_not_equal(f->players[p].instance, view->id);
         f->gone[view->id]++;
+        f->gone_of_life[view->id]++;
         f->cell_freed_ms[view->block & 7][view->cell] = fixture_ms(f);
     }
 }
@@ -143,6 +144,8 @@ static inline void fixture_start(struct fixture *f, uint32_t cells) {
     config.context = f;
     assert_int_equal(instances_create(&f->instances, &config), 0);
     memset(f->over_of_life, 0, sizeof f->over_of_life);
+    memset(f->gone_of_life, 0, sizeof f->gone_of_life);
+    memset(f->cell_freed_ms, 0, sizeof f->cell_freed_ms);
     model_connect(f->model, f->keep, 0);
     instances_directory(f->instances, &f->directory, f->now);
     for (uint32_t slot = 0; slot < FIXTURE_SLOTS; slot++) fixture_connect(f, slot);
@@ -246,6 +249,17 @@ static inline bool fixture_owns(const struct fixture *f, uint32_t slot, uint32_t
     return p && p->owner == slot;
 }
 
+/* fixture_send_others_home: who is in an instance and no member of it any more. */
+static inline void fixture_send_others_home(struct fixture *f, uint32_t slot, const struct wire_instance_orders *o,
+                                            const struct wire_instance_order *order) {
+    for (uint32_t p = 1; p <= FIXTURE_PLAYERS; p++) {
+        bool is_member = f->players[p].instance != order->id || f->players[p].slot != slot;
+        for (uint32_t k = 0; k < order->member_count && !is_member; k++)
+            is_member = o->members[order->first_member + k].player == p;
+        if (!is_member) f->players[p] = (struct fixture_player){0};
+    }
+}
+
 static inline void fixture_take_order(struct fixture *f, uint32_t slot, const struct wire_instance_orders *o,
                                       const struct wire_instance_order *order) {
     struct fixture_zone *z = &f->zones[slot];
@@ -269,7 +283,10 @@ static inline void fixture_take_order(struct fixture *f, uint32_t slot, const st
     if (order->version < run->version) return;
     run->version = order->version;
     run->member_count = order->member_count;
-    if (order->state != WIRE_INSTANCE_END) return;
+    if (order->state != WIRE_INSTANCE_END) {
+        fixture_send_others_home(f, slot, o, order);
+        return;
+    }
     run->phase = WIRE_PHASE_ENDED;
     for (uint32_t p = 1; p <= FIXTURE_PLAYERS; p++)
         if (f->players[p].instance == order->id && f->players[p].slot == slot) f->players[p] = (struct fixture_player){0};

@@ -289,12 +289,14 @@ static void test_who_is_out_or_left_is_not_sent_again(void **state) {
     struct wire_presence presence[3] = {{.player = 1, .instance = id, .flags = WIRE_PRESENCE_OUT},
                                         {.player = 2, .instance = id},
                                         {.player = 3, .instance = id}};
-    struct wire_instance_status status = {.id = id, .version = 1, .phase = WIRE_PHASE_RUNNING};
+    struct wire_instance_status status = {.id = id, .version = 2, .phase = WIRE_PHASE_RUNNING};
     struct wire_instance_report report = {.instances = &status, .players = presence, .instance_count = 1, .player_count = 3};
-    instances_report(f->instances, 1, &report, f->now);
     assert_int_equal(instances_leave(f->instances, id, 2), 0);
     assert_int_equal(instances_leave(f->instances, id, 2), MARCH_ERR_NOT_FOUND);
     assert_int_equal(instances_of_player(f->instances, 2), 0);
+    fixture_pass(f, 50);
+    assert_int_equal(f->players[2].instance, 0);
+    instances_report(f->instances, 1, &report, f->now);
     report.player_count = 0;
     uint32_t before = f->zones[0].travels;
     f->zones[1].is_mute = true;
