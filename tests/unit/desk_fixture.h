@@ -54,7 +54,7 @@ struct world {
     struct template_set templates;
     struct mono now;
     uint64_t wall_ms, first_version;
-    uint32_t season;
+    uint32_t season, next_instance; /* ids of instances are never used again */
     struct world_told told[WORLD_PLAYERS];
     uint64_t changes;
     void (*on_launch)(struct world *world, const struct fake_instance *instance, uint32_t first); /* members from first on */
@@ -135,6 +135,7 @@ int instances_launch(struct instances *i, const struct instances_launch *launch,
     i->cells--;
     f->is_there = true;
     *id = i->next_id++;
+    i->world->next_instance = i->next_id;
     if (i->world->on_launch) i->world->on_launch(i->world, f, 0);
     return 0;
 }
@@ -344,7 +345,7 @@ static inline void world_begin(struct world *w) {
     assert_int_equal(keep_create(&w->keep, &keep), 0);
     w->instances = calloc(1, sizeof *w->instances);
     assert_non_null(w->instances);
-    *w->instances = (struct instances){.keep = w->keep, .world = w, .cells = 1000, .next_id = 1};
+    *w->instances = (struct instances){.keep = w->keep, .world = w, .cells = 1000, .next_id = w->next_instance};
     w->instances->list = calloc(FAKE_MAX, sizeof *w->instances->list);
     assert_non_null(w->instances->list);
     const struct desk_config desk = {.keep = w->keep,
@@ -397,6 +398,7 @@ static inline struct world *world_new(uint32_t shard_count) {
     w->now = (struct mono){1000 * NS_PER_S};
     w->wall_ms = WORLD_FIRST_WALL;
     w->season = 3;
+    w->next_instance = 1;
     if (shard_count > 0) w->model = model_create(shard_count, 1);
     w->modes = (struct mode_set){.count = 4,
                                  .modes = {world_mode("duel", 2, 1, 0), world_mode("arena", 2, 2, 5000),
