@@ -251,7 +251,7 @@ run-test_%: $(OUT)/tests/test_%
 		code=$$?; if [ $$code -eq 0 ]; then echo "ok      test_$* ($$(($$(date +%s) - start)) s)"; \
 		else echo "FAILED  test_$*: exit code $$code"; cat $<.log; fi; exit $$code
 # Of common/ only what the simulation uses; what is missing does not link.
-DETERMINISM_COMMON := $(patsubst %,$(OUT)/common/%.o,check snapshot utf8)
+DETERMINISM_COMMON := $(patsubst %,$(OUT)/common/%.o,blocks check snapshot utf8)
 $(OUT)/determinism: $(OUT)/tests/unit/test_determinism.o $(ZONE) $(SCHEMAS) $(DETERMINISM_COMMON)
 	@mkdir -p $(@D)
 	$(Q)echo "  $@" && $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ $(LIBS) -lcmocka -o $@

@@ -136,11 +136,11 @@ static void restore(struct game *game, uint16_t index, const struct game_charact
 
 int game_join(struct game *game, const struct game_character *character, uint16_t *index) {
     if (game->entities->count == game->entities->capacity) return MARCH_ERR_FULL;
-    const struct grid_rect *bounds = &game->config.territory->world;
     int32_t x, y;
     if (character && character->hit_points > 0) {
-        x = inside(character->x, bounds->x_min + BODY_RADIUS, bounds->x_max - BODY_RADIUS);
-        y = inside(character->y, bounds->y_min + BODY_RADIUS, bounds->y_max - BODY_RADIUS);
+        struct grid_rect walls = territory_walls(game->config.territory, character->x, character->y);
+        x = inside(character->x, walls.x_min + BODY_RADIUS, walls.x_max - BODY_RADIUS);
+        y = inside(character->y, walls.y_min + BODY_RADIUS, walls.y_max - BODY_RADIUS);
     } else {
         game_place_at_home(game, &x, &y);
     }
@@ -229,15 +229,26 @@ static void stay_in_world(struct game *game, uint16_t index, int32_t x, int32_t 
     }
 }
 
+/* In an instance walls may be nearer than those of its cell. */
+static struct grid_rect walls_of(const struct game *game, uint16_t index) {
+    const struct entities *e = game->entities;
+    struct grid_rect walls = territory_walls(game->config.territory, e->x[index], e->y[index]);
+    int32_t side = game_journey(game, index)->side_m * 65536;
+    if (side == 0) return walls;
+    if (walls.x_max - walls.x_min > side) walls.x_max = walls.x_min + side;
+    if (walls.y_max - walls.y_min > side) walls.y_max = walls.y_min + side;
+    return walls;
+}
+
 void game_move(struct game *game, uint32_t ticks) {
     struct entities *e = game->entities;
-    const struct grid_rect *bounds = &game->config.territory->world;
     for (uint32_t i = 0; i < e->count; i++) {
         uint16_t n = e->alive[i];
         if (e->vx[n] == 0 && e->vy[n] == 0) continue;
         int32_t x = e->x[n], y = e->y[n];
-        e->x[n] = step_axis(x, &e->vx[n], ticks, bounds->x_min + BODY_RADIUS, bounds->x_max - BODY_RADIUS);
-        e->y[n] = step_axis(y, &e->vy[n], ticks, bounds->y_min + BODY_RADIUS, bounds->y_max - BODY_RADIUS);
+        struct grid_rect walls = walls_of(game, n);
+        e->x[n] = step_axis(x, &e->vx[n], ticks, walls.x_min + BODY_RADIUS, walls.x_max - BODY_RADIUS);
+        e->y[n] = step_axis(y, &e->vy[n], ticks, walls.y_min + BODY_RADIUS, walls.y_max - BODY_RADIUS);
         stay_in_world(game, n, x, y);
     }
 }

@@ -153,9 +153,9 @@ struct game_character game_character(const struct game *game, uint16_t index);
 
 struct game_guest game_guest(const struct game *game, uint16_t index);
 
-/* game_travel puts a player into an instance, in full health; where it stood is its home, unless it was in one before. `team`
- * is from 0; one beyond WIRE_TEAMS_MAX is none. game_go_home brings it back there, in full health, and who has no home, or
- * one that is none any more, anywhere. */
+/* game_travel puts a player into an instance, in full health; where it stood is its home, unless it was in one before.
+ * `team` is from 0; one beyond WIRE_TEAMS_MAX is none. game_go_home brings it back there, in full health, and who has no
+ * home, or one that is none any more, anywhere. */
 void game_travel(struct game *game, uint16_t index, uint32_t instance, uint32_t team, int32_t x, int32_t y);
 void game_go_home(struct game *game, uint16_t index);
 

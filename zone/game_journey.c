@@ -1,6 +1,5 @@
 /* game_journey.c: players that are in an instance, where their home is meanwhile, and what is kept of a player. */
 #include "common/bytes.h"
-#include "schemas/cells.h"
 #include "zone/game_rules.h"
 #include "zone/hash.h"
 
@@ -10,9 +9,9 @@ static uint64_t metres_of(const struct wire_rect *r) {
     return (uint64_t)(r->max_x - r->min_x) * (uint64_t)(r->max_y - r->min_y);
 }
 
-/* A zone that owns nothing of the world, but maybe blocks, is at home everywhere. */
-static bool is_home(const struct territory *t, const struct wire_directory_partition *p, bool owns) {
-    return !cells_is_block(p->id) && (!owns || p->owner == t->slot);
+/* is_home tells whether players may rise in a partition: it is the zone's own, and of the world. */
+static bool is_home(const struct territory *t, const struct wire_directory_partition *partition) {
+    return partition->owner == t->slot && !cells_is_block(partition->id);
 }
 
 void game_place_at_home(struct game *game, int32_t *x, int32_t *y) {
@@ -20,18 +19,16 @@ void game_place_at_home(struct game *game, int32_t *x, int32_t *y) {
     const struct directory *d = &t->directory;
     struct grid_rect rect = t->world;
     uint64_t total = 0;
-    uint32_t count = 0;
-    bool owns = false;
-    for (uint32_t i = 0; i < d->partition_count; i++) owns |= is_home(t, &d->partitions[i], true);
+    uint32_t owned = 0;
     for (uint32_t i = 0; i < d->partition_count; i++) {
-        if (!is_home(t, &d->partitions[i], owns)) continue;
+        if (!is_home(t, &d->partitions[i])) continue;
         rect = territory_rect(d->partitions[i].rect);
         total += metres_of(&d->partitions[i].rect);
-        count++;
+        owned++;
     }
-    uint64_t at = count > 1 ? rng_next(&game->rng) % total : 0;
-    for (uint32_t i = 0; count > 1 && i < d->partition_count; i++) {
-        if (!is_home(t, &d->partitions[i], owns)) continue;
+    uint64_t at = owned > 1 ? rng_next(&game->rng) % total : 0;
+    for (uint32_t i = 0; owned > 1 && i < d->partition_count; i++) {
+        if (!is_home(t, &d->partitions[i])) continue;
         rect = territory_rect(d->partitions[i].rect);
         if (at < metres_of(&d->partitions[i].rect)) break;
         at -= metres_of(&d->partitions[i].rect);

@@ -145,6 +145,7 @@ struct sim *sim_create(const struct sim_config *config) {
     struct sim *sim = calloc(1, sizeof *sim);
     if (!sim) return NULL;
     sim->config = *config;
+    sim->territory.cells = config->cells;
     sim->load = (struct sim_load){.snapshot_every = 1, .view_percent = 100, .think_ticks = SIM_THINK_TICKS};
     sim->tick = sim->last_tick = config->start_tick;
     if (create_world(sim) && create_players(sim)) return sim;

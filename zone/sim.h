@@ -63,7 +63,8 @@ struct sim_config {
     uint32_t snapshot_bytes_max;
     uint32_t view_radius_m;
     uint32_t view_max;
-    bool snapshots; /* false: none are built (replay) */
+    struct cells cells; /* how blocks are cut */
+    bool snapshots;     /* false: none are built (replay) */
 };
 
 /* The dials of overload. */

@@ -153,7 +153,8 @@ static const struct mistake MISTAKES[] = {
     {7, "    oi: epoll",
      "c.yaml:7: gateways[0].oi: unknown key, expected one of name, listen, public, http, max_clients, cpu, io, region"},
     {19, "wrld:",
-     "c.yaml:20: wrld: unknown key, expected one of cluster, gateways, zones, persists, persist, matchmaker, world, bus, "
+     "c.yaml:20: wrld: unknown key, expected one of cluster, gateways, zones, persists, persist, matchmaker, instances, "
+     "world, bus, "
      "limits, dev"},
     /* missing */
     {3, NULL, "c.yaml:2: cluster.protocol_id: missing, expected an integer from 1 to 18446744073709551615"},
@@ -443,14 +444,67 @@ static void test_config_map_is_found_beside_the_configuration(void **state) {
     assert_string_equal(error, "/maps/a.map: path too long");
 }
 
+#define INSTANCES(keys) "matchmaker: {name: m, modes: modes}\ninstances: {" keys "}"
+
+static void test_config_instances_have_room_and_somebody_to_give_them(void **state) {
+    (void)state;
+    char text[TEXT_SIZE];
+    static const struct {
+        const char *lines;
+        const char *error; /* NULL: good */
+    } cases[] = {
+        {INSTANCES("blocks: 8, cells: 1024, side_m: 16"), NULL},
+        {INSTANCES("blocks: 3, cells: 1024, side_m: 512, templates: a/b"), NULL},
+        {"instances: {cells: 2}", NULL}, /* of no blocks */
+        {"instances: {blocks: 1}",
+         "c.yaml:23: instances.blocks: expected 0 where there is no matchmaker, which gives them to "
+         "zones, found 1"},
+        {INSTANCES("blocks: 4, cells: 1024, side_m: 512"),
+         "c.yaml:24: instances.blocks: expected at most 3, which is what has room beside the world, found 4"},
+        {INSTANCES("blocks: 9"), "c.yaml:24: instances.blocks: expected an integer from 0 to 8, found \"9\""},
+        {INSTANCES("cells: 0"), "c.yaml:24: instances.cells: expected an integer from 1 to 1024, found \"0\""},
+        {INSTANCES("side_m: 513"), "c.yaml:24: instances.side_m: expected an integer from 16 to 512, found \"513\""},
+        {INSTANCES("slots: 1"), "c.yaml:24: instances.slots: unknown key, expected one of blocks, cells, side_m, templates"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        compose(text, 0, NULL);
+        strcat(text, cases[i].lines);
+        if (cases[i].error)
+            expect_error(text, cases[i].error);
+        else
+            config_free(parse_good(text));
+    }
+}
+
+static void test_config_instances_are_none_when_left_out(void **state) {
+    (void)state;
+    char text[TEXT_SIZE];
+    compose(text, 0, NULL);
+    struct config *config = parse_good(text);
+    assert_int_equal(config->instances.blocks, 0);
+    assert_int_equal(config->instances.cells, 256);
+    assert_int_equal(config->instances.side_m, 128);
+    assert_string_equal(config->instances.templates, "");
+    assert_string_equal(config->matchmaker.modes, "");
+    config_free(config);
+    strcat(text, INSTANCES("blocks: 2, cells: 5, templates: a/b"));
+    config = parse_good(text);
+    assert_int_equal(config->instances.blocks, 2);
+    assert_int_equal(config->instances.cells, 5);
+    assert_string_equal(config->instances.templates, "a/b");
+    assert_string_equal(config->matchmaker.modes, "modes");
+    config_free(config);
+}
+
 static void test_config_shipped_file_loads(void **state) {
     (void)state;
     char error[CONFIG_ERROR_SIZE] = "";
     struct config *config;
     if (config_load("deploy/config/cluster.yaml", &config, error, sizeof error) != 0) fail_msg("%s", error);
     assert_int_equal(config->gateways_count, 1);
-    assert_int_equal(config->zones_count, 5);
-    assert_true(config_zone_is_spare(&config->zones[4]));
+    assert_int_equal(config->zones_count, 6);
+    assert_true(config_zone_is_spare(&config->zones[4]) && config_zone_is_spare(&config->zones[5]));
+    assert_int_equal(config->instances.blocks, 1);
     assert_string_equal(config->matchmaker.name, "matchmaker-0");
     assert_int_equal(config->persists_count, 1);
     assert_int_equal(config->world.tick_hz, 60);
@@ -480,6 +534,8 @@ int main(void) {
         cmocka_unit_test(test_config_balance_merges_only_what_it_would_not_split_again),
         cmocka_unit_test(test_config_front_door_is_open_to_whom_it_says),
         cmocka_unit_test(test_config_map_is_found_beside_the_configuration),
+        cmocka_unit_test(test_config_instances_have_room_and_somebody_to_give_them),
+        cmocka_unit_test(test_config_instances_are_none_when_left_out),
         cmocka_unit_test(test_config_shipped_file_loads),
         cmocka_unit_test(test_config_missing_file_is_named),
     };
