@@ -250,6 +250,49 @@ static int replay_vanish(struct sim *sim, struct byte_reader *r) {
     return 0;
 }
 
+/* --- instances */
+
+static bool order_is_sound(const struct wire_instance_orders *all, const struct wire_instance_order *o) {
+    return o->wave_count <= WIRE_INSTANCE_WAVES_MAX && o->first_wave <= all->wave_count &&
+           o->wave_count <= all->wave_count - o->first_wave && o->spot_count <= WIRE_INSTANCE_SPOTS_MAX &&
+           o->first_spot <= all->spot_count && o->spot_count <= all->spot_count - o->first_spot;
+}
+
+static int replay_orders(struct sim *sim, struct byte_reader *r) {
+    static _Thread_local struct {
+        struct wire_instance_order instances[WIRE_INSTANCES_MAX];
+        struct wire_instance_wave waves[WIRE_MATCH_ITEMS_MAX];
+        struct wire_instance_spot spots[WIRE_MATCH_ITEMS_MAX];
+        struct wire_instance_member members[WIRE_MATCH_ITEMS_MAX];
+        struct wire_travel travels[WIRE_MATCH_ITEMS_MAX];
+    } items;
+    struct wire_instance_orders o = {.is_complete = read_uint(r, 1) != 0,
+                                     .instances = items.instances,
+                                     .waves = items.waves,
+                                     .spots = items.spots,
+                                     .members = items.members,
+                                     .travels = items.travels};
+    o.instance_count = (uint32_t)read_uint(r, 4);
+    o.wave_count = (uint32_t)read_uint(r, 4);
+    o.spot_count = (uint32_t)read_uint(r, 4);
+    o.member_count = (uint32_t)read_uint(r, 4);
+    o.travel_count = (uint32_t)read_uint(r, 4);
+    const uint32_t most = WIRE_MATCH_ITEMS_MAX;
+    if (o.instance_count > WIRE_INSTANCES_MAX || o.wave_count > most || o.spot_count > most || o.member_count > most ||
+        o.travel_count > most)
+        return MARCH_ERR_INVALID;
+    int error = replay_items(r, items.instances, sizeof *items.instances, o.instance_count);
+    if (!error) error = replay_items(r, items.waves, sizeof *items.waves, o.wave_count);
+    if (!error) error = replay_items(r, items.spots, sizeof *items.spots, o.spot_count);
+    if (!error) error = replay_items(r, items.members, sizeof *items.members, o.member_count);
+    if (!error) error = replay_items(r, items.travels, sizeof *items.travels, o.travel_count);
+    for (uint32_t i = 0; !error && i < o.instance_count; i++) {
+        if (!order_is_sound(&o, &items.instances[i])) error = MARCH_ERR_INVALID;
+    }
+    if (!error) sim_instance_orders(sim, &o);
+    return error;
+}
+
 static int replay_event(struct sim *sim, uint32_t gateways_max, struct byte_reader *r) {
     uint64_t type = read_uint(r, 1);
     if (type == RECORD_EVENT_LOAD) return replay_load(sim, r);
@@ -261,6 +304,11 @@ static int replay_event(struct sim *sim, uint32_t gateways_max, struct byte_read
     if (type == RECORD_EVENT_REMOVE) return replay_remove(sim, r);
     if (type == RECORD_EVENT_REBIND) return replay_rebind(sim, r);
     if (type == RECORD_EVENT_VANISH) return replay_vanish(sim, r);
+    if (type == RECORD_EVENT_ORDERS) return replay_orders(sim, r);
+    if (type == RECORD_EVENT_ORDERS_RENEWED) {
+        sim_instances_renew(sim);
+        return 0;
+    }
     if (type >= RECORD_EVENT_PEER_LOST && type <= RECORD_EVENT_PEER_DEAD) return replay_peer_link(sim, type, r);
     uint32_t gateway = (uint32_t)read_uint(r, 1);
     uint64_t session = read_uint(r, 8);
