@@ -1,5 +1,5 @@
 /* wire.h: the messages of bus.fbs and client.fbs as plain C. Those from and to persist stand in wire_persist.h, those by
- * which zones are one world in wire_world.h.
+ * which zones are one world in wire_world.h, those of matches in wire_match.h.
  *
  * Packing goes through a `wire_builder`, which owns one buffer, made at creation and never grown: the bytes it hands out are
  * valid until the next pack. A message that would not fit is refused with MARCH_ERR_FULL, so a caller asks
