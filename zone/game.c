@@ -311,7 +311,7 @@ int game_arrive(struct game *game, uint16_t index, const uint8_t bytes[WIRE_CARR
                          .wave = tenth,
                          .chasing = team != 0};
     if (is_player) {
-        j.team = team;
+        j.team = team <= WIRE_TEAMS_MAX ? team : 0;
         j.home_x = (int16_t)eighth;
         j.home_y = (int16_t)ninth;
         j.kills = tenth;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/check.h"
+#include "common/step.h"
 #include "schemas/cells.h"
 #include "zone/hash.h"
 #include "zone/instances_inner.h"
@@ -136,6 +137,7 @@ static void begin(struct instances *in, struct instance *item, uint64_t tick) {
     item->rng = (struct rng){o->seed};
     memcpy(item->scores, o->scores, sizeof item->scores);
     place_walls(in, item);
+    STEP("zone.instance_begun");
 }
 
 /* Takes what is newer of an order. While it changes hands, what its former zone told last may come late. */

@@ -1,7 +1,5 @@
 /* instances_run.c: what instances do: one look at who is there, then waves, goals and ends. */
-#include <string.h>
-
-#include "common/check.h"
+#include "common/step.h"
 #include "schemas/cells.h"
 #include "zone/angle.h"
 #include "zone/instances_inner.h"
@@ -64,6 +62,7 @@ static void send_home(struct instances *in, uint16_t index) {
     game_go_home(in->config.game, index);
     in->strays[index].since_tick = 0;
     in->stats.homes++;
+    STEP("zone.went_home");
 }
 
 /* --- the look */
@@ -257,6 +256,7 @@ static void run(struct instances *in, struct instance *item, uint64_t tick, cons
     item->phase = WIRE_PHASE_OVER;
     item->over_tick = tick;
     item->reserved = 0;
+    STEP("zone.instance_over");
 }
 
 /* step moves one on after a look; true: it is to be forgotten. */

@@ -6,6 +6,10 @@
 
 #include "common/bytes.h"
 
+_Static_assert(sizeof(struct wire_instance_order) % 8 == 0 && sizeof(struct wire_instance_wave) % 8 == 0 &&
+                   sizeof(struct wire_instance_spot) % 8 == 0,
+               "one array after another is aligned");
+
 struct replay {
     FILE *file;
     struct record_header header;
@@ -258,39 +262,28 @@ static bool order_is_sound(const struct wire_instance_orders *all, const struct 
            o->first_spot <= all->spot_count && o->spot_count <= all->spot_count - o->first_spot;
 }
 
+/* The arrays are copied out as one, for they may stand at any alignment. */
 static int replay_orders(struct sim *sim, struct byte_reader *r) {
-    static _Thread_local struct {
-        struct wire_instance_order instances[WIRE_INSTANCES_MAX];
-        struct wire_instance_wave waves[WIRE_MATCH_ITEMS_MAX];
-        struct wire_instance_spot spots[WIRE_MATCH_ITEMS_MAX];
-        struct wire_instance_member members[WIRE_MATCH_ITEMS_MAX];
-        struct wire_travel travels[WIRE_MATCH_ITEMS_MAX];
-    } items;
-    struct wire_instance_orders o = {.is_complete = read_uint(r, 1) != 0,
-                                     .instances = items.instances,
-                                     .waves = items.waves,
-                                     .spots = items.spots,
-                                     .members = items.members,
-                                     .travels = items.travels};
-    o.instance_count = (uint32_t)read_uint(r, 4);
+    struct wire_instance_orders o = {.is_complete = read_uint(r, 1) != 0, .instance_count = (uint32_t)read_uint(r, 4)};
     o.wave_count = (uint32_t)read_uint(r, 4);
     o.spot_count = (uint32_t)read_uint(r, 4);
-    o.member_count = (uint32_t)read_uint(r, 4);
     o.travel_count = (uint32_t)read_uint(r, 4);
-    const uint32_t most = WIRE_MATCH_ITEMS_MAX;
-    if (o.instance_count > WIRE_INSTANCES_MAX || o.wave_count > most || o.spot_count > most || o.member_count > most ||
-        o.travel_count > most)
-        return MARCH_ERR_INVALID;
-    int error = replay_items(r, items.instances, sizeof *items.instances, o.instance_count);
-    if (!error) error = replay_items(r, items.waves, sizeof *items.waves, o.wave_count);
-    if (!error) error = replay_items(r, items.spots, sizeof *items.spots, o.spot_count);
-    if (!error) error = replay_items(r, items.members, sizeof *items.members, o.member_count);
-    if (!error) error = replay_items(r, items.travels, sizeof *items.travels, o.travel_count);
-    for (uint32_t i = 0; !error && i < o.instance_count; i++) {
-        if (!order_is_sound(&o, &items.instances[i])) error = MARCH_ERR_INVALID;
-    }
-    if (!error) sim_instance_orders(sim, &o);
-    return error;
+    size_t instances = o.instance_count * sizeof *o.instances, waves = o.wave_count * sizeof *o.waves,
+           spots = o.spot_count * sizeof *o.spots, travels = o.travel_count * sizeof *o.travels;
+    const uint8_t *bytes = byte_reader_claim(r, instances + waves + spots + travels);
+    if (r->overflow) return MARCH_ERR_INVALID;
+    uint8_t *items = malloc(instances + waves + spots + travels + 1);
+    if (!items) return MARCH_ERR_SYSTEM;
+    memcpy(items, bytes, instances + waves + spots + travels);
+    o.instances = (const void *)items;
+    o.waves = (const void *)(items + instances);
+    o.spots = (const void *)(items + instances + waves);
+    o.travels = (const void *)(items + instances + waves + spots);
+    bool is_sound = o.instance_count <= WIRE_INSTANCES_MAX;
+    for (uint32_t i = 0; is_sound && i < o.instance_count; i++) is_sound = order_is_sound(&o, &o.instances[i]);
+    if (is_sound) sim_instance_orders(sim, &o);
+    free(items);
+    return is_sound ? 0 : MARCH_ERR_INVALID;
 }
 
 static int replay_event(struct sim *sim, uint32_t gateways_max, struct byte_reader *r) {

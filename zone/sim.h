@@ -42,11 +42,12 @@
 #include "zone/territory.h"
 #include "zone/view.h"
 
-#define SIM_STEP_MAX     4  /* ticks that one step may cover */
-#define SIM_GATEWAYS_MAX 16 /* as CONFIG_GATEWAYS_MAX */
-#define SIM_THINK_TICKS  12 /* each creature thinks five times a second, where nothing is overloaded */
-#define SIM_SAY_TICKS    30 /* a player speaks twice a second at most, */
-#define SIM_SAY_BURST    4  /* or as often at once: what a bad network held back comes together */
+#define SIM_STEP_MAX      4     /* ticks that one step may cover */
+#define SIM_GATEWAYS_MAX  16    /* as CONFIG_GATEWAYS_MAX */
+#define SIM_THINK_TICKS   12    /* each creature thinks five times a second, where nothing is overloaded */
+#define SIM_SAY_TICKS     30    /* a player speaks twice a second at most, */
+#define SIM_PRESENCES_MAX 16384 /* players in instances that are told of */
+#define SIM_SAY_BURST     4     /* or as often at once: what a bad network held back comes together */
 
 struct sim_config {
     char name[WIRE_NAME_MAX + 1];
@@ -127,7 +128,6 @@ struct sim_player {
 #define SIM_SLOT_NONE    UINT32_MAX
 #define SIM_GATEWAY_NONE UINT32_MAX
 #define SIM_NO_GATEWAY   0xff /* the same where it is kept */
-#define SIM_TEAM_NONE    0xffff
 
 /* Who is told at once what would otherwise be gone at the end of a tick; either may be NULL. They may look into the sim and
  * change nothing. */
@@ -241,7 +241,7 @@ void sim_instance_orders(struct sim *sim, const struct wire_instance_orders *ord
 void sim_instances_renew(struct sim *sim);
 
 /* sim_instance_report fills in what the matchmaker is to be told; the arrays are the sim's, valid until the next report.
- * Players past WIRE_MATCH_ITEMS_MAX are left out. sim_instances_told: it is on its way. */
+ * sim_instances_told: it is on its way. */
 void sim_instance_report(struct sim *sim, struct wire_instance_report *report);
 void sim_instances_told(struct sim *sim);
 const struct instances_stats *sim_instances_stats(const struct sim *sim);

@@ -2,9 +2,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/check.h"
+#include "common/step.h"
 #include "schemas/cells.h"
 #include "zone/sim_inner.h"
+
+_Static_assert(WIRE_MATCH_OVERHEAD_MAX + WIRE_INSTANCES_MAX * sizeof(struct wire_instance_status) +
+                       SIM_PRESENCES_MAX * sizeof(struct wire_presence) <=
+                   WIRE_BUS_BYTES_MAX,
+               "a report fits in a message");
 
 bool sim_instances_create(struct sim *sim) {
     struct instances_config config = {.entities = sim->entities,
@@ -62,6 +67,7 @@ static void travel(struct sim *sim, const struct wire_travel *travel) {
     game_travel(sim->game, p->index, travel->instance, travel->team, travel->x, travel->y);
     p->is_urgent = true;
     sim->stats.travels++;
+    STEP("zone.travelled");
 }
 
 void sim_instance_orders(struct sim *sim, const struct wire_instance_orders *orders) {
@@ -86,13 +92,13 @@ static struct wire_presence presence_of(const struct sim *sim, const struct play
         .kills = guest->kills,
         .deaths = guest->deaths,
         .flags = (uint16_t)((guest->is_alive ? 0 : WIRE_PRESENCE_DEAD) | (is_out ? WIRE_PRESENCE_OUT : 0)),
-        .team = guest->team > 0 ? (uint16_t)(guest->team - 1) : SIM_TEAM_NONE};
+        .team = guest->team > 0 ? (uint16_t)(guest->team - 1) : 0};
 }
 
 void sim_instance_report(struct sim *sim, struct wire_instance_report *report) {
     *report = (struct wire_instance_report){.instances = sim->statuses, .players = sim->presences};
     report->instance_count = instances_report(sim->instances, sim->tick, sim->statuses);
-    for (uint32_t i = 0; i < sim->active_count && report->player_count < WIRE_MATCH_ITEMS_MAX; i++) {
+    for (uint32_t i = 0; i < sim->active_count && report->player_count < SIM_PRESENCES_MAX; i++) {
         const struct player *p = &sim->players[sim->active[i]];
         struct game_guest guest = game_guest(sim->game, p->index);
         if (guest.instance != 0) sim->presences[report->player_count++] = presence_of(sim, p, &guest);
