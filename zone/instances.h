@@ -35,9 +35,10 @@
 
 #define INSTANCES_CREATURES_MAX 256 /* of one, at once */
 #define INSTANCES_LOOKS_PER_S   5
-#define INSTANCES_SETTLE_MS     1000 /* after an order or a hand-over, before waves begin */
-#define INSTANCES_OVER_MS       5000 /* players stay for so long */
-#define INSTANCES_ENDED_MS      2000 /* without an order an end is told for so long */
+#define INSTANCES_SETTLE_MS     1000  /* after an order or a hand-over, before waves begin */
+#define INSTANCES_OVER_MS       5000  /* players stay for so long */
+#define INSTANCES_ENDED_MS      2000  /* without an order an end is told for so long */
+#define INSTANCES_LEFT_MS       10000 /* what is another zone's by now is told once, in this time */
 #define INSTANCES_STRAY_MS      2000
 #define INSTANCES_STUCK_MS      10000
 #define INSTANCES_CORPSE_MS     3000 /* dead creatures lie so long */

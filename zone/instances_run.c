@@ -236,7 +236,7 @@ static uint32_t goal_of(const struct instances *in, const struct instance *item,
         {WIRE_GOAL_KILLS, has_kills(item)},
         {WIRE_GOAL_LAST_TEAM, is_one && were_two},
         {WIRE_GOAL_LOST, c->teams_seen != 0 && c->teams_in == 0},
-        {WIRE_GOAL_EMPTY, tick >= item->seen_tick + instances_ticks(in, item->order.empty_ms)},
+        {WIRE_GOAL_EMPTY, c->players == 0 && tick >= item->seen_tick + instances_ticks(in, item->order.empty_ms)},
     };
     for (unsigned i = 0; i < sizeof goals / sizeof *goals; i++) {
         if ((item->order.goals & goals[i].goal) && goals[i].is_reached) return goals[i].goal;
@@ -261,7 +261,7 @@ static void run(struct instances *in, struct instance *item, uint64_t tick, cons
 
 /* step moves one on after a look; true: it is to be forgotten. */
 static bool step(struct instances *in, struct instance *item, uint64_t tick) {
-    if (item->is_left) return tick >= item->left_tick + instances_ticks(in, INSTANCES_ENDED_MS);
+    if (item->is_left) return tick >= item->left_tick + instances_ticks(in, INSTANCES_LEFT_MS);
     const struct wire_directory_partition *block = instances_block(in, item->order.block);
     if (!block) {
         item->is_left = true;
