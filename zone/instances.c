@@ -105,8 +105,10 @@ static void copy_order(struct instance *item, const struct wire_instance_orders 
     item->order = *o;
     if (item->order.wave_count > WIRE_INSTANCE_WAVES_MAX) item->order.wave_count = WIRE_INSTANCE_WAVES_MAX;
     if (item->order.spot_count > WIRE_INSTANCE_SPOTS_MAX) item->order.spot_count = WIRE_INSTANCE_SPOTS_MAX;
+    if (item->order.member_count > WIRE_INSTANCE_PLAYERS_MAX) item->order.member_count = WIRE_INSTANCE_PLAYERS_MAX;
     for (uint32_t i = 0; i < item->order.wave_count; i++) item->waves[i] = orders->waves[o->first_wave + i];
     for (uint32_t i = 0; i < item->order.spot_count; i++) item->spots[i] = orders->spots[o->first_spot + i];
+    for (uint32_t i = 0; i < item->order.member_count; i++) item->members[i] = orders->members[o->first_member + i].player;
 }
 
 /* judge_order tells whether an instance can run; where it can, its creatures have a promise of room. */
@@ -204,8 +206,8 @@ static void take_order(struct instances *in, uint64_t tick, const struct wire_in
         return;
     }
     item->heard_tick = tick;
-    if (item->order.state == WIRE_INSTANCE_END || o->version <= item->order.version) return;
-    if (o->state == WIRE_INSTANCE_END) {
+    if (o->version <= item->order.version) return;
+    if (item->order.state == WIRE_INSTANCE_END || o->state == WIRE_INSTANCE_END) {
         item->order.state = WIRE_INSTANCE_END;
         item->order.version = o->version;
         in->look_tick = 0; /* at once */

@@ -15,8 +15,8 @@
  * A wave begins when the one before is dead, or overlaps it; its creatures stand at the spots of no team, in turn. The same
  * seed gives the same places. A player that died rises after a while at a spot of its team, as long as it has lives.
  *
- * Whoever is in a block of this zone without an instance that runs there goes home: after 2 s in which all that runs was
- * known. Who waits elsewhere for longer than 10 s goes home too.
+ * Whoever is in a block of this zone without an instance that runs there and has it as a member goes home: after 2 s in
+ * which all that runs was known. Who waits elsewhere for longer than 10 s goes home too.
  *
  * Everything here is state of the simulation: a function of the orders, the ticks and the entities. Limits:
  * WIRE_INSTANCES_MAX, INSTANCES_CREATURES_MAX at once in one, and as many in all as there is room for beside players and the
@@ -49,6 +49,8 @@ struct instances_config {
     const struct territory *territory;
     uint32_t tick_hz;
     uint32_t players_max;
+    uint64_t (*player_of)(void *context, uint16_t index); /* the player whose entity that is, 0: nobody's */
+    void *context;
 };
 
 struct instances_stats {

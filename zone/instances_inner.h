@@ -19,7 +19,8 @@ struct instance {
     struct wire_instance_order order; /* the newest; its ranges are ours */
     struct wire_instance_wave waves[WIRE_INSTANCE_WAVES_MAX];
     struct wire_instance_spot spots[WIRE_INSTANCE_SPOTS_MAX];
-    struct wire_rect rect; /* of its cell, metres, up to the walls */
+    uint64_t members[WIRE_INSTANCE_PLAYERS_MAX]; /* players */
+    struct wire_rect rect;                       /* of its cell, metres, up to the walls */
     enum wire_instance_phase phase;
     uint32_t goal;
     uint32_t reserved; /* creatures that there is room for */

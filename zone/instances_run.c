@@ -109,13 +109,20 @@ static struct instance *host_of(const struct instances *in, uint32_t id) {
     return runs ? item : NULL;
 }
 
+static bool is_member(const struct instances *in, const struct instance *item, uint16_t index) {
+    uint64_t player = in->config.player_of(in->config.context, index);
+    uint32_t i = 0;
+    while (i < item->order.member_count && item->members[i] != player) i++;
+    return i < item->order.member_count;
+}
+
 static void look_at_player(struct instances *in, uint64_t tick, uint16_t index) {
     const struct entities *e = in->config.entities;
     struct game_guest guest = game_guest(in->config.game, index);
     if (guest.instance == 0 && !is_in_block(in->config.territory, e->x[index], e->y[index])) return;
     in->stats.players++;
     struct instance *item = host_of(in, guest.instance), *known = instances_find(in, guest.instance);
-    if (item) {
+    if (item && (goes_home(in, item, tick) || is_member(in, item, index))) {
         look_at_member(in, tick, item, index, &guest);
     } else if (known && known->phase == WIRE_PHASE_ENDED) {
         send_home(in, index);

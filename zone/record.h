@@ -41,8 +41,7 @@
  *            16 rebind   slot 2, gateway 1, session 8, attachment 4
  *            17 vanish   entity 8
  *            18 cut      gateway 1, session 8
- *            19 orders   complete 1, count 4 of instances, waves, spots, travels, then these as in wire_match.h
- *                        (who is a member bears on nothing here)
+ *            19 orders   complete 1, count 4 of instances, waves, spots, members, travels, then these as in wire_match.h
  *            20 orders renewed
  *
  * A file may end in the middle of a block, as a killed process leaves it: that block does not count.

@@ -11,12 +11,20 @@ _Static_assert(WIRE_MATCH_OVERHEAD_MAX + WIRE_INSTANCES_MAX * sizeof(struct wire
                    WIRE_BUS_BYTES_MAX,
                "a report fits in a message");
 
+static uint64_t player_of(void *context, uint16_t index) {
+    const struct sim *sim = context;
+    uint16_t slot = sim->slot_of_entity[index];
+    return slot != SLOT_NONE ? sim->players[slot].id : 0;
+}
+
 bool sim_instances_create(struct sim *sim) {
     struct instances_config config = {.entities = sim->entities,
                                       .game = sim->game,
                                       .territory = &sim->territory,
                                       .tick_hz = sim->config.tick_hz,
-                                      .players_max = sim->config.players_max};
+                                      .players_max = sim->config.players_max,
+                                      .player_of = player_of,
+                                      .context = sim};
     sim->instances = instances_create(&config);
     uint32_t size = 4;
     while (size < 2 * sim->config.players_max) size *= 2;

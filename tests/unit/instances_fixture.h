@@ -19,7 +19,8 @@ enum {
     FX_PITCH = 120,
     FX_CELLS = 32,
     FX_PLAYERS = 64,
-    FX_ORDERS = 8
+    FX_ORDERS = 8,
+    FX_MEMBERS = 20
 };
 
 static const struct cells fx_cells = {FX_CELLS, FX_SIDE, FX_PITCH};
@@ -30,6 +31,7 @@ struct fx_orders {
     struct wire_instance_order instances[FX_ORDERS];
     struct wire_instance_wave waves[FX_ORDERS * 4];
     struct wire_instance_spot spots[FX_ORDERS * 4];
+    struct wire_instance_member members[FX_MEMBERS]; /* of all: players 1 to FX_MEMBERS */
     struct wire_travel travels[FX_PLAYERS];
 };
 
@@ -89,8 +91,13 @@ static inline void fx_run_ms(struct sim *sim, uint32_t ms) {
 /* fx_begin starts a message; fx_order adds an instance without waves or spots in a cell, to be changed at will. */
 static inline void fx_begin(struct fx_orders *o) {
     *o = (struct fx_orders){0};
-    o->orders = (struct wire_instance_orders){
-        .instances = o->instances, .waves = o->waves, .spots = o->spots, .travels = o->travels};
+    for (uint32_t i = 0; i < FX_MEMBERS; i++) o->members[i].player = i + 1;
+    o->orders = (struct wire_instance_orders){.instances = o->instances,
+                                              .waves = o->waves,
+                                              .spots = o->spots,
+                                              .members = o->members,
+                                              .member_count = FX_MEMBERS,
+                                              .travels = o->travels};
 }
 
 static inline struct wire_instance_order *fx_order(struct fx_orders *o, uint32_t id, uint32_t cell) {
@@ -105,7 +112,8 @@ static inline struct wire_instance_order *fx_order(struct fx_orders *o, uint32_t
                                           .team_count = 2,
                                           .rise_ms = 2000,
                                           .first_wave = o->orders.wave_count,
-                                          .first_spot = o->orders.spot_count};
+                                          .first_spot = o->orders.spot_count,
+                                          .member_count = FX_MEMBERS};
     return order;
 }
 

@@ -468,6 +468,26 @@ static void test_instances_ordered_end_is_answered_until_it_is_not_ordered(void 
     end(&f);
 }
 
+/* It is told by a newer order that it is no member. */
+static void test_instances_who_is_no_member_any_more_goes_home(void **state) {
+    (void)state;
+    struct fixture f;
+    struct wire_instance_order *o = begin(&f);
+    f.orders.orders.is_complete = true;
+    go(&f);
+    fx_run_ms(f.sim, 3000);
+    o->version = 2;
+    o->first_member = 1; /* all but player 1 */
+    o->member_count--;
+    sim_instance_orders(f.sim, &f.orders.orders);
+    fx_run_ms(f.sim, LOOK_MS);
+    assert_int_equal(fx_status(f.sim, 5).players, 2);
+    fx_run_ms(f.sim, 2000);
+    assert_is_home(f.sim, f.a);
+    assert_int_equal(game_guest(f.sim->game, f.b).instance, 5);
+    end(&f);
+}
+
 static void test_instances_players_of_an_unknown_one_go_home(void **state) {
     (void)state;
     struct fixture f;
@@ -736,6 +756,7 @@ int main(void) {
         cmocka_unit_test(test_instances_two_cells_do_not_meet),
         cmocka_unit_test(test_instances_all_go_home_a_while_after_it_is_over),
         cmocka_unit_test(test_instances_ordered_end_is_answered_until_it_is_not_ordered),
+        cmocka_unit_test(test_instances_who_is_no_member_any_more_goes_home),
         cmocka_unit_test(test_instances_players_of_an_unknown_one_go_home),
         cmocka_unit_test(test_instances_player_in_a_block_without_a_journey_goes_somewhere_in_the_world),
         cmocka_unit_test(test_instances_what_can_not_be_is_refused),

@@ -124,7 +124,7 @@ static void test_replay_notices_another_order(void **state) {
 }
 
 static void append_orders(uint8_t *body, size_t *len, const struct wire_instance_order *order, uint32_t waves) {
-    const uint32_t counts[4] = {1, waves, 0, 0};
+    const uint32_t counts[5] = {1, waves, 0, 0, 0};
     body[(*len)++] = RECORD_EVENT_ORDERS;
     body[(*len)++] = 0;
     memcpy(body + *len, counts, sizeof counts);
@@ -135,12 +135,13 @@ static void append_orders(uint8_t *body, size_t *len, const struct wire_instance
 
 static void test_replay_refuses_orders_that_no_reader_lets_in(void **state) {
     (void)state;
-    for (uint32_t bad = 0; bad < 4; bad++) {
+    for (uint32_t bad = 0; bad < 5; bad++) {
         struct sim *sim = fx_sim(0);
         struct wire_instance_order order = {
             .id = 5, .block = CELLS_BLOCK_BIT, .side_m = FX_SIDE, .state = WIRE_INSTANCE_RUN};
         if (bad == 1) order.wave_count = 1;
         if (bad == 2) order.first_spot = 1;
+        if (bad == 4) order.member_count = 3;
         uint8_t body[512] = {0};
         uint64_t tick = FX_START_TICK + 1;
         size_t len = RECORD_BODY_MIN;
