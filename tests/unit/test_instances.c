@@ -382,7 +382,8 @@ static void test_instances_friends_do_each_other_no_harm(void **state) {
 static void test_instances_walls_may_be_nearer_than_those_of_the_cell(void **state) {
     (void)state;
     struct fixture f;
-    begin(&f)->side_m = 20;
+    struct wire_instance_order *o = begin(&f);
+    o->side_m = 20;
     go(&f);
     fx_run_ms(f.sim, LOOK_MS);
     game_input(f.sim->game, f.a, (struct game_input){.move_x = 1, .move_y = 1});
@@ -513,7 +514,8 @@ static void test_instances_players_of_an_unknown_one_go_home(void **state) {
 static void test_instances_player_in_a_block_without_a_journey_goes_somewhere_in_the_world(void **state) {
     (void)state;
     struct fixture f;
-    begin(&f)->id = 0; /* makes no sense */
+    struct wire_instance_order *o = begin(&f);
+    o->id = 0; /* makes no sense */
     f.orders.orders.is_complete = true;
     sim_instance_orders(f.sim, &f.orders.orders);
     f.sim->entities->x[f.a] = fx_x(3, 5);
