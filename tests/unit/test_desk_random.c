@@ -222,7 +222,11 @@ static void persist(struct chance *c) {
 
 static bool is_kept_as_member(const struct chance *c, const struct track *t) {
     const struct model_document *d = t->instance ? model_document(c->w->model, WIRE_DOCUMENT_INSTANCE, t->instance) : NULL;
-    return d != NULL;
+    struct fake_instance f;
+    if (!d) return false;
+    memcpy(&f.d, d->bytes, sizeof f.d);
+    memcpy(f.members, d->bytes + sizeof f.d, f.d.member_count * sizeof *f.members);
+    return fake_is_member(&f, t->players[0]);
 }
 
 /* check_survival: what is there after the death, by what was told before it. */
