@@ -267,6 +267,7 @@ void desk_recalled(struct desk *d, const struct wire_document *document, const u
 void desk_ready(struct desk *d, struct mono now, uint64_t wall_ms) {
     desk_advance(d, now, wall_ms);
     d->is_ready = true;
+    desk_tickets_ready(d);
     d->looked_ms = d->now_ms - DESK_LOOK_MS; /* those that are over are settled in the next step */
     for (uint32_t i = 0; i < instances_count(d->config.instances); i++) {
         struct instance_view view;

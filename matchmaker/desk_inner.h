@@ -95,7 +95,7 @@ struct desk_recent {
     int32_t rating;
     char mode[WIRE_MODE_NAME_MAX + 1];
     uint8_t state, reason, count, region;
-    bool is_provisional;
+    bool is_provisional, is_told; /* is_told: of its end */
     uint8_t teams[DESK_PARTY_MAX];
     uint64_t players[DESK_PARTY_MAX];
 };
@@ -245,6 +245,7 @@ void desk_ticket_end(struct desk *desk, uint32_t index, enum wire_ticket_reason 
 void desk_ticket_return(struct desk *desk, uint32_t index);
 void desk_ticket_recall(struct desk *desk, uint64_t key, const uint8_t *bytes, uint32_t len, uint64_t wall_ms);
 uint64_t desk_ticket_waited_ms(const struct desk *desk, const struct desk_live *ticket);
+void desk_tickets_ready(struct desk *desk);
 void desk_tickets_step(struct desk *desk);
 
 /* --- desk_parties.c */

@@ -310,15 +310,27 @@ static void open_places(struct desk *d, struct desk_match *m, const struct mode 
     if (queue_backfill_open(d->queue, &wanted, d->now, &m->backfill) != 0) m->is_barred = true;
 }
 
-/* look sees to it that a match which runs, and may be joined, asks for players where it lacks some. */
-static void look(struct desk *d, struct desk_match *m, struct instance_view *view) {
-    const struct mode *mode = mode_set_find(&d->modes, m->note.mode);
-    if (m->is_barred) queue_backfill_close(d->queue, m->backfill, d->now);
-    if (!mode || !mode->backfill || m->is_barred) return;
-    bool has_left = let_go(d, m, view);
-    if (!has_left && !handle_is_null(m->backfill)) return;
+static bool is_deserted(const struct instance_view *view) {
+    for (uint32_t i = 0; i < view->member_count; i++)
+        if (view->members[i].is_present) return false;
+    return true;
+}
+
+static void close_places(struct desk *d, struct desk_match *m) {
     queue_backfill_close(d->queue, m->backfill, d->now);
     m->backfill = (struct handle){0};
+}
+
+/* look sees to it that a match which runs, and may be joined, asks for players where it lacks some; one that nobody is in
+ * comes to its end. */
+static void look(struct desk *d, struct desk_match *m, struct instance_view *view) {
+    const struct mode *mode = mode_set_find(&d->modes, m->note.mode);
+    bool is_closed = m->is_barred || is_deserted(view);
+    if (is_closed) close_places(d, m);
+    if (!mode || !mode->backfill || is_closed) return;
+    bool has_left = let_go(d, m, view);
+    if (!has_left && !handle_is_null(m->backfill)) return;
+    close_places(d, m);
     if (instances_view(d->config.instances, m->id, view)) open_places(d, m, mode, view);
 }
 

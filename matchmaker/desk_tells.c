@@ -125,7 +125,12 @@ void desk_due(struct desk *d, enum desk_due_kind kind, uint64_t key, uint64_t ma
 static void tell_due_ticket(struct desk *d, uint64_t id) {
     uint32_t index = player_map_find(&d->ids, id);
     if (index == PLAYER_MAP_NONE || !desk_ticket_is_durable(d, id)) return;
-    if (!(index & DESK_RECENT_BIT)) desk_list_remove(d, DESK_LIST_UNCONFIRMED, index);
+    if (index & DESK_RECENT_BIT) {
+        if (d->recents[index & ~DESK_RECENT_BIT].is_told) return;
+        d->recents[index & ~DESK_RECENT_BIT].is_told = true;
+    } else {
+        desk_list_remove(d, DESK_LIST_UNCONFIRMED, index);
+    }
     desk_tell_ticket(d, id);
 }
 

@@ -155,7 +155,7 @@ void desk_ticket_return(struct desk *d, uint32_t index) {
 /* --- ended */
 
 /* erase has the players told once it is durable; where they are told at once, nobody waits for that. */
-static void erase(struct desk *d, struct desk_recent *recent, bool is_told) {
+static void erase(struct desk *d, struct desk_recent *recent) {
     bool is_erased = keep_erase(d->config.keep, WIRE_DOCUMENT_TICKET, recent->id) == 0;
     uint64_t mark = is_erased ? keep_mark(d->config.keep) : UINT64_MAX; /* until there is room again */
     if (!is_erased) {
@@ -163,7 +163,7 @@ static void erase(struct desk *d, struct desk_recent *recent, bool is_told) {
         CHECK(id);
         *id = recent->id;
     }
-    if (is_told) return;
+    if (recent->is_told) return;
     recent->mark = mark;
     if (is_erased) desk_due(d, DESK_DUE_TICKET, recent->id, mark);
 }
@@ -217,9 +217,9 @@ void desk_ticket_end(struct desk *d, uint32_t index, enum wire_ticket_reason rea
     give_members(d, t);
     pool_give(&d->tickets, pool_handle(&d->tickets, index));
     /* What is not to be had now is told now: nobody knows what persist has of it. */
-    bool is_told = !is_kept || reason == WIRE_REASON_UNAVAILABLE;
-    if (is_kept) erase(d, r, is_told);
-    if (is_told) desk_tell_ticket(d, r->id);
+    r->is_told = !is_kept || reason == WIRE_REASON_UNAVAILABLE;
+    if (is_kept) erase(d, r);
+    if (r->is_told) desk_tell_ticket(d, r->id);
 }
 
 void desk_ticket_drop(struct desk *d, uint32_t index, enum wire_ticket_reason reason) {
@@ -350,7 +350,6 @@ void desk_ticket_recall(struct desk *d, uint64_t key, const uint8_t *bytes, uint
     t->version = 1;
     t->is_kept = true;
     t->entered_ms = document.entered_ms;
-    t->since_ms = d->now_ms - (int64_t)(wall_ms > document.entered_ms ? wall_ms - document.entered_ms : 0);
     t->roles = document.roles;
     t->avoid_count = (uint8_t)document.avoid_count;
     memcpy(t->avoid, document.avoid, sizeof t->avoid);
@@ -365,6 +364,14 @@ void desk_ticket_recall(struct desk *d, uint64_t key, const uint8_t *bytes, uint
         desk_list_add(d, DESK_LIST_COMING, index);
     } else {
         desk_ticket_end(d, index, WIRE_REASON_UNKNOWN_MODE, 0, NULL);
+    }
+}
+
+void desk_tickets_ready(struct desk *d) {
+    for (uint32_t index = d->lists[DESK_LIST_COMING].first; index != DESK_NONE;) {
+        struct desk_live *t = desk_live_at(d, index);
+        t->since_ms = d->now_ms - (int64_t)(d->wall_ms > t->entered_ms ? d->wall_ms - t->entered_ms : 0);
+        index = t->links[DESK_LIST_COMING].next;
     }
 }
 
