@@ -163,7 +163,6 @@ int instances_join(struct instances *i, uint32_t id, const struct wire_instance_
         return MARCH_ERR_FULL;
     }
     instances_load(i, index);
-    instances_travel_all(i, index);
     return 0;
 }
 

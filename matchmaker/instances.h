@@ -19,7 +19,7 @@
  * it. One that was handed over (a drain) is told to the new owner with the wave and scores of the newest report.
  *
  * A document of each instance is kept (keep.h): after a restart of the matchmaker it is found again, and goes on. A cell
- * rests for INSTANCES_REST_MS before it is used again.
+ * rests for INSTANCES_REST_MS before it is used again, but for restarts of the matchmaker.
  *
  * Limits: INSTANCES_MAX, INSTANCES_MEMBERS_MAX, and the cells that there are. Events come from within the calls; their
  * receiver may call instances_launch, _join, _end and _close.

@@ -57,7 +57,7 @@ struct instance {
     uint64_t keep_ns;           /* what changed besides is put then; 0: nothing did */
     struct instances_life life; /* that it is ordered of */
     bool has_run;               /* some zone did run it */
-    bool is_reported;           /* `life` does */
+    bool is_reported;           /* `life` does, as it is ordered now */
     bool was_told;              /* somebody may know of it */
     bool is_recalled;           /* `life` is of before a restart: who owns the block now says first what it has */
     bool is_told_over, is_closed, has_ended; /* has_ended: its zone says that nobody is in it */

@@ -7,8 +7,10 @@ bool instances_is_durable(const struct instances *i, const struct instance *n) {
 
 void instances_change(struct instances *i, uint32_t index) {
     instances_at(i, index)->version++;
+    instances_at(i, index)->is_reported = false;
     i->wants_order[index] = i->wants_step[index] = true;
     instances_put(i, index);
+    instances_travel_all(i, index);
 }
 
 void instances_finish(struct instances *i, uint32_t index, enum instance_end end) {
@@ -17,7 +19,6 @@ void instances_finish(struct instances *i, uint32_t index, enum instance_end end
     n->end = end;
     n->is_recalled = false;
     i->stats.over[end]++;
-    instances_travel_all(i, index);
     instances_change(i, index);
 }
 

@@ -177,16 +177,17 @@ static void take_numbers(struct instances *i, uint32_t index, const struct wire_
     memcpy(n->scores, status->scores, sizeof n->scores);
 }
 
-static void run(struct instances *i, uint32_t index) {
+/* run: its zone runs it. Nobody travels to it before that knows its newest members. */
+static void run(struct instances *i, uint32_t index, bool is_newest) {
     struct instance *n = instances_at(i, index);
-    bool is_first = !n->has_run;
-    if (n->stage == INSTANCE_RUNNING && n->is_reported) return;
-    if (n->stage != INSTANCE_RUNNING)
-        for (uint32_t k = 0; k < n->member_count; k++)
-            i->places[index * WIRE_INSTANCE_PLAYERS_MAX + k].until_ns = mono_add_ms(i->now, INSTANCES_TRAVEL_MS).ns;
+    bool is_first = !n->has_run, is_anew = n->stage != INSTANCE_RUNNING;
+    if (!is_anew && n->is_reported == is_newest) return;
+    for (uint32_t k = 0; k < n->member_count && is_anew; k++)
+        i->places[index * WIRE_INSTANCE_PLAYERS_MAX + k].until_ns = mono_add_ms(i->now, INSTANCES_TRAVEL_MS).ns;
     n->stage = INSTANCE_RUNNING;
-    n->is_reported = n->has_run = true;
-    instances_put_later(i, index, INSTANCES_KEEP_MS);
+    n->is_reported = is_newest;
+    n->has_run = true;
+    if (is_anew) instances_put_later(i, index, INSTANCES_KEEP_MS);
     instances_travel_all(i, index);
     if (is_first) instances_tell(i, INSTANCES_RUNNING, index, 0);
 }
@@ -214,7 +215,7 @@ static void take_status(struct instances *i, uint32_t slot, const struct wire_in
         return;
     }
     take_numbers(i, index, status);
-    if (status->phase == WIRE_PHASE_RUNNING) run(i, index);
+    if (status->phase == WIRE_PHASE_RUNNING) run(i, index, status->version == n->version);
     if (status->phase == WIRE_PHASE_OVER) instances_finish(i, index, INSTANCE_END_GOAL);
     if (status->phase == WIRE_PHASE_REFUSED) instances_finish(i, index, INSTANCE_END_REFUSED);
 }
