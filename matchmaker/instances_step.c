@@ -15,6 +15,7 @@ void instances_change(struct instances *i, uint32_t index) {
 
 void instances_finish(struct instances *i, uint32_t index, enum instance_end end) {
     struct instance *n = instances_at(i, index);
+    i->stats.running -= n->stage == INSTANCE_RUNNING;
     n->stage = INSTANCE_OVER;
     n->end = end;
     n->is_recalled = false;
