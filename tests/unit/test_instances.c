@@ -566,11 +566,11 @@ static void test_instances_same_seed_gives_the_same_places(void **state) {
     for (uint32_t i = 0; i < 2; i++) {
         struct fixture f;
         begin(&f);
-        if (i == 1) fx_order(&f.orders, 4, 9);
-        if (i == 1) fx_wave(&f.orders, 5); /* another one, whatever happens there, */
         struct wire_instance_order *o = fx_order(&f.orders, 8, 1);
         o->seed = 77;
         fx_wave(&f.orders, 8);
+        if (i == 1) fx_order(&f.orders, 4, 9);
+        if (i == 1) fx_wave(&f.orders, 5); /* another one, whatever happens there */
         f.orders.orders.instances++;
         f.orders.orders.instance_count--;
         sim_instance_orders(f.sim, &f.orders.orders);
@@ -744,6 +744,23 @@ static void test_instances_who_is_not_taken_goes_home(void **state) {
     end(&f);
 }
 
+/* How long one waited before it was taken, and came back, does not count. */
+static void test_instances_who_travels_again_waits_anew(void **state) {
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    struct directory d = fx_directory(3, 1, WIRE_SLOT_NONE);
+    assert_int_equal(sim_set_directory(f.sim, &d), 0);
+    go(&f);
+    fx_run_ms(f.sim, 9000);
+    game_go_home(f.sim->game, f.a);
+    fx_run_ms(f.sim, 5000);
+    go(&f);
+    fx_run_ms(f.sim, 9000);
+    assert_int_equal(game_guest(f.sim->game, f.a).instance, 5);
+    end(&f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_instances_travel_keeps_the_way_home),
@@ -772,6 +789,7 @@ int main(void) {
         cmocka_unit_test(test_instances_same_seed_gives_the_same_places),
         cmocka_unit_test(test_instances_run_on_where_their_block_goes),
         cmocka_unit_test(test_instances_who_is_not_taken_goes_home),
+        cmocka_unit_test(test_instances_who_travels_again_waits_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
