@@ -10,6 +10,7 @@
 #include "common/check.h"
 #include "common/log.h"
 #include "matchmaker/status.h"
+#include "schemas/cells.h"
 
 struct operator_api {
     struct operator_api_config config;
@@ -68,13 +69,15 @@ static bool find_gateway(const struct config *config, const char *name, uint32_t
     return false;
 }
 
-/* find_partition takes an id, or the busiest partition of a zone. */
+/* find_partition takes an id, "block-" and the number of a block, or the busiest partition of a zone. */
 static enum atlas_answer find_partition(const struct operator_api *api, const char *text, uint32_t *id) {
     char *end;
     uint32_t slot;
-    unsigned long number = strtoul(text, &end, 10);
-    if (text[0] >= '0' && text[0] <= '9' && *end == '\0' && number < ATLAS_NONE) {
-        *id = (uint32_t)number;
+    bool is_block = strncmp(text, "block-", 6) == 0;
+    const char *digits = is_block ? text + 6 : text;
+    unsigned long number = strtoul(digits, &end, 10);
+    if (digits[0] >= '0' && digits[0] <= '9' && *end == '\0' && number < (is_block ? CONFIG_BLOCKS_MAX : ATLAS_NONE)) {
+        *id = (uint32_t)number | (is_block ? CELLS_BLOCK_BIT : 0);
         return ATLAS_DONE;
     }
     if (!find_zone(api->config.config, text, &slot)) return ATLAS_UNKNOWN;

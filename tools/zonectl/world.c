@@ -6,10 +6,12 @@
 #include <string.h>
 
 #include "common/file.h"
+#include "schemas/cells.h"
 #include "tools/zonectl/run_dir.h"
 #include "tools/zonectl/verb.h"
 
 #define NAMES_SIZE 128
+#define ID_SIZE    24
 
 /* --- asking */
 
@@ -137,12 +139,21 @@ static const char *or_none(const char *text) {
     return *text == '\0' ? "-" : text;
 }
 
+/* id_text is what a partition is called: its number, or "block-0". */
+static const char *id_text(uint64_t id, char out[ID_SIZE]) {
+    bool is_block = id <= UINT32_MAX && cells_is_block((uint32_t)id);
+    snprintf(out, ID_SIZE, "%s%" PRIu64, is_block ? "block-" : "", is_block ? id & ~(uint64_t)CELLS_BLOCK_BIT : id);
+    return out;
+}
+
 static const char *list_ids(const json_t *ids, char out[NAMES_SIZE]) {
     size_t i, len = 0;
     json_t *id;
     out[0] = '\0';
     json_array_foreach(ids, i, id) {
-        int added = snprintf(out + len, NAMES_SIZE - len, "%s%" PRId64, i == 0 ? "" : ",", (int64_t)json_integer_value(id));
+        char text[ID_SIZE];
+        int added = snprintf(out + len, NAMES_SIZE - len, "%s%s", i == 0 ? "" : ",",
+                             id_text((uint64_t)json_integer_value(id), text));
         if (added < 0 || (size_t)added >= NAMES_SIZE - len) break;
         len += (size_t)added;
     }
@@ -163,14 +174,14 @@ static void print_partitions(const json_t *status, FILE *out) {
     fprintf(out, "%-9s %-14s %-14s %8s %8s %-22s %14s  %s\n", "partition", "owner", "former", "players", "creatures",
             "metres", "epoch", "");
     json_array_foreach(json_object_get(status, "partitions"), i, p) {
-        char metres[48];
+        char metres[48], id[ID_SIZE];
         const json_t *rect = json_object_get(p, "rect");
         snprintf(metres, sizeof(metres), "%" PRId64 ",%" PRId64 " %" PRIu64 "x%" PRIu64,
                  (int64_t)json_integer_value(json_object_get(rect, "x_m")),
                  (int64_t)json_integer_value(json_object_get(rect, "y_m")), world_count(rect, "width_m"),
                  world_count(rect, "height_m"));
-        fprintf(out, "%-9" PRIu64 " %-14.14s %-14.14s %8" PRIu64 " %8" PRIu64 " %-22s %14" PRIu64 "  %s\n",
-                world_count(p, "id"), or_none(world_text(p, "owner")), or_none(world_text(p, "former")),
+        fprintf(out, "%-9s %-14.14s %-14.14s %8" PRIu64 " %8" PRIu64 " %-22s %14" PRIu64 "  %s\n",
+                id_text(world_count(p, "id"), id), or_none(world_text(p, "owner")), or_none(world_text(p, "former")),
                 world_count(p, "players"), world_count(p, "creatures"), metres, world_count(p, "epoch"), what_happens(p));
     }
 }
