@@ -744,6 +744,22 @@ static void test_instances_who_is_not_taken_goes_home(void **state) {
     end(&f);
 }
 
+/* What its former zone can't let go of does not keep an instance from going on. */
+static void test_instances_do_not_wait_for_a_hand_over_for_ever(void **state) {
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    struct directory d = fx_directory(3, 0, 1);
+    assert_int_equal(sim_set_directory(f.sim, &d), 0);
+    fx_wave(&f.orders, 3);
+    go(&f);
+    fx_run_ms(f.sim, 10500);
+    assert_int_equal(fx_creatures(f.sim, 5), 0);
+    fx_run_ms(f.sim, 1500);
+    assert_int_equal(fx_creatures(f.sim, 5), 3);
+    end(&f);
+}
+
 /* How long one waited before it was taken, and came back, does not count. */
 static void test_instances_who_travels_again_waits_anew(void **state) {
     (void)state;
@@ -789,6 +805,7 @@ int main(void) {
         cmocka_unit_test(test_instances_same_seed_gives_the_same_places),
         cmocka_unit_test(test_instances_run_on_where_their_block_goes),
         cmocka_unit_test(test_instances_who_is_not_taken_goes_home),
+        cmocka_unit_test(test_instances_do_not_wait_for_a_hand_over_for_ever),
         cmocka_unit_test(test_instances_who_travels_again_waits_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
