@@ -10,8 +10,7 @@
  * and go: a player's journey and a creature's instance and wave travel with them (game.h). Thus a block that another zone
  * takes over runs on: the order says which waves are over and what the scores are, and creatures that come over say which
  * wave runs. While a block changes hands (10 s at most), and for a second after, no wave begins and nothing but time ends an
- * instance. A
- * zone that has handed its block over tells of its instances once more and lets go of them.
+ * instance. A zone that has handed its block over tells of its instances once more and lets go of them.
  *
  * A wave begins when the one before is dead, or overlaps it; its creatures stand at the spots of no team, in turn. The same
  * seed gives the same places. A player that died rises after a while at a spot of its team, as long as it has lives.
