@@ -91,7 +91,7 @@ def test_matches_cancelled_is_cancelled(shared):
     assert ticket["state"] == "waiting" and shared.ticket("emil").json["ticket"] == ticket["ticket"]
     answer = shared.ask("POST", "/v1/tickets", "emil", mode="duel")
     assert (answer.status, answer.code) == (409, "exists")
-    assert shared.ticket("somebody else", ticket["ticket"]).status == 404
+    assert shared.ticket("stranger", ticket["ticket"]).status == 404
     answer = shared.ask("DELETE", f"/v1/tickets/{ticket['ticket']}", "emil")
     assert (answer.status, answer.json["state"], answer.json["reason"]) == (200, "ended", "cancelled")
     other = shared.enter("fred", "duel")
