@@ -327,6 +327,10 @@ must_check int wire_bus_open(const uint8_t *bytes, size_t len, struct wire_bus_v
 must_check int wire_server_message_read(const uint8_t *bytes, size_t len, struct wire_server_message *message);
 must_check int wire_client_message_read(const uint8_t *bytes, size_t len, struct wire_client_message *message);
 
+/* wire_client_message_match_kind returns 0 and the kind of a message that is well-formed and for the matchmaker;
+ * MARCH_ERR_NOT_FOUND for any other. */
+must_check int wire_client_message_match_kind(const uint8_t *bytes, size_t len, enum wire_client_kind *kind);
+
 /* wire_client_message_command_key returns 0 and the key of a message that is a well-formed Command;
  * wire_server_message_result_key those of a CommandResult. MARCH_ERR_NOT_FOUND for any other message, well-formed or not. */
 must_check int wire_client_message_command_key(const uint8_t *bytes, size_t len, uint64_t *key);

@@ -417,6 +417,15 @@ int wire_client_message_command_key(const uint8_t *bytes, size_t len, uint64_t *
     return 0;
 }
 
+int wire_client_message_match_kind(const uint8_t *bytes, size_t len, enum wire_client_kind *kind) {
+    aligned_message<WIRE_CLIENT_BYTES_MAX> copy;
+    const fb::ClientMessage *root = verified<fb::ClientMessage>(bytes, len, copy);
+    struct wire_client_message read;
+    if (!root || wire_match_client_read(*root, &read) != 0) return MARCH_ERR_NOT_FOUND;
+    *kind = wire_client_kind(root->body_type());
+    return 0;
+}
+
 int wire_server_message_result_key(const uint8_t *bytes, size_t len, uint64_t *key) {
     aligned_message<WIRE_CLIENT_BYTES_MAX> copy;
     const fb::ServerMessage *root = verified<fb::ServerMessage>(bytes, len, copy);

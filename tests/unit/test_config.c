@@ -11,10 +11,9 @@
 #include <string.h>
 
 #include "common/config.h"
+#include "tests/unit/yaml_fixture.h"
 
-#define TEXT_SIZE 8192
-
-/* A good configuration, one value a line, so that a case can replace a line and know its number. */
+/* A good configuration. */
 static const char *const GOOD[] = {
     /* 1 */ "cluster:",
     /* 2 */ "  name: test",
@@ -39,17 +38,7 @@ static const char *const GOOD[] = {
     /* 21 */ "bus:",
     /* 22 */ "  transport: ipc",
 };
-#define GOOD_LINES (sizeof GOOD / sizeof GOOD[0])
-
-/* compose writes the good text with line `line` (from 1) replaced; NULL leaves the line out. */
-static void compose(char text[TEXT_SIZE], size_t line, const char *replacement) {
-    size_t len = 0;
-    for (size_t i = 0; i < GOOD_LINES; i++) {
-        const char *source = i + 1 == line ? replacement : GOOD[i];
-        if (source) len += (size_t)snprintf(text + len, TEXT_SIZE - len, "%s\n", source);
-    }
-    assert_true(len < TEXT_SIZE);
-}
+static const struct yaml_good GOOD_TEXT = {GOOD, sizeof GOOD / sizeof GOOD[0]};
 
 static struct config *parse_good(const char *text) {
     char error[CONFIG_ERROR_SIZE] = "";
@@ -69,8 +58,8 @@ static void expect_error(const char *text, const char *expected) {
 
 static void test_config_good_text_is_filled_with_values_and_defaults(void **state) {
     (void)state;
-    char text[TEXT_SIZE];
-    compose(text, 0, NULL);
+    char text[YAML_FIXTURE_TEXT_SIZE];
+    yaml_compose(&GOOD_TEXT, text, 0, NULL);
     struct config *config = parse_good(text);
     assert_string_equal(config->cluster.name, "test");
     assert_true(config->cluster.protocol_id == 0x1122334455667788ULL);
@@ -112,13 +101,7 @@ static void test_config_good_text_is_filled_with_values_and_defaults(void **stat
     config_free(NULL);
 }
 
-struct mistake {
-    size_t line; /* replaced */
-    const char *replacement;
-    const char *error;
-};
-
-static const struct mistake MISTAKES[] = {
+static const struct yaml_mistake MISTAKES[] = {
     /* wrong type */
     {15, "      width_m: abc", "c.yaml:15: zones[1].rect.width_m: expected an integer from 1 to 32767, found \"abc\""},
     {15, "      width_m: 12abc", "c.yaml:15: zones[1].rect.width_m: expected an integer from 1 to 32767, found \"12abc\""},
@@ -203,11 +186,7 @@ static const struct mistake MISTAKES[] = {
 
 static void test_config_mistakes_are_named_by_line_and_key(void **state) {
     (void)state;
-    for (size_t i = 0; i < sizeof MISTAKES / sizeof MISTAKES[0]; i++) {
-        char text[TEXT_SIZE];
-        compose(text, MISTAKES[i].line, MISTAKES[i].replacement);
-        expect_error(text, MISTAKES[i].error);
-    }
+    yaml_expect_mistakes(&GOOD_TEXT, MISTAKES, sizeof MISTAKES / sizeof MISTAKES[0], expect_error);
 }
 
 static void test_config_whole_texts_that_are_none_are_refused(void **state) {
@@ -228,7 +207,7 @@ static void test_config_whole_texts_that_are_none_are_refused(void **state) {
 /* A grid of zones that touch in every direction is good; the full number of them loads. */
 static void test_config_most_zones_that_only_touch_load(void **state) {
     (void)state;
-    char text[TEXT_SIZE];
+    char text[YAML_FIXTURE_TEXT_SIZE];
     size_t len = (size_t)snprintf(text, sizeof text,
                                   "cluster: {protocol_id: 1}\ngateways: [{name: g, listen: [\"0.0.0.0:1\"]}]\n"
                                   "bus: {transport: tcp}\nzones:\n");
@@ -345,7 +324,7 @@ static void test_config_mistakes_in_persists_are_named(void **state) {
 
 static void test_config_balance_merges_only_what_it_would_not_split_again(void **state) {
     (void)state;
-    char text[TEXT_SIZE];
+    char text[YAML_FIXTURE_TEXT_SIZE];
     static const struct {
         const char *lines, *error;
     } table[] = {
@@ -359,7 +338,7 @@ static void test_config_balance_merges_only_what_it_would_not_split_again(void *
          "c.yaml:23: matchmaker.split_min_m: expected an integer from 16 to 32767, found \"15\""},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        compose(text, 0, NULL);
+        yaml_compose(&GOOD_TEXT, text, 0, NULL);
         strcat(text, table[i].lines);
         if (table[i].error) {
             expect_error(text, table[i].error);
@@ -378,7 +357,7 @@ static void test_config_balance_merges_only_what_it_would_not_split_again(void *
 
 static void test_config_front_door_is_open_to_whom_it_says(void **state) {
     (void)state;
-    char text[TEXT_SIZE];
+    char text[YAML_FIXTURE_TEXT_SIZE];
     static const struct {
         const char *line;
         const char *error; /* NULL: good */
@@ -402,7 +381,7 @@ static void test_config_front_door_is_open_to_whom_it_says(void **state) {
          "c.yaml:23: matchmaker.front.issuer: expected printable ASCII, at most 127 bytes, found \"\u00e9\""},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        compose(text, 0, NULL);
+        yaml_compose(&GOOD_TEXT, text, 0, NULL);
         strcat(text, cases[i].line);
         if (cases[i].error) {
             expect_error(text, cases[i].error);
@@ -415,7 +394,7 @@ static void test_config_front_door_is_open_to_whom_it_says(void **state) {
         assert_string_equal(config->matchmaker.front.issuer, i == 3 ? "https://a.b" : "");
         config_free(config);
     }
-    compose(text, 0, NULL);
+    yaml_compose(&GOOD_TEXT, text, 0, NULL);
     struct config *config = parse_good(text);
     assert_false(config_has_front(config));
     config_free(config);
@@ -448,7 +427,7 @@ static void test_config_map_is_found_beside_the_configuration(void **state) {
 
 static void test_config_instances_have_room_and_somebody_to_give_them(void **state) {
     (void)state;
-    char text[TEXT_SIZE];
+    char text[YAML_FIXTURE_TEXT_SIZE];
     static const struct {
         const char *lines;
         const char *error; /* NULL: good */
@@ -467,7 +446,7 @@ static void test_config_instances_have_room_and_somebody_to_give_them(void **sta
         {INSTANCES("slots: 1"), "c.yaml:24: instances.slots: unknown key, expected one of blocks, cells, side_m, templates"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        compose(text, 0, NULL);
+        yaml_compose(&GOOD_TEXT, text, 0, NULL);
         strcat(text, cases[i].lines);
         if (cases[i].error)
             expect_error(text, cases[i].error);
@@ -478,8 +457,8 @@ static void test_config_instances_have_room_and_somebody_to_give_them(void **sta
 
 static void test_config_instances_are_none_when_left_out(void **state) {
     (void)state;
-    char text[TEXT_SIZE];
-    compose(text, 0, NULL);
+    char text[YAML_FIXTURE_TEXT_SIZE];
+    yaml_compose(&GOOD_TEXT, text, 0, NULL);
     struct config *config = parse_good(text);
     assert_int_equal(config->instances.blocks, 0);
     assert_int_equal(config->instances.cells, 256);

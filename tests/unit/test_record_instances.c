@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/instances_fixture.h"
+#include "tests/unit/zone_instances_fixture.h"
 #include "zone/replay.h"
 
 static char path[64];

@@ -12,7 +12,7 @@
 
 #include "common/bus.h"
 #include "common/edge_url.h"
-#include "tests/unit/instances_fixture.h"
+#include "tests/unit/zone_instances_fixture.h"
 #include "zone/registrar.h"
 
 static struct config_gateway gateways[] = {{.name = "gateway-0"}};

@@ -455,6 +455,23 @@ static void test_wire_match_what_clients_ask_round_trips(void **state) {
     }
 }
 
+static void test_wire_match_kind_of_what_is_for_the_matchmaker(void **state) {
+    static const struct wire_client_message messages[] = {{.kind = WIRE_CLIENT_ENTER, .enter = {.mode = "duel"}},
+                                                          {.kind = WIRE_CLIENT_TICKET},
+                                                          {.kind = WIRE_CLIENT_PARTY},
+                                                          {.kind = WIRE_CLIENT_SAY, .say = "duel"},
+                                                          {.kind = WIRE_CLIENT_COMMAND, .command = {.key = 1, .verb = 1}}};
+    for (size_t i = 0; i < COUNT(messages); i++) {
+        struct wire_bytes bytes;
+        enum wire_client_kind kind;
+        assert_int_equal(wire_client_message_pack(*state, &messages[i], &bytes), 0);
+        int error = wire_client_message_match_kind(bytes.data, bytes.len, &kind);
+        assert_int_equal(error, i < 3 ? 0 : MARCH_ERR_NOT_FOUND);
+        if (i < 3) assert_int_equal(kind, messages[i].kind);
+        assert_int_equal(wire_client_message_match_kind(bytes.data, 7, &kind), MARCH_ERR_NOT_FOUND);
+    }
+}
+
 /* overwrite replaces the only place where the message has `from`. */
 static void overwrite(uint8_t *bytes, size_t len, const void *from, const void *to, size_t what_len) {
     uint8_t *at = memmem(bytes, len, from, what_len);
@@ -565,6 +582,7 @@ int main(void) {
         cmocka_unit_test(test_wire_match_party_state_round_trips),
         cmocka_unit_test(test_wire_match_match_state_round_trips),
         cmocka_unit_test(test_wire_match_what_clients_ask_round_trips),
+        cmocka_unit_test(test_wire_match_kind_of_what_is_for_the_matchmaker),
         cmocka_unit_test(test_wire_match_state_past_its_limits_is_refused),
         cmocka_unit_test(test_wire_match_number_out_of_its_range_is_refused),
         cmocka_unit_test(test_wire_match_name_with_bad_bytes_is_refused),

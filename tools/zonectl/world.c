@@ -74,11 +74,15 @@ static long take_answer(struct world *world, json_t **answer, char *error) {
     return result.http_status == 200 && !json_is_object(*answer) ? 500 : result.http_status;
 }
 
-long world_try(struct world *world, const char *path, const char *body, json_t **answer, char *error) {
-    char address[CONFIG_ADDRESS_SIZE];
+static bool find_matchmaker(const struct world *world, char address[CONFIG_ADDRESS_SIZE], json_t **answer, char *error) {
     *answer = NULL;
     snprintf(error, WORLD_ERROR_SIZE, "%s is not up", world->config->matchmaker.name);
-    if (read_address(world, world->config->matchmaker.name, address) != 0) return 0;
+    return read_address(world, world->config->matchmaker.name, address) == 0;
+}
+
+long world_try(struct world *world, const char *path, const char *body, json_t **answer, char *error) {
+    char address[CONFIG_ADDRESS_SIZE];
+    if (!find_matchmaker(world, address, answer, error)) return 0;
     int result = body == NULL ? scraper_get(world->scraper, address, path, WORLD_DEADLINE_MS, 0)
                               : scraper_put(world->scraper, address, path, body, WORLD_DEADLINE_MS, 0);
     return result == 0 ? take_answer(world, answer, error) : 0;
@@ -93,13 +97,25 @@ char *world_metrics(struct world *world, const char *name) {
     return result.http_status == 200 ? strdup(result.body) : NULL;
 }
 
-int world_ask(struct world *world, const char *path, const char *body, json_t **answer) {
-    char error[WORLD_ERROR_SIZE];
-    if (world_try(world, path, body, answer, error) == 200) return EXIT_CODE_OK;
+static int tell_failure(json_t **answer, const char *error) {
     fprintf(stderr, "zonectl: %s\n", error);
     json_decref(*answer);
     *answer = NULL;
     return EXIT_CODE_FAILED;
+}
+
+int world_ask(struct world *world, const char *path, const char *body, json_t **answer) {
+    char error[WORLD_ERROR_SIZE];
+    return world_try(world, path, body, answer, error) == 200 ? EXIT_CODE_OK : tell_failure(answer, error);
+}
+
+int world_post(struct world *world, const char *path, const char *body, json_t **answer) {
+    char address[CONFIG_ADDRESS_SIZE], error[WORLD_ERROR_SIZE];
+    long status = 0;
+    if (find_matchmaker(world, address, answer, error) &&
+        scraper_post(world->scraper, address, path, body, WORLD_DEADLINE_MS, 0) == 0)
+        status = take_answer(world, answer, error);
+    return status == 201 ? EXIT_CODE_OK : tell_failure(answer, error);
 }
 
 static bool is_name(const char *text) {
