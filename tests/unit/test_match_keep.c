@@ -252,6 +252,7 @@ static void test_matches_a_recall_is_of_one_moment(void **state) {
     put(&w, MANY, MANY + 1, "");
     hear_until(&w, w.is_recalled);
     assert_int_equal(w.documents, MANY);
+    assert_true(w.document.key == MANY);
     hear_until(&w, w.durable_seq > seq);
     recall(&w);
     assert_int_equal(w.documents, MANY);
