@@ -141,7 +141,7 @@ $(OUT)/bin/gateway: $(OUT)/gateway/main.o $(GATEWAY) $(SCHEMAS) $(COMMON); $(pro
 $(OUT)/bin/zone: $(OUT)/zone/main.o $(ZONE) $(SCHEMAS) $(COMMON); $(program)
 $(OUT)/bin/persist: $(OUT)/persist/main.o $(PERSIST) $(SCHEMAS) $(COMMON); $(program)
 $(OUT)/bin/matchmaker: $(OUT)/matchmaker/main.o $(MATCHMAKER) $(SCHEMAS) $(COMMON); $(program)
-$(OUT)/bin/zonectl: $(OUT)/tools/zonectl/main.o $(TOOLLIB) $(PERSIST) $(SCHEMAS) $(COMMON); $(program)
+$(OUT)/bin/zonectl: $(OUT)/tools/zonectl/main.o $(TOOLLIB) $(PERSIST) $(MATCHMAKER) $(SCHEMAS) $(COMMON); $(program)
 $(OUT)/bin/swarm: $(OUT)/tools/swarm/main.o $(SWARM) $(CLIENT) $(SCHEMAS) $(COMMON); $(program)
 $(OUT)/bin/queuesim: $(OUT)/tools/queuesim/main.o $(QUEUESIM) $(MATCHMAKER) $(COMMON); $(program)
 $(OUT)/tools/client/example.o: CPPFLAGS += -Itools/client
@@ -251,7 +251,7 @@ run-test_%: $(OUT)/tests/test_%
 		code=$$?; if [ $$code -eq 0 ]; then echo "ok      test_$* ($$(($$(date +%s) - start)) s)"; \
 		else echo "FAILED  test_$*: exit code $$code"; cat $<.log; fi; exit $$code
 # Of common/ only what the simulation uses; what is missing does not link.
-DETERMINISM_COMMON := $(patsubst %,$(OUT)/common/%.o,check snapshot utf8)
+DETERMINISM_COMMON := $(patsubst %,$(OUT)/common/%.o,blocks check snapshot utf8)
 $(OUT)/determinism: $(OUT)/tests/unit/test_determinism.o $(ZONE) $(SCHEMAS) $(DETERMINISM_COMMON)
 	@mkdir -p $(@D)
 	$(Q)echo "  $@" && $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ $(LIBS) -lcmocka -o $@
@@ -267,7 +267,7 @@ model: deps ## the same in wide bounds: some minutes, and 8 GB of memory at most
 # Of the processes only what the simulation runs: what it makes up itself must not be linked beside it.
 SIM_MODE  ?= O2
 SIM_SEEDS ?= 2000
-SIM_PARTS := $(wildcard tests/sim/*.c) $(patsubst %,zone/%.c,handoff book view interest grid input) \
+SIM_PARTS := $(wildcard tests/sim/*.c) $(wildcard zone/handoff*.c) $(patsubst %,zone/%.c,book view interest grid input) \
 	$(patsubst %,gateway/%.c,transfer session compass index_pool) $(patsubst %,matchmaker/%.c,atlas atlas_balance atlas_begin atlas_plan) \
 	$(patsubst %,persist/%.c,grants motion motion_flush motion_load motion_table pg_params)
 SIM_OBJ   := $(patsubst %.c,$(OUT)/%.o,$(SIM_PARTS))

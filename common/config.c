@@ -13,10 +13,11 @@
 #include <string.h>
 
 #include "common/addr.h"
+#include "common/blocks.h"
 #include "common/yaml_load.h"
 
-#define METRES_MIN (-32768) /* positions are 32-bit numbers of 2^-16 m */
-#define METRES_MAX 32767
+#define METRES_MIN CONFIG_METRES_MIN
+#define METRES_MAX CONFIG_METRES_MAX
 
 #define NEEDED   CYAML_FLAG_DEFAULT
 #define OPTIONAL CYAML_FLAG_OPTIONAL
@@ -129,6 +130,15 @@ static const cyaml_schema_field_t MATCHMAKER_FIELDS[] = {
     CYAML_FIELD_UINT("balance_pause_s", OPTIONAL, struct config_matchmaker, balance_pause_s),
     CYAML_FIELD_UINT("split_min_m", OPTIONAL, struct config_matchmaker, split_min_m),
     CYAML_FIELD_MAPPING("front", OPTIONAL, struct config_matchmaker, front, FRONT_FIELDS),
+    CYAML_FIELD_STRING("modes", OPTIONAL, struct config_matchmaker, modes, 0),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t INSTANCES_FIELDS[] = {
+    CYAML_FIELD_UINT("blocks", OPTIONAL, struct config_instances, blocks),
+    CYAML_FIELD_UINT("cells", OPTIONAL, struct config_instances, cells),
+    CYAML_FIELD_UINT("side_m", OPTIONAL, struct config_instances, side_m),
+    CYAML_FIELD_STRING("templates", OPTIONAL, struct config_instances, templates, 0),
     CYAML_FIELD_END,
 };
 
@@ -177,6 +187,7 @@ static const cyaml_schema_field_t CONFIG_FIELDS[] = {
     CYAML_FIELD_SEQUENCE("persists", LIST | OPTIONAL, struct config, persists, &PERSIST, 1, CONFIG_PERSISTS_MAX),
     CYAML_FIELD_MAPPING("persist", OPTIONAL, struct config, persist, PERSISTENCE_FIELDS),
     CYAML_FIELD_MAPPING("matchmaker", OPTIONAL, struct config, matchmaker, MATCHMAKER_FIELDS),
+    CYAML_FIELD_MAPPING("instances", OPTIONAL, struct config, instances, INSTANCES_FIELDS),
     CYAML_FIELD_MAPPING("world", OPTIONAL, struct config, world, WORLD_FIELDS),
     CYAML_FIELD_MAPPING("bus", OPTIONAL, struct config, bus, BUS_FIELDS),
     CYAML_FIELD_MAPPING("limits", OPTIONAL, struct config, limits, LIMITS_FIELDS),
@@ -260,6 +271,11 @@ static const struct yaml_rule RULES[] = {
     FILE_RULE("matchmaker.front.keys[]"),
     TEXT_RULE("matchmaker.front.issuer"),
     TEXT_RULE("matchmaker.front.audience"),
+    FOLDER_RULE("matchmaker.modes"),
+    INTEGER_RULE("instances.blocks", 0, CONFIG_BLOCKS_MAX, 0),
+    INTEGER_RULE("instances.cells", 1, CONFIG_CELLS_MAX, 256),
+    INTEGER_RULE("instances.side_m", 16, 512, 128),
+    FOLDER_RULE("instances.templates"),
     INTEGER_RULE("world.tick_hz", 10, 120, 60),
     INTEGER_RULE("world.snapshot_hz", 1, 120, 20),
     INTEGER_RULE("world.view_radius_m", 1, CONFIG_VIEW_RADIUS_M_MAX, 40),
@@ -485,9 +501,26 @@ static int check_rates(struct relations *r) {
     return 0;
 }
 
+/* Blocks are given to zones like parts of the world, and are beside it. */
+static int check_instances(struct relations *r) {
+    const struct config_instances *instances = &r->config->instances;
+    const struct yaml_node *node = yaml_child(yaml_child(r->root, "instances"), "blocks");
+    if (instances->blocks == 0) return 0;
+    if (!config_has_matchmaker(r->config))
+        return fail(r, node,
+                    "instances.blocks: expected 0 where there is no matchmaker, which gives them to zones, found %" PRIu32,
+                    instances->blocks);
+    uint32_t room = blocks_room(r->config);
+    if (instances->blocks <= room) return 0;
+    return fail(r, node,
+                "instances.blocks: expected at most %" PRIu32 ", which is what has room beside the world, found %" PRIu32,
+                room, instances->blocks);
+}
+
 static int check_relations(struct yaml_relations *noted) {
-    int (*const checks[])(struct relations *) = {check_names,   check_rects, check_zone_sizes, check_bus_ports,
-                                                 check_journal, check_rates, check_balance,    check_front};
+    int (*const checks[])(struct relations *) = {check_names,     check_rects,   check_zone_sizes,
+                                                 check_bus_ports, check_journal, check_rates,
+                                                 check_balance,   check_front,   check_instances};
     struct relations relations = {.config = noted->data, .root = noted->root, .noted = noted};
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
         int result = checks[i](&relations);

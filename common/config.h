@@ -44,6 +44,14 @@
 #define CONFIG_JOURNAL_BYTES_MIN  (8 << 20)
 #define CONFIG_JOURNAL_BYTES_MAX  ((uint64_t)1 << 39)
 
+/* What can be set aside for instances; common/blocks.h says where. */
+#define CONFIG_BLOCKS_MAX 8
+#define CONFIG_CELLS_MAX  1024 /* of a block */
+
+/* The plane: positions are 32-bit numbers of 2^-16 m. */
+#define CONFIG_METRES_MIN (-32768)
+#define CONFIG_METRES_MAX 32767
+
 #define CONFIG_CPU_NONE (-1) /* not pinned to a core */
 
 enum config_io { CONFIG_IO_AUTO = 0, CONFIG_IO_URING = 1, CONFIG_IO_EPOLL = 2, CONFIG_IO_COUNT = 3 };
@@ -66,7 +74,7 @@ struct config_gateway {
     char region[CONFIG_NAME_SIZE]; /* whose boards its players are on */
 };
 
-/* Whole metres; x_m and y_m are the least corner. Zones meet but don't overlap; all lie within -32768 to 32767. */
+/* Whole metres; x_m and y_m are the least corner. Zones meet but don't overlap; all lie in the plane. */
 struct config_rect {
     int32_t x_m, y_m;
     int32_t width_m, height_m;
@@ -121,6 +129,15 @@ struct config_matchmaker {
     uint32_t balance_pause_s;              /* between two changes */
     uint32_t split_min_m;                  /* least side of what is left */
     struct config_front front;
+    char modes[CONFIG_FOLDER_SIZE]; /* folder, see config_beside; empty: there are none */
+};
+
+/* Parts of the plane beside the world, in which instances are (schemas/cells.h). */
+struct config_instances {
+    uint32_t blocks;
+    uint32_t cells; /* of each */
+    uint32_t side_m;
+    char templates[CONFIG_FOLDER_SIZE]; /* folder, see config_beside; empty: there are none */
 };
 
 /* What all shards keep to. */
@@ -184,6 +201,7 @@ struct config {
     uint32_t persists_count;
     struct config_persistence persist;
     struct config_matchmaker matchmaker;
+    struct config_instances instances;
     struct config_world world;
     struct config_bus bus;
     struct config_limits limits;

@@ -141,8 +141,22 @@ static unsigned find_deferred(const struct http *http, struct http_request *requ
 }
 
 static struct reply reply_not_allowed(struct http *http, unsigned methods) {
-    static const char *const allow[1 << HTTP_METHOD_COUNT] = {
-        "GET, HEAD", "GET, HEAD", "PUT", "GET, HEAD, PUT", "POST", "GET, HEAD, POST", "PUT, POST", "GET, HEAD, PUT, POST"};
+    static const char *const allow[1 << HTTP_METHOD_COUNT] = {"GET, HEAD",
+                                                              "GET, HEAD",
+                                                              "PUT",
+                                                              "GET, HEAD, PUT",
+                                                              "POST",
+                                                              "GET, HEAD, POST",
+                                                              "PUT, POST",
+                                                              "GET, HEAD, PUT, POST",
+                                                              "DELETE",
+                                                              "GET, HEAD, DELETE",
+                                                              "PUT, DELETE",
+                                                              "GET, HEAD, PUT, DELETE",
+                                                              "POST, DELETE",
+                                                              "GET, HEAD, POST, DELETE",
+                                                              "PUT, POST, DELETE",
+                                                              "GET, HEAD, PUT, POST, DELETE"};
     struct reply reply = methods <= 1U << HTTP_GET
                              ? reply_error(http, MHD_HTTP_METHOD_NOT_ALLOWED, "method", "only GET and HEAD are answered")
                              : reply_error(http, MHD_HTTP_METHOD_NOT_ALLOWED, "method", "this path has no such method");
@@ -310,6 +324,7 @@ static bool read_method(const char *method, enum http_method *out) {
     *out = HTTP_GET;
     if (strcmp(method, MHD_HTTP_METHOD_PUT) == 0) *out = HTTP_PUT;
     if (strcmp(method, MHD_HTTP_METHOD_POST) == 0) *out = HTTP_POST;
+    if (strcmp(method, MHD_HTTP_METHOD_DELETE) == 0) *out = HTTP_DELETE;
     return *out != HTTP_GET || strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
 }
 

@@ -6,11 +6,12 @@
  * it can, from its own thread. A deferred request that is not answered by its deadline gets 504, whatever the loop does; one
  * that finds the loop with http_options.deferred_max requests already gets 503 with Retry-After.
  *
- * GET and HEAD, and PUT and POST where a deferred route allows it. A request has a target of at most HTTP_TARGET_MAX bytes
- * (414), a body of at most HTTP_UPLOAD_MAX (413), a Content-Type and Authorization of at most HTTP_HEADER_MAX (431) and
- * HTTP_REQUEST_S to come in and be read, or it is cut off; a connection is dropped after HTTP_IDLE_S of silence, and those
- * above the limit wait in the backlog. An answer has at most HTTP_BODY_MAX bytes (500). An answer with an ETag that the
- * request's If-None-Match names becomes 304. Meant for loopback or a private network: no TLS, no authentication of its own.
+ * GET and HEAD, and PUT, POST and DELETE where a deferred route allows it. A request has a target of at most HTTP_TARGET_MAX
+ * bytes (414), a body of at most HTTP_UPLOAD_MAX (413), a Content-Type and Authorization of at most HTTP_HEADER_MAX (431)
+ * and HTTP_REQUEST_S to come in and be read, or it is cut off; a connection is dropped after HTTP_IDLE_S of silence, and
+ * those above the limit wait in the backlog. An answer has at most HTTP_BODY_MAX bytes (500). An answer with an ETag that
+ * the request's If-None-Match names becomes 304. Meant for loopback or a private network: no TLS, no authentication of its
+ * own.
  *
  * An endpoint that strangers may reach is `is_public`. It has no /metrics, and nobody can hold all its connections: where
  * one in HTTP_SPARE_SHARE is left, the one that has been longest without a whole request is ended for each that comes. So
@@ -47,7 +48,8 @@ enum http_method {
     HTTP_GET = 0,
     HTTP_PUT = 1,
     HTTP_POST = 2,
-    HTTP_METHOD_COUNT = 3
+    HTTP_DELETE = 3,
+    HTTP_METHOD_COUNT = 4
 }; /* HEAD is GET to all but the HTTP thread */
 
 /* Writes the body into `buf` and returns its length, or a negative error, which is answered with 500. Runs on the HTTP

@@ -40,4 +40,7 @@ struct item_kind_info {
 /* item_kind_find returns what is known of a kind; NULL for gold and for numbers that name none. */
 const struct item_kind_info *item_kind_find(uint32_t kind);
 
+/* item_kind_named is the same by name. */
+const struct item_kind_info *item_kind_named(const char *name);
+
 #endif

@@ -2,7 +2,6 @@
 
 #include <jansson.h>
 #include <sodium.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -145,11 +144,19 @@ static bool is_for(const json_t *audience, const char *name) {
     return false;
 }
 
+/* read_text copies a text, "" where there is none; false where it is something else, or too long. */
+static bool read_text(const json_t *claims, const char *name, char *out, size_t size) {
+    const json_t *value = json_object_get(claims, name);
+    if (value && (!json_is_string(value) || json_string_length(value) >= size)) return false;
+    snprintf(out, size, "%s", value ? json_string_value(value) : "");
+    return true;
+}
+
 static enum jwt_verdict judge_claims(const struct jwt_verifier *verifier, const json_t *json, int64_t now_s,
                                      struct jwt_claims *claims) {
-    const json_t *subject = json_object_get(json, "sub");
-    if (subject && (!json_is_string(subject) || json_string_length(subject) >= JWT_SUBJECT_SIZE)) return JWT_MALFORMED;
-    snprintf(claims->subject, sizeof claims->subject, "%s", subject ? json_string_value(subject) : "");
+    if (!read_text(json, "sub", claims->subject, sizeof claims->subject) ||
+        !read_text(json, "scope", claims->scope, sizeof claims->scope))
+        return JWT_MALFORMED;
     enum jwt_verdict verdict = judge_times(json, now_s, claims);
     if (verdict) return verdict;
     if (verifier->issuer[0] && !is_text(json_object_get(json, "iss"), verifier->issuer)) return JWT_ISSUER;
@@ -168,6 +175,16 @@ enum jwt_verdict jwt_verify(const struct jwt_verifier *verifier, const char *tok
     verdict = judge_claims(verifier, json, now_s, claims);
     json_decref(json);
     return verdict;
+}
+
+bool jwt_has_scope(const struct jwt_claims *claims, const char *word) {
+    size_t len = strlen(word);
+    for (const char *at = claims->scope; *at != '\0'; at += strspn(at, " ")) {
+        size_t word_len = strcspn(at, " ");
+        if (word_len == len && memcmp(at, word, len) == 0) return true;
+        at += word_len;
+    }
+    return false;
 }
 
 const char *jwt_verdict_text(enum jwt_verdict verdict) {

@@ -11,6 +11,7 @@
 #ifndef MARCH_COMMON_JWT_H
 #define MARCH_COMMON_JWT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,7 @@
 #define JWT_KEYS_MAX     4
 #define JWT_SUBJECT_SIZE 64  /* with the final zero */
 #define JWT_TEXT_SIZE    128 /* the same, of an issuer or audience that is asked for */
+#define JWT_SCOPE_SIZE   256
 #define JWT_SKEW_S       30
 
 enum jwt_algorithm { JWT_EDDSA = 0, JWT_HS256 = 1, JWT_ALGORITHM_COUNT = 2 };
@@ -41,6 +43,7 @@ struct jwt_verifier {
 
 struct jwt_claims {
     char subject[JWT_SUBJECT_SIZE]; /* "" for none */
+    char scope[JWT_SCOPE_SIZE];     /* words with a blank between, "" for none (RFC 8693, 4.2) */
     int64_t expires_s;              /* Unix time */
 };
 
@@ -61,6 +64,9 @@ enum jwt_verdict {
  * have run. */
 enum jwt_verdict jwt_verify(const struct jwt_verifier *verifier, const char *token, size_t len, int64_t now_s,
                             struct jwt_claims *claims);
+
+/* jwt_has_scope tells whether a word is one of the scope's. */
+bool jwt_has_scope(const struct jwt_claims *claims, const char *word);
 
 /* jwt_open judges form and signature alone, of any content (RFC 7515), which it writes with its length and a zero behind. */
 enum jwt_verdict jwt_open(const struct jwt_verifier *verifier, const char *token, size_t len,

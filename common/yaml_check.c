@@ -1,4 +1,4 @@
-/* yaml_check.c: see yaml_check.h. Both walks follow the schema; a `walk` carries the path of where they are. */
+/* yaml_check.c: see yaml_check.h. All walks follow the schema; a `walk` carries the path of where they are. */
 #include "common/yaml_check.h"
 
 #include <ctype.h>
@@ -109,6 +109,14 @@ static void describe(struct text *out, const struct walk *walk, const struct cya
     }
 }
 
+/* quote_len returns how much of a text an error quotes: whole characters. */
+static int quote_len(const char *text) {
+    size_t len = strnlen(text, FOUND_MAX);
+    if (text[len] != '\0')
+        while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80) len--;
+    return (int)len;
+}
+
 static void describe_found(struct text *out, const struct yaml_node *node) {
     if (!node)
         text_append(out, "nothing");
@@ -117,7 +125,7 @@ static void describe_found(struct text *out, const struct yaml_node *node) {
     else if (node->kind == YAML_LIST)
         text_append(out, "a list of %" PRIu32, node->count);
     else
-        text_append(out, "\"%.*s\"%s", FOUND_MAX, node->text, strlen(node->text) > FOUND_MAX ? " ..." : "");
+        text_append(out, "\"%.*s\"%s", quote_len(node->text), node->text, strlen(node->text) > FOUND_MAX ? " ..." : "");
 }
 
 /* fail writes "path: message" and the line; the document itself has no path. */
@@ -215,23 +223,23 @@ static bool scalar_is_valid(const struct walk *walk, const struct cyaml_schema_v
 
 static int check_value(struct walk *walk, const struct cyaml_schema_value *schema, const struct yaml_node *node);
 
-static int fail_unknown_key(struct walk *walk, const struct cyaml_schema_value *schema, const struct yaml_node *child) {
+static int fail_unknown_key(struct walk *walk, const struct cyaml_schema_value *schema, const char *unknown, uint32_t line) {
     char known[EXPECTED_SIZE];
     struct text text;
     text_init(&text, known, sizeof known);
     for (const struct cyaml_schema_field *field = schema->mapping.fields; field->key; field++)
         text_append(&text, "%s%s", field == schema->mapping.fields ? "" : ", ", field->key);
-    char key[FOUND_MAX];
-    snprintf(key, sizeof key, "%s", child->key);
+    char key[FOUND_MAX + 1];
+    snprintf(key, sizeof key, "%.*s", quote_len(unknown), unknown);
     walk_into_key(walk, key);
-    return fail(walk, child->line, "unknown key, expected one of %s", known);
+    return fail(walk, line, "unknown key, expected one of %s", known);
 }
 
 static int check_unknown_keys(struct walk *walk, const struct cyaml_schema_value *schema, const struct yaml_node *node) {
     for (const struct yaml_node *child = node->child; child; child = child->next) {
         const struct cyaml_schema_field *field = schema->mapping.fields;
         while (field->key && strcmp(field->key, child->key) != 0) field++;
-        if (!field->key) return fail_unknown_key(walk, schema, child);
+        if (!field->key) return fail_unknown_key(walk, schema, child->key, child->line);
     }
     return 0;
 }
@@ -328,4 +336,83 @@ void yaml_fill_missing(const struct cyaml_schema_value *schema, const struct yam
                        void *data) {
     struct walk walk = {.rules = rules};
     fill_value(&walk, schema, root, data);
+}
+
+/* --- the walk to one key */
+
+static int64_t enum_value(const struct cyaml_schema_value *schema, const char *text) {
+    uint32_t i = 0;
+    while (strcmp(text, schema->enumeration.strings[i].str) != 0) i++;
+    return schema->enumeration.strings[i].val;
+}
+
+/* set_scalar stores what was found valid. */
+static void set_scalar(const struct cyaml_schema_value *schema, const char *text, char *data) {
+    switch (schema->type) {
+    case CYAML_INT:
+    case CYAML_UINT:
+        fill_integer(schema, text[0] == '-' ? strtoll(text, NULL, 0) : (int64_t)strtoull(text, NULL, 0), data);
+        break;
+    case CYAML_BOOL: fill_integer(schema, strcmp(text, "true") == 0, data); break;
+    case CYAML_ENUM: fill_integer(schema, enum_value(schema, text), data); break;
+    case CYAML_STRING:
+        CHECK(!(schema->flags & CYAML_FLAG_POINTER));
+        snprintf(data, schema->data_size, "%s", text);
+        break;
+    default: CHECK(false);
+    }
+}
+
+static int set_value(struct walk *walk, const struct cyaml_schema_value *schema, char *data, uint32_t count,
+                     const char *rest, const char *text);
+
+/* set_field goes on with a key of a mapping, which ends at a dot, a bracket or the end. */
+static int set_field(struct walk *walk, const struct cyaml_schema_value *schema, char *data, const char *rest,
+                     const char *text) {
+    char key[FOUND_MAX + 1];
+    size_t len = strcspn(rest, ".[");
+    int quoted = quote_len(rest);
+    snprintf(key, sizeof key, "%.*s", len < (size_t)quoted ? (int)len : quoted, rest);
+    const struct cyaml_schema_field *field = schema->mapping.fields;
+    while (field->key && strcmp(field->key, key) != 0) field++;
+    if (!field->key) return fail_unknown_key(walk, schema, key, 1);
+    walk_into_key(walk, key);
+    uint32_t count = 0;
+    CHECK(field->count_size <= sizeof count);
+    memcpy(&count, data + field->count_offset, field->count_size);
+    rest += len;
+    if (field->value.type == CYAML_MAPPING && *rest == '.') rest++;
+    return set_value(walk, &field->value, data + field->data_offset, count, rest, text);
+}
+
+/* set_entry goes on with an entry of a list, "[2].key". */
+static int set_entry(struct walk *walk, const struct cyaml_schema_value *schema, char *data, uint32_t count,
+                     const char *rest, const char *text) {
+    char *end = NULL;
+    unsigned long index = rest[0] == '[' && isdigit((unsigned char)rest[1]) ? strtoul(rest + 1, &end, 10) : count;
+    if (index >= count || strncmp(end, "].", 2) != 0 || schema->sequence.entry->type != CYAML_MAPPING)
+        return fail(walk, 1, "expected the key of one value, in an entry below [%" PRIu32 "]", count);
+    char *entries;
+    memcpy(&entries, data, sizeof entries);
+    walk_into_entry(walk, (uint32_t)index);
+    return set_value(walk, schema->sequence.entry, entries + index * schema->sequence.entry->data_size, 0, end + 2, text);
+}
+
+static int set_value(struct walk *walk, const struct cyaml_schema_value *schema, char *data, uint32_t count,
+                     const char *rest, const char *text) {
+    const struct yaml_node node = {.kind = YAML_SCALAR, .line = 1, .text = text};
+    if (schema->type == CYAML_SEQUENCE) return set_entry(walk, schema, data, count, rest, text);
+    if (schema->type == CYAML_MAPPING && !*rest) return fail(walk, 1, "expected the key of one value");
+    if (schema->type == CYAML_MAPPING) return set_field(walk, schema, data, rest, text);
+    if (*rest) return fail(walk, 1, "expected the key of one value, found \"%.*s\" after it", quote_len(rest), rest);
+    if (!scalar_is_valid(walk, schema, text)) return fail_expected(walk, schema, &node);
+    set_scalar(schema, text, data);
+    return 0;
+}
+
+int yaml_set(const struct cyaml_schema_value *schema, const struct yaml_rules *rules, void *data, const char *key,
+             const char *text, char *error, size_t error_size) {
+    uint32_t line;
+    struct walk walk = {.rules = rules, .line = &line, .error = error, .error_size = error_size};
+    return set_value(&walk, schema, data, 0, key, text);
 }

@@ -52,4 +52,9 @@ must_check int yaml_check(const struct cyaml_schema_value *schema, const struct 
 void yaml_fill_missing(const struct cyaml_schema_value *schema, const struct yaml_rules *rules, const struct yaml_node *root,
                        void *data);
 
+/* yaml_set sets the value of one key, as error lines call it ("waves[0].creatures"), from a text, as if that stood in the
+ * file. On failure `error` is a text like those of yaml_check, the result MARCH_ERR_INVALID, and `data` as it was. */
+must_check int yaml_set(const struct cyaml_schema_value *schema, const struct yaml_rules *rules, void *data, const char *key,
+                        const char *text, char *error, size_t error_size);
+
 #endif

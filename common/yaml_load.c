@@ -100,6 +100,17 @@ int yaml_load_file(const struct yaml_format *format, const char *path, void **ou
     return result;
 }
 
+int yaml_change(const struct yaml_format *format, void *data, const char *key, const char *text, char *error,
+                size_t error_size) {
+    struct yaml_relations relations = {.data = data, .line = 1};
+    int result = yaml_set(format->schema, &format->rules, data, key, text, relations.message, sizeof relations.message);
+    if (result == 0) result = format->check(&relations);
+    if (result == 0) return 0;
+    snprintf(error, error_size, "%s", relations.message);
+    error_clean(error);
+    return result;
+}
+
 void yaml_unload(const struct yaml_format *format, void *data) {
     char message[YAML_ERROR_SIZE] = "";
     cyaml_config_t options = cyaml_options(message);

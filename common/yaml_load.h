@@ -45,6 +45,12 @@ must_check int yaml_load(const struct yaml_format *format, const char *path, con
 must_check int yaml_load_file(const struct yaml_format *format, const char *path, void **out, char *error,
                               size_t error_size);
 
+/* yaml_change sets the value of one key of a struct, as yaml_set, and checks all relations anew, as if the text stood in the
+ * file. MARCH_ERR_INVALID when something is wrong: "KEY: what was expected, what was found"; the struct is to be thrown away
+ * then. */
+must_check int yaml_change(const struct yaml_format *format, void *data, const char *key, const char *text, char *error,
+                           size_t error_size);
+
 /* yaml_unload frees a struct; NULL is fine. */
 void yaml_unload(const struct yaml_format *format, void *data);
 

@@ -178,6 +178,11 @@ const struct yaml_node *yaml_child(const struct yaml_node *node, const char *key
     return NULL;
 }
 
+const struct yaml_node *yaml_child_near(const struct yaml_node *node, const char *key) {
+    const struct yaml_node *child = yaml_child(node, key);
+    return child ? child : node;
+}
+
 const struct yaml_node *yaml_entry(const struct yaml_node *node, size_t index) {
     if (!node || node->kind != YAML_LIST) return NULL;
     const struct yaml_node *child = node->child;

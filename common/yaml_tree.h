@@ -44,6 +44,9 @@ const struct yaml_node *yaml_tree_root(const struct yaml_tree *tree);
 /* yaml_child returns the entry of a mapping, NULL when there is none. `node` may be NULL. */
 const struct yaml_node *yaml_child(const struct yaml_node *node, const char *key);
 
+/* yaml_child_near is yaml_child, or the mapping itself where it has no such entry: a line for what was left out. */
+const struct yaml_node *yaml_child_near(const struct yaml_node *node, const char *key);
+
 /* yaml_entry returns entry `index` of a list, NULL past its end. `node` may be NULL. */
 const struct yaml_node *yaml_entry(const struct yaml_node *node, size_t index);
 

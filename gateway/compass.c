@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "schemas/cells.h"
+
 _Static_assert(WIRE_WORKERS_MAX <= 64, "a set of slots is a word");
 
 static uint32_t spread(uint64_t player, uint32_t count) {
@@ -10,6 +12,12 @@ static uint32_t spread(uint64_t player, uint32_t count) {
 
 static int32_t middle(int32_t min_m, int32_t max_m) {
     return (int32_t)(((int64_t)min_m + max_m) * 32768);
+}
+
+/* is_home tells whether a partition has an owner to whom players may be sent who have to be somewhere. Nobody has to be in a
+ * block. */
+static bool is_home(const struct wire_directory_partition *partition) {
+    return partition->owner < WIRE_WORKERS_MAX && !cells_is_block(partition->id);
 }
 
 static void remember_one(struct compass *compass, const struct wire_directory_partition *partition) {
@@ -24,7 +32,7 @@ static void remember(struct compass *compass) {
     for (uint32_t i = 0; i < WIRE_WORKERS_MAX; i++)
         if (directory_owns(d, i)) compass->owned[i].count = 0;
     for (uint32_t i = 0; i < d->partition_count; i++)
-        if (d->partitions[i].owner < WIRE_WORKERS_MAX) remember_one(compass, &d->partitions[i]);
+        if (is_home(&d->partitions[i])) remember_one(compass, &d->partitions[i]);
 }
 
 void compass_init(struct compass *compass, const struct directory *directory) {
@@ -43,7 +51,7 @@ uint32_t compass_spawn(const struct compass *compass, uint64_t player) {
     const struct directory *d = &compass->directory;
     uint64_t owners = 0;
     for (uint32_t i = 0; i < d->partition_count; i++)
-        if (d->partitions[i].owner < WIRE_WORKERS_MAX) owners |= 1ull << d->partitions[i].owner;
+        if (is_home(&d->partitions[i])) owners |= 1ull << d->partitions[i].owner;
     if (owners == 0) return 0;
     for (uint32_t skip = spread(player, (uint32_t)__builtin_popcountll(owners)); skip > 0; skip--) owners &= owners - 1;
     return (uint32_t)__builtin_ctzll(owners);

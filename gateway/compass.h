@@ -4,7 +4,10 @@
  * those whose zone is dead. A player whose place is known goes to the owner of the partition there. Of a player of a dead
  * zone it is known what that zone owned when it last owned anything: one of those places, the same one each time. A place
  * that nobody owns now is waited for with the slot that had it. Anybody else is spread by the player's id over the slots
- * that own something; a slot that owns nothing gets nobody.
+ * that own part of the world; a slot that owns nothing gets nobody.
+ *
+ * Blocks (schemas/cells.h) are not of the world: whose place is known to be in one goes to its owner, and nobody else is
+ * sent there. Who was in one whose owner died is at home in the world, so he goes where one goes of whom nothing is known.
  *
  * A value without pointers; a version is taken in a few microseconds.
  */
@@ -24,7 +27,7 @@ struct compass_place {
 
 struct compass_memory {
     uint32_t count;
-    struct compass_place places[COMPASS_PLACES_MAX]; /* one in each partition */
+    struct compass_place places[COMPASS_PLACES_MAX]; /* one in each partition but blocks */
 };
 
 struct compass {

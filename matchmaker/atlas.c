@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "common/step.h"
 #include "matchmaker/atlas_inner.h"
+#include "schemas/cells.h"
 
 void atlas_init(struct atlas *a, const struct atlas_config *config, struct mono now) {
     CHECK(config->worker_count <= WIRE_WORKERS_MAX && config->gateway_count <= WIRE_DIRECTORY_GATES_MAX &&
@@ -375,7 +376,7 @@ bool atlas_step(struct atlas *a, struct mono now, uint64_t unix_ms) {
 bool atlas_is_ready(const struct atlas *a) {
     if (a->phase != ATLAS_RUNNING || a->told.version == 0) return false;
     for (uint32_t i = 0; i < a->told.partition_count; i++)
-        if (a->told.partitions[i].epoch == 0) return false; /* nobody had it yet */
+        if (a->told.partitions[i].epoch == 0 && !cells_is_block(a->told.partitions[i].id)) return false; /* nobody had it */
     return true;
 }
 
@@ -399,6 +400,7 @@ static const struct {
     [ATLAS_APART] = {"apart", "the two don't make one rectangle"},
     [ATLAS_LAST_GATEWAY] = {"last_gateway", "no other gateway takes new sessions"},
     [ATLAS_OWNS_NOTHING] = {"owns_nothing", "is a zone without a partition"},
+    [ATLAS_BLOCK] = {"block", "is a block of instances, which is neither split nor merged"},
 };
 
 const char *atlas_answer_code(enum atlas_answer answer) {

@@ -33,6 +33,11 @@
  * once, the `former` one hands over what it still has, and reports when nothing is left. Until then it can't pass on, except
  * back.
  *
+ * Blocks (schemas/cells.h) are partitions like others, but nobody's at first: spares take them, as many as no part of the
+ * world waits for. They are never split, merged, or given to a worker that has something already, unless it drains there
+ * with the rest of what another has. Blocks that the configuration has and the directory gone on from does not are added;
+ * others stay as they are.
+ *
  * Not kept over a restart: marks of workers that were drained wholly (they are spares again), which partitions were being
  * merged (they stay two, of one owner), and dead incarnations that never learned that they had been listed: against those
  * the fences of the shards hold still.
@@ -174,7 +179,8 @@ enum atlas_answer {
     ATLAS_APART = 12,
     ATLAS_LAST_GATEWAY = 13,
     ATLAS_OWNS_NOTHING = 14,
-    ATLAS_ANSWER_COUNT = 15
+    ATLAS_BLOCK = 15,
+    ATLAS_ANSWER_COUNT = 16
 };
 
 void atlas_init(struct atlas *atlas, const struct atlas_config *config, struct mono now);
@@ -213,13 +219,14 @@ bool atlas_step(struct atlas *atlas, struct mono now, uint64_t unix_ms);
 
 /* --- looking in */
 
-/* atlas_is_ready tells whether the world is there: every partition has, or had once, an owner. */
+/* atlas_is_ready tells whether the world is there: every partition but blocks has, or had once, an owner. */
 bool atlas_is_ready(const struct atlas *atlas);
 
 /* atlas_left sums up what a worker still holds of partitions that it has handed over or is to. */
 struct wire_hold atlas_left(const struct atlas *atlas, uint32_t slot);
 
-/* atlas_busiest returns the id of the partition of a slot with the most players, or ATLAS_NONE. */
+/* atlas_busiest returns the id of the partition of a slot with the most players, one of the world where it has any, or
+ * ATLAS_NONE. */
 uint32_t atlas_busiest(const struct atlas *atlas, uint32_t slot);
 
 /* atlas_hold returns what a worker said that it has in a partition; all 0 when it said nothing. */

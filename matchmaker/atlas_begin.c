@@ -1,8 +1,10 @@
 /* atlas_begin.c: what the atlas begins with; see atlas.h. */
 #include <inttypes.h>
+#include <string.h>
 
 #include "common/log.h"
 #include "matchmaker/atlas_inner.h"
+#include "schemas/cells.h"
 
 static bool overlap(const struct wire_rect *a, const struct wire_rect *b) {
     return a->min_x < b->max_x && b->min_x < a->max_x && a->min_y < b->max_y && b->min_y < a->max_y;
@@ -16,16 +18,18 @@ static bool is_possible(const struct wire_directory_partition *p) {
 }
 
 bool atlas_directory_is_sound(const struct wire_directory *d) {
-    if (d->partition_count == 0 || d->partition_count > WIRE_PARTITIONS_MAX || d->worker_count > WIRE_WORKERS_MAX ||
+    if (d->partition_count > WIRE_PARTITIONS_MAX || d->worker_count > WIRE_WORKERS_MAX ||
         d->gateway_count > WIRE_DIRECTORY_GATES_MAX || d->version > ATLAS_VERSION_MAX)
         return false;
+    bool has_world = false;
     for (uint32_t i = 0; i < d->partition_count; i++) {
         const struct wire_directory_partition *p = &d->partitions[i];
+        has_world |= !cells_is_block(p->id);
         if (!is_possible(p)) return false;
         for (uint32_t j = 0; j < i; j++)
             if (d->partitions[j].id == p->id || overlap(&d->partitions[j].rect, &p->rect)) return false;
     }
-    return true;
+    return has_world;
 }
 
 /* --- from a directory that somebody held */
@@ -77,6 +81,30 @@ static void recall_partition(struct atlas *a, uint32_t index, uint64_t unfenced)
     more->handing = directory_owns(&a->held, p->former) ? ATLAS_HANDING_SPLIT : ATLAS_HANDING_DRAIN;
 }
 
+/* fits tells whether a block has its place beyond a directory's world and beside its other blocks. */
+static bool fits(const struct directory *d, const struct wire_rect *block) {
+    struct wire_rect world = directory_world(d);
+    bool is_free = !overlap(&world, block);
+    for (uint32_t i = 0; i < d->partition_count; i++) is_free &= !overlap(&d->partitions[i].rect, block);
+    return is_free && d->partition_count < WIRE_PARTITIONS_MAX;
+}
+
+/* add_block adds a block of the configuration that the directory of before does not have. */
+static void add_block(struct atlas *a, const struct wire_directory_partition *block) {
+    const struct wire_directory_partition *before = directory_find(&a->draft, block->id);
+    if (before && memcmp(&before->rect, &block->rect, sizeof block->rect) == 0) return;
+    if (before || !fits(&a->draft, &block->rect)) {
+        log_error("block.elsewhere", "partition=%u effect=%s", block->id,
+                  LOG_QUOTE("blocks are not where the configuration has them until all zones were stopped together"));
+        return;
+    }
+    uint32_t index = a->draft.partition_count++;
+    a->draft.partitions[index] = *block;
+    a->draft.partitions[index].epoch = a->draft.partitions[index].respawn = 0;
+    a->draft.partitions[index].owner = WIRE_SLOT_NONE;
+    a->partitions[index] = (struct atlas_partition){.lost_by = ATLAS_NONE, .into = ATLAS_NONE};
+}
+
 static void begin_from_held(struct atlas *a, struct mono now) {
     for (uint32_t i = 0; i < a->config.worker_count; i++) recall_worker(a, i, now);
     for (uint32_t i = 0; i < a->config.gateway_count; i++) recall_gateway(a, i, now);
@@ -84,6 +112,8 @@ static void begin_from_held(struct atlas *a, struct mono now) {
     a->told = a->held;
     uint64_t unfenced = unfenced_slots(a);
     for (uint32_t i = 0; i < a->draft.partition_count; i++) recall_partition(a, i, unfenced);
+    for (uint32_t i = 0; i < a->config.initial.partition_count; i++)
+        if (cells_is_block(a->config.initial.partitions[i].id)) add_block(a, &a->config.initial.partitions[i]);
     log_info("directory.rebuilt", "version=%" PRIu64 " partitions=%u", a->held.version, a->held.partition_count);
 }
 

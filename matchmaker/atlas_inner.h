@@ -13,8 +13,8 @@
 /* atlas_begin makes the first draft out of what was held. */
 void atlas_begin(struct atlas *atlas, struct mono now);
 
-/* atlas_directory_is_sound tells whether somebody's directory can be gone on from: no overlap, ids that differ, numbers that
- * a world can have. */
+/* atlas_directory_is_sound tells whether somebody's directory can be gone on from: it has a world, no overlap, ids that
+ * differ, numbers that a world can have. */
 bool atlas_directory_is_sound(const struct wire_directory *directory);
 
 /* atlas_bury takes the partitions off a slot whose incarnation has died. */

@@ -3,6 +3,7 @@
 #include "common/log.h"
 #include "common/step.h"
 #include "matchmaker/atlas_inner.h"
+#include "schemas/cells.h"
 
 /* --- looking */
 
@@ -48,9 +49,9 @@ uint32_t atlas_busiest(const struct atlas *a, uint32_t slot) {
     uint32_t id = ATLAS_NONE, most = 0;
     for (uint32_t i = 0; i < a->draft.partition_count; i++) {
         const struct wire_directory_partition *p = &a->draft.partitions[i];
-        if (p->owner != slot) continue;
+        if (p->owner != slot || (cells_is_block(p->id) && id != ATLAS_NONE)) continue;
         uint32_t players = atlas_hold(a, slot, p->id).players;
-        if (id == ATLAS_NONE || players > most) {
+        if (id == ATLAS_NONE || cells_is_block(id) || players > most) {
             id = p->id;
             most = players;
         }
@@ -89,6 +90,22 @@ uint32_t atlas_spare_for(const struct atlas *a, uint32_t index) {
     for (uint32_t slot = 0; slot < a->config.worker_count; slot++)
         if (is_spare(a, slot) && (best == ATLAS_NONE || is_better(a, slot, best, id))) best = slot;
     return best;
+}
+
+/* block_spare_for returns a spare for a block: one that no part of the world needs, those included that still wait for a
+ * fence. Instances can wait, the world can't. */
+static uint32_t block_spare_for(const struct atlas *a, uint32_t index) {
+    uint32_t spares = 0, needed = 0;
+    for (uint32_t slot = 0; slot < a->config.worker_count; slot++) spares += is_spare(a, slot);
+    for (uint32_t i = 0; i < a->draft.partition_count; i++) {
+        const struct wire_directory_partition *p = &a->draft.partitions[i];
+        needed += p->owner == WIRE_SLOT_NONE && !cells_is_block(p->id);
+    }
+    return spares > needed ? atlas_spare_for(a, index) : ATLAS_NONE;
+}
+
+static uint32_t spare_for(const struct atlas *a, uint32_t index) {
+    return cells_is_block(a->draft.partitions[index].id) ? block_spare_for(a, index) : atlas_spare_for(a, index);
 }
 
 /* --- handing over */
@@ -153,13 +170,14 @@ static uint32_t companion_of(const struct atlas *a, uint32_t index, uint64_t tak
     return best;
 }
 
-/* place gives one partition without an owner to whoever can take it; returns the slot as a bit. */
+/* place gives one partition without an owner to whoever can take it; returns the slot as a bit. A block waits for a spare,
+ * or for who had it before and has not handed over. */
 static uint64_t place(struct atlas *a, uint32_t index, uint64_t takers) {
     struct wire_directory_partition *p = &a->draft.partitions[index];
     struct atlas_partition *more = &a->partitions[index];
     if (p->owner != WIRE_SLOT_NONE || more->waits != 0) return 0;
-    uint32_t to = atlas_spare_for(a, index);
-    if (to == ATLAS_NONE) to = companion_of(a, index, takers);
+    uint32_t to = spare_for(a, index);
+    if (to == ATLAS_NONE && !cells_is_block(p->id)) to = companion_of(a, index, takers);
     if (to == ATLAS_NONE && p->former != WIRE_SLOT_NONE && can_take(a, p->former)) to = p->former;
     if (to == ATLAS_NONE) return 0;
     if (to == p->former) forget_former(a, index);
@@ -183,7 +201,10 @@ static void place_all(struct atlas *a) {
     uint64_t takers = 0;
     if (a->open != 0) return;
     for (uint32_t i = 0; i < a->draft.partition_count; i++) place_home(a, i);
-    for (uint32_t i = 0; i < a->draft.partition_count; i++) takers |= place(a, i, takers);
+    for (uint32_t i = 0; i < a->draft.partition_count; i++)
+        if (!cells_is_block(a->draft.partitions[i].id)) takers |= place(a, i, takers);
+    for (uint32_t i = 0; i < a->draft.partition_count; i++)
+        if (cells_is_block(a->draft.partitions[i].id)) (void)place(a, i, takers);
     for (uint32_t i = 0; i < a->draft.partition_count; i++)
         if (a->draft.partitions[i].owner != WIRE_SLOT_NONE) a->partitions[i].lost_by = ATLAS_NONE;
 }
@@ -192,7 +213,7 @@ static void place_all(struct atlas *a) {
 
 /* successor_of returns who gets a partition of a worker that drains: a spare, or one that got another of it. */
 static uint32_t successor_of(const struct atlas *a, uint32_t index) {
-    uint32_t slot = a->draft.partitions[index].owner, best = atlas_spare_for(a, index);
+    uint32_t slot = a->draft.partitions[index].owner, best = spare_for(a, index);
     if (best != ATLAS_NONE) return best;
     for (uint32_t i = 0; i < a->draft.partition_count; i++) {
         const struct wire_directory_partition *p = &a->draft.partitions[i];
@@ -281,23 +302,27 @@ static int64_t area(const struct wire_rect *r) {
     return (int64_t)width(r) * height(r);
 }
 
+/* next_id returns an id for a new part of the world, one of a block when there is none left. */
 static uint32_t next_id(const struct atlas *a) {
     uint32_t id = 0;
-    for (uint32_t i = 0; i < a->draft.partition_count; i++)
-        if (a->draft.partitions[i].id >= id) id = a->draft.partitions[i].id + 1;
+    for (uint32_t i = 0; i < a->draft.partition_count; i++) {
+        uint32_t other = a->draft.partitions[i].id;
+        if (!cells_is_block(other) && other >= id) id = other + 1;
+    }
     return id;
 }
 
 static enum atlas_answer can_split(const struct atlas *a, uint32_t index) {
     const struct wire_directory_partition *p = &a->draft.partitions[index];
     struct wire_rect first = p->rect, second;
+    if (cells_is_block(p->id)) return ATLAS_BLOCK;
     if (p->owner == WIRE_SLOT_NONE) return ATLAS_UNOWNED;
     if (a->workers[p->owner].is_draining) return ATLAS_DRAINING;
     if (p->former != WIRE_SLOT_NONE || a->partitions[index].into != ATLAS_NONE || a->partitions[index].waits != 0 ||
         !knows_it(a, index))
         return ATLAS_BUSY;
     if (!cut(&first, &second)) return ATLAS_TOO_SMALL;
-    if (a->draft.partition_count == WIRE_PARTITIONS_MAX || next_id(a) == ATLAS_NONE) return ATLAS_TOO_MANY;
+    if (a->draft.partition_count == WIRE_PARTITIONS_MAX || cells_is_block(next_id(a))) return ATLAS_TOO_MANY;
     return atlas_spare_for(a, ATLAS_NONE) == ATLAS_NONE ? ATLAS_NO_SPARE : ATLAS_DONE;
 }
 
@@ -336,6 +361,7 @@ bool atlas_union(const struct wire_rect *a, const struct wire_rect *b, struct wi
 static enum atlas_answer can_merge(const struct atlas *a, uint32_t into, uint32_t from) {
     const struct wire_directory_partition *p = &a->draft.partitions[into], *q = &a->draft.partitions[from];
     struct wire_rect rect;
+    if (cells_is_block(p->id) || cells_is_block(q->id)) return ATLAS_BLOCK;
     if (into == from) return ATLAS_SAME;
     if (!atlas_union(&p->rect, &q->rect, &rect)) return ATLAS_APART;
     if (p->owner == WIRE_SLOT_NONE || q->owner == WIRE_SLOT_NONE) return ATLAS_UNOWNED;

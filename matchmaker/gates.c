@@ -23,12 +23,19 @@ struct gate {
     uint32_t sent; /* players, of late */
 };
 
+/* Where a player was sent to last. No player has the number 0. */
+struct visit {
+    uint64_t player;
+    uint32_t gateway;
+};
+
 struct gates {
     struct gates_config config;
     uint8_t key[FILE_KEY_BYTES];
     struct mono halved_at;
     uint32_t count;
     struct gate gates[CONFIG_GATEWAYS_MAX];
+    struct visit visits[GATES_PLAYERS];
 };
 
 int gates_open(struct gates **out, const struct gates_config *config, char *error, size_t error_size) {
@@ -130,6 +137,10 @@ static enum gates_answer survey(struct gates *g, struct mono now, uint64_t wall_
     return answer;
 }
 
+static struct visit *visit_of(struct gates *g, uint64_t player) {
+    return &g->visits[(player * 0x9e3779b97f4a7c15u >> 32) % GATES_PLAYERS];
+}
+
 enum gates_answer gates_admit(struct gates *g, uint64_t player, const char *region, struct mono now, uint64_t wall_s,
                               struct gates_pass *pass) {
     struct placement_gateway surveyed[CONFIG_GATEWAYS_MAX];
@@ -137,6 +148,8 @@ enum gates_answer gates_admit(struct gates *g, uint64_t player, const char *regi
     if (!atlas_is_ready(g->config.atlas)) return GATES_STARTING;
     halve_sent(g, now);
     enum gates_answer otherwise = survey(g, now, wall_s, surveyed);
+    struct visit *visit = visit_of(g, player);
+    if (visit->player == player) surveyed[visit->gateway].was_last = true;
     uint32_t count = placement_choose(surveyed, g->count, region, chosen);
     if (count == 0) return otherwise;
     pass->address_count = 0;
@@ -150,5 +163,6 @@ enum gates_answer gates_admit(struct gates *g, uint64_t player, const char *regi
         return GATES_NONE;
     }
     g->gates[chosen[0]].sent++;
+    *visit = (struct visit){player, chosen[0]};
     return GATES_DONE;
 }

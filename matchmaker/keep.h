@@ -1,13 +1,15 @@
 /* keep.h: what the matchmaker finds again after a restart, and what it asks persist of players.
  *
  * Sans-I/O: one for all shards. Documents (schemas/wire_match.h) go to shard 0, ratings and what players get of matches to
- * the player's shard. All that is put between two calls of keep_fill for shard 0 is one transaction. A *mark* is a moment in
+ * the player's shard. All that is put between two cuts (keep_cut, or keep_fill for shard 0) is one transaction, up to what
+ * one message takes: WIRE_MATCH_ITEMS_MAX documents and WIRE_MATCH_BLOB_MAX bytes of them. A *mark* is a moment in
  * the order of puts: whoever must not be told of something before it would survive waits until keep_is_durable(mark). What
- * is not answered when a connection ends is asked again over the next one. Without shards all is durable at once, nobody has
- * a rating, and nothing is recalled.
+ * is not answered when a connection ends is asked again over the next one; what is answered with "not now" after
+ * KEEP_AGAIN_MS. Without shards all is durable at once, nobody has a rating, and nothing is recalled.
  *
- * Limits: KEEP_DOCUMENTS_MAX not yet durable, KEEP_ASKS_MAX questions under way; who comes beyond is refused with
- * MARCH_ERR_FULL and tells its player so. Callbacks come from within keep_told and may call all but keep_told.
+ * Limits: KEEP_DOCUMENTS_MAX and KEEP_BYTES_MAX not yet durable, KEEP_ASKS_MAX questions under way; who comes beyond is
+ * refused with MARCH_ERR_FULL and tells its player so. Half of the documents are for erasures alone, so whoever has put
+ * something can erase what it replaces. Callbacks come from within keep_told and keep_step, and may call all but these.
  */
 #ifndef MARCH_MATCHMAKER_KEEP_H
 #define MARCH_MATCHMAKER_KEEP_H
@@ -16,11 +18,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/clock.h"
 #include "common/error.h"
 #include "schemas/wire.h"
 
 #define KEEP_DOCUMENTS_MAX 65536
+#define KEEP_BYTES_MAX     (16u << 20) /* some seconds of the most that a matchmaker does */
 #define KEEP_ASKS_MAX      65536
+#define KEEP_PAGES_MAX     64
+#define KEEP_MESSAGES_MAX  64         /* with documents, on their way at once */
+#define KEEP_RECALLED_MAX  (1u << 20) /* documents of a kind; those beyond are not told */
+#define KEEP_AGAIN_MS      250
 
 struct keep_handlers {
     void *context;
@@ -44,10 +52,16 @@ struct keep;
 must_check int keep_create(struct keep **keep, const struct keep_config *config);
 void keep_destroy(struct keep *keep);
 
-/* --- what is kept. A put replaces one that is not on its way yet. */
+struct keep_stats {
+    uint64_t put, erased, durable, refused, asked, answered, again; /* again: answers of "not now" */
+    uint32_t pending, asks;
+};
+
+/* --- what is kept. MARCH_ERR_UNAVAILABLE before all was recalled; MARCH_ERR_INVALID for too many bytes, or none. */
 
 must_check int keep_put(struct keep *keep, enum wire_document_kind kind, uint64_t key, const void *bytes, uint32_t len);
 must_check int keep_erase(struct keep *keep, enum wire_document_kind kind, uint64_t key);
+void keep_cut(struct keep *keep); /* what was put so far need not be kept together with what is put next */
 uint64_t keep_mark(const struct keep *keep);
 bool keep_is_durable(const struct keep *keep, uint64_t mark);
 bool keep_is_ready(const struct keep *keep); /* all was recalled */
@@ -67,5 +81,10 @@ void keep_shard_lost(struct keep *keep, uint32_t shard);
 bool keep_fill(struct keep *keep, uint32_t shard, struct wire_match_ask *ask);
 void keep_sent(struct keep *keep, uint32_t shard);
 void keep_told(struct keep *keep, uint32_t shard, const struct wire_match_told *told);
+
+/* keep_step lets time pass; each turn, before keep_fill. */
+void keep_step(struct keep *keep, struct mono now);
+
+struct keep_stats keep_stats_get(const struct keep *keep);
 
 #endif

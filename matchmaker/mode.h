@@ -47,6 +47,7 @@ struct mode {
     struct mode_role roles[MODE_ROLES_MAX]; /* names differ; per_team add up to team_size */
     uint32_t role_count;                    /* 0: anybody plays anything */
     bool backfill;                          /* may players join a match that runs? */
+    char instance[MODE_NAME_SIZE];          /* the template (template.h) that matches are played in; "": none are */
 };
 
 #endif

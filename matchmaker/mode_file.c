@@ -2,12 +2,10 @@
 #include "matchmaker/mode_file.h"
 
 #include <cyaml/cyaml.h>
-#include <dirent.h>
-#include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "common/yaml_folder.h"
 
 #define NEEDED   CYAML_FLAG_DEFAULT
 #define OPTIONAL CYAML_FLAG_OPTIONAL
@@ -44,6 +42,7 @@ static const cyaml_schema_field_t FIELDS[] = {
     CYAML_FIELD_UINT("ready_ms", OPTIONAL, struct source, mode.ready_ms),
     CYAML_FIELD_SEQUENCE("roles", CYAML_FLAG_POINTER | OPTIONAL, struct source, roles, &ROLE, 1, MODE_ROLES_MAX),
     CYAML_FIELD_BOOL("backfill", OPTIONAL, struct source, mode.backfill),
+    CYAML_FIELD_STRING("instance", OPTIONAL, struct source, mode.instance, 1),
     CYAML_FIELD_END,
 };
 
@@ -73,20 +72,15 @@ static const struct yaml_rule RULES[] = {
     INTEGER_RULE("ready_ms", 0, MODE_TIME_MS_MAX, 0),
     NAME_RULE("roles[].name"),
     INTEGER_RULE("roles[].per_team", 1, MODE_TEAM_SIZE_MAX, 0),
+    NAME_RULE("instance"),
 };
 
 /* --- relations between values */
 
-/* entry returns the node of a key; the document's where it was left out. */
-static const struct yaml_node *entry(const struct yaml_relations *r, const char *key) {
-    const struct yaml_node *node = yaml_child(r->root, key);
-    return node ? node : r->root;
-}
-
 static int check_at_most(struct yaml_relations *r, const char *key, uint32_t value, const char *limit_key, uint32_t limit) {
     if (value <= limit) return 0;
-    return yaml_relations_fail(r, entry(r, key), "%s: expected at most %s = %" PRIu32 ", found %" PRIu32, key, limit_key,
-                               limit, value);
+    return yaml_relations_fail(r, yaml_child_near(r->root, key), "%s: expected at most %s = %" PRIu32 ", found %" PRIu32,
+                               key, limit_key, limit, value);
 }
 
 static int check_roles(struct yaml_relations *r, const struct source *source) {
@@ -146,66 +140,20 @@ int mode_file_load(const char *path, struct mode *out, char *error, size_t error
 
 /* --- folders */
 
-static int is_mode_file(const struct dirent *entry) {
-    size_t len = strlen(entry->d_name);
-    return len > 5 && entry->d_name[0] != '.' && strcmp(entry->d_name + len - 5, ".yaml") == 0;
+static int load_thing(const char *path, void *out, char *error, size_t error_size) {
+    return mode_file_load(path, out, error, error_size);
 }
 
-/* add_file loads one more file into a set. */
-static int add_file(struct mode_set *set, const char *folder, const char *file, char *error, size_t error_size) {
-    char path[4096];
-    if ((size_t)snprintf(path, sizeof path, "%s/%s", folder, file) >= sizeof path) {
-        snprintf(error, error_size, "%s: path too long", folder);
-        return MARCH_ERR_INVALID;
-    }
-    struct mode *mode = &set->modes[set->count];
-    int result = mode_file_load(path, mode, error, error_size);
-    if (result != 0) return result;
-    if (mode_set_find(set, mode->name)) {
-        snprintf(error, error_size, "%s: name: expected a name used once, found \"%s\" again", path, mode->name);
-        return MARCH_ERR_INVALID;
-    }
-    set->count++;
-    return 0;
-}
-
-static int add_files(struct mode_set *set, const char *folder, struct dirent **files, int count, char *error,
-                     size_t error_size) {
-    if (count == 0) {
-        snprintf(error, error_size, "%s: expected at least one file *.yaml, found none", folder);
-        return MARCH_ERR_INVALID;
-    }
-    if (count > MODE_FILES_MAX) {
-        snprintf(error, error_size, "%s: expected at most %d files *.yaml, found %d", folder, MODE_FILES_MAX, count);
-        return MARCH_ERR_FULL;
-    }
-    int result = 0;
-    for (int i = 0; result == 0 && i < count; i++) result = add_file(set, folder, files[i]->d_name, error, error_size);
-    return result;
-}
-
-/* by_bytes sorts names the same in every locale. */
-static int by_bytes(const struct dirent **a, const struct dirent **b) {
-    return strcmp((*a)->d_name, (*b)->d_name);
-}
+_Static_assert(offsetof(struct mode, name) == 0, "a folder's things begin with their names");
+static const struct yaml_folder FOLDER = {sizeof(struct mode), MODE_FILES_MAX, load_thing};
 
 int mode_file_load_folder(const char *folder, struct mode_set *out, char *error, size_t error_size) {
-    struct dirent **files = NULL;
-    int count = scandir(folder, &files, is_mode_file, by_bytes);
-    if (count < 0) {
-        snprintf(error, error_size, "%s: cannot read: %s", folder, strerror(errno));
-        return MARCH_ERR_SYSTEM;
-    }
     struct mode_set set = {.count = 0};
-    int result = add_files(&set, folder, files, count, error, error_size);
+    int result = yaml_folder_load(&FOLDER, folder, set.modes, &set.count, error, error_size);
     if (result == 0) *out = set;
-    for (int i = 0; i < count; i++) free(files[i]);
-    free(files);
     return result;
 }
 
 const struct mode *mode_set_find(const struct mode_set *set, const char *name) {
-    for (uint32_t i = 0; i < set->count; i++)
-        if (strcmp(set->modes[i].name, name) == 0) return &set->modes[i];
-    return NULL;
+    return yaml_folder_find(&FOLDER, set->modes, set->count, name);
 }

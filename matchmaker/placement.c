@@ -6,10 +6,15 @@ static bool is_in(const struct placement_gateway *g, const char *region) {
     return region && strcmp(g->region, region) == 0;
 }
 
+/* Hundredths of a place that are taken. */
+static int64_t taken(const struct placement_gateway *g) {
+    return (int64_t)g->players * 100 - (g->was_last ? (int64_t)g->places * PLACEMENT_STICKY_PERCENT : 0);
+}
+
 /* is_better compares shares without dividing. */
 static bool is_better(const struct placement_gateway *a, const struct placement_gateway *b, const char *region) {
     if (is_in(a, region) != is_in(b, region)) return is_in(a, region);
-    return (uint64_t)a->players * b->places < (uint64_t)b->players * a->places;
+    return taken(a) * b->places < taken(b) * a->places;
 }
 
 uint32_t placement_choose(const struct placement_gateway *gateways, uint32_t count, const char *region,

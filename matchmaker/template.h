@@ -58,7 +58,15 @@ struct template {
     bool checkpoints; /* a crashed instance that is restarted goes on with the wave that it was in */
 };
 
-/* template_scale makes the waves those for so many players. */
+/* template_scaled returns what a number of the waves becomes for so many players: so many percent of it more for each beyond
+ * `least`, rounded down. All within the limits above. */
+static inline uint64_t template_scaled(uint32_t value, uint32_t percent, uint32_t least, uint32_t players) {
+    uint64_t more = players > least ? players - least : 0;
+    return value + (uint64_t)value * percent * more / 100;
+}
+
+/* template_scale makes the waves those for so many players; of up to `capacity`, as template_file sees to, none comes to its
+ * limit. */
 void template_scale(struct template *template, uint32_t players);
 
 #endif

@@ -17,12 +17,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/blocks.h"
 #include "common/config.h"
-#include "schemas/directory.h"
+#include "schemas/wire.h"
 
 #define CELLS_BLOCK_BIT 0x80000000u
-#define CELLS_PER_ROW   16
-#define CELLS_GAP_M     16
+#define CELLS_PER_ROW   BLOCKS_CELLS_PER_ROW
+#define CELLS_GAP_M     BLOCKS_GAP_M
 
 struct cells {
     uint32_t per_block; /* 0: there are no blocks */
@@ -39,10 +40,14 @@ struct cells cells_of(const struct config *config);
 /* cells_rect returns the rectangle of a cell, metres, `cell` below per_block. */
 struct wire_rect cells_rect(const struct cells *cells, const struct wire_directory_partition *block, uint32_t cell);
 
+/* cells_near returns which cell of a block a place (Q16.16 metres) is in, or nearest to. */
+uint32_t cells_near(const struct cells *cells, const struct wire_directory_partition *block, int32_t x, int32_t y);
+
 /* cells_at returns which cell of a block a place (Q16.16 metres) is in; false in a gap. */
 bool cells_at(const struct cells *cells, const struct wire_directory_partition *block, int32_t x, int32_t y, uint32_t *cell);
 
-/* cells_block_rect returns the rectangle of block number `n` of a configuration, metres: beyond the world of its zones. */
+/* cells_block_rect returns the rectangle of block number `n` of a configuration, metres: beyond the world of its zones
+ * (common/blocks.h). */
 struct wire_rect cells_block_rect(const struct config *config, uint32_t n);
 
 #endif

@@ -3,9 +3,20 @@
 #include <string.h>
 
 #include "common/check.h"
+#include "schemas/cells.h"
 
 _Static_assert(WIRE_WORKERS_MAX >= CONFIG_ZONES_MAX && WIRE_DIRECTORY_GATES_MAX >= CONFIG_GATEWAYS_MAX,
                "every process of a configuration has its place");
+_Static_assert(WIRE_PARTITIONS_MAX >= CONFIG_ZONES_MAX + CONFIG_BLOCKS_MAX, "every part has its place");
+
+static void add_block(struct directory *d, const struct config *config, uint32_t n) {
+    d->partitions[d->partition_count++] = (struct wire_directory_partition){.epoch = 1,
+                                                                            .respawn = 1,
+                                                                            .rect = cells_block_rect(config, n),
+                                                                            .id = CELLS_BLOCK_BIT | n,
+                                                                            .owner = WIRE_SLOT_NONE,
+                                                                            .former = WIRE_SLOT_NONE};
+}
 
 void directory_initial(struct directory *d, const struct config *config) {
     *d = (struct directory){.version = 1,
@@ -26,6 +37,7 @@ void directory_initial(struct directory *d, const struct config *config) {
                                               .former = WIRE_SLOT_NONE,
                                               .creatures = zone->creatures};
     }
+    for (uint32_t n = 0; n < config->instances.blocks; n++) add_block(d, config, n);
 }
 
 bool directory_take(struct directory *d, const struct wire_directory *in) {
@@ -88,10 +100,13 @@ static int32_t most(int32_t a, int32_t b) {
 }
 
 struct wire_rect directory_world(const struct directory *d) {
-    if (d->partition_count == 0) return (struct wire_rect){0};
-    struct wire_rect world = d->partitions[0].rect;
-    for (uint32_t i = 1; i < d->partition_count; i++) {
+    struct wire_rect world = {0};
+    bool is_first = true;
+    for (uint32_t i = 0; i < d->partition_count; i++) {
         const struct wire_rect *r = &d->partitions[i].rect;
+        if (cells_is_block(d->partitions[i].id)) continue;
+        if (is_first) world = *r;
+        is_first = false;
         world = (struct wire_rect){least(world.min_x, r->min_x), least(world.min_y, r->min_y), most(world.max_x, r->max_x),
                                    most(world.max_y, r->max_y)};
     }

@@ -48,7 +48,8 @@ allowed() {
     common) echo 'common/' ;;
     schemas) echo '(schemas|common)/|[a-z_]+_generated\.h' ;;
     tools/client) echo '(tools/client|schemas|common)/' ;;
-    tools/zonectl) echo '(tools/zonectl|schemas|common)/|persist/(journal_format|pg_uri)\.h' ;; # what they read is persist's
+    # What it reads and checks is persist's and the matchmaker's.
+    tools/zonectl) echo '(tools/zonectl|schemas|common)/|persist/(journal_format|pg_uri)\.h|matchmaker/(mode|template)_file\.h' ;;
     tools/swarm) echo '(tools/swarm|tools/client|schemas|common)/' ;;
     tools/queuesim) echo '(tools/queuesim|matchmaker|schemas|common)/' ;; # it runs the matchmaker's queue
     *) echo "($1|schemas|common)/" ;;

@@ -26,10 +26,11 @@ struct grid *grid_create(struct grid_rect rect, uint32_t cell_m, uint32_t items_
                           .columns = columns,
                           .rows = rows,
                           .items_max = items_max};
-    grid->cell_start = calloc((size_t)columns * rows + 1, sizeof *grid->cell_start);
+    grid->cell_start = calloc((size_t)(columns + 1) * rows, sizeof *grid->cell_start);
+    grid->rows_used = calloc(rows, sizeof *grid->rows_used);
     grid->items = calloc(items_max, sizeof *grid->items);
     grid->cell_of = calloc(items_max, sizeof *grid->cell_of);
-    if (!grid->cell_start || !grid->items || !grid->cell_of) {
+    if (!grid->cell_start || !grid->rows_used || !grid->items || !grid->cell_of) {
         grid_destroy(grid);
         return NULL;
     }
@@ -39,26 +40,41 @@ struct grid *grid_create(struct grid_rect rect, uint32_t cell_m, uint32_t items_
 void grid_destroy(struct grid *grid) {
     if (!grid) return;
     free(grid->cell_start);
+    free(grid->rows_used);
     free(grid->items);
     free(grid->cell_of);
     free(grid);
 }
 
+static void forget_rows(struct grid *grid) {
+    uint32_t stride = grid->columns + 1;
+    for (uint32_t i = 0; i < grid->rows_used_count; i++)
+        memset(grid->cell_start + grid->rows_used[i] * stride, 0, stride * sizeof *grid->cell_start);
+    grid->rows_used_count = 0;
+}
+
 /* Counts each cell's items one place ahead, sums the counts to starts, then files the items from the back: filing takes
- * each cell's counter down from its end to its start, and items of one cell keep the order of the list. */
+ * each cell's counter down from its end to its start, and items of one cell keep the order of the list. While counting, the
+ * end of a row tells whether it is used. */
 void grid_build(struct grid *grid, const uint16_t *list, uint32_t count, const int32_t *x, const int32_t *y) {
     CHECK(count <= grid->items_max);
-    uint32_t cells = grid->columns * grid->rows;
-    memset(grid->cell_start, 0, (cells + 1) * sizeof *grid->cell_start);
+    uint32_t columns = grid->columns, sum = 0;
+    forget_rows(grid);
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t cell = grid_row(grid, y[list[i]]) * grid->columns + grid_column(grid, x[list[i]]);
+        uint32_t row = grid_row(grid, y[list[i]]), first = row * (columns + 1);
+        uint32_t cell = first + grid_column(grid, x[list[i]]);
+        if (grid->cell_start[first + columns] == 0) grid->rows_used[grid->rows_used_count++] = row;
+        grid->cell_start[first + columns] = 1;
         grid->cell_of[i] = cell;
         grid->cell_start[cell]++;
     }
-    uint32_t sum = 0;
-    for (uint32_t cell = 0; cell <= cells; cell++) {
-        sum += grid->cell_start[cell];
-        grid->cell_start[cell] = sum;
+    for (uint32_t i = 0; i < grid->rows_used_count; i++) {
+        uint32_t *start = grid->cell_start + grid->rows_used[i] * (columns + 1);
+        for (uint32_t c = 0; c < columns; c++) {
+            sum += start[c];
+            start[c] = sum;
+        }
+        start[columns] = sum;
     }
     for (uint32_t i = count; i-- > 0;) grid->items[--grid->cell_start[grid->cell_of[i]]] = list[i];
     grid->count = count;

@@ -1,8 +1,8 @@
 /* grid.h: who stands where: a uniform grid over a zone's rectangle, rebuilt each tick.
  *
  * One counting sort files the index of every living entity under its cell: `items` holds the indices cell by cell, row by
- * row; the ones of cell c are items[cell_start[c]] to items[cell_start[c + 1] - 1]. Neighbouring cells of a row are
- * neighbours in `items` too, so a query of a rectangle is one run of items per row:
+ * row; with s the part of `cell_start` that is a row's, the ones of its cell c are items[s[c]] to items[s[c + 1] - 1].
+ * Neighbouring cells of a row are neighbours in `items` too, so a query of a rectangle is one run of items per row:
  *
  *     struct grid_area area = grid_area_around(grid, x, y, radius);
  *     for (uint32_t row = area.row_first; row <= area.row_last; row++) {
@@ -13,9 +13,10 @@
  * A run holds whole cells: the caller tests distances. Inside a cell the order is that of the list the grid was built from.
  * What stands outside the rectangle is filed under the nearest cell of the border.
  *
- * Rebuilding costs two passes over the entities and one over the cells (2,000 entities, 64 x 64 cells: about 10 us), and
- * leaves nothing to keep up to date while things move. Limits: GRID_CELLS_MAX cells, `items_max` items; nothing allocates
- * after create.
+ * Rebuilding costs two passes over the entities and one over the cells of the rows in which there are any (2,000 entities,
+ * 64 x 64 cells: about 10 us), and leaves nothing to keep up to date while things move. A row without any has only zeros, so
+ * a large grid with little in it, as around a block of instances, costs little. Limits: GRID_CELLS_MAX cells, `items_max`
+ * items; nothing allocates after create.
  */
 #ifndef MARCH_ZONE_GRID_H
 #define MARCH_ZONE_GRID_H
@@ -35,7 +36,9 @@ struct grid {
     int32_t origin_x, origin_y; /* Q16.16 metres */
     unsigned cell_shift;        /* a cell is 1 << cell_shift in Q16.16 on a side */
     uint32_t columns, rows;
-    uint32_t *cell_start; /* columns * rows + 1 */
+    uint32_t *cell_start; /* columns + 1 of each row: the last is where the row ends */
+    uint32_t *rows_used;  /* those that have items, in no order */
+    uint32_t rows_used_count;
     uint16_t *items;
     uint32_t count;
     uint32_t items_max;
@@ -88,7 +91,7 @@ static inline struct grid_area grid_area_around(const struct grid *grid, int32_t
 
 /* grid_row_run returns the items of one row of an area. */
 static inline struct grid_run grid_row_run(const struct grid *grid, struct grid_area area, uint32_t row) {
-    const uint32_t *start = grid->cell_start + row * grid->columns;
+    const uint32_t *start = grid->cell_start + row * (grid->columns + 1);
     return (struct grid_run){start[area.column_first], start[area.column_last + 1]};
 }
 

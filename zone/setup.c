@@ -40,6 +40,7 @@ struct sim_config setup_sim(const struct config *config, uint32_t zone_index, st
         .snapshot_bytes_max = world->snapshot_budget_bytes,
         .view_radius_m = world->view_radius_m,
         .view_max = world->view_max,
+        .cells = cells_of(config),
         .snapshots = true,
     };
     snprintf(out.name, sizeof out.name, "%s", zone->name);
@@ -54,5 +55,7 @@ uint64_t setup_digest(const struct sim_config *c) {
     hash = hash_word(hash, c->players_max);
     hash = hash_word(hash, c->entities_max);
     hash = hash_word(hash, c->gateways_max);
-    return hash_word(hash, c->sessions_max);
+    hash = hash_word(hash, c->sessions_max);
+    hash = hash_word(hash, c->cells.per_block);
+    return hash_pair(hash, c->cells.side_m, c->cells.pitch_m);
 }

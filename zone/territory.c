@@ -5,10 +5,11 @@ static int64_t area_of(const struct grid_rect *r) {
 }
 
 void territory_set(struct territory *t, const struct directory *directory, uint32_t slot) {
-    *t = (struct territory){.slot = slot, .directory = *directory};
+    *t = (struct territory){.slot = slot, .cells = t->cells, .directory = *directory};
     t->world = territory_rect(directory_world(directory));
     int64_t filled = 0;
     for (uint32_t i = 0; i < directory->partition_count; i++) {
+        if (cells_is_block(directory->partitions[i].id)) continue;
         struct grid_rect rect = territory_rect(directory->partitions[i].rect);
         filled += area_of(&rect);
     }
@@ -18,7 +19,15 @@ void territory_set(struct territory *t, const struct directory *directory, uint3
 bool territory_is_world(const struct territory *t, int32_t x, int32_t y) {
     const struct grid_rect *w = &t->world;
     bool inside = x >= w->x_min && x < w->x_max && y >= w->y_min && y < w->y_max;
-    return inside && (t->is_whole || directory_at(&t->directory, x, y));
+    return (inside && t->is_whole) || directory_at(&t->directory, x, y);
+}
+
+struct grid_rect territory_cell_walls(const struct territory *t, int32_t x, int32_t y) {
+    const struct wire_directory_partition *partition = t->cells.per_block > 0 ? directory_at(&t->directory, x, y) : NULL;
+    if (!partition || !cells_is_block(partition->id)) return t->world;
+    struct wire_rect cell = cells_rect(&t->cells, partition, cells_near(&t->cells, partition, x, y));
+    bool is_in_it = cell.max_x <= partition->rect.max_x && cell.max_y <= partition->rect.max_y;
+    return territory_rect(is_in_it ? cell : partition->rect); /* not in it: the block is of another configuration */
 }
 
 uint32_t territory_owner(const struct territory *t, int32_t x, int32_t y) {

@@ -1,7 +1,8 @@
 /* territory.h: the world as one zone sees it: which part of it is its own, whose the others are, and where it ends.
  *
  * It is made of a version of the directory and changes only with it. Nothing is a wall but the edge of the world: places
- * that no partition has. A zone owns any number of partitions, or none: then it is a spare.
+ * that no partition has. Beyond it are blocks (schemas/cells.h): whoever stands in one is walled in by its cell. A zone owns
+ * any number of partitions and blocks, or none: then it is a spare.
  *
  * The directory's partitions are few, so places are looked up by walking over them; the common questions, whether a step
  * stays in the world and whether a place is still mine, are answered by one rectangle first.
@@ -12,21 +13,34 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "schemas/cells.h"
 #include "schemas/directory.h"
 #include "zone/grid.h"
 
 struct territory {
     uint32_t slot;
-    struct grid_rect world; /* the least rectangle around all partitions */
-    bool is_whole;          /* they fill it */
+    struct cells cells;     /* how blocks are cut; whoever owns the territory sets it once, before all else */
+    struct grid_rect world; /* the least rectangle around all partitions but blocks */
+    bool is_whole;          /* those fill it */
     struct directory directory;
 };
 
-/* territory_set makes it what `directory` says of `slot`. */
+/* territory_set makes it what `directory` says of `slot`; `cells` stays. */
 void territory_set(struct territory *territory, const struct directory *directory, uint32_t slot);
 
-/* territory_is_world tells whether a place (Q16.16 metres) belongs to any partition. */
+/* territory_is_world tells whether a place (Q16.16 metres) belongs to any partition, blocks included. */
 bool territory_is_world(const struct territory *territory, int32_t x, int32_t y);
+
+/* territory_cell_walls is territory_walls for places that are not in the world's own rectangle. */
+struct grid_rect territory_cell_walls(const struct territory *territory, int32_t x, int32_t y);
+
+/* territory_walls returns the rectangle that walls in who stands at a place (Q16.16 metres): the world's, or in a block that
+ * of the cell, the nearest where it is in a gap, or the whole block where that is not cut as `cells` says. */
+static inline struct grid_rect territory_walls(const struct territory *territory, int32_t x, int32_t y) {
+    const struct grid_rect *w = &territory->world;
+    if (x >= w->x_min && x < w->x_max && y >= w->y_min && y < w->y_max) return *w;
+    return territory_cell_walls(territory, x, y);
+}
 
 /* territory_owner returns the slot that owns a place, WIRE_SLOT_NONE where nobody does. */
 uint32_t territory_owner(const struct territory *territory, int32_t x, int32_t y);

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "gateway/compass.h"
+#include "schemas/cells.h"
 
 #define M 65536 /* a metre */
 
@@ -115,12 +116,58 @@ static void test_compass_extreme_rectangles_and_owners_are_harmless(void **state
     (void)compass_successor(&compass, 0, 0);
 }
 
+/* 2 has a block, too. */
+static void add_block(struct directory *d) {
+    d->partitions[d->partition_count++] = (struct wire_directory_partition){
+        .rect = {500, 0, 600, 100}, .id = CELLS_BLOCK_BIT, .owner = 2, .former = WIRE_SLOT_NONE};
+}
+
+static void test_compass_brings_nobody_into_a_block_but_whose_place_is_there(void **state) {
+    (void)state;
+    static struct compass compass;
+    struct directory d = directory_of_two();
+    add_block(&d);
+    compass_init(&compass, &d);
+    for (uint64_t player = 1; player <= 100; player++) {
+        assert_true(compass_spawn(&compass, player) < 2);
+        assert_true(compass_at(&compass, 400 * M, 50 * M, player) < 2); /* nowhere */
+        assert_int_equal(compass_at(&compass, 550 * M, 50 * M, player), 2);
+    }
+}
+
+static void test_compass_players_of_a_block_whose_owner_died_go_home(void **state) {
+    (void)state;
+    static struct compass compass;
+    struct directory d = directory_of_two();
+    add_block(&d);
+    compass_init(&compass, &d);
+    d.partitions[2].owner = WIRE_SLOT_NONE;
+    take(&compass, &d);
+    unsigned counts[3] = {0};
+    for (uint64_t player = 1; player <= 100; player++) {
+        assert_int_equal(compass_successor(&compass, 2, player), compass_spawn(&compass, player));
+        assert_int_equal(compass_at(&compass, 550 * M, 50 * M, player), compass_spawn(&compass, player));
+        counts[compass_spawn(&compass, player)]++;
+    }
+    assert_in_range(counts[0], 30, 70);
+    assert_int_equal(counts[0] + counts[1], 100);
+    d.partitions[0].owner = 2; /* a slot that has both is remembered by what it has of the world */
+    d.partitions[2].owner = 2;
+    take(&compass, &d);
+    d.partitions[0].owner = 0;
+    d.partitions[2].owner = WIRE_SLOT_NONE;
+    take(&compass, &d);
+    for (uint64_t player = 1; player <= 100; player++) assert_int_equal(compass_successor(&compass, 2, player), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_compass_known_place_goes_to_its_owner),
         cmocka_unit_test(test_compass_unknown_players_are_spread_over_owners),
         cmocka_unit_test(test_compass_dead_slot_is_succeeded_by_who_has_its_place),
         cmocka_unit_test(test_compass_slot_of_several_parts_has_several_successors),
+        cmocka_unit_test(test_compass_brings_nobody_into_a_block_but_whose_place_is_there),
+        cmocka_unit_test(test_compass_players_of_a_block_whose_owner_died_go_home),
         cmocka_unit_test(test_compass_extreme_rectangles_and_owners_are_harmless),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,10 +11,9 @@
 #include <string.h>
 
 #include "common/config.h"
+#include "tests/unit/yaml_fixture.h"
 
-#define TEXT_SIZE 8192
-
-/* A good configuration, one value a line, so that a case can replace a line and know its number. */
+/* A good configuration. */
 static const char *const GOOD[] = {
     /* 1 */ "cluster:",
     /* 2 */ "  name: test",
@@ -39,17 +38,7 @@ static const char *const GOOD[] = {
     /* 21 */ "bus:",
     /* 22 */ "  transport: ipc",
 };
-#define GOOD_LINES (sizeof GOOD / sizeof GOOD[0])
-
-/* compose writes the good text with line `line` (from 1) replaced; NULL leaves the line out. */
-static void compose(char text[TEXT_SIZE], size_t line, const char *replacement) {
-    size_t len = 0;
-    for (size_t i = 0; i < GOOD_LINES; i++) {
-        const char *source = i + 1 == line ? replacement : GOOD[i];
-        if (source) len += (size_t)snprintf(text + len, TEXT_SIZE - len, "%s\n", source);
-    }
-    assert_true(len < TEXT_SIZE);
-}
+static const struct yaml_good GOOD_TEXT = {GOOD, sizeof GOOD / sizeof GOOD[0]};
 
 static struct config *parse_good(const char *text) {
     char error[CONFIG_ERROR_SIZE] = "";
@@ -69,8 +58,8 @@ static void expect_error(const char *text, const char *expected) {
 
 static void test_config_good_text_is_filled_with_values_and_defaults(void **state) {
     (void)state;
-    char text[TEXT_SIZE];
-    compose(text, 0, NULL);
+    char text[YAML_FIXTURE_TEXT_SIZE];
+    yaml_compose(&GOOD_TEXT, text, 0, NULL);
     struct config *config = parse_good(text);
     assert_string_equal(config->cluster.name, "test");
     assert_true(config->cluster.protocol_id == 0x1122334455667788ULL);
@@ -112,13 +101,7 @@ static void test_config_good_text_is_filled_with_values_and_defaults(void **stat
     config_free(NULL);
 }
 
-struct mistake {
-    size_t line; /* replaced */
-    const char *replacement;
-    const char *error;
-};
-
-static const struct mistake MISTAKES[] = {
+static const struct yaml_mistake MISTAKES[] = {
     /* wrong type */
     {15, "      width_m: abc", "c.yaml:15: zones[1].rect.width_m: expected an integer from 1 to 32767, found \"abc\""},
     {15, "      width_m: 12abc", "c.yaml:15: zones[1].rect.width_m: expected an integer from 1 to 32767, found \"12abc\""},
@@ -153,7 +136,8 @@ static const struct mistake MISTAKES[] = {
     {7, "    oi: epoll",
      "c.yaml:7: gateways[0].oi: unknown key, expected one of name, listen, public, http, max_clients, cpu, io, region"},
     {19, "wrld:",
-     "c.yaml:20: wrld: unknown key, expected one of cluster, gateways, zones, persists, persist, matchmaker, world, bus, "
+     "c.yaml:20: wrld: unknown key, expected one of cluster, gateways, zones, persists, persist, matchmaker, instances, "
+     "world, bus, "
      "limits, dev"},
     /* missing */
     {3, NULL, "c.yaml:2: cluster.protocol_id: missing, expected an integer from 1 to 18446744073709551615"},
@@ -202,11 +186,7 @@ static const struct mistake MISTAKES[] = {
 
 static void test_config_mistakes_are_named_by_line_and_key(void **state) {
     (void)state;
-    for (size_t i = 0; i < sizeof MISTAKES / sizeof MISTAKES[0]; i++) {
-        char text[TEXT_SIZE];
-        compose(text, MISTAKES[i].line, MISTAKES[i].replacement);
-        expect_error(text, MISTAKES[i].error);
-    }
+    yaml_expect_mistakes(&GOOD_TEXT, MISTAKES, sizeof MISTAKES / sizeof MISTAKES[0], expect_error);
 }
 
 static void test_config_whole_texts_that_are_none_are_refused(void **state) {
@@ -227,7 +207,7 @@ static void test_config_whole_texts_that_are_none_are_refused(void **state) {
 /* A grid of zones that touch in every direction is good; the full number of them loads. */
 static void test_config_most_zones_that_only_touch_load(void **state) {
     (void)state;
-    char text[TEXT_SIZE];
+    char text[YAML_FIXTURE_TEXT_SIZE];
     size_t len = (size_t)snprintf(text, sizeof text,
                                   "cluster: {protocol_id: 1}\ngateways: [{name: g, listen: [\"0.0.0.0:1\"]}]\n"
                                   "bus: {transport: tcp}\nzones:\n");
@@ -344,7 +324,7 @@ static void test_config_mistakes_in_persists_are_named(void **state) {
 
 static void test_config_balance_merges_only_what_it_would_not_split_again(void **state) {
     (void)state;
-    char text[TEXT_SIZE];
+    char text[YAML_FIXTURE_TEXT_SIZE];
     static const struct {
         const char *lines, *error;
     } table[] = {
@@ -358,7 +338,7 @@ static void test_config_balance_merges_only_what_it_would_not_split_again(void *
          "c.yaml:23: matchmaker.split_min_m: expected an integer from 16 to 32767, found \"15\""},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        compose(text, 0, NULL);
+        yaml_compose(&GOOD_TEXT, text, 0, NULL);
         strcat(text, table[i].lines);
         if (table[i].error) {
             expect_error(text, table[i].error);
@@ -377,7 +357,7 @@ static void test_config_balance_merges_only_what_it_would_not_split_again(void *
 
 static void test_config_front_door_is_open_to_whom_it_says(void **state) {
     (void)state;
-    char text[TEXT_SIZE];
+    char text[YAML_FIXTURE_TEXT_SIZE];
     static const struct {
         const char *line;
         const char *error; /* NULL: good */
@@ -401,7 +381,7 @@ static void test_config_front_door_is_open_to_whom_it_says(void **state) {
          "c.yaml:23: matchmaker.front.issuer: expected printable ASCII, at most 127 bytes, found \"\u00e9\""},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        compose(text, 0, NULL);
+        yaml_compose(&GOOD_TEXT, text, 0, NULL);
         strcat(text, cases[i].line);
         if (cases[i].error) {
             expect_error(text, cases[i].error);
@@ -414,7 +394,7 @@ static void test_config_front_door_is_open_to_whom_it_says(void **state) {
         assert_string_equal(config->matchmaker.front.issuer, i == 3 ? "https://a.b" : "");
         config_free(config);
     }
-    compose(text, 0, NULL);
+    yaml_compose(&GOOD_TEXT, text, 0, NULL);
     struct config *config = parse_good(text);
     assert_false(config_has_front(config));
     config_free(config);
@@ -443,14 +423,67 @@ static void test_config_map_is_found_beside_the_configuration(void **state) {
     assert_string_equal(error, "/maps/a.map: path too long");
 }
 
+#define INSTANCES(keys) "matchmaker: {name: m, modes: modes}\ninstances: {" keys "}"
+
+static void test_config_instances_have_room_and_somebody_to_give_them(void **state) {
+    (void)state;
+    char text[YAML_FIXTURE_TEXT_SIZE];
+    static const struct {
+        const char *lines;
+        const char *error; /* NULL: good */
+    } cases[] = {
+        {INSTANCES("blocks: 8, cells: 1024, side_m: 16"), NULL},
+        {INSTANCES("blocks: 3, cells: 1024, side_m: 512, templates: a/b"), NULL},
+        {"instances: {cells: 2}", NULL}, /* of no blocks */
+        {"instances: {blocks: 1}",
+         "c.yaml:23: instances.blocks: expected 0 where there is no matchmaker, which gives them to "
+         "zones, found 1"},
+        {INSTANCES("blocks: 4, cells: 1024, side_m: 512"),
+         "c.yaml:24: instances.blocks: expected at most 3, which is what has room beside the world, found 4"},
+        {INSTANCES("blocks: 9"), "c.yaml:24: instances.blocks: expected an integer from 0 to 8, found \"9\""},
+        {INSTANCES("cells: 0"), "c.yaml:24: instances.cells: expected an integer from 1 to 1024, found \"0\""},
+        {INSTANCES("side_m: 513"), "c.yaml:24: instances.side_m: expected an integer from 16 to 512, found \"513\""},
+        {INSTANCES("slots: 1"), "c.yaml:24: instances.slots: unknown key, expected one of blocks, cells, side_m, templates"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        yaml_compose(&GOOD_TEXT, text, 0, NULL);
+        strcat(text, cases[i].lines);
+        if (cases[i].error)
+            expect_error(text, cases[i].error);
+        else
+            config_free(parse_good(text));
+    }
+}
+
+static void test_config_instances_are_none_when_left_out(void **state) {
+    (void)state;
+    char text[YAML_FIXTURE_TEXT_SIZE];
+    yaml_compose(&GOOD_TEXT, text, 0, NULL);
+    struct config *config = parse_good(text);
+    assert_int_equal(config->instances.blocks, 0);
+    assert_int_equal(config->instances.cells, 256);
+    assert_int_equal(config->instances.side_m, 128);
+    assert_string_equal(config->instances.templates, "");
+    assert_string_equal(config->matchmaker.modes, "");
+    config_free(config);
+    strcat(text, INSTANCES("blocks: 2, cells: 5, templates: a/b"));
+    config = parse_good(text);
+    assert_int_equal(config->instances.blocks, 2);
+    assert_int_equal(config->instances.cells, 5);
+    assert_string_equal(config->instances.templates, "a/b");
+    assert_string_equal(config->matchmaker.modes, "modes");
+    config_free(config);
+}
+
 static void test_config_shipped_file_loads(void **state) {
     (void)state;
     char error[CONFIG_ERROR_SIZE] = "";
     struct config *config;
     if (config_load("deploy/config/cluster.yaml", &config, error, sizeof error) != 0) fail_msg("%s", error);
     assert_int_equal(config->gateways_count, 1);
-    assert_int_equal(config->zones_count, 5);
-    assert_true(config_zone_is_spare(&config->zones[4]));
+    assert_int_equal(config->zones_count, 6);
+    assert_true(config_zone_is_spare(&config->zones[4]) && config_zone_is_spare(&config->zones[5]));
+    assert_int_equal(config->instances.blocks, 1);
     assert_string_equal(config->matchmaker.name, "matchmaker-0");
     assert_int_equal(config->persists_count, 1);
     assert_int_equal(config->world.tick_hz, 60);
@@ -480,6 +513,8 @@ int main(void) {
         cmocka_unit_test(test_config_balance_merges_only_what_it_would_not_split_again),
         cmocka_unit_test(test_config_front_door_is_open_to_whom_it_says),
         cmocka_unit_test(test_config_map_is_found_beside_the_configuration),
+        cmocka_unit_test(test_config_instances_have_room_and_somebody_to_give_them),
+        cmocka_unit_test(test_config_instances_are_none_when_left_out),
         cmocka_unit_test(test_config_shipped_file_loads),
         cmocka_unit_test(test_config_missing_file_is_named),
     };

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "schemas/cells.h"
 #include "schemas/directory.h"
 
 static struct config_gateway gateways[1] = {{.name = "gateway-0"}};
@@ -69,9 +70,33 @@ static void test_directory_without_a_matchmaker_never_changes(void **state) {
     assert_true(directory_hears(&d, 0, 1234));
 }
 
+static void test_directory_blocks_wait_for_an_owner_beyond_the_world(void **state) {
+    (void)state;
+    struct config config = fixed;
+    config.matchmaker = (struct config_matchmaker){.name = "matchmaker-0"};
+    config.instances = (struct config_instances){.blocks = 2, .cells = 20, .side_m = 16};
+    struct directory d;
+    directory_initial(&d, &config);
+    assert_int_equal(d.partition_count, 4);
+    for (uint32_t n = 0; n < 2; n++) {
+        const struct wire_directory_partition *p = directory_find(&d, CELLS_BLOCK_BIT | n);
+        struct wire_rect rect = cells_block_rect(&config, n);
+        assert_memory_equal(&p->rect, &rect, sizeof rect);
+        assert_true(p->owner == WIRE_SLOT_NONE && p->former == WIRE_SLOT_NONE && p->creatures == 0);
+        assert_ptr_equal(directory_at(&d, rect.min_x * 65536, rect.min_y * 65536), p);
+    }
+    struct wire_rect world = directory_world(&d);
+    assert_true(world.min_x == -100 && world.min_y == 0 && world.max_x == 60 && world.max_y == 50);
+    d.partitions[0] = d.partitions[2];
+    d.partition_count = 1;
+    world = directory_world(&d);
+    assert_true(world.min_x == 0 && world.min_y == 0 && world.max_x == 0 && world.max_y == 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_directory_initial_gives_each_slot_its_rectangle),
+        cmocka_unit_test(test_directory_blocks_wait_for_an_owner_beyond_the_world),
         cmocka_unit_test(test_directory_at_borders_takes_the_greater_side),
         cmocka_unit_test(test_directory_take_only_what_is_newer),
         cmocka_unit_test(test_directory_without_a_matchmaker_never_changes),

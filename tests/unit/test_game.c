@@ -514,6 +514,52 @@ static void test_game_settle_makes_good_what_a_partition_lacks(void **state) {
     world_destroy(&w);
 }
 
+/* Adds a block of four cells of 16 m to a world. */
+static void add_block(struct world *w, uint32_t owner) {
+    struct directory directory = w->territory->directory;
+    directory.partitions[directory.partition_count++] = (struct wire_directory_partition){
+        .id = CELLS_BLOCK_BIT, .rect = {200, 0, 400, 50}, .owner = owner, .former = WIRE_SLOT_NONE};
+    w->territory->cells = (struct cells){.per_block = 4, .side_m = 16, .pitch_m = 50};
+    territory_set(w->territory, &directory, 0);
+}
+
+static void test_game_who_is_in_a_cell_stays_in_it(void **state) {
+    (void)state;
+    struct world w = world_create(0);
+    add_block(&w, 1);
+    uint16_t p = join_at(&w, M(258), M(8));
+    for (int turn = 0; turn < 2; turn++) {
+        int8_t way = turn == 0 ? 1 : -1;
+        for (uint32_t i = 0; i < 300; i++) {
+            game_input(w.game, p, (struct game_input){.move_x = way, .move_y = way});
+            run(&w, 1);
+        }
+        assert_int_equal(w.entities->x[p], turn == 0 ? M(265.5) : M(250.5));
+        assert_int_equal(w.entities->y[p], turn == 0 ? M(15.5) : M(0.5));
+        assert_true(w.entities->vx[p] == 0 && w.entities->vy[p] == 0);
+    }
+    struct game_character last = {.x = M(316), .y = M(40), .hit_points = 42}; /* below a gap's wall */
+    assert_int_equal(game_join(w.game, &last, &p), 0);
+    assert_true(w.entities->x[p] == M(315.5) && w.entities->y[p] == M(15.5));
+    world_destroy(&w);
+}
+
+static void test_game_nobody_new_rises_in_a_block(void **state) {
+    (void)state;
+    struct world w = world_create(0);
+    add_block(&w, 0);
+    for (int turn = 0; turn < 2; turn++) {
+        for (uint32_t i = 0; i < 100; i++) {
+            uint16_t p;
+            assert_int_equal(game_join(w.game, NULL, &p), 0);
+            assert_true(w.entities->x[p] >= M(-64) && w.entities->x[p] < M(64));
+            game_leave(w.game, p);
+        }
+        w.territory->directory.partitions[0].owner = 1; /* now the zone owns the block alone */
+    }
+    world_destroy(&w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_game_walk_is_as_fast_in_all_directions),
@@ -538,6 +584,8 @@ int main(void) {
         cmocka_unit_test(test_game_level_rises_with_experience),
         cmocka_unit_test(test_game_experience_stops_at_its_limit),
         cmocka_unit_test(test_game_join_restores_what_was_kept),
+        cmocka_unit_test(test_game_who_is_in_a_cell_stays_in_it),
+        cmocka_unit_test(test_game_nobody_new_rises_in_a_block),
         cmocka_unit_test(test_game_join_of_the_dead_rises_with_what_it_knew),
         cmocka_unit_test(test_game_healing_stops_at_full_health_and_does_not_wake_the_dead),
     };

@@ -34,8 +34,17 @@ static int teardown(void **state) {
     return 0;
 }
 
+#define PLAYER 42
+
 static enum gates_answer admit(struct fixture *f, const char *region) {
-    return gates_admit(f->gates, 42, region, f->now, f->wall_s, &f->pass);
+    return gates_admit(f->gates, PLAYER, region, f->now, f->wall_s, &f->pass);
+}
+
+static void admit_others(struct fixture *f, uint64_t first, int count, int sent[2]) {
+    for (int i = 0; i < count; i++) {
+        assert_int_equal(gates_admit(f->gates, first + (uint64_t)i, NULL, f->now, f->wall_s, &f->pass), GATES_DONE);
+        sent[f->pass.addresses[0].port - 4000]++;
+    }
 }
 
 static void pass_s(struct fixture *f, uint64_t seconds) {
@@ -85,10 +94,7 @@ static void test_gates_share_a_crowd_that_comes_at_once(void **state) {
     struct fixture *f = *state;
     int first[2] = {0};
     f->front.atlas->gateways[1].sessions = 10;
-    for (int i = 0; i < 50; i++) {
-        assert_int_equal(admit(f, NULL), GATES_DONE);
-        first[f->pass.addresses[0].port - 4000]++;
-    }
+    admit_others(f, 100, 50, first);
     assert_int_equal(first[0], 30);
     assert_int_equal(first[1], 20);
     pass_s(f, 20); /* nobody came */
@@ -96,6 +102,26 @@ static void test_gates_share_a_crowd_that_comes_at_once(void **state) {
     f->front.atlas->gateways[0].sessions = 1;
     assert_int_equal(admit(f, NULL), GATES_DONE);
     assert_int_equal(f->pass.addresses[0].port, 4001);
+}
+
+static void test_gates_take_back_who_reconnects(void **state) {
+    struct fixture *f = *state;
+    int sent[2] = {0};
+    f->front.atlas->gateways[0].sessions = 1;
+    assert_int_equal(admit(f, NULL), GATES_DONE);
+    assert_int_equal(f->pass.addresses[0].port, 4001);
+    pass_s(f, 20);
+    f->front.atlas->gateways[0].sessions = 0;
+    f->front.atlas->gateways[1].sessions = 9;
+    admit_others(f, 100, 1, sent);
+    assert_int_equal(sent[0], 1);
+    pass_s(f, 20);
+    assert_int_equal(admit(f, NULL), GATES_DONE);
+    assert_int_equal(f->pass.addresses[0].port, 4001); /* a little fuller */
+    pass_s(f, 20);
+    f->front.atlas->gateways[1].sessions = 11;
+    assert_int_equal(admit(f, NULL), GATES_DONE);
+    assert_int_equal(f->pass.addresses[0].port, 4000); /* clearly fuller */
 }
 
 static void test_gates_that_drain_or_are_away_are_left_out(void **state) {
@@ -171,10 +197,15 @@ static void test_gates_need_the_connect_key(void **state) {
 int main(void) {
 #define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        test(test_gates_token_is_what_a_gateway_takes),    test(test_gates_of_the_least_players_stand_first),
-        test(test_gates_share_a_crowd_that_comes_at_once), test(test_gates_that_drain_or_are_away_are_left_out),
-        test(test_gates_that_have_just_started_wait),      test(test_gates_of_other_machines_have_configured_addresses),
-        test(test_gates_without_addresses_are_left_out),   test(test_gates_need_the_connect_key),
+        test(test_gates_token_is_what_a_gateway_takes),
+        test(test_gates_of_the_least_players_stand_first),
+        test(test_gates_take_back_who_reconnects),
+        test(test_gates_share_a_crowd_that_comes_at_once),
+        test(test_gates_that_drain_or_are_away_are_left_out),
+        test(test_gates_that_have_just_started_wait),
+        test(test_gates_of_other_machines_have_configured_addresses),
+        test(test_gates_without_addresses_are_left_out),
+        test(test_gates_need_the_connect_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,6 +16,16 @@ static uint32_t next_random(uint32_t *random) {
     return *random >> 8;
 }
 
+static uint32_t items_in(const struct grid *grid) {
+    struct grid_area all = {0, grid->columns - 1, 0, grid->rows - 1};
+    uint32_t count = 0;
+    for (uint32_t row = 0; row < grid->rows; row++) {
+        struct grid_run run = grid_row_run(grid, all, row);
+        count += run.end - run.begin;
+    }
+    return count;
+}
+
 static void test_grid_query_finds_all_that_a_full_scan_finds(void **state) {
     (void)state;
     struct grid_rect rect = {M(-100), M(50), M(156), M(250)};
@@ -30,7 +40,7 @@ static void test_grid_query_finds_all_that_a_full_scan_finds(void **state) {
             y[i] = rect.y_min - M(5) + (int32_t)(next_random(&random) % (uint32_t)M(210));
         }
         grid_build(grid, list, N, x, y);
-        assert_int_equal(grid->cell_start[grid->columns * grid->rows], N);
+        assert_int_equal(items_in(grid), N);
         int32_t cx = x[round], cy = y[round], radius = M(round * 3);
         uint8_t seen[N] = {0};
         struct grid_area area = grid_area_around(grid, cx, cy, radius);
@@ -45,6 +55,24 @@ static void test_grid_query_finds_all_that_a_full_scan_finds(void **state) {
             int64_t dx = (int64_t)x[i] - cx, dy = (int64_t)y[i] - cy;
             if (dx * dx + dy * dy <= (int64_t)radius * radius) assert_int_equal(seen[i], 1);
         }
+    }
+    grid_destroy(grid);
+}
+
+static void test_grid_rows_that_are_left_are_empty(void **state) {
+    (void)state;
+    struct grid *grid = grid_create((struct grid_rect){0, 0, M(64), M(64)}, 16, 2);
+    int32_t x[] = {M(1), M(60)}, y[] = {M(50), M(1)};
+    const uint16_t list[] = {0, 1};
+    grid_build(grid, list, 2, x, y);
+    struct grid_area area = {3, 3, 0, 3};
+    assert_int_equal(grid->items[grid_row_run(grid, area, 0).begin], 1);
+    y[0] = y[1] = M(20);
+    for (uint32_t count = 2; count != UINT32_MAX; count--) {
+        grid_build(grid, list, count, x, y);
+        assert_int_equal(items_in(grid), count);
+        assert_int_equal(grid_row_run(grid, area, 1).end, count);
+        assert_int_equal(grid_row_run(grid, area, 0).end + grid_row_run(grid, area, 3).end, 0);
     }
     grid_destroy(grid);
 }
@@ -81,6 +109,7 @@ static void test_grid_with_too_many_cells_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_grid_query_finds_all_that_a_full_scan_finds),
+        cmocka_unit_test(test_grid_rows_that_are_left_are_empty),
         cmocka_unit_test(test_grid_items_of_a_cell_keep_the_order_of_the_list),
         cmocka_unit_test(test_grid_extreme_coordinates_are_clamped),
         cmocka_unit_test(test_grid_with_too_many_cells_is_refused),

@@ -2,19 +2,16 @@
 #include <poll.h>
 #include <pthread.h>
 
-#include "common/http.h"
-#include "tests/unit/http_ask.h"
+#include "tests/unit/http_serve.h"
 
 #define DEFERRED_MAX 4
 #define SHORT_MS     200
 
-enum { ROUTE_THING = 0, ROUTE_SET_THING = 1, ROUTE_LIST = 2, ROUTE_SHORT = 3 };
+enum { ROUTE_THING = 0, ROUTE_SET_THING = 1, ROUTE_LIST = 2, ROUTE_SHORT = 3, ROUTE_DROP_THING = 4 };
 
 static const struct http_deferred_route deferred[] = {
-    {"/v1/things/{}", HTTP_GET, 0},
-    {"/v1/things/{}", HTTP_PUT, 0},
-    {"/v1/things", HTTP_GET, 0},
-    {"/v1/short", HTTP_GET, SHORT_MS},
+    {"/v1/things/{}", HTTP_GET, 0},    {"/v1/things/{}", HTTP_PUT, 0},    {"/v1/things", HTTP_GET, 0},
+    {"/v1/short", HTTP_GET, SHORT_MS}, {"/v1/things/{}", HTTP_DELETE, 0},
 };
 
 struct fixture {
@@ -57,20 +54,13 @@ static int refused(struct fixture *f, const char *method, const char *target, co
     return http_ask_read(send_to(f, method, target, NULL, body), &f->asked);
 }
 
-/* take waits for the next request, as a loop does. */
 static const struct http_request *take(struct fixture *f) {
-    struct pollfd waiting = {.fd = http_fd(f->http), .events = POLLIN};
-    const struct http_request *request = NULL;
-    while (http_take(f->http, &request) != 0) assert_int_equal(poll(&waiting, 1, 20000), 1);
-    return request;
+    return http_serve_take(f->http);
 }
 
 static void reply(struct fixture *f, const struct http_request *request, unsigned status, const char *body,
                   const char *etag) {
-    struct http_answer answer = {.status = status, .content_type = "application/json", .body = body, .age_s = -1};
-    answer.body_len = strlen(body);
-    if (etag) snprintf(answer.etag, sizeof answer.etag, "%s", etag);
-    http_reply(f->http, request, &answer);
+    http_serve_reply(f->http, request, status, body, etag);
 }
 
 static struct http_stats stats_of(struct fixture *f) {
@@ -127,6 +117,17 @@ static void test_deferred_put_brings_its_body(void **state) {
     assert_int_equal(http_ask_read(fd, &f->asked), 200);
 }
 
+static void test_deferred_delete_is_a_route_of_its_own(void **state) {
+    struct fixture *f = *state;
+    int fd = send_to(f, "DELETE", "/v1/things/7", NULL, "");
+    const struct http_request *request = take(f);
+    assert_int_equal(request->route, ROUTE_DROP_THING);
+    assert_int_equal(request->method, HTTP_DELETE);
+    reply(f, request, 200, "{}", NULL);
+    assert_int_equal(http_ask_read(fd, &f->asked), 200);
+    assert_int_equal(refused(f, "DELETE", "/v1/things", ""), 405);
+}
+
 static void test_deferred_body_that_is_too_large_is_refused(void **state) {
     struct fixture *f = *state;
     char body[HTTP_UPLOAD_MAX + 2];
@@ -177,7 +178,7 @@ static void test_deferred_bad_targets_and_methods_are_refused_in_json(void **sta
         {"GET", "/v1/things?a&b&c&d&e&f&g&h&i", 414, "too_long"},
         {"PUT", "/v1/things", 405, "method"},
         {"POST", "/v1/things/1", 405, "method"},
-        {"DELETE", "/v1/things/1", 405, "method"},
+        {"DELETE", "/v1/things", 405, "method"},
         {"PUT", "/metrics", 405, "method"},
         {"PUT", "/v1/other", 404, "not_found"},
     };
@@ -188,7 +189,7 @@ static void test_deferred_bad_targets_and_methods_are_refused_in_json(void **sta
         if (strncmp(f->asked.body, code, strlen(code)) != 0) fail_msg("%s: %s", cases[i].target, f->asked.body);
     }
     assert_int_equal(refused(f, "POST", "/v1/things/1", NULL), 405);
-    assert_non_null(strstr(f->asked.text, "Allow: GET, HEAD, PUT\r\n"));
+    assert_non_null(strstr(f->asked.text, "Allow: GET, HEAD, PUT, DELETE\r\n"));
     char target[HTTP_TARGET_MAX + 2];
     memset(target, 'x', sizeof target);
     memcpy(target, "/v1/things/", 11);
@@ -372,6 +373,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_HTTP(test_deferred_request_reaches_the_loop_and_its_answer_the_client),
         WITH_HTTP(test_deferred_put_brings_its_body),
+        WITH_HTTP(test_deferred_delete_is_a_route_of_its_own),
         WITH_HTTP(test_deferred_body_that_is_too_large_is_refused),
         WITH_HTTP(test_deferred_bad_targets_and_methods_are_refused_in_json),
         WITH_HTTP(test_deferred_etag_that_is_known_is_not_modified),

@@ -282,6 +282,20 @@ static void test_jwt_claims_are_checked(void **state) {
     }
 }
 
+static void test_jwt_scope_is_a_list_of_words(void **state) {
+    (void)state;
+    char token[TOKEN_SIZE];
+    struct jwt_claims claims;
+    make(&hmac, HS256_HEADER, "{\"exp\":2000000000,\"scope\":\"play  instances\"}", token);
+    assert_int_equal(jwt_verify(&hmac, token, strlen(token), NOW_S, &claims), JWT_GOOD);
+    assert_true(jwt_has_scope(&claims, "play") && jwt_has_scope(&claims, "instances"));
+    assert_false(jwt_has_scope(&claims, "instance") || jwt_has_scope(&claims, "") || jwt_has_scope(&claims, "lay"));
+    make(&hmac, HS256_HEADER, "{\"exp\":2000000000}", token);
+    assert_int_equal(jwt_verify(&hmac, token, strlen(token), NOW_S, &claims), JWT_GOOD);
+    assert_false(jwt_has_scope(&claims, "play"));
+    assert_int_equal(judge_made(&hmac, HS256_HEADER, "{\"exp\":2000000000,\"scope\":[\"play\"]}"), JWT_MALFORMED);
+}
+
 static void test_jwt_issuer_and_audience_are_checked_where_asked(void **state) {
     (void)state;
     static const struct {
@@ -364,6 +378,7 @@ int main(void) {
         cmocka_unit_test(test_jwt_has_one_form),
         cmocka_unit_test(test_jwt_size_is_bounded),
         cmocka_unit_test(test_jwt_claims_are_checked),
+        cmocka_unit_test(test_jwt_scope_is_a_list_of_words),
         cmocka_unit_test(test_jwt_issuer_and_audience_are_checked_where_asked),
         cmocka_unit_test(test_jwt_keys_are_read_from_files),
     };

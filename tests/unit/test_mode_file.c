@@ -8,14 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "matchmaker/mode_file.h"
+#include "tests/unit/yaml_fixture.h"
 
-#define TEXT_SIZE 4096
-
-/* A good mode, one value a line, so that a case can replace a line and know its number. */
+/* A good mode. */
 static const char *const GOOD[] = {
     /* 1 */ "name: raid",
     /* 2 */ "teams: 2",
@@ -36,18 +33,9 @@ static const char *const GOOD[] = {
     /* 17 */ "  - {name: tank, per_team: 2}",
     /* 18 */ "  - name: healer",
     /* 19 */ "    per_team: 6",
+    /* 20 */ "instance: gorge",
 };
-#define GOOD_LINES (sizeof GOOD / sizeof GOOD[0])
-
-/* compose writes the good text with line `line` (from 1) replaced; NULL leaves the line out. */
-static void compose(char text[TEXT_SIZE], size_t line, const char *replacement) {
-    size_t len = 0;
-    for (size_t i = 0; i < GOOD_LINES; i++) {
-        const char *source = i + 1 == line ? replacement : GOOD[i];
-        if (source) len += (size_t)snprintf(text + len, TEXT_SIZE - len, "%s\n", source);
-    }
-    assert_true(len < TEXT_SIZE);
-}
+static const struct yaml_good GOOD_TEXT = {GOOD, sizeof GOOD / sizeof GOOD[0]};
 
 static struct mode parse_good(const char *text) {
     char error[MODE_ERROR_SIZE] = "";
@@ -56,7 +44,7 @@ static struct mode parse_good(const char *text) {
     return mode;
 }
 
-static void expect_error(const char *text, size_t len, const char *expected) {
+static void expect_error_of(const char *text, size_t len, const char *expected) {
     char error[MODE_ERROR_SIZE] = "";
     struct mode mode, before;
     memset(&mode, 0x5a, sizeof mode);
@@ -67,10 +55,14 @@ static void expect_error(const char *text, size_t len, const char *expected) {
     assert_memory_equal(&mode, &before, sizeof mode);
 }
 
+static void expect_error(const char *text, const char *expected) {
+    expect_error_of(text, strlen(text), expected);
+}
+
 static void test_mode_file_good_text_is_filled(void **state) {
     (void)state;
-    char text[TEXT_SIZE];
-    compose(text, 0, NULL);
+    char text[YAML_FIXTURE_TEXT_SIZE];
+    yaml_compose(&GOOD_TEXT, text, 0, NULL);
     struct mode mode = parse_good(text);
     assert_string_equal(mode.name, "raid");
     assert_int_equal(mode.teams, 2);
@@ -87,6 +79,7 @@ static void test_mode_file_good_text_is_filled(void **state) {
     assert_int_equal(mode.timeout_ms, 45000);
     assert_int_equal(mode.ready_ms, 12000);
     assert_true(mode.backfill);
+    assert_string_equal(mode.instance, "gorge");
     assert_int_equal(mode.role_count, 2);
     assert_string_equal(mode.roles[0].name, "tank");
     assert_int_equal(mode.roles[0].per_team, 2);
@@ -110,15 +103,10 @@ static void test_mode_file_what_is_left_out_has_its_default(void **state) {
     assert_int_equal(mode.ready_ms, 0);
     assert_int_equal(mode.role_count, 0);
     assert_false(mode.backfill);
+    assert_string_equal(mode.instance, "");
 }
 
-struct mistake {
-    size_t line; /* replaced */
-    const char *replacement;
-    const char *error;
-};
-
-static const struct mistake MISTAKES[] = {
+static const struct yaml_mistake MISTAKES[] = {
     /* missing */
     {1, NULL, "m.yaml:1: name: missing, expected a name of a-z, 0-9 and '-', from a letter on, at most 31 long"},
     {2, NULL, "m.yaml:1: teams: missing, expected an integer from 1 to 8"},
@@ -128,7 +116,7 @@ static const struct mistake MISTAKES[] = {
     {6, "window_stp: 60",
      "m.yaml:6: window_stp: unknown key, expected one of name, teams, team_size, max_party, window_start, window_step, "
      "window_every_ms, window_max, latency_start_ms, latency_step_ms, latency_max_ms, balance_max, timeout_ms, ready_ms, "
-     "roles, backfill"},
+     "roles, backfill, instance"},
     {17, "  - {name: tank, per_team: 2, count: 3}",
      "m.yaml:17: roles[0].count: unknown key, expected one of name, per_team"},
     {6, "teams: 2", "m.yaml:6: doubled key: teams"},
@@ -141,6 +129,8 @@ static const struct mistake MISTAKES[] = {
     {5, "window_start: ", "m.yaml:5: window_start: expected an integer from 0 to 10000, found \"\""},
     {15, "backfill: yes", "m.yaml:15: backfill: expected true or false, found \"yes\""},
     {17, "  - tank", "m.yaml:17: roles[0]: expected a mapping, found \"tank\""},
+    {20, "instance: ''",
+     "m.yaml:20: instance: expected a name of a-z, 0-9 and '-', from a letter on, at most 31 long, found \"\""},
     /* out of range */
     {1, "name: a123456789-123456789-123456789-1",
      "m.yaml:1: name: expected a name of a-z, 0-9 and '-', from a letter on, at most 31 long, found "
@@ -175,41 +165,22 @@ static const struct mistake MISTAKES[] = {
 
 static void test_mode_file_mistakes_are_named_by_line_and_key(void **state) {
     (void)state;
-    for (size_t i = 0; i < sizeof MISTAKES / sizeof MISTAKES[0]; i++) {
-        char text[TEXT_SIZE];
-        compose(text, MISTAKES[i].line, MISTAKES[i].replacement);
-        expect_error(text, strlen(text), MISTAKES[i].error);
-    }
-    const char *text = "name: m\nteams: 2\nteam_size: 2\nwindow_max: 50\n"; /* against a default: at the document */
-    expect_error(text, strlen(text), "m.yaml:1: window_start: expected at most window_max = 50, found 200");
+    yaml_expect_mistakes(&GOOD_TEXT, MISTAKES, sizeof MISTAKES / sizeof MISTAKES[0], expect_error);
+    expect_error("name: m\nteams: 2\nteam_size: 2\nwindow_max: 50\n", /* against a default: at the document */
+                 "m.yaml:1: window_start: expected at most window_max = 50, found 200");
 }
 
 static void test_mode_file_text_that_is_no_mapping_is_refused(void **state) {
     (void)state;
     static char large[MODE_FILE_BYTES_MAX + 1];
     memset(large, '#', sizeof large);
-    expect_error("", 0, "m.yaml:1: expected a mapping, found nothing");
-    expect_error("duel", 4, "m.yaml:1: expected a mapping, found \"duel\"");
-    expect_error("- a\n", 4, "m.yaml:1: expected a mapping, found a list of 1");
-    expect_error(large, sizeof large, "m.yaml:1: expected at most 16384 bytes, found 16385");
+    expect_error("", "m.yaml:1: expected a mapping, found nothing");
+    expect_error("duel", "m.yaml:1: expected a mapping, found \"duel\"");
+    expect_error("- a\n", "m.yaml:1: expected a mapping, found a list of 1");
+    expect_error_of(large, sizeof large, "m.yaml:1: expected at most 16384 bytes, found 16385");
 }
 
 /* --- folders */
-
-static void put(const char *folder, const char *name, const char *text) {
-    char path[512];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-}
-
-static void drop(const char *folder, const char *name) {
-    char path[512];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    assert_int_equal(unlink(path), 0);
-}
 
 static void expect_folder_error(const char *folder, int expected_result, const char *expected) {
     static struct mode_set set, before;
@@ -227,41 +198,32 @@ static void test_mode_file_folder_is_read_whole_or_not_at_all(void **state) {
     static struct mode_set set;
     assert_non_null(mkdtemp(folder));
     expect_folder_error(folder, MARCH_ERR_INVALID, "expected at least one file *.yaml, found none");
-    put(folder, "b.yaml", "{name: second, teams: 1, team_size: 1}");
-    put(folder, "a.yaml", "{name: first, teams: 1, team_size: 2}");
-    put(folder, ".a.yaml", "what an editor left");
-    put(folder, "a.yaml~", "as this");
+    yaml_put(folder, "b.yaml", "{name: second, teams: 1, team_size: 1}");
+    yaml_put(folder, "a.yaml", "{name: first, teams: 1, team_size: 2}");
+    yaml_put(folder, ".a.yaml", "what an editor left");
+    yaml_put(folder, "a.yaml~", "as this");
     if (mode_file_load_folder(folder, &set, error, sizeof error) != 0) fail_msg("%s", error);
     assert_int_equal(set.count, 2);
     assert_string_equal(set.modes[0].name, "first");
     assert_ptr_equal(mode_set_find(&set, "second"), &set.modes[1]);
     assert_null(mode_set_find(&set, "third"));
 
-    put(folder, "c.yaml", "name: third\nteams: 1\n");
+    yaml_put(folder, "c.yaml", "name: third\nteams: 1\n");
     expect_folder_error(folder, MARCH_ERR_INVALID, "/c.yaml:1: team_size: missing, expected an integer from 1 to 16");
-    put(folder, "c.yaml", "{name: first, teams: 1, team_size: 1}");
+    yaml_put(folder, "c.yaml", "{name: first, teams: 1, team_size: 1}");
     expect_folder_error(folder, MARCH_ERR_INVALID, "/c.yaml: name: expected a name used once, found \"first\" again");
     for (int i = 0; i < MODE_FILES_MAX - 2; i++) {
         char name[32], text[64];
         snprintf(name, sizeof name, "m%02d.yaml", i);
         snprintf(text, sizeof text, "{name: m%02d, teams: 1, team_size: 1}", i);
-        put(folder, name, text);
+        yaml_put(folder, name, text);
     }
     expect_folder_error(folder, MARCH_ERR_FULL, "expected at most 32 files *.yaml, found 33");
-    drop(folder, "c.yaml");
+    yaml_drop(folder, "c.yaml");
     if (mode_file_load_folder(folder, &set, error, sizeof error) != 0) fail_msg("%s", error);
     assert_int_equal(set.count, MODE_FILES_MAX);
 
-    for (int i = 0; i < MODE_FILES_MAX - 2; i++) {
-        char name[32];
-        snprintf(name, sizeof name, "m%02d.yaml", i);
-        drop(folder, name);
-    }
-    drop(folder, "a.yaml");
-    drop(folder, "b.yaml");
-    drop(folder, ".a.yaml");
-    drop(folder, "a.yaml~");
-    assert_int_equal(rmdir(folder), 0);
+    yaml_remove(folder);
     expect_folder_error(folder, MARCH_ERR_SYSTEM, "cannot read: No such file or directory");
 }
 
@@ -270,7 +232,11 @@ static void test_mode_file_shipped_modes_load(void **state) {
     static const struct {
         const char *name;
         uint32_t teams, team_size, roles;
-    } expected[] = {{"arena", 2, 5, 0}, {"duel", 2, 1, 0}, {"dungeon", 1, 5, 3}, {"free-for-all", 8, 1, 0}};
+        const char *instance;
+    } expected[] = {{"arena", 2, 5, 0, "arena"},
+                    {"duel", 2, 1, 0, "duel"},
+                    {"dungeon", 1, 5, 3, "crypt"},
+                    {"free-for-all", 8, 1, 0, "free-for-all"}};
     char error[MODE_ERROR_SIZE] = "";
     static struct mode_set set;
     if (mode_file_load_folder("deploy/config/modes", &set, error, sizeof error) != 0) fail_msg("%s", error);
@@ -280,6 +246,7 @@ static void test_mode_file_shipped_modes_load(void **state) {
         assert_int_equal(set.modes[i].teams, expected[i].teams);
         assert_int_equal(set.modes[i].team_size, expected[i].team_size);
         assert_int_equal(set.modes[i].role_count, expected[i].roles);
+        assert_string_equal(set.modes[i].instance, expected[i].instance);
     }
 }
 

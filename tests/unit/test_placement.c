@@ -15,22 +15,26 @@
 
 static const char *const REGIONS[] = {"eu", "us", "asia"};
 
+static int64_t taken(const struct placement_gateway *g) {
+    return (int64_t)g->players * 100 - (g->was_last ? (int64_t)g->places * 10 : 0);
+}
+
 /* Chooses the best of those that are left, again and again. */
 static uint32_t naive(const struct placement_gateway *g, uint32_t count, const char *region,
                       uint32_t chosen[PLACEMENT_MAX]) {
-    bool taken[CONFIG_GATEWAYS_MAX] = {false};
+    bool is_taken[CONFIG_GATEWAYS_MAX] = {false};
     uint32_t chosen_count = 0;
     for (; chosen_count < PLACEMENT_MAX; chosen_count++) {
         uint32_t best = count;
         for (uint32_t i = 0; i < count; i++) {
-            if (taken[i] || !g[i].is_open || g[i].players >= g[i].places) continue;
+            if (is_taken[i] || !g[i].is_open || g[i].players >= g[i].places) continue;
             if (best == count) best = i;
             bool here = region && strcmp(g[i].region, region) == 0, there = region && strcmp(g[best].region, region) == 0;
-            bool less = (uint64_t)g[i].players * g[best].places < (uint64_t)g[best].players * g[i].places;
+            bool less = taken(&g[i]) * g[best].places < taken(&g[best]) * g[i].places;
             if ((here && !there) || (here == there && less)) best = i;
         }
         if (best == count) break;
-        taken[best] = true;
+        is_taken[best] = true;
         chosen[chosen_count] = best;
     }
     return chosen_count;
@@ -45,6 +49,7 @@ static void test_placement_is_that_of_the_naive_twin(void **state) {
         uint32_t count = (uint32_t)rand() % (CONFIG_GATEWAYS_MAX + 1);
         for (uint32_t i = 0; i < count; i++)
             gateways[i] = (struct placement_gateway){.is_open = rand() % 4 != 0,
+                                                     .was_last = rand() % 4 == 0,
                                                      .players = (uint32_t)rand() % 12,
                                                      .places = 1 + (uint32_t)rand() % 12,
                                                      .region = REGIONS[rand() % 3]};
@@ -58,7 +63,8 @@ static void test_placement_is_that_of_the_naive_twin(void **state) {
 static void test_placement_prefers_the_region_then_the_least_share(void **state) {
     (void)state;
     const struct placement_gateway gateways[] = {
-        {true, 50, 100, "eu"}, {true, 100, 1000, "us"}, {true, 40, 100, "eu"}, {false, 0, 100, "eu"}, {true, 100, 100, "eu"},
+        {true, false, 50, 100, "eu"}, {true, false, 100, 1000, "us"}, {true, false, 40, 100, "eu"},
+        {false, true, 0, 100, "eu"},  {true, false, 100, 100, "eu"},
     };
     uint32_t chosen[PLACEMENT_MAX];
     assert_int_equal(placement_choose(gateways, 5, "eu", chosen), 3);

@@ -117,7 +117,7 @@ static uint32_t expect_chunks(const struct wire_rect *rects, uint32_t count) {
 
 static void test_static_world_boxes_of_a_rectangle_are_those_of_a_walk_over_all(void **state) {
     (void)state;
-    struct territory t;
+    struct territory t = {0};
     struct rng rng = {5};
     for (int round = 0; round < 10; round++) {
         struct wire_rect rects[3];
@@ -139,7 +139,7 @@ static void test_static_world_boxes_of_a_rectangle_are_those_of_a_walk_over_all(
 
 static void test_static_world_border_that_moves_reads_and_frees_what_differs(void **state) {
     (void)state;
-    struct territory t;
+    struct territory t = {0};
     const struct static_world_stats *stats = static_world_stats(world);
     struct wire_rect whole = {-512, -512, 512, 512}, half = {-512, -512, 0, 512}, none[1] = {{0}};
     follow(&t, &whole, 1);
@@ -162,7 +162,7 @@ static void test_static_world_border_that_moves_reads_and_frees_what_differs(voi
 
 static void test_static_world_same_version_asks_for_nothing(void **state) {
     (void)state;
-    struct territory t;
+    struct territory t = {0};
     struct wire_rect rect = {0, 0, 100, 100};
     assert_true(static_world_is_settled(world));
     follow(&t, &rect, 1);
@@ -175,7 +175,7 @@ static void test_static_world_same_version_asks_for_nothing(void **state) {
 /* Directories may come faster than parts are read; the last one counts. Each shares most with the one before. */
 static void test_static_world_newest_of_many_territories_is_what_is_there(void **state) {
     (void)state;
-    struct territory t;
+    struct territory t = {0};
     struct rng rng = {3};
     struct wire_rect rect = {0, 0, 1, 1};
     for (int i = 0; i < 3000; i++) {
@@ -192,7 +192,7 @@ static void test_static_world_newest_of_many_territories_is_what_is_there(void *
 
 static void test_static_world_stores_no_more_than_there_is_room_for(void **state) {
     (void)state;
-    struct territory t;
+    struct territory t = {0};
     struct wire_rect rect = {-300, -300, 300, 300};
     struct grid_rect all = {M(-300), M(-300), M(300), M(300)};
     follow(&t, &rect, 1);
@@ -209,7 +209,7 @@ static void test_static_world_stores_no_more_than_there_is_room_for(void **state
 
 static void test_static_world_file_with_another_in_its_place_is_read_on(void **state) {
     (void)state;
-    struct territory t;
+    struct territory t = {0};
     struct wire_rect rect = {-300, -300, 300, 300};
     assert_int_equal(file_write(f.path, "none", 4, 0600, f.error, sizeof f.error), 0);
     follow(&t, &rect, 1);
@@ -218,7 +218,7 @@ static void test_static_world_file_with_another_in_its_place_is_read_on(void **s
 
 static void test_static_world_chunk_changed_in_place_is_left_out_and_read_when_it_is_mended(void **state) {
     (void)state;
-    struct territory t;
+    struct territory t = {0};
     struct wire_rect rect = {-300, -300, 300, 300};
     const struct static_world_stats *stats = static_world_stats(world);
     uint32_t index = 0;
@@ -239,7 +239,7 @@ static void test_static_world_chunk_changed_in_place_is_left_out_and_read_when_i
 
 static void test_static_world_file_that_is_cut_while_it_is_open_ends_nobody(void **state) {
     (void)state;
-    struct territory t;
+    struct territory t = {0};
     struct wire_rect rect = {-REACH_M, -REACH_M, REACH_M, REACH_M};
     assert_int_equal(truncate(f.path, (off_t)map_boxes_offset(&file.header, file.header.stored_count / 2)), 0);
     follow(&t, &rect, 1);
@@ -261,7 +261,7 @@ static void test_static_world_broken_file_is_not_opened(void **state) {
 
 static void test_static_world_closes_while_much_is_asked_for(void **state) {
     (void)state;
-    struct territory t;
+    struct territory t = {0};
     struct wire_rect rect = {-REACH_M, -REACH_M, REACH_M, REACH_M};
     for (int i = 0; i < 30; i++) {
         struct static_world *kept = world;

@@ -1,0 +1,328 @@
+/* desk_inner.h: what the parts of the desk share. Not for others.
+ *
+ *   desk.c            modes, time, and what the queue tells
+ *   desk_tickets.c    tickets: entered, rated, ended, looked at
+ *   desk_parties.c    parties and invitations
+ *   desk_matches.c    matches in their instances: launched, joined, left
+ *   desk_results.c    what matches come to: ranks, ratings, settlements
+ *   desk_documents.c  what is kept of all that, as bytes
+ *   desk_tells.c      what players are told, and when
+ *
+ * The queue tells its events while it must not be called: what they lead to that needs the queue is put off until its call
+ * returns, by lists of tickets (enum desk_list_kind) and flags.
+ */
+#ifndef MARCH_MATCHMAKER_DESK_INNER_H
+#define MARCH_MATCHMAKER_DESK_INNER_H
+
+#include "common/pool.h"
+#include "common/ring.h"
+#include "matchmaker/desk.h"
+#include "matchmaker/player_map.h"
+
+#define DESK_NONE         UINT32_MAX
+#define DESK_CONFIRM_MS   3000  /* a new ticket that is not durable by then is not to be had now */
+#define DESK_INVITE_MS    60000 /* an invitation stands */
+#define DESK_INVITES_MAX  65536 /* that stand */
+#define DESK_PARTIES_MAX  65536
+#define DESK_PARTIED_MAX  (1u << 18) /* players in parties */
+#define DESK_CHECKS_MAX   16384      /* ready checks under way */
+#define DESK_SEATED_MAX   (INSTANCES_MAX * WIRE_INSTANCE_PLAYERS_MAX)
+#define DESK_DUES_MAX     (2 * KEEP_DOCUMENTS_MAX) /* to be told once durable; those beyond are not told */
+#define DESK_RETURNS_MAX  512                      /* tickets that come back into the queue in a step */
+#define DESK_HOLD_MS      250                      /* no match is formed for so long after there was no room for one */
+#define DESK_PENDING_MAX  (KEEP_DOCUMENTS_MAX / 8) /* the same while so many documents are not durable */
+#define DESK_LOOK_MS      1000                     /* between two looks at who is away from matches that run */
+#define DESK_ABSENT_MS    30000                    /* who is away from one for so long has left it, where others may join */
+#define DESK_TICKET_BYTES 1024                     /* of a document */
+#define DESK_PARTY_BYTES  256
+#define DESK_RESULT_BYTES 4352
+#define DESK_RECENT_BIT   0x80000000u /* in `ids`: an index of `recents` */
+
+/* --- tickets */
+
+enum desk_stage {
+    DESK_ENTERING = 0, /* ratings are asked for */
+    DESK_COMING = 1,   /* is put into the queue in a step to come */
+    DESK_WAITING = 2,  /* in the queue */
+    DESK_ASKED = 3
+};
+
+enum desk_list_kind {
+    DESK_LIST_UNCONFIRMED = 0, /* not durable yet, oldest first */
+    DESK_LIST_COMING = 1,
+    DESK_LIST_CHANGED = 2, /* to be told of when the call ends */
+    DESK_LIST_KIND_COUNT
+};
+
+struct desk_link {
+    uint32_t next, previous;
+};
+
+struct desk_list {
+    uint32_t first, last;
+};
+
+struct desk_member {
+    uint64_t player;
+    struct rating rating;
+    uint32_t next; /* of the ticket */
+    bool is_rated; /* persist has said */
+};
+
+/* A ticket that lives. Times are of the desk's clock, ms. */
+struct desk_live {
+    uint64_t id, version;
+    uint64_t mark;       /* when its document is durable */
+    uint64_t entered_ms; /* Unix time */
+    int64_t since_ms;    /* waits since; moved on by the time in which it was asked */
+    int64_t began_ms, asked_ms;
+    struct handle queued;
+    uint32_t members, unrated; /* the first; how many have no rating yet */
+    uint32_t roles;
+    struct desk_link links[DESK_LIST_KIND_COUNT];
+    uint8_t lists; /* that it is in, by bit */
+    uint8_t stage, mode, count, avoid_count, region;
+    bool is_kept, is_provisional; /* is_kept: its document was put */
+    int16_t rating;
+    uint16_t latency_ms[QUEUE_REGIONS_MAX];
+    uint64_t avoid[QUEUE_AVOID_MAX];
+};
+
+/* One that ended not long ago. */
+struct desk_recent {
+    uint64_t id, version, mark, entered_ms; /* id 0: none */
+    uint32_t waited_ms, instance;
+    int32_t rating;
+    char mode[WIRE_MODE_NAME_MAX + 1];
+    uint8_t state, reason, count, region;
+    bool is_provisional, is_told; /* is_told: of its end */
+    uint8_t teams[DESK_PARTY_MAX];
+    uint64_t players[DESK_PARTY_MAX];
+};
+
+/* --- parties */
+
+struct desk_invitation {
+    uint64_t player;
+    int64_t until_ms;
+};
+
+struct desk_group {
+    uint64_t mark;
+    uint32_t member_count, invited_count;
+    uint64_t members[DESK_PARTY_MAX]; /* the leader first */
+    struct desk_invitation invited[DESK_PARTY_MAX];
+};
+
+struct desk_invite { /* when an invitation ends */
+    struct handle party;
+    struct desk_invitation invitation;
+};
+
+/* --- matches */
+
+struct desk_seat {
+    uint64_t player;
+    struct rating before;
+    uint8_t team, role;
+};
+
+struct desk_joined { /* who came later */
+    uint64_t player;
+    uint8_t team, role;
+};
+
+struct desk_away {
+    uint64_t player;
+    int64_t since_ms;
+};
+
+/* What one player has of a match that is over. */
+struct desk_gain {
+    struct wire_settle settle;
+    int32_t points; /* from now on; 0: not rated */
+    uint32_t team;
+    bool is_asked, is_done;
+};
+
+/* What is kept with an instance: who was to play what, and the ratings before. Without a mode nobody is rated. */
+struct desk_note {
+    char mode[WIRE_MODE_NAME_MAX + 1];
+    uint32_t season, region, seat_count;
+    struct desk_seat seats[MODE_PLAYERS_MAX];
+};
+
+struct desk_match {
+    uint32_t id;
+    bool is_over, is_result_kept, is_closed;
+    bool is_barred; /* nobody can join it any more */
+    struct desk_note note;
+    struct handle backfill;
+    uint32_t joined_count, away_count, gain_count, done_count;
+    struct desk_joined joined[MODE_PLAYERS_MAX];
+    struct desk_away away[MODE_PLAYERS_MAX];
+    struct desk_gain gains[WIRE_INSTANCE_PLAYERS_MAX];
+};
+
+/* --- what is to be told once it is durable */
+
+enum desk_due_kind { DESK_DUE_TICKET = 0, DESK_DUE_PARTY = 1 };
+
+struct desk_due {
+    uint64_t mark;
+    uint64_t key; /* of a ticket its id, of a party the player who is to be told */
+    enum desk_due_kind kind;
+};
+
+struct desk {
+    struct desk_config config;
+    struct mode_set modes;
+    struct template_set templates;
+    struct queue *queue; /* NULL until there are modes */
+    struct mono began, now;
+    int64_t now_ms; /* since `began` */
+    uint64_t wall_ms, next_id;
+    bool is_ready, is_held, is_full; /* is_full: an instance found no room in this call */
+    enum wire_ticket_reason cancel_reason;
+    int64_t held_until_ms, looked_ms;
+
+    struct pool tickets, members, parties, matches;
+    struct desk_list lists[DESK_LIST_KIND_COUNT];
+    struct player_map of_player; /* tickets, by player */
+    struct player_map ids;       /* tickets and recents, by id */
+    struct desk_recent *recents; /* a ring */
+    uint32_t recent_next;
+    struct ring unerased;      /* ids of tickets whose documents are to be erased still */
+    struct ring dues;          /* struct desk_due */
+    struct ring invites;       /* struct desk_invite, in order of time */
+    struct player_map partied; /* parties, by member */
+    struct player_map invited; /* parties, by who was last invited to one */
+    struct player_map by_id;   /* matches, by instance */
+    struct player_map seated;  /* matches, by player: until what they are worth is settled */
+    struct desk_result result; /* that is being made */
+    uint8_t bytes[WIRE_DOCUMENT_BYTES_MAX];
+    struct desk_stats stats;
+};
+
+static inline struct desk_live *desk_live_at(const struct desk *d, uint32_t index) {
+    return pool_at(&d->tickets, index);
+}
+
+static inline struct desk_member *desk_member_at(const struct desk *d, uint32_t index) {
+    return pool_at(&d->members, index);
+}
+
+/* --- desk.c */
+
+void desk_advance(struct desk *desk, struct mono now, uint64_t wall_ms);
+
+/* desk_hold_if_full has no match formed for a while, where one found no room. */
+void desk_hold_if_full(struct desk *desk);
+
+/* desk_finish ends a call: what was put off is done, and what is to be told is told. */
+void desk_finish(struct desk *desk);
+
+void desk_list_add(struct desk *desk, enum desk_list_kind kind, uint32_t index);
+void desk_list_remove(struct desk *desk, enum desk_list_kind kind, uint32_t index); /* fine where it is not in it */
+
+/* --- desk_tickets.c */
+
+/* desk_ticket_at finds one that lives by player: DESK_NONE. */
+uint32_t desk_ticket_at(const struct desk *desk, uint64_t player);
+
+/* desk_ticket_begin puts a ticket that is rated into the queue. */
+void desk_ticket_begin(struct desk *desk, uint32_t index);
+
+/* desk_ticket_drop ends a ticket wherever it is, by `reason`; not from within an event of the queue. */
+void desk_ticket_drop(struct desk *desk, uint32_t index, enum wire_ticket_reason reason);
+
+/* desk_ticket_end ends one that is in the queue no more. `instance`: what it was matched to, with `teams` of its players;
+ * its document is erased with whatever is put in the same group. */
+void desk_ticket_end(struct desk *desk, uint32_t index, enum wire_ticket_reason reason, uint32_t instance,
+                     const uint8_t *teams);
+
+/* desk_ticket_return has one that the queue has let go come back, with the time that it waited. */
+void desk_ticket_return(struct desk *desk, uint32_t index);
+void desk_ticket_recall(struct desk *desk, uint64_t key, const uint8_t *bytes, uint32_t len, uint64_t wall_ms);
+uint64_t desk_ticket_waited_ms(const struct desk *desk, const struct desk_live *ticket);
+void desk_tickets_ready(struct desk *desk);
+void desk_tickets_step(struct desk *desk);
+
+/* --- desk_parties.c */
+
+void desk_party_recall(struct desk *desk, uint64_t key, const uint8_t *bytes, uint32_t len);
+void desk_parties_step(struct desk *desk);
+
+/* desk_party_members writes the members of a player's party, the player alone where it has none; returns how many, 0 where
+ * another leads it. */
+uint32_t desk_party_members(const struct desk *desk, uint64_t player, uint64_t *members);
+
+/* --- desk_matches.c */
+
+/* desk_match_launch and _join have what the queue has matched played; both return its tickets where there is no room. */
+void desk_match_launch(struct desk *desk, const struct queue_match *match);
+void desk_match_join(struct desk *desk, const struct queue_match *match);
+struct desk_match *desk_match_of(const struct desk *desk, uint32_t id);
+
+/* desk_match_take makes the record of an instance, from its note, if there is none yet. */
+struct desk_match *desk_match_take(struct desk *desk, const struct instance_view *view);
+void desk_match_close(struct desk *desk, struct desk_match *match);
+void desk_match_forget(struct desk *desk, uint32_t id);
+bool desk_is_seated(const struct desk *desk, uint64_t player);
+void desk_matches_step(struct desk *desk);
+
+/* desk_matches_unlink forgets the backfills of a queue that is no more. */
+void desk_matches_unlink(struct desk *desk);
+
+/* --- desk_results.c */
+
+/* desk_result_make says what a match came to, by its note and its last report alone; and who gains what by it, up to
+ * WIRE_INSTANCE_PLAYERS_MAX: returns how many. */
+uint32_t desk_result_make(const struct desk_note *note, const struct instance_view *view, struct desk_result *result,
+                          struct desk_gain *gains);
+
+/* desk_match_over settles a match that is over, or goes on with it where there was no room to. */
+void desk_match_over(struct desk *desk, struct desk_match *match, const struct instance_view *view);
+
+/* --- desk_documents.c: writers return the length; readers MARCH_ERR_INVALID for what can't be read */
+
+uint32_t desk_write_ticket(const struct desk *desk, const struct desk_live *ticket, uint8_t *bytes);
+uint32_t desk_write_party(const struct desk_group *party, uint8_t *bytes);
+uint32_t desk_write_note(const struct desk_note *note, uint8_t *bytes);
+uint32_t desk_write_result(const struct desk_result *result, uint8_t *bytes);
+
+/* What a ticket's document says, before it is a ticket again. */
+struct desk_ticket_document {
+    char mode[WIRE_MODE_NAME_MAX + 1];
+    uint64_t entered_ms;
+    uint32_t roles, avoid_count, count;
+    uint16_t latency_ms[QUEUE_REGIONS_MAX];
+    uint64_t avoid[QUEUE_AVOID_MAX];
+    uint64_t players[DESK_PARTY_MAX];
+    struct rating ratings[DESK_PARTY_MAX];
+};
+must_check int desk_read_ticket(const struct desk *desk, const uint8_t *bytes, uint32_t len,
+                                struct desk_ticket_document *document);
+must_check int desk_read_party(const uint8_t *bytes, uint32_t len, struct desk_group *party);
+must_check int desk_read_note(const uint8_t *bytes, uint32_t len, struct desk_note *note);
+
+/* --- desk_tells.c */
+
+/* desk_changed has a ticket's players told when the call ends, or when it is durable. */
+void desk_changed(struct desk *desk, uint32_t index);
+
+/* desk_due has them told once `mark` is durable. */
+void desk_due(struct desk *desk, enum desk_due_kind kind, uint64_t key, uint64_t mark);
+void desk_tell_ticket(struct desk *desk, uint64_t id); /* now */
+void desk_tells_flush(struct desk *desk);
+void desk_tell_refused(struct desk *desk, uint64_t player, const char *mode, enum wire_ticket_reason reason);
+void desk_tell_party(struct desk *desk, uint64_t player, enum wire_ticket_reason reason);
+
+/* desk_tell_match tells a player of a match, with what it gains where that is over. */
+void desk_tell_match(struct desk *desk, uint64_t player, uint32_t team, const struct instance_view *view,
+                     const struct desk_gain *gain);
+
+/* desk_tell_now tells the state of what a player has: a ticket, a match, or nothing. */
+void desk_tell_now(struct desk *desk, uint64_t player);
+
+#endif

@@ -1,0 +1,485 @@
+/* desk_tickets.c: tickets: entered, rated, ended, looked at. */
+#include <string.h>
+
+#include "common/check.h"
+#include "common/shard.h"
+#include "matchmaker/desk_inner.h"
+
+#define ID_STEPS 4096 /* ids of a millisecond; so an id stays below 2^53, which JSON can say */
+
+uint32_t desk_ticket_at(const struct desk *d, uint64_t player) {
+    uint32_t index = player_map_find(&d->of_player, player);
+    return index == PLAYER_MAP_NONE ? DESK_NONE : index;
+}
+
+uint64_t desk_ticket_waited_ms(const struct desk *d, const struct desk_live *t) {
+    int64_t until = t->stage == DESK_ASKED ? t->asked_ms : d->now_ms;
+    return until > t->since_ms ? (uint64_t)(until - t->since_ms) : 0;
+}
+
+/* --- taken and given */
+
+static void give_members(struct desk *d, struct desk_live *t) {
+    for (uint32_t at = t->members, next; at != DESK_NONE; at = next) {
+        next = desk_member_at(d, at)->next;
+        player_map_remove(&d->of_player, desk_member_at(d, at)->player);
+        pool_give(&d->members, pool_handle(&d->members, at));
+    }
+}
+
+/* take returns a ticket of these players, or DESK_NONE where there is no room. */
+static uint32_t take(struct desk *d, const uint64_t *players, uint32_t count, uint64_t id) {
+    if (pool_count(&d->tickets) == d->tickets.capacity || d->members.free_count < count) return DESK_NONE;
+    uint32_t index = pool_take(&d->tickets).index;
+    struct desk_live *t = desk_live_at(d, index);
+    t->id = id;
+    t->count = (uint8_t)count;
+    t->members = DESK_NONE;
+    for (uint32_t i = count; i-- > 0;) {
+        uint32_t at = pool_take(&d->members).index;
+        *desk_member_at(d, at) = (struct desk_member){.player = players[i], .next = t->members};
+        t->members = at;
+        player_map_add(&d->of_player, players[i], index);
+    }
+    player_map_add(&d->ids, t->id, index);
+    return index;
+}
+
+static uint64_t new_id(struct desk *d) {
+    if (d->next_id < d->wall_ms * ID_STEPS) d->next_id = d->wall_ms * ID_STEPS;
+    return d->next_id++;
+}
+
+/* --- ratings */
+
+/* sum_up says what the ratings of its players make of a ticket, as the queue does. */
+static void sum_up(const struct desk *d, struct desk_live *t) {
+    int32_t sum = 0, best = INT32_MIN;
+    t->is_provisional = false;
+    for (uint32_t at = t->members; at != DESK_NONE; at = desk_member_at(d, at)->next) {
+        const struct desk_member *member = desk_member_at(d, at);
+        int32_t points = rating_points(member->rating);
+        sum += points;
+        if (points > best) best = points;
+        t->is_provisional |= rating_is_provisional(&RATING_RULES, member->rating);
+    }
+    t->rating = (int16_t)((sum / t->count + best) / 2);
+}
+
+/* rating_now is what a rating of persist is worth today. */
+static struct rating rating_now(const struct desk *d, const struct wire_rating *told) {
+    struct rating rating = {told->mu, told->sigma};
+    if (!(rating.sigma > 0 && rating.sigma <= RATING_SIGMA_MAX && rating.mu >= -RATING_MU_MAX && rating.mu <= RATING_MU_MAX))
+        return RATING_RULES.start;
+    if (told->season < d->config.season) rating = rating_after_season(&RATING_RULES, rating);
+    uint64_t now_s = d->wall_ms / 1000;
+    return rating_after_idle(&RATING_RULES, rating, now_s > told->rated_at_s ? now_s - told->rated_at_s : 0);
+}
+
+/* rated puts a ticket whose players are all rated into the queue; that it is kept need not be awaited, for a match would
+ * erase it together with keeping its instance. */
+static void rated(struct desk *d, uint32_t index) {
+    struct desk_live *t = desk_live_at(d, index);
+    sum_up(d, t);
+    keep_cut(d->config.keep);
+    uint32_t len = desk_write_ticket(d, t, d->bytes);
+    if (keep_put(d->config.keep, WIRE_DOCUMENT_TICKET, t->id, d->bytes, len)) {
+        desk_ticket_drop(d, index, WIRE_REASON_UNAVAILABLE);
+        return;
+    }
+    keep_cut(d->config.keep);
+    t->is_kept = true;
+    t->mark = keep_mark(d->config.keep);
+    desk_due(d, DESK_DUE_TICKET, t->id, t->mark);
+    desk_ticket_begin(d, index);
+}
+
+void desk_rating(struct desk *d, const struct wire_rating *rating, struct mono now, uint64_t wall_ms) {
+    desk_advance(d, now, wall_ms);
+    uint32_t index = desk_ticket_at(d, rating->player);
+    if (index == DESK_NONE) return;
+    struct desk_live *t = desk_live_at(d, index);
+    if (t->stage != DESK_ENTERING || strcmp(rating->mode, d->modes.modes[t->mode].name) != 0) return;
+    uint32_t at = t->members;
+    while (desk_member_at(d, at)->player != rating->player) at = desk_member_at(d, at)->next;
+    struct desk_member *member = desk_member_at(d, at);
+    if (member->is_rated) return;
+    if (rating->result != WIRE_MATCH_OK) {
+        desk_ticket_drop(d, index, WIRE_REASON_INVALID);
+    } else {
+        member->is_rated = true;
+        member->rating = rating_now(d, rating);
+        if (--t->unrated == 0) rated(d, index);
+    }
+    desk_finish(d);
+}
+
+/* --- into the queue */
+
+void desk_ticket_begin(struct desk *d, uint32_t index) {
+    struct desk_live *t = desk_live_at(d, index);
+    struct queue_player players[QUEUE_PARTY_MAX];
+    struct queue_request request = {
+        .mode = t->mode, .player_count = t->count, .players = players, .avoid_count = t->avoid_count, .avoid = t->avoid};
+    uint64_t waited_ms = desk_ticket_waited_ms(d, t), id = t->id;
+    if (waited_ms >= d->modes.modes[t->mode].timeout_ms) {
+        desk_ticket_end(d, index, WIRE_REASON_TIMED_OUT, 0, NULL);
+        return;
+    }
+    request.waited_ms = (uint32_t)waited_ms;
+    uint32_t count = 0;
+    for (uint32_t at = t->members; at != DESK_NONE; at = desk_member_at(d, at)->next) {
+        players[count] = (struct queue_player){.id = desk_member_at(d, at)->player, .roles = t->roles};
+        players[count].rating = rating_points(desk_member_at(d, at)->rating);
+        memcpy(players[count++].latency_ms, t->latency_ms, sizeof t->latency_ms);
+    }
+    struct handle queued;
+    t->stage = DESK_WAITING;
+    int error = queue_enter(d->queue, &request, d->now, &queued);
+    if (error) {
+        desk_ticket_end(d, index, error == MARCH_ERR_FULL ? WIRE_REASON_FULL : WIRE_REASON_INVALID, 0, NULL);
+        return;
+    }
+    if (player_map_find(&d->ids, id) == index && t->stage != DESK_COMING) t->queued = queued; /* else it has a match */
+}
+
+void desk_ticket_return(struct desk *d, uint32_t index) {
+    struct desk_live *t = desk_live_at(d, index);
+    if (t->stage == DESK_ASKED) t->since_ms += d->now_ms - t->asked_ms;
+    if (t->stage == DESK_ASKED) desk_changed(d, index);
+    t->stage = DESK_COMING;
+    t->queued = (struct handle){0};
+    desk_list_add(d, DESK_LIST_COMING, index);
+}
+
+/* --- ended */
+
+/* erase has the players told once it is durable; where they are told at once, nobody waits for that. */
+static void erase(struct desk *d, struct desk_recent *recent) {
+    bool is_erased = keep_erase(d->config.keep, WIRE_DOCUMENT_TICKET, recent->id) == 0;
+    uint64_t mark = is_erased ? keep_mark(d->config.keep) : UINT64_MAX; /* until there is room again */
+    if (!is_erased) {
+        uint64_t *id = ring_push(&d->unerased);
+        CHECK(id);
+        *id = recent->id;
+    }
+    if (recent->is_told) return;
+    recent->mark = mark;
+    if (is_erased) desk_due(d, DESK_DUE_TICKET, recent->id, mark);
+}
+
+/* remember makes a ticket that ends one that can still be asked for. */
+static struct desk_recent *remember(struct desk *d, const struct desk_live *t) {
+    uint32_t at = d->recent_next;
+    struct desk_recent *r = &d->recents[at];
+    d->recent_next = (at + 1) % DESK_RECENT_MAX;
+    if (r->id != 0) player_map_remove(&d->ids, r->id);
+    *r = (struct desk_recent){.id = t->id,
+                              .version = t->version + 1,
+                              .entered_ms = t->entered_ms,
+                              .waited_ms = (uint32_t)desk_ticket_waited_ms(d, t),
+                              .rating = t->rating,
+                              .is_provisional = t->is_provisional,
+                              .region = t->region};
+    memcpy(r->mode, d->modes.modes[t->mode].name, sizeof r->mode);
+    for (uint32_t i = t->members; i != DESK_NONE; i = desk_member_at(d, i)->next)
+        r->players[r->count++] = desk_member_at(d, i)->player;
+    player_map_remove(&d->ids, t->id);
+    player_map_add(&d->ids, t->id, DESK_RECENT_BIT | at);
+    return r;
+}
+
+static void count_end(struct desk *d, enum wire_ticket_reason reason, uint32_t instance) {
+    static const enum queue_end ENDS[WIRE_REASON_COUNT] = {[WIRE_REASON_CANCELLED] = QUEUE_CANCELLED,
+                                                           [WIRE_REASON_TIMED_OUT] = QUEUE_TIMED_OUT,
+                                                           [WIRE_REASON_DECLINED] = QUEUE_DECLINED,
+                                                           [WIRE_REASON_SILENT] = QUEUE_SILENT};
+    if (instance != 0) {
+        d->stats.ended[QUEUE_MATCHED]++;
+    } else if (ENDS[reason] != QUEUE_MATCHED) {
+        d->stats.ended[ENDS[reason]]++;
+    } else {
+        d->stats.refused[reason]++;
+    }
+}
+
+void desk_ticket_end(struct desk *d, uint32_t index, enum wire_ticket_reason reason, uint32_t instance,
+                     const uint8_t *teams) {
+    struct desk_live *t = desk_live_at(d, index);
+    struct desk_recent *r = remember(d, t);
+    r->state = instance ? WIRE_TICKET_MATCHED : WIRE_TICKET_ENDED;
+    r->reason = (uint8_t)reason;
+    r->instance = instance;
+    count_end(d, reason, instance);
+    if (teams) memcpy(r->teams, teams, r->count);
+    bool is_kept = t->is_kept;
+    for (uint32_t kind = 0; kind < DESK_LIST_KIND_COUNT; kind++) desk_list_remove(d, (enum desk_list_kind)kind, index);
+    give_members(d, t);
+    pool_give(&d->tickets, pool_handle(&d->tickets, index));
+    /* What is not to be had now is told now: nobody knows what persist has of it. */
+    r->is_told = !is_kept || reason == WIRE_REASON_UNAVAILABLE;
+    if (is_kept) erase(d, r);
+    if (r->is_told) desk_tell_ticket(d, r->id);
+}
+
+void desk_ticket_drop(struct desk *d, uint32_t index, enum wire_ticket_reason reason) {
+    struct desk_live *t = desk_live_at(d, index);
+    if (t->stage == DESK_ENTERING || t->stage == DESK_COMING) {
+        desk_ticket_end(d, index, reason, 0, NULL);
+        return;
+    }
+    d->cancel_reason = reason;
+    int error = queue_cancel(d->queue, t->queued, d->now);
+    CHECK(error == 0);
+    d->cancel_reason = WIRE_REASON_CANCELLED;
+}
+
+/* --- entered */
+
+/* is_sound tells whether a request is within a mode's limits, before anybody is asked for ratings. */
+static bool is_sound(const struct desk *d, const struct desk_request *request, const struct mode *mode, uint32_t count) {
+    uint32_t roles = (1u << mode->role_count) - 1;
+    if (count > mode->max_party || request->avoid_count > QUEUE_AVOID_MAX) return false;
+    if (mode->role_count > 0 && request->roles != 0 && (request->roles & roles) == 0) return false;
+    bool is_near = request->latency_count == 0;
+    for (uint32_t i = 0; i < request->latency_count; i++) {
+        if (request->latencies[i].region >= d->config.region_count) return false;
+        is_near |= request->latencies[i].ms <= MODE_LATENCY_MS_MAX;
+    }
+    return is_near;
+}
+
+static enum wire_ticket_reason reason_of_players(const struct desk *d, const uint64_t *players, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++)
+        if (desk_ticket_at(d, players[i]) != DESK_NONE) return WIRE_REASON_EXISTS;
+    for (uint32_t i = 0; i < count; i++)
+        if (desk_is_seated(d, players[i]) || instances_of_player(d->config.instances, players[i]) != 0)
+            return WIRE_REASON_BUSY;
+    return WIRE_REASON_NONE;
+}
+
+/* fill writes into a new ticket what was asked for. */
+static void fill(struct desk *d, struct desk_live *t, const struct desk_request *request, uint32_t mode) {
+    t->mode = (uint8_t)mode;
+    t->version = 1;
+    t->mark = UINT64_MAX;
+    t->entered_ms = d->wall_ms;
+    t->since_ms = t->began_ms = d->now_ms;
+    t->unrated = t->count;
+    t->roles = request->roles != 0 ? request->roles : UINT32_MAX;
+    t->avoid_count = (uint8_t)request->avoid_count;
+    for (uint32_t i = 0; i < request->avoid_count; i++) t->avoid[i] = request->avoid[i];
+    for (uint32_t i = 0; i < QUEUE_REGIONS_MAX; i++)
+        t->latency_ms[i] = request->latency_count > 0 || i >= d->config.region_count ? QUEUE_UNREACHABLE_MS : 0;
+    for (uint32_t i = 0; i < request->latency_count; i++)
+        t->latency_ms[request->latencies[i].region] = request->latencies[i].ms;
+}
+
+static enum wire_ticket_reason enter(struct desk *d, const struct desk_request *request, uint64_t *ticket) {
+    const struct mode *mode = mode_set_find(&d->modes, request->mode);
+    uint64_t players[DESK_PARTY_MAX];
+    if (!d->is_ready || !d->queue) return WIRE_REASON_UNAVAILABLE;
+    if (!mode || mode->instance[0] == 0) return WIRE_REASON_UNKNOWN_MODE;
+    if (!player_id_valid(request->player)) return WIRE_REASON_INVALID;
+    uint32_t count = desk_party_members(d, request->player, players);
+    if (count == 0) return WIRE_REASON_NOT_LEADER;
+    if (!is_sound(d, request, mode, count)) return WIRE_REASON_INVALID;
+    enum wire_ticket_reason reason = reason_of_players(d, players, count);
+    if (reason != WIRE_REASON_NONE) return reason;
+    uint32_t index = take(d, players, count, new_id(d));
+    if (index == DESK_NONE) return WIRE_REASON_FULL;
+    struct desk_live *t = desk_live_at(d, index);
+    fill(d, t, request, (uint32_t)(mode - d->modes.modes));
+    desk_list_add(d, DESK_LIST_UNCONFIRMED, index);
+    *ticket = t->id;
+    for (uint32_t i = 0; i < count; i++) {
+        if (keep_lookup(d->config.keep, players[i], mode->name) == 0) continue;
+        desk_ticket_end(d, index, WIRE_REASON_UNAVAILABLE, 0, NULL);
+        return WIRE_REASON_UNAVAILABLE;
+    }
+    return WIRE_REASON_NONE;
+}
+
+enum wire_ticket_reason desk_enter(struct desk *d, const struct desk_request *request, struct mono now, uint64_t wall_ms,
+                                   uint64_t *ticket) {
+    desk_advance(d, now, wall_ms);
+    *ticket = 0;
+    enum wire_ticket_reason reason = enter(d, request, ticket);
+    d->stats.entered += reason == WIRE_REASON_NONE;
+    d->stats.refused[reason] += reason != WIRE_REASON_NONE;
+    desk_finish(d);
+    return reason;
+}
+
+enum wire_ticket_reason desk_cancel(struct desk *d, uint64_t ticket, uint64_t player, struct mono now) {
+    desk_advance(d, now, d->wall_ms);
+    uint32_t index = player_map_find(&d->ids, ticket);
+    if (index == PLAYER_MAP_NONE || index & DESK_RECENT_BIT) return WIRE_REASON_NOT_FOUND;
+    if (desk_member_at(d, desk_live_at(d, index)->members)->player != player) return WIRE_REASON_NOT_LEADER;
+    desk_ticket_drop(d, index, WIRE_REASON_CANCELLED);
+    desk_finish(d);
+    return WIRE_REASON_NONE;
+}
+
+enum wire_ticket_reason desk_answer(struct desk *d, uint64_t player, bool is_ready, struct mono now) {
+    desk_advance(d, now, d->wall_ms);
+    uint32_t index = desk_ticket_at(d, player);
+    if (index == DESK_NONE || desk_live_at(d, index)->stage != DESK_ASKED) return WIRE_REASON_NOT_FOUND;
+    uint64_t id = desk_live_at(d, index)->id;
+    int error = queue_answer(d->queue, player, is_ready, d->now);
+    CHECK(error == 0);
+    if (player_map_find(&d->ids, id) == index) desk_changed(d, index); /* the others see who is ready */
+    desk_finish(d);
+    return WIRE_REASON_NONE;
+}
+
+/* --- recalled */
+
+void desk_ticket_recall(struct desk *d, uint64_t key, const uint8_t *bytes, uint32_t len, uint64_t wall_ms) {
+    struct desk_ticket_document document;
+    d->wall_ms = wall_ms;
+    if (!d->queue || desk_read_ticket(d, bytes, len, &document)) return;
+    if (key == 0 || player_map_find(&d->ids, key) != PLAYER_MAP_NONE) return;
+    for (uint32_t i = 0; i < document.count; i++)
+        if (desk_ticket_at(d, document.players[i]) != DESK_NONE) return;
+    uint32_t index = take(d, document.players, document.count, key);
+    if (index == DESK_NONE) return;
+    if (key >= d->next_id) d->next_id = key + 1;
+    const struct mode *mode = mode_set_find(&d->modes, document.mode);
+    struct desk_live *t = desk_live_at(d, index);
+    t->version = 1;
+    t->is_kept = true;
+    t->entered_ms = document.entered_ms;
+    t->roles = document.roles;
+    t->avoid_count = (uint8_t)document.avoid_count;
+    memcpy(t->avoid, document.avoid, sizeof t->avoid);
+    memcpy(t->latency_ms, document.latency_ms, sizeof t->latency_ms);
+    uint32_t i = 0;
+    for (uint32_t at = t->members; at != DESK_NONE; at = desk_member_at(d, at)->next)
+        desk_member_at(d, at)->rating = document.ratings[i++];
+    sum_up(d, t);
+    t->stage = DESK_COMING;
+    if (mode) {
+        t->mode = (uint8_t)(mode - d->modes.modes);
+        desk_list_add(d, DESK_LIST_COMING, index);
+    } else {
+        desk_ticket_end(d, index, WIRE_REASON_UNKNOWN_MODE, 0, NULL);
+    }
+}
+
+void desk_tickets_ready(struct desk *d) {
+    for (uint32_t index = d->lists[DESK_LIST_COMING].first; index != DESK_NONE;) {
+        struct desk_live *t = desk_live_at(d, index);
+        t->since_ms = d->now_ms - (int64_t)(d->wall_ms > t->entered_ms ? d->wall_ms - t->entered_ms : 0);
+        index = t->links[DESK_LIST_COMING].next;
+    }
+}
+
+/* --- time */
+
+/* come puts a ticket that comes back into the queue, if there is still a place for it. */
+static void come(struct desk *d, uint32_t index) {
+    const struct desk_live *t = desk_live_at(d, index);
+    desk_list_remove(d, DESK_LIST_COMING, index);
+    for (uint32_t at = t->members; at != DESK_NONE; at = desk_member_at(d, at)->next) {
+        uint64_t player = desk_member_at(d, at)->player;
+        if (!desk_is_seated(d, player) && instances_of_player(d->config.instances, player) == 0) continue;
+        desk_ticket_end(d, index, WIRE_REASON_BUSY, 0, NULL);
+        return;
+    }
+    desk_ticket_begin(d, index);
+}
+
+static void erase_again(struct desk *d) {
+    const uint64_t *id;
+    while ((id = ring_at(&d->unerased, 0)) && keep_erase(d->config.keep, WIRE_DOCUMENT_TICKET, *id) == 0) {
+        uint32_t index = player_map_find(&d->ids, *id);
+        struct desk_recent *r = index == PLAYER_MAP_NONE ? NULL : &d->recents[index & ~DESK_RECENT_BIT];
+        if (r && r->mark == UINT64_MAX) {
+            r->mark = keep_mark(d->config.keep);
+            desk_due(d, DESK_DUE_TICKET, r->id, r->mark);
+        }
+        (void)ring_pop(&d->unerased);
+    }
+}
+
+void desk_tickets_step(struct desk *d) {
+    for (uint32_t index; (index = d->lists[DESK_LIST_UNCONFIRMED].first) != DESK_NONE;) {
+        if (d->now_ms - desk_live_at(d, index)->began_ms < DESK_CONFIRM_MS) break;
+        desk_ticket_drop(d, index, WIRE_REASON_UNAVAILABLE);
+    }
+    for (uint32_t i = 0; i < DESK_RETURNS_MAX && d->lists[DESK_LIST_COMING].first != DESK_NONE; i++) {
+        come(d, d->lists[DESK_LIST_COMING].first);
+        desk_hold_if_full(d);
+    }
+    erase_again(d);
+}
+
+/* --- looking in */
+
+static void show_live(const struct desk *d, const struct desk_live *t, struct mono now, struct desk_ticket *out) {
+    const struct mode *mode = &d->modes.modes[t->mode];
+    struct queue_view view;
+    out->id = t->id;
+    out->version = t->version;
+    out->state = t->stage == DESK_ASKED ? WIRE_TICKET_ASKED : WIRE_TICKET_WAITING;
+    out->entered_ms = t->entered_ms;
+    out->waited_ms = (uint32_t)desk_ticket_waited_ms(d, t);
+    out->rating = t->rating;
+    out->is_provisional = t->is_provisional;
+    memcpy(out->mode, mode->name, sizeof out->mode);
+    for (uint32_t at = t->members; at != DESK_NONE; at = desk_member_at(d, at)->next)
+        out->players[out->player_count++] = desk_member_at(d, at)->player;
+    if (!d->queue || t->stage < DESK_WAITING || queue_view_get(d->queue, t->queued, now, &view)) return;
+    int64_t left_ms = t->asked_ms + mode->ready_ms - d->now_ms;
+    memcpy(out->region, d->config.regions[view.region], sizeof out->region);
+    out->estimate_ms = view.estimate_ms;
+    out->position = view.position;
+    out->queued = view.queued;
+    out->window = view.window;
+    out->ready_ms = t->stage == DESK_ASKED && left_ms > 0 ? (uint32_t)left_ms : 0;
+    memcpy(out->is_ready, view.is_ready, view.player_count * sizeof *out->is_ready);
+}
+
+static void show_recent(const struct desk *d, const struct desk_recent *r, struct desk_ticket *out) {
+    out->id = r->id;
+    out->version = r->version;
+    out->state = (enum wire_ticket_state)r->state;
+    out->reason = (enum wire_ticket_reason)r->reason;
+    out->entered_ms = r->entered_ms;
+    out->waited_ms = r->waited_ms;
+    out->instance = r->instance;
+    out->rating = r->rating;
+    out->is_provisional = r->is_provisional;
+    out->player_count = r->count;
+    memcpy(out->mode, r->mode, sizeof out->mode);
+    memcpy(out->region, d->config.regions[r->region], sizeof out->region);
+    memcpy(out->players, r->players, r->count * sizeof *out->players);
+    for (uint32_t i = 0; i < r->count; i++) out->teams[i] = r->teams[i];
+}
+
+bool desk_ticket_get(const struct desk *d, uint64_t ticket, struct mono now, uint64_t wall_ms, struct desk_ticket *out) {
+    (void)wall_ms;
+    uint32_t index = player_map_find(&d->ids, ticket);
+    *out = (struct desk_ticket){0};
+    if (index == PLAYER_MAP_NONE) return false;
+    if (index & DESK_RECENT_BIT) {
+        show_recent(d, &d->recents[index & ~DESK_RECENT_BIT], out);
+    } else {
+        show_live(d, desk_live_at(d, index), now, out);
+    }
+    out->player = out->players[0];
+    return true;
+}
+
+uint64_t desk_ticket_of(const struct desk *d, uint64_t player) {
+    uint32_t index = desk_ticket_at(d, player);
+    return index == DESK_NONE ? 0 : desk_live_at(d, index)->id;
+}
+
+bool desk_ticket_is_durable(const struct desk *d, uint64_t ticket) {
+    uint32_t index = player_map_find(&d->ids, ticket);
+    if (index == PLAYER_MAP_NONE) return false;
+    uint64_t mark = index & DESK_RECENT_BIT ? d->recents[index & ~DESK_RECENT_BIT].mark : desk_live_at(d, index)->mark;
+    return keep_is_durable(d->config.keep, mark);
+}

@@ -1,0 +1,156 @@
+/* front_matches.c: matches, their results, leaderboards and modes over HTTP; instances for those who may launch them. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "matchmaker/desk.h"
+#include "matchmaker/front_inner.h"
+#include "matchmaker/launch.h"
+#include "matchmaker/match_json.h"
+
+#define ANSWER_MS  2000
+#define BOARD_ROWS 20
+
+static const struct problem NO_MATCH = {404, "not_found", "no such match", 0};
+static const struct problem UNAVAILABLE = {503, "unavailable", "what keeps this is away", 1};
+
+/* --- a match */
+
+/* wait_for_result has a result read; it is answered by front_result. */
+static struct problem wait_for_result(struct front *f, const struct http_request *request, uint64_t id) {
+    struct front_wait wait = {
+        .request = request, .kind = FRONT_WAIT_RESULT, .key = id, .until = mono_add_ms(mono_now(), ANSWER_MS)};
+    if (keep_read(f->config.keep, WIRE_DOCUMENT_RESULT, id) != 0 || !front_wait_add(f, &wait)) return UNAVAILABLE;
+    return (struct problem){0};
+}
+
+void front_get_match(struct front *f, const struct http_request *request) {
+    struct front_ask ask;
+    struct instance_view view;
+    uint64_t id;
+    struct problem problem = front_read(f, request, NULL, 0, NULL, &ask);
+    front_forget(&ask);
+    if (!problem.status && (!front_id(request->parameters[0], &id) || id > UINT32_MAX)) problem = NO_MATCH;
+    if (!problem.status && instances_view(f->config.instances, (uint32_t)id, &view)) {
+        front_reply(f, request, 200, instance_json(&view));
+        return;
+    }
+    if (!problem.status) problem = wait_for_result(f, request, id);
+    if (problem.status) front_reply_problem(f, request, &problem);
+}
+
+void front_result(struct front *f, uint64_t id, const uint8_t *bytes, uint32_t len) {
+    const struct http_request *request;
+    struct desk_result result;
+    while ((request = front_wait_take(f, FRONT_WAIT_RESULT, id))) {
+        if (len > 0 && desk_result_read(bytes, len, &result) == 0) {
+            front_reply(f, request, 200, result_json(&result));
+        } else {
+            front_reply_problem(f, request, &NO_MATCH);
+        }
+    }
+}
+
+/* --- boards and modes: for anybody */
+
+void front_get_board(struct front *f, const struct http_request *request) {
+    uint64_t limit, season;
+    struct problem problem = front_number(request, "limit", 1, WIRE_BOARD_PAGE_MAX, BOARD_ROWS, &limit);
+    if (!problem.status) problem = front_number(request, "season", 1, UINT32_MAX, f->config.config->persist.season, &season);
+    const char *mode = request->parameters[0];
+    if (!problem.status && !mode_set_find(desk_modes(f->config.desk), mode))
+        problem = front_reason_problem(WIRE_REASON_UNKNOWN_MODE);
+    struct front_wait wait = {.request = request,
+                              .kind = FRONT_WAIT_BOARD,
+                              .key = ++f->page_request,
+                              .version = season,
+                              .until = mono_add_ms(mono_now(), ANSWER_MS)};
+    if (!problem.status && keep_page(f->config.keep, wait.key, mode, (uint32_t)season, (uint32_t)limit) != 0)
+        problem = UNAVAILABLE;
+    if (!problem.status && !front_wait_add(f, &wait)) problem = UNAVAILABLE;
+    if (problem.status) front_reply_problem(f, request, &problem);
+}
+
+void front_page(struct front *f, uint64_t page_request, const struct wire_page_row *rows, uint32_t count, bool is_whole) {
+    for (uint32_t i = 0; i < f->wait_count; i++) {
+        const struct front_wait *wait = &f->waits[i];
+        if (wait->kind != FRONT_WAIT_BOARD || wait->key != page_request) continue;
+        uint32_t season = (uint32_t)wait->version;
+        const struct http_request *request = front_wait_take(f, FRONT_WAIT_BOARD, page_request);
+        front_reply(f, request, 200, board_json(request->parameters[0], season, rows, count, is_whole));
+        return;
+    }
+}
+
+void front_get_modes(struct front *f, const struct http_request *request) {
+    const struct mode_set *modes = desk_modes(f->config.desk);
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < modes->count; i++) json_array_append_new(list, mode_json(&modes->modes[i]));
+    front_reply(f, request, 200, json_pack("{s:o}", "modes", list));
+}
+
+/* --- instances, for those who may */
+
+static const struct problem NOT_ALLOWED = {403, "not_allowed", "the token's scope has no instances", 0};
+
+static struct problem launch_problem(int result) {
+    switch (result) {
+    case 0: return (struct problem){0};
+    case MARCH_ERR_EXISTS: return (struct problem){409, "in_a_match", "a player is in a match", 0};
+    case MARCH_ERR_FULL: return (struct problem){503, "full", "no place for an instance is free", 5};
+    default: return front_bad_request("more players than the template has room for, or one twice");
+    }
+}
+
+static struct problem launch(struct front *f, const struct http_request *request, const struct launch *wanted) {
+    uint32_t id;
+    char location[32];
+    struct instance_view view;
+    struct problem problem = launch_problem(desk_launch(f->config.desk, &wanted->template, wanted->players,
+                                                        wanted->player_count, mono_now(), wall_now_ns() / NS_PER_MS, &id));
+    if (problem.status) return problem;
+    if (!instances_view(f->config.instances, id, &view)) return UNAVAILABLE;
+    snprintf(location, sizeof location, "/v1/matches/%" PRIu32, id);
+    front_reply_created(f, request, location, instance_json(&view));
+    return problem;
+}
+
+void front_launch(struct front *f, const struct http_request *request) {
+    struct launch wanted;
+    struct front_ask ask;
+    char error[TEMPLATE_ERROR_SIZE];
+    json_t *template, *players, *set;
+    const struct front_member members[] = {{"template", JSON_STRING, true, &template},
+                                           {"players", JSON_ARRAY, false, &players},
+                                           {"set", JSON_OBJECT, false, &set}};
+    struct problem problem = front_read_change(f, request, members, 3, &ask);
+    if (!problem.status && !ask.may_launch) problem = NOT_ALLOWED;
+    if (!problem.status) {
+        int result = launch_read(desk_templates(f->config.desk), json_string_value(template), players, set, &wanted, error,
+                                 sizeof error);
+        if (result == MARCH_ERR_NOT_FOUND) problem = (struct problem){404, "unknown_template", error, 0};
+        if (result == MARCH_ERR_INVALID) problem = front_bad_request(error);
+    }
+    if (!problem.status) problem = launch(f, request, &wanted);
+    if (problem.status) front_reply_problem(f, request, &problem);
+    front_forget(&ask);
+}
+
+void front_end_instance(struct front *f, const struct http_request *request) {
+    struct front_ask ask;
+    struct instance_view view;
+    uint64_t id = 0;
+    struct problem problem = front_read_change(f, request, NULL, 0, &ask);
+    if (!problem.status && !ask.may_launch) problem = NOT_ALLOWED;
+    if (!problem.status &&
+        (!front_id(request->parameters[0], &id) || id > UINT32_MAX || instances_end(f->config.instances, (uint32_t)id) != 0))
+        problem = NO_MATCH;
+    if (!problem.status && !instances_view(f->config.instances, (uint32_t)id, &view)) problem = NO_MATCH;
+    if (problem.status) {
+        front_reply_problem(f, request, &problem);
+    } else {
+        front_reply(f, request, 200, instance_json(&view));
+    }
+    front_forget(&ask);
+}
