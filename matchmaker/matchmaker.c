@@ -16,6 +16,7 @@
 #include "common/health.h"
 #include "common/log.h"
 #include "matchmaker/front.h"
+#include "matchmaker/hall.h"
 #include "matchmaker/links.h"
 #include "matchmaker/operator_api.h"
 #include "matchmaker/tally.h"
@@ -36,6 +37,7 @@ struct matchmaker {
     struct tally *tally;
     struct links *links;
     struct operator_api *http;
+    struct hall *hall;
     struct front *front; /* NULL where none is configured */
     bool was_ready;
     uint8_t key[FILE_KEY_BYTES];
@@ -96,9 +98,16 @@ static int open_links(struct matchmaker *s, char *error, size_t error_size) {
                                   .run_dir = s->launch->run_dir,
                                   .hello = {.role = WIRE_ROLE_MATCHMAKER, .incarnation = new_incarnation()},
                                   .key = is_tcp ? s->key : NULL,
-                                  .atlas = &s->atlas};
+                                  .atlas = &s->atlas,
+                                  .handlers = hall_handlers(s->hall)};
     memcpy(config.hello.name, s->config->matchmaker.name, sizeof config.hello.name);
     return links_open(&s->links, s->loop, &config, error, error_size);
+}
+
+static int open_hall(struct matchmaker *s, char *error, size_t error_size) {
+    const struct hall_config config = {
+        .loop = s->loop, .config_path = s->launch->config, .config = s->config, .atlas = &s->atlas};
+    return hall_open(&s->hall, &config, error, error_size);
 }
 
 static int open_http(struct matchmaker *s, char *error, size_t error_size) {
@@ -107,7 +116,8 @@ static int open_http(struct matchmaker *s, char *error, size_t error_size) {
                                                .metrics = tally_metrics(s->tally),
                                                .health = &s->health,
                                                .atlas = &s->atlas,
-                                               .links = s->links};
+                                               .links = s->links,
+                                               .instances = hall_api(s->hall)};
     char text[ADDR_TEXT_MAX], pid[32];
     int result = operator_api_open(&s->http, &config, error, error_size);
     if (!result) result = publish(s, "http", addr_format(operator_api_address(s->http), text), error, error_size);
@@ -121,7 +131,10 @@ static int open_front(struct matchmaker *s, char *error, size_t error_size) {
                                         .config = s->config,
                                         .run_dir = s->launch->run_dir,
                                         .health = &s->health,
-                                        .atlas = &s->atlas};
+                                        .atlas = &s->atlas,
+                                        .desk = hall_desk(s->hall),
+                                        .instances = hall_instances(s->hall),
+                                        .keep = hall_keep(s->hall)};
     char text[ADDR_TEXT_MAX];
     if (!config_has_front(s->config)) return 0;
     int result = front_open(&s->front, &config, error, error_size);
@@ -135,7 +148,7 @@ static void mirror(struct matchmaker *s) {
     if (is_ready && !s->was_ready) log_info("matchmaker.ready", "version=%" PRIu64, s->atlas.told.version);
     s->was_ready = is_ready;
     health_set_ready(&s->health, is_ready);
-    if (s->turns++ % MIRROR_TURNS == 0) tally_mirror(s->tally, &s->atlas, s->links, s->front);
+    if (s->turns++ % MIRROR_TURNS == 0) tally_mirror(s->tally, &s->atlas, s->links, s->front, s->hall);
 }
 
 static void on_turn(struct ev_loop *loop, ev_timer *timer, int events) {
@@ -156,6 +169,7 @@ static void on_prepare(struct ev_loop *loop, ev_prepare *prepare, int events) {
     if (atlas_step(&s->atlas, now, wall_now_ns() / NS_PER_MS))
         log_info("directory.version", "version=%" PRIu64 " partitions=%u", s->atlas.told.version,
                  s->atlas.told.partition_count);
+    hall_step(s->hall, now);
     links_flush(s->links, now);
     histogram_record(tally_step_ns(s->tally), mono_since_ns(mono_now(), now));
 }
@@ -165,10 +179,12 @@ static int open_parts(struct matchmaker *s, char *error, size_t error_size) {
     s->tally = tally_create(s->config->matchmaker.name);
     if (!s->loop || !s->tally || sodium_init() < 0) return MARCH_ERR_SYSTEM;
     begin_atlas(s);
-    int result = open_links(s, error, error_size);
+    int result = open_hall(s, error, error_size);
+    if (!result) result = open_links(s, error, error_size);
     if (!result) result = open_front(s, error, error_size);
     if (!result) result = open_http(s, error, error_size);
     if (result) return result;
+    hall_connect(s->hall, s->links, s->front);
     ev_timer_init(&s->turn, on_turn, 0, TURN_S);
     ev_prepare_init(&s->prepare, on_prepare);
     s->turn.data = s->prepare.data = s;
@@ -229,6 +245,7 @@ void matchmaker_close(struct matchmaker *s) {
     operator_api_close(s->http);
     front_close(s->front);
     links_close(s->links);
+    hall_close(s->hall);
     tally_destroy(s->tally);
     if (s->loop) ev_loop_destroy(s->loop);
     sodium_memzero(s->key, sizeof s->key);
