@@ -267,7 +267,7 @@ model: deps ## the same in wide bounds: some minutes, and 8 GB of memory at most
 # Of the processes only what the simulation runs: what it makes up itself must not be linked beside it.
 SIM_MODE  ?= O2
 SIM_SEEDS ?= 2000
-SIM_PARTS := $(wildcard tests/sim/*.c) $(patsubst %,zone/%.c,handoff book view interest grid input) \
+SIM_PARTS := $(wildcard tests/sim/*.c) $(wildcard zone/handoff*.c) $(patsubst %,zone/%.c,book view interest grid input) \
 	$(patsubst %,gateway/%.c,transfer session compass index_pool) $(patsubst %,matchmaker/%.c,atlas atlas_balance atlas_begin atlas_plan) \
 	$(patsubst %,persist/%.c,grants motion motion_flush motion_load motion_table pg_params)
 SIM_OBJ   := $(patsubst %.c,$(OUT)/%.o,$(SIM_PARTS))

@@ -109,6 +109,14 @@ static void describe(struct text *out, const struct walk *walk, const struct cya
     }
 }
 
+/* quote_len returns how much of a text an error quotes: whole characters. */
+static int quote_len(const char *text) {
+    size_t len = strnlen(text, FOUND_MAX);
+    if (text[len] != '\0')
+        while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80) len--;
+    return (int)len;
+}
+
 static void describe_found(struct text *out, const struct yaml_node *node) {
     if (!node)
         text_append(out, "nothing");
@@ -117,7 +125,7 @@ static void describe_found(struct text *out, const struct yaml_node *node) {
     else if (node->kind == YAML_LIST)
         text_append(out, "a list of %" PRIu32, node->count);
     else
-        text_append(out, "\"%.*s\"%s", FOUND_MAX, node->text, strlen(node->text) > FOUND_MAX ? " ..." : "");
+        text_append(out, "\"%.*s\"%s", quote_len(node->text), node->text, strlen(node->text) > FOUND_MAX ? " ..." : "");
 }
 
 /* fail writes "path: message" and the line; the document itself has no path. */
@@ -221,8 +229,8 @@ static int fail_unknown_key(struct walk *walk, const struct cyaml_schema_value *
     text_init(&text, known, sizeof known);
     for (const struct cyaml_schema_field *field = schema->mapping.fields; field->key; field++)
         text_append(&text, "%s%s", field == schema->mapping.fields ? "" : ", ", field->key);
-    char key[FOUND_MAX];
-    snprintf(key, sizeof key, "%s", unknown);
+    char key[FOUND_MAX + 1];
+    snprintf(key, sizeof key, "%.*s", quote_len(unknown), unknown);
     walk_into_key(walk, key);
     return fail(walk, line, "unknown key, expected one of %s", known);
 }
@@ -361,9 +369,10 @@ static int set_value(struct walk *walk, const struct cyaml_schema_value *schema,
 /* set_field goes on with a key of a mapping, which ends at a dot, a bracket or the end. */
 static int set_field(struct walk *walk, const struct cyaml_schema_value *schema, char *data, const char *rest,
                      const char *text) {
-    char key[FOUND_MAX];
+    char key[FOUND_MAX + 1];
     size_t len = strcspn(rest, ".[");
-    snprintf(key, sizeof key, "%.*s", (int)len, rest);
+    int quoted = quote_len(rest);
+    snprintf(key, sizeof key, "%.*s", len < (size_t)quoted ? (int)len : quoted, rest);
     const struct cyaml_schema_field *field = schema->mapping.fields;
     while (field->key && strcmp(field->key, key) != 0) field++;
     if (!field->key) return fail_unknown_key(walk, schema, key, 1);
@@ -395,7 +404,7 @@ static int set_value(struct walk *walk, const struct cyaml_schema_value *schema,
     if (schema->type == CYAML_SEQUENCE) return set_entry(walk, schema, data, count, rest, text);
     if (schema->type == CYAML_MAPPING && !*rest) return fail(walk, 1, "expected the key of one value");
     if (schema->type == CYAML_MAPPING) return set_field(walk, schema, data, rest, text);
-    if (*rest) return fail(walk, 1, "expected the key of one value, found \"%.*s\" after it", FOUND_MAX, rest);
+    if (*rest) return fail(walk, 1, "expected the key of one value, found \"%.*s\" after it", quote_len(rest), rest);
     if (!scalar_is_valid(walk, schema, text)) return fail_expected(walk, schema, &node);
     set_scalar(schema, text, data);
     return 0;

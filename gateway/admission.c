@@ -167,13 +167,17 @@ static void answer(struct gateway *g, struct session *session, uint64_t key, enu
     (void)downstream_message(g, session, bytes.data, bytes.len);
 }
 
+bool admission_allows(const struct gateway *g, struct session *session) {
+    static const struct bucket_rate rate = {.interval_ns = NS_PER_S / ADMISSION_COMMANDS_PER_S,
+                                            .burst_ns = ADMISSION_COMMANDS_BURST * (NS_PER_S / ADMISSION_COMMANDS_PER_S)};
+    return bucket_take(&session->commands, &rate, g->now);
+}
+
 /* forward returns WIRE_STATUS_OK, or what the client is to be told instead of persist's answer. */
 static enum wire_command_status forward(struct gateway *g, struct session *session, uint64_t key, const uint8_t *bytes,
                                         size_t len) {
-    static const struct bucket_rate rate = {.interval_ns = NS_PER_S / ADMISSION_COMMANDS_PER_S,
-                                            .burst_ns = ADMISSION_COMMANDS_BURST * (NS_PER_S / ADMISSION_COMMANDS_PER_S)};
     if (g->keeper_count == 0) return WIRE_STATUS_DISABLED;
-    if (!bucket_take(&session->commands, &rate, g->now)) return WIRE_STATUS_BUSY;
+    if (!admission_allows(g, session)) return WIRE_STATUS_BUSY;
     struct wire_session_ref ref = ref_of(g, session);
     int result = keeper_command(keeper_of(g, session->player), g->now, &ref, key, bytes, len);
     if (result == MARCH_ERR_NOT_FOUND) return WIRE_STATUS_UNAVAILABLE;

@@ -41,6 +41,9 @@ void admission_end(struct gateway *gateway, const struct session *session);
 /* admission_command takes a message of a client; returns false when it is not a command, and so is the zone's. */
 bool admission_command(struct gateway *gateway, struct session *session, const uint8_t *bytes, size_t len);
 
+/* admission_allows counts what a session asks of persist or the matchmaker; false where it asks too often. */
+bool admission_allows(const struct gateway *gateway, struct session *session);
+
 /* admission_update does what time asks for: each turn. */
 void admission_update(struct gateway *gateway);
 

@@ -9,8 +9,11 @@
 
 #include "common/check.h"
 #include "gateway/admission.h"
+#include "gateway/matches.h"
 #include "gateway/routing.h"
 #include "gateway/stream.h"
+
+_Static_assert(GUIDE_BYTES_MAX <= BATCH_BYTES_MAX && KEEPER_BYTES_MAX <= BATCH_BYTES_MAX, "one builder is for all");
 
 /* --- one turn of the loop */
 
@@ -43,7 +46,7 @@ static void on_readable(void *context, unsigned tag) {
 /* sleep_ns returns how long nothing has to be done if nothing arrives. */
 static uint64_t sleep_ns(const struct gateway *g) {
     if (g->due.count > 0) return 0;
-    uint64_t sleep = admission_sleep_ns(g, GATEWAY_SLEEP_NS);
+    uint64_t sleep = matches_sleep_ns(g, admission_sleep_ns(g, GATEWAY_SLEEP_NS));
     bool waits = false;
     for (unsigned i = 0; i < g->route_count; i++) waits |= route_waits(g->routes[i]);
     if (!waits) return sleep;
@@ -89,6 +92,7 @@ static void flush(struct gateway *g, bool now) {
         g->flush_at = next_flush(g);
     }
     admission_flush(g, now);
+    matches_flush(g);
     for (unsigned i = 0; i < g->socket_count; i++) sender_flush(g->senders[i]);
 }
 
@@ -218,7 +222,7 @@ static int open_guide(struct gateway *g, const struct gateway_config *config, ch
     struct guide_config guide = {.hello = config->hello,
                                  .bus = config->guide_bus,
                                  .builder = g->builder,
-                                 .handlers = {.context = g, .directory = routing_directory}};
+                                 .handlers = {.context = g, .directory = routing_directory, .tells = matches_tells}};
     struct guide *opened = malloc(sizeof *opened);
     if (!opened) return explain(MARCH_ERR_SYSTEM, "the way to the matchmaker", error, error_size);
     int result = guide_open(opened, &guide, g->now, error, error_size);

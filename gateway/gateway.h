@@ -3,11 +3,11 @@
  *   clients ──UDP──► io ──► netcode ──► upstream ──► route ──bus──► zone
  *   clients ◄──UDP── sender ◄── netcode ◄── downstream ◄── route ◄──bus── zone
  *                                             admission ◄──► keeper ◄──bus──► persist
- *                                               routing ◄── guide ◄──bus──► matchmaker
+ *                                      routing, matches ◄──► guide ◄──bus──► matchmaker
  *
  * gateway_turn is the loop's body: named phases, each timed. upstream.c is what packets of clients do, downstream.c what
- * zones and time do, admission.c what persist does, routing.c what the directory means and drain.c what it asks for. One
- * thread; nothing is allocated, locked or waited for between two sleeps.
+ * zones and time do, admission.c what persist does, matches.c what the matchmaker says to players, routing.c what the
+ * directory means and drain.c what it asks for. One thread; nothing is allocated, locked or waited for between two sleeps.
  *
  * Two lists keep the work of a turn in proportion to what there is to do. `due` holds sessions that are to be sent a packet
  * for a reason other than a snapshot: a ping to answer, a message, an acknowledgement. At most GATEWAY_DUE_PER_TURN are
@@ -106,6 +106,10 @@ struct gateway_stats {
     uint64_t refreshes, refreshes_missed;
     uint64_t commands;                            /* of clients, for persist */
     uint64_t commands_refused[WIRE_STATUS_COUNT]; /* answered by the gateway itself, by status */
+    uint64_t asks;                                /* of clients, for the matchmaker */
+    uint64_t asks_refused;                        /* answered by the gateway itself */
+    uint64_t tells;                               /* of the matchmaker, to clients */
+    uint64_t tells_unknown;                       /* to players without a session here */
     uint64_t ended[SESSION_END_COUNT];
     uint64_t turns;
 };

@@ -153,6 +153,9 @@ const struct addr *netcode_server_addr(const struct netcode_server *server, stru
 /* netcode_server_slot_at returns the live slot with an index, or generation 0. */
 struct netcode_slot netcode_server_slot_at(const struct netcode_server *server, uint32_t index);
 
+/* netcode_server_slot_of returns the live slot of a client, or generation 0. */
+struct netcode_slot netcode_server_slot_of(const struct netcode_server *server, uint64_t client_id);
+
 void netcode_server_stats(const struct netcode_server *server, struct netcode_server_stats *stats);
 
 /* netcode_server_check aborts unless the tables agree with each other; for tests and fuzzers, slow. */

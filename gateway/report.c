@@ -9,7 +9,7 @@
 #include "gateway/netcode_drop.h"
 #include "gateway/udp_socket.h"
 
-#define SERIES_MAX (208 + 8 * SESSION_ROUTES_MAX + 2 * CONFIG_PERSISTS_MAX)
+#define SERIES_MAX (216 + 8 * SESSION_ROUTES_MAX + 2 * CONFIG_PERSISTS_MAX)
 
 /* Counters of struct gateway_stats, as they are. */
 static const struct {
@@ -48,6 +48,12 @@ static const struct {
     {"march_gateway_refreshes_missed_total", "Sessions not kept in time: persist away or batch full",
      offsetof(struct gateway_stats, refreshes_missed)},
     {"march_gateway_commands_total", "Commands of clients", offsetof(struct gateway_stats, commands)},
+    {"march_gateway_asks_total", "What clients asked of the matchmaker", offsetof(struct gateway_stats, asks)},
+    {"march_gateway_asks_refused_total", "Of that, what the gateway answered itself: not now",
+     offsetof(struct gateway_stats, asks_refused)},
+    {"march_gateway_tells_total", "Messages of the matchmaker to clients", offsetof(struct gateway_stats, tells)},
+    {"march_gateway_tells_unknown_total", "Messages of the matchmaker to players without a session here",
+     offsetof(struct gateway_stats, tells_unknown)},
     {"march_gateway_turns_total", "Turns of the loop", offsetof(struct gateway_stats, turns)},
 };
 #define STATS_COUNT (sizeof stats_table / sizeof stats_table[0])
@@ -110,6 +116,7 @@ enum sum {
     GUIDE_REPORTS,
     GUIDE_DIRECTORIES,
     GUIDE_LOSSES,
+    ASKS_SENT,
     SUM_COUNT
 };
 
@@ -161,6 +168,7 @@ static const struct {
     [GUIDE_REPORTS] = {"march_gateway_matchmaker_reports_total", "Reports to the matchmaker"},
     [GUIDE_DIRECTORIES] = {"march_gateway_matchmaker_directories_total", "Directories from the matchmaker"},
     [GUIDE_LOSSES] = {"march_gateway_matchmaker_losses_total", "Connections to the matchmaker that ended"},
+    [ASKS_SENT] = {"march_gateway_asks_sent_total", "What clients asked, sent to the matchmaker"},
 };
 
 /* What a gateway answers to commands by itself. */
@@ -382,6 +390,7 @@ static void sum_world(const struct report *r, uint64_t sums[SUM_COUNT]) {
     sums[GUIDE_REPORTS] = g->guide->stats.reports;
     sums[GUIDE_DIRECTORIES] = g->guide->stats.directories;
     sums[GUIDE_LOSSES] = g->guide->link.stats.losses;
+    sums[ASKS_SENT] = g->guide->stats.asks_sent;
     gauge_set(r->matchmaker_state, g->guide->link.state);
 }
 

@@ -62,7 +62,7 @@ struct session {
     uint32_t attachments; /* times that a zone was told of it */
     struct batch_place input_place;
     uint64_t epoch;         /* as persist gave it; 0: none */
-    struct bucket commands; /* to persist */
+    struct bucket commands; /* to persist, and what is asked of the matchmaker */
 };
 _Static_assert(sizeof(struct session) == 64, "one cache line");
 

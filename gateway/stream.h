@@ -9,8 +9,9 @@
 /* upstream_datagram is io's handler; `context` is the gateway. */
 void upstream_datagram(void *context, const struct addr *from, uint8_t *bytes, size_t len);
 
-/* upstream_messages passes on to the zone, or to persist, what messages of the client are complete. While the zone is away
- * or the batch is full, or the session has an entry in transfer.h, they stay in the channel, which slows the client down. */
+/* upstream_messages passes on to the zone, persist or the matchmaker what messages of the client are complete. While the
+ * zone is away or the batch is full, or the session has an entry in transfer.h, they stay in the channel, which slows the
+ * client down. */
 void upstream_messages(struct gateway *gateway, struct session *session);
 
 /* upstream_end ends a session whose netcode slot is gone. */

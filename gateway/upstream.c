@@ -4,6 +4,7 @@
 #include "common/check.h"
 #include "common/log.h"
 #include "gateway/admission.h"
+#include "gateway/matches.h"
 #include "gateway/routing.h"
 #include "gateway/stream.h"
 
@@ -61,7 +62,7 @@ void upstream_messages(struct gateway *g, struct session *session) {
         int len = channel_next_message(channel, room, FRAME_MESSAGE_BYTES_MAX);
         if (len < 0) return;
         channel_excuse(channel, g->now);
-        if (admission_command(g, session, room, (size_t)len)) continue;
+        if (admission_command(g, session, room, (size_t)len) || matches_ask(g, session, room, (size_t)len)) continue;
         route_message_commit(route, session_handle(&g->sessions, session), (size_t)len);
         g->stats.messages_up++;
     }

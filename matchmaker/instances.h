@@ -19,10 +19,10 @@
  * it. One that was handed over (a drain) is told to the new owner with the wave and scores of the newest report.
  *
  * A document of each instance is kept (keep.h): after a restart of the matchmaker it is found again, and goes on. A cell
- * rests for INSTANCES_REST_MS before it is used again.
+ * rests for INSTANCES_REST_MS before it is used again, but for restarts of the matchmaker.
  *
- * Limits: INSTANCES_MAX, and the cells that there are. Events come from within the calls; their receiver may call
- * instances_launch, _join, _end and _close.
+ * Limits: INSTANCES_MAX, INSTANCES_MEMBERS_MAX, and the cells that there are. Events come from within the calls; their
+ * receiver may call instances_launch, _join, _end and _close.
  */
 #ifndef MARCH_MATCHMAKER_INSTANCES_H
 #define MARCH_MATCHMAKER_INSTANCES_H
@@ -38,11 +38,12 @@
 #include "schemas/directory.h"
 #include "schemas/wire.h"
 
-#define INSTANCES_MAX       4096
-#define INSTANCES_TRAVEL_MS 30000
-#define INSTANCES_REPEAT_MS 250 /* an order or a travel that is not taken is told again after this */
-#define INSTANCES_REST_MS   10000
-#define INSTANCES_NOTE_MAX  2048 /* bytes of a launcher's own that are kept with an instance */
+#define INSTANCES_MAX         4096
+#define INSTANCES_MEMBERS_MAX 65536 /* of all of them together */
+#define INSTANCES_TRAVEL_MS   30000
+#define INSTANCES_REPEAT_MS   250 /* an order or a travel that is not taken is told again after this */
+#define INSTANCES_REST_MS     10000
+#define INSTANCES_NOTE_MAX    2048 /* bytes of a launcher's own that are kept with an instance */
 
 enum instance_stage {
     INSTANCE_LAUNCHING = 0,
@@ -127,7 +128,7 @@ must_check int instances_recall(struct instances *instances, uint64_t key, const
 must_check int instances_launch(struct instances *instances, const struct instances_launch *launch, struct mono now,
                                 uint64_t wall_ms, uint32_t *id);
 
-/* instances_join adds members to one that runs; the errors of launch, MARCH_ERR_NOT_FOUND where it does not run. */
+/* instances_join adds members to one that is not over; the errors of launch, MARCH_ERR_NOT_FOUND where it is, or unknown. */
 must_check int instances_join(struct instances *instances, uint32_t id, const struct wire_instance_member *members,
                               uint32_t count, struct mono now);
 

@@ -8,6 +8,7 @@
 #include "common/check.h"
 #include "common/edge_url.h"
 #include "common/step.h"
+#include "matchmaker/tells.h"
 
 #define ENDS_MAX (CONFIG_ZONES_MAX + CONFIG_GATEWAYS_MAX + CONFIG_PERSISTS_MAX)
 
@@ -31,7 +32,16 @@ struct links {
     struct wire_builder *builder;
     uint32_t count;
     struct end *ends; /* zones, gateways, persists */
+    struct tells *tells;
+    uint64_t told_count, tells_lost;
 };
+
+static struct end *end_at(const struct links *links, enum end_kind kind, uint32_t index) {
+    const struct config *config = links->config.config;
+    uint32_t first[] = {0, config->zones_count, config->zones_count + config->gateways_count};
+    CHECK(first[kind] + index < links->count && links->ends[first[kind] + index].kind == kind);
+    return &links->ends[first[kind] + index];
+}
 
 /* --- receiving */
 
@@ -39,16 +49,37 @@ static void up(void *context, bool is_same, struct mono now) {
     (void)is_same;
     struct end *end = context;
     struct atlas *atlas = end->links->config.atlas;
+    const struct links_handlers *h = &end->links->config.handlers;
+    uint64_t incarnation = end->link.peer.incarnation;
     end->told = 0;
     end->fence_count = 0;
-    if (end->kind == END_ZONE) atlas_worker_up(atlas, end->index, end->link.peer.incarnation, now);
-    if (end->kind == END_GATEWAY) atlas_gateway_up(atlas, end->index, end->link.peer.incarnation, now);
+    switch (end->kind) {
+    case END_ZONE:
+        atlas_worker_up(atlas, end->index, incarnation, now);
+        if (h->zone_up) h->zone_up(h->context, end->index, incarnation, now);
+        break;
+    case END_GATEWAY: atlas_gateway_up(atlas, end->index, incarnation, now); break;
+    case END_PERSIST:
+        if (h->persist_up) h->persist_up(h->context, end->index, now);
+    }
 }
 
 static void lost(void *context, struct mono now) {
     struct end *end = context;
-    if (end->kind == END_ZONE) atlas_worker_lost(end->links->config.atlas, end->index, now);
-    if (end->kind == END_GATEWAY) atlas_gateway_lost(end->links->config.atlas, end->index, now);
+    struct atlas *atlas = end->links->config.atlas;
+    const struct links_handlers *h = &end->links->config.handlers;
+    switch (end->kind) {
+    case END_ZONE:
+        atlas_worker_lost(atlas, end->index, now);
+        if (h->zone_lost) h->zone_lost(h->context, end->index, now);
+        break;
+    case END_GATEWAY:
+        atlas_gateway_lost(atlas, end->index, now);
+        tells_clear(end->links->tells, end->index);
+        break;
+    case END_PERSIST:
+        if (h->persist_lost) h->persist_lost(h->context, end->index, now);
+    }
 }
 
 static void take_fences(struct end *end, const struct wire_fences *fences) {
@@ -57,13 +88,29 @@ static void take_fences(struct end *end, const struct wire_fences *fences) {
             atlas_fenced(end->links->config.atlas, end->index, &fences->fences[i]);
 }
 
+static void take_asks(struct end *end, const struct wire_gateway_asks *asks, struct mono now) {
+    const struct links_handlers *h = &end->links->config.handlers;
+    for (uint32_t i = 0; i < asks->ask_count; i++) tells_heard(end->links->tells, asks->asks[i].player, end->index);
+    if (h->asks) h->asks(h->context, end->index, asks, now);
+}
+
+/* Of what a peer sends, its link has let through what end_peer says. */
 static void take(void *context, const struct wire_bus_view *view, struct mono now) {
     struct end *end = context;
     struct atlas *atlas = end->links->config.atlas;
-    switch (end->kind) {
-    case END_ZONE: atlas_worker_report(atlas, end->index, &view->worker_report, now); break;
-    case END_GATEWAY: atlas_gateway_report(atlas, end->index, &view->gateway_report, now); break;
-    case END_PERSIST: take_fences(end, &view->fences);
+    const struct links_handlers *h = &end->links->config.handlers;
+    switch (view->kind) {
+    case WIRE_BUS_WORKER_REPORT: atlas_worker_report(atlas, end->index, &view->worker_report, now); break;
+    case WIRE_BUS_GATEWAY_REPORT: atlas_gateway_report(atlas, end->index, &view->gateway_report, now); break;
+    case WIRE_BUS_FENCES_DONE: take_fences(end, &view->fences); break;
+    case WIRE_BUS_GATEWAY_ASKS: take_asks(end, &view->gateway_asks, now); break;
+    case WIRE_BUS_INSTANCE_REPORT:
+        if (h->report) h->report(h->context, end->index, &view->instance_report, now);
+        break;
+    case WIRE_BUS_MATCH_TOLD:
+        if (h->told) h->told(h->context, end->index, &view->match_told, now);
+        break;
+    default: CHECK(!"a kind that the link lets through");
     }
 }
 
@@ -112,6 +159,56 @@ static void tell_fences(struct end *end, struct mono now) {
     STEP("matchmaker.fence_asked");
 }
 
+/* flush_tells sends what waits for a gateway; where the bus refuses it goes on waiting. */
+static void flush_tells(struct end *end) {
+    struct tells *tells = end->links->tells;
+    struct wire_gateway_tells view;
+    struct wire_bytes bytes;
+    if (!tells_fill(tells, end->index, &view)) return;
+    CHECK(wire_gateway_tells_pack(end->links->builder, &view, &bytes) == 0);
+    if (link_send(&end->link, bytes) == 0) tells_clear(tells, end->index);
+}
+
+/* tell_by puts a packed message into a gateway's batch; a full one is sent first. */
+static void tell_by(struct links *links, struct end *end, uint64_t player, const uint8_t *message, size_t len) {
+    const struct wire_bytes bytes = {message, len};
+    int result = tells_add(links->tells, end->index, player, bytes);
+    if (result != 0) {
+        flush_tells(end);
+        result = tells_add(links->tells, end->index, player, bytes);
+    }
+    links->tells_lost += result != 0;
+}
+
+void links_tell(struct links *links, uint64_t player, const struct wire_server_message *message) {
+    uint8_t copy[WIRE_CLIENT_BYTES_MAX]; /* the builder packs batches, too */
+    struct wire_bytes bytes;
+    CHECK(wire_server_message_pack(links->builder, message, &bytes) == 0 && bytes.len <= sizeof copy);
+    memcpy(copy, bytes.data, bytes.len);
+    uint32_t where = tells_where(links->tells, player);
+    bool is_known = where != TELLS_NOWHERE && links_gateway_is_up(links, where);
+    uint32_t told = 0;
+    for (uint32_t i = 0; i < links->config.config->gateways_count; i++) {
+        if (!links_gateway_is_up(links, i) || (is_known && i != where)) continue;
+        tell_by(links, end_at(links, END_GATEWAY, i), player, copy, bytes.len);
+        told++;
+    }
+    links->told_count++;
+    links->tells_lost += told == 0;
+}
+
+int links_order(struct links *links, uint32_t slot, const struct wire_instance_orders *orders) {
+    struct wire_bytes bytes;
+    int result = wire_instance_orders_pack(links->builder, orders, &bytes);
+    return result ? result : link_send(&end_at(links, END_ZONE, slot)->link, bytes);
+}
+
+int links_ask(struct links *links, uint32_t shard, const struct wire_match_ask *ask) {
+    struct wire_bytes bytes;
+    int result = wire_match_ask_pack(links->builder, ask, &bytes);
+    return result ? result : link_send(&end_at(links, END_PERSIST, shard)->link, bytes);
+}
+
 void links_flush(struct links *links, struct mono now) {
     for (uint32_t i = 0; i < links->count; i++) {
         struct end *end = &links->ends[i];
@@ -120,6 +217,7 @@ void links_flush(struct links *links, struct mono now) {
             tell_fences(end, now);
         } else {
             tell_directory(end);
+            if (end->kind == END_GATEWAY) flush_tells(end);
         }
     }
 }
@@ -138,9 +236,9 @@ static int end_url(const struct end *end, char *url) {
 
 static struct link_peer end_peer(const struct end *end) {
     static const struct link_peer peers[] = {
-        [END_ZONE] = {.role = WIRE_ROLE_ZONE, .kind = WIRE_BUS_WORKER_REPORT},
-        [END_GATEWAY] = {.role = WIRE_ROLE_GATEWAY, .kind = WIRE_BUS_GATEWAY_REPORT},
-        [END_PERSIST] = {.role = WIRE_ROLE_PERSIST, .kind = WIRE_BUS_FENCES_DONE},
+        [END_ZONE] = {.role = WIRE_ROLE_ZONE, .kind = WIRE_BUS_WORKER_REPORT, .also = WIRE_BUS_INSTANCE_REPORT},
+        [END_GATEWAY] = {.role = WIRE_ROLE_GATEWAY, .kind = WIRE_BUS_GATEWAY_REPORT, .also = WIRE_BUS_GATEWAY_ASKS},
+        [END_PERSIST] = {.role = WIRE_ROLE_PERSIST, .kind = WIRE_BUS_FENCES_DONE, .also = WIRE_BUS_MATCH_TOLD},
     };
     struct link_peer peer = peers[end->kind];
     if (end->kind == END_PERSIST) {
@@ -198,7 +296,9 @@ int links_open(struct links **out, struct ev_loop *loop, const struct links_conf
     links->loop = loop;
     links->builder = wire_builder_create(WIRE_BUS_BYTES_MAX);
     links->ends = calloc(ENDS_MAX, sizeof *links->ends); /* they never move: links must not */
-    int result = links->builder && links->ends ? open_ends(links, error, error_size) : MARCH_ERR_SYSTEM;
+    int result =
+        links->builder && links->ends ? tells_create(&links->tells, config->config->gateways_count) : MARCH_ERR_SYSTEM;
+    if (!result) result = open_ends(links, error, error_size);
     if (result) {
         links_close(links);
         return result;
@@ -214,31 +314,27 @@ void links_close(struct links *links) {
         link_close(&links->ends[i].link);
     }
     wire_builder_destroy(links->builder);
+    tells_destroy(links->tells);
     free(links->ends);
     free(links);
 }
 
 /* --- looking in */
 
-static bool is_up(const struct links *links, uint32_t at) {
-    CHECK(at < links->count);
-    return links->ends[at].link.state == LINK_UP;
-}
-
 bool links_zone_is_up(const struct links *links, uint32_t slot) {
-    return is_up(links, slot);
+    return end_at(links, END_ZONE, slot)->link.state == LINK_UP;
 }
 
 bool links_gateway_is_up(const struct links *links, uint32_t index) {
-    return is_up(links, links->config.config->zones_count + index);
+    return end_at(links, END_GATEWAY, index)->link.state == LINK_UP;
 }
 
 bool links_persist_is_up(const struct links *links, uint32_t shard) {
-    return is_up(links, links->config.config->zones_count + links->config.config->gateways_count + shard);
+    return end_at(links, END_PERSIST, shard)->link.state == LINK_UP;
 }
 
 struct links_stats links_stats_get(const struct links *links) {
-    struct links_stats sum = {0};
+    struct links_stats sum = {.tells = links->told_count, .tells_lost = links->tells_lost};
     for (uint32_t i = 0; i < links->count; i++) {
         const struct end *end = &links->ends[i];
         const struct link_stats *one = &end->link.stats;

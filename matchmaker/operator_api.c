@@ -10,6 +10,7 @@
 #include "common/check.h"
 #include "common/log.h"
 #include "matchmaker/status.h"
+#include "schemas/cells.h"
 
 struct operator_api {
     struct operator_api_config config;
@@ -68,13 +69,15 @@ static bool find_gateway(const struct config *config, const char *name, uint32_t
     return false;
 }
 
-/* find_partition takes an id, or the busiest partition of a zone. */
+/* find_partition takes an id, "block-" and the number of a block, or the busiest partition of a zone. */
 static enum atlas_answer find_partition(const struct operator_api *api, const char *text, uint32_t *id) {
     char *end;
     uint32_t slot;
-    unsigned long number = strtoul(text, &end, 10);
-    if (text[0] >= '0' && text[0] <= '9' && *end == '\0' && number < ATLAS_NONE) {
-        *id = (uint32_t)number;
+    bool is_block = strncmp(text, "block-", 6) == 0;
+    const char *digits = is_block ? text + 6 : text;
+    unsigned long number = strtoul(digits, &end, 10);
+    if (digits[0] >= '0' && digits[0] <= '9' && *end == '\0' && number < (is_block ? CONFIG_BLOCKS_MAX : ATLAS_NONE)) {
+        *id = (uint32_t)number | (is_block ? CELLS_BLOCK_BIT : 0);
         return ATLAS_DONE;
     }
     if (!find_zone(api->config.config, text, &slot)) return ATLAS_UNKNOWN;
@@ -139,7 +142,9 @@ static void merge(struct operator_api *api, const struct http_request *request) 
 }
 
 static void tell_status(struct operator_api *api, const struct http_request *request) {
-    reply(api, request, 200, status_json(api->config.atlas, api->config.links, api->config.config, mono_now()));
+    json_t *json = status_json(api->config.atlas, api->config.links, api->config.config, mono_now());
+    if (json && api->config.instances) json_object_set_new(json, "instances", instance_api_status(api->config.instances));
+    reply(api, request, 200, json);
 }
 
 static void tell_directory(struct operator_api *api, const struct http_request *request) {
@@ -156,12 +161,22 @@ static const struct {
 };
 #define ROUTE_COUNT (sizeof ROUTES / sizeof *ROUTES)
 
+/* Routes of instances stand behind the others. */
+static void answer(struct operator_api *api, const struct http_request *request) {
+    if (request->route < ROUTE_COUNT) {
+        ROUTES[request->route].answer(api, request);
+        return;
+    }
+    const struct instance_answer made = INSTANCE_ROUTES[request->route - ROUTE_COUNT].answer(
+        api->config.instances, request, mono_now(), wall_now_ns() / NS_PER_MS);
+    reply(api, request, made.status, made.json);
+}
+
 static void on_requests(struct ev_loop *loop, ev_io *io, int events) {
     (void)loop, (void)events;
     struct operator_api *api = io->data;
     const struct http_request *request;
-    for (int i = 0; i < OPERATOR_API_TURN_MAX && http_take(api->http, &request) == 0; i++)
-        ROUTES[request->route].answer(api, request);
+    for (int i = 0; i < OPERATOR_API_TURN_MAX && http_take(api->http, &request) == 0; i++) answer(api, request);
 }
 
 /* --- life */
@@ -172,14 +187,18 @@ int operator_api_open(struct operator_api **out, const struct operator_api_confi
     struct operator_api *api = calloc(1, sizeof *api);
     if (!api) return MARCH_ERR_SYSTEM;
     api->config = *config;
-    struct http_deferred_route deferred[ROUTE_COUNT];
+    struct http_deferred_route deferred[ROUTE_COUNT + INSTANCE_API_ROUTES];
+    size_t count = ROUTE_COUNT + (config->instances ? INSTANCE_API_ROUTES : 0);
     for (size_t i = 0; i < ROUTE_COUNT; i++)
         deferred[i] = (struct http_deferred_route){.pattern = ROUTES[i].pattern, .method = ROUTES[i].method};
+    for (size_t i = ROUTE_COUNT; i < count; i++)
+        deferred[i] = (struct http_deferred_route){.pattern = INSTANCE_ROUTES[i - ROUTE_COUNT].pattern,
+                                                   .method = INSTANCE_ROUTES[i - ROUTE_COUNT].method};
     const struct http_options options = {.listen = config->config->matchmaker.http,
                                          .metrics = config->metrics,
                                          .health = config->health,
                                          .deferred = deferred,
-                                         .deferred_count = ROUTE_COUNT};
+                                         .deferred_count = count};
     int result = http_open(&api->http, &options, error, error_size);
     if (result) {
         free(api);

@@ -6,10 +6,11 @@
  *   PUT  /v1/split/WHAT           WHAT: the id of a partition, or a zone, of which the partition with the most players is
  *   PUT  /v1/merge/INTO/FROM      the same; FROM becomes part of INTO
  *
- * besides /health, /ready and /metrics. A command is answered with {"done": true} and the "name" or "partition" that it was
- * about, once it was decided, or with {"error": {"code", "message"}}: 404 for what there is not, 400 for a body that is
- * neither, 503 while the matchmaker gathers, 409 where it can't be. The codes are those of atlas_answer_code. What it begins
- * is seen in /status. Meant for loopback or a private network, as common/http.h says.
+ * and those of instance_api.h, if it has one; besides /health, /ready and /metrics. A command is answered with {"done":
+ * true} and the "name" or "partition" that it was about, once it was decided, or with {"error": {"code", "message"}}: 404
+ * for what there is not, 400 for a body that is neither, 503 while the matchmaker gathers, 409 where it can't be. The codes
+ * are those of atlas_answer_code. What it begins is seen in /status. Meant for loopback or a private network, as
+ * common/http.h says.
  */
 #ifndef MARCH_MATCHMAKER_OPERATOR_API_H
 #define MARCH_MATCHMAKER_OPERATOR_API_H
@@ -21,6 +22,7 @@
 #include "common/error.h"
 #include "common/http.h"
 #include "matchmaker/atlas.h"
+#include "matchmaker/instance_api.h"
 #include "matchmaker/links.h"
 
 #define OPERATOR_API_TURN_MAX 32 /* requests that are answered in one turn of the loop */
@@ -35,6 +37,7 @@ struct operator_api_config {
     const struct health *health;
     struct atlas *atlas;
     const struct links *links;
+    const struct instance_api *instances; /* NULL: its routes are not there */
 };
 
 must_check int operator_api_open(struct operator_api **out, const struct operator_api_config *config, char *error,

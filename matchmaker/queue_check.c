@@ -112,16 +112,8 @@ static bool all_are_ready(const struct queue *q, uint32_t ticket) {
 }
 
 static void give_back(struct queue *q, uint32_t ticket) {
-    const struct queue_ticket *t = &q->tickets[ticket];
     uint64_t players[QUEUE_PARTY_MAX];
-    struct queue_event event = {.kind = QUEUE_EVENT_RETURNED,
-                                .ticket = queue_ticket_handle(q, ticket),
-                                .mode = t->mode,
-                                .waited_ms = queue_waited_ms(q, t),
-                                .player_count = t->count,
-                                .players = players};
-    uint32_t count = 0;
-    for (uint32_t at = t->members; at != QUEUE_NONE; at = q->members[at].next) players[count++] = q->members[at].id;
+    struct queue_event event = queue_ticket_event(q, ticket, QUEUE_EVENT_RETURNED, players);
     queue_ticket_move(q, ticket, QUEUE_WAITING, true);
     q->stats.returned++;
     queue_tell(q, &event);

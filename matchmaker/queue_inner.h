@@ -152,6 +152,11 @@ void queue_ticket_widen(struct queue *queue, uint32_t index);
 /* queue_ticket_unit is a ticket as a lineup sees it. */
 void queue_ticket_unit(const struct queue *queue, uint32_t index, struct lineup_unit *unit);
 
+/* queue_ticket_event is what is told of a ticket, of whose players the numbers go to `players`, of QUEUE_PARTY_MAX. To be
+ * made before the ticket moves. */
+struct queue_event queue_ticket_event(const struct queue *queue, uint32_t index, enum queue_event_kind kind,
+                                      uint64_t *players);
+
 /* queue_ticket_end tells that a ticket ended otherwise than by a match, after it has. */
 void queue_ticket_end(struct queue *queue, uint32_t index, enum queue_end end);
 

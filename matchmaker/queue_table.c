@@ -211,18 +211,22 @@ void queue_ticket_widen(struct queue *q, uint32_t index) {
     arm(q, index);
 }
 
-void queue_ticket_end(struct queue *q, uint32_t index, enum queue_end end) {
+struct queue_event queue_ticket_event(const struct queue *q, uint32_t index, enum queue_event_kind kind, uint64_t *players) {
     const struct queue_ticket *t = &q->tickets[index];
-    uint64_t players[QUEUE_PARTY_MAX];
-    struct queue_event event = {.kind = QUEUE_EVENT_ENDED,
-                                .end = end,
+    uint32_t count = 0;
+    for (uint32_t at = t->members; at != QUEUE_NONE; at = q->members[at].next) players[count++] = q->members[at].id;
+    return (struct queue_event){.kind = kind,
                                 .ticket = queue_ticket_handle(q, index),
                                 .mode = t->mode,
                                 .waited_ms = queue_waited_ms(q, t),
                                 .player_count = t->count,
                                 .players = players};
-    uint32_t count = 0;
-    for (uint32_t at = t->members; at != QUEUE_NONE; at = q->members[at].next) players[count++] = q->members[at].id;
+}
+
+void queue_ticket_end(struct queue *q, uint32_t index, enum queue_end end) {
+    uint64_t players[QUEUE_PARTY_MAX];
+    struct queue_event event = queue_ticket_event(q, index, QUEUE_EVENT_ENDED, players);
+    event.end = end;
     queue_ticket_move(q, index, QUEUE_FREE, false);
     q->stats.ended[end]++;
     queue_tell(q, &event);

@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "schemas/cells.h"
+
 static const char *const WORKER_STATES[WIRE_WORKER_STATE_COUNT] = {"away", "spare", "active", "leaving"};
 static const char *const GATEWAY_STATES[] = {"away", "up", "draining"};
 
@@ -57,11 +59,11 @@ static json_t *worker_json(const struct atlas *a, const struct links *links, con
 /* --- partitions */
 
 static json_t *directory_partition(const struct wire_directory_partition *p, const struct config *config) {
-    return json_pack("{s:I, s:{s:i, s:i, s:i, s:i}, s:o, s:o, s:I, s:I, s:I}", "id", (json_int_t)p->id, "rect", "x_m",
-                     p->rect.min_x, "y_m", p->rect.min_y, "width_m", p->rect.max_x - p->rect.min_x, "height_m",
-                     p->rect.max_y - p->rect.min_y, "owner", zone_name(config, p->owner), "former",
-                     zone_name(config, p->former), "epoch", (json_int_t)p->epoch, "respawn", (json_int_t)p->respawn,
-                     "creatures", (json_int_t)p->creatures);
+    return json_pack("{s:I, s:s, s:{s:i, s:i, s:i, s:i}, s:o, s:o, s:I, s:I, s:I}", "id", (json_int_t)p->id, "kind",
+                     cells_is_block(p->id) ? "instances" : "world", "rect", "x_m", p->rect.min_x, "y_m", p->rect.min_y,
+                     "width_m", p->rect.max_x - p->rect.min_x, "height_m", p->rect.max_y - p->rect.min_y, "owner",
+                     zone_name(config, p->owner), "former", zone_name(config, p->former), "epoch", (json_int_t)p->epoch,
+                     "respawn", (json_int_t)p->respawn, "creatures", (json_int_t)p->creatures);
 }
 
 static json_t *fences_awaited(const struct config *config, uint64_t slots) {

@@ -10,10 +10,12 @@
 #include "common/edge_url.h"
 #include "common/log.h"
 #include "common/step.h"
+#include "persist/match_keep.h"
 #include "persist/zones.h"
 #include "schemas/link.h"
 
-#define UPDATE_S 0.02
+#define UPDATE_S     0.02
+#define RECEIVES_MAX 4 /* of up to a megabyte, between two looks at the room that there is */
 
 struct fences {
     struct fences_config config;
@@ -50,8 +52,8 @@ static bool is_sound(const struct wire_fence *fence) {
     return fence->kind == WIRE_FENCE_OTHERS || (fence->kind == WIRE_FENCE_ONE && fence->incarnation != 0);
 }
 
-static void flush(struct fences *fences) {
-    if (fences->answer_count == 0 || fences->link.state != LINK_UP) return;
+static void flush_fences(struct fences *fences) {
+    if (fences->answer_count == 0) return;
     struct wire_fences out = {.fences = fences->answers, .count = fences->answer_count};
     struct wire_bytes bytes;
     int error = wire_fences_done_pack(fences->builder, &out, &bytes);
@@ -61,11 +63,32 @@ static void flush(struct fences *fences) {
     STEP("persist.fence_answered");
 }
 
+static void flush_matches(struct fences *fences) {
+    struct wire_match_told told;
+    struct wire_bytes bytes;
+    while (match_keep_fill(fences->config.matches, &told)) {
+        int error = wire_match_told_pack(fences->builder, &told, &bytes);
+        CHECK(error == 0);
+        if (link_send(&fences->link, bytes) != 0) return;
+        match_keep_told(fences->config.matches);
+    }
+}
+
+static void flush(struct fences *fences) {
+    if (fences->link.state != LINK_UP) return;
+    flush_fences(fences);
+    flush_matches(fences);
+}
+
 /* --- what comes */
 
 static void take(void *context, const struct wire_bus_view *view, struct mono now) {
     (void)now;
     struct fences *fences = context;
+    if (view->kind == WIRE_BUS_MATCH_ASK) {
+        match_keep_ask(fences->config.matches, &view->match_ask);
+        return;
+    }
     for (uint32_t i = 0; i < view->fences.count; i++) {
         const struct wire_fence *fence = &view->fences.fences[i];
         fences->stats.asked++;
@@ -78,21 +101,30 @@ static void take(void *context, const struct wire_bus_view *view, struct mono no
 /* What waited was for another connection: it is asked for again. */
 static void up(void *context, bool is_same, struct mono now) {
     (void)is_same, (void)now;
-    ((struct fences *)context)->answer_count = 0;
+    struct fences *fences = context;
+    fences->answer_count = 0;
+    match_keep_begin(fences->config.matches);
+}
+
+/* Without room for more what comes is left in the bus, and looked for by the timer alone. */
+static void receive(struct fences *fences) {
+    link_update(&fences->link, mono_now());
+    if (match_keep_has_room(fences->config.matches)) {
+        ev_io_start(fences->loop, &fences->readable);
+        link_receive(&fences->link, mono_now());
+    } else {
+        ev_io_stop(fences->loop, &fences->readable);
+    }
 }
 
 static void on_readable(struct ev_loop *loop, ev_io *io, int events) {
     (void)loop, (void)events;
-    struct fences *fences = io->data;
-    link_update(&fences->link, mono_now());
-    link_receive(&fences->link, mono_now());
+    receive(io->data);
 }
 
 static void on_timer(struct ev_loop *loop, ev_timer *timer, int events) {
     (void)loop, (void)events;
-    struct fences *fences = timer->data;
-    link_update(&fences->link, mono_now());
-    link_receive(&fences->link, mono_now());
+    receive(timer->data);
 }
 
 static void on_prepare(struct ev_loop *loop, ev_prepare *prepare, int events) {
@@ -112,7 +144,8 @@ static int open_link(struct fences *fences, char *error, size_t error_size) {
         return result;
     }
     struct link_config link = {.hello = c->hello,
-                               .peer = {.role = WIRE_ROLE_MATCHMAKER, .kind = WIRE_BUS_FENCES},
+                               .peer = {.role = WIRE_ROLE_MATCHMAKER, .kind = WIRE_BUS_FENCES, .also = WIRE_BUS_MATCH_ASK},
+                               .receives_max = RECEIVES_MAX,
                                .bus = {.url = url,
                                        .role = BUS_LISTEN,
                                        .peer_name = c->config->matchmaker.name,
@@ -153,7 +186,7 @@ int fences_open(struct fences **out, struct ev_loop *loop, const struct fences_c
 
 void fences_close(struct fences *fences) {
     if (!fences) return;
-    if (ev_is_active(&fences->readable)) {
+    if (ev_is_active(&fences->timer)) {
         ev_io_stop(fences->loop, &fences->readable);
         ev_timer_stop(fences->loop, &fences->timer);
         ev_prepare_stop(fences->loop, &fences->prepare);

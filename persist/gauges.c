@@ -33,6 +33,7 @@ struct shown {
     struct upkeep_stats upkeep;
     struct zones_stats zones;
     struct fences_stats fences;
+    struct match_keep_stats matches;
     struct clients_stats clients;
     struct commands_stats commands;
     struct http_api_stats http;
@@ -41,9 +42,11 @@ struct shown {
     bool journal_alarm, journal_full;
 };
 
-#define COUNTER   METRIC_COUNTER
-#define GAUGE     METRIC_GAUGE
-#define AT(field) METRIC_AT(struct shown, field)
+#define COUNTER      METRIC_COUNTER
+#define GAUGE        METRIC_GAUGE
+#define AT(field)    METRIC_AT(struct shown, field)
+#define SETTLED_HELP "Players who were asked to be settled, by what became of it"
+
 static const struct metric_row rows[] = {
     {COUNTER, "march_persist_journal_records_total", NULL, "Records appended to the journal", AT(journal.records)},
     {COUNTER, "march_persist_journal_refused_total", NULL, "Records refused because the journal was full",
@@ -283,6 +286,18 @@ static const struct metric_row rows[] = {
     {COUNTER, "march_persist_fences_done_total", NULL, "Fences answered as done", AT(fences.done)},
     {COUNTER, "march_persist_fences_unavailable_total", NULL, "Fences that can't be done now: they are asked for again",
      AT(fences.unavailable)},
+    {COUNTER, "march_persist_match_documents_total", NULL, "Documents of the matchmaker that were kept",
+     AT(matches.documents)},
+    {COUNTER, "march_persist_match_transactions_total", NULL, "Transactions of these", AT(matches.transactions)},
+    {COUNTER, "march_persist_match_failures_total", NULL, "Transactions and reads of matches that have to be done again",
+     AT(matches.failures)},
+    {COUNTER, "march_persist_match_documents_read_total", NULL, "Documents recalled or read", AT(matches.reads)},
+    {COUNTER, "march_persist_ratings_read_total", NULL, "Ratings looked up", AT(matches.lookups)},
+    {COUNTER, "march_persist_match_settled_total", "result=\"ok\"", SETTLED_HELP, AT(matches.settled)},
+    {COUNTER, "march_persist_match_settled_total", "result=\"refused\"", SETTLED_HELP, AT(matches.settles_refused)},
+    {GAUGE, "march_persist_match_settling", NULL, "Players whose match is being settled", AT(matches.settling)},
+    {GAUGE, "march_persist_match_waiting_bytes", NULL, "Bytes of what the matchmaker asked for that wait",
+     AT(matches.waiting_bytes)},
     {COUNTER, "march_persist_clients_claims_total", NULL, "Claims of gateways", AT(clients.claims)},
     {COUNTER, "march_persist_clients_claims_refused_total", NULL, "Claims refused", AT(clients.claims_refused)},
     {COUNTER, "march_persist_clients_claims_unavailable_total", NULL, "Claims to be made again",
@@ -440,6 +455,7 @@ static void read_all(const struct service *s, struct shown *shown) {
                             .upkeep = upkeep_stats_get(s->upkeep),
                             .zones = zones_stats(s->zones),
                             .fences = fences_stats(s->fences),
+                            .matches = match_keep_stats_get(s->matches),
                             .clients = clients_stats(s->clients),
                             .commands = commands_stats(s->commands),
                             .http = http_api_stats_get(s->http),

@@ -154,13 +154,21 @@ void pg_params_push_int2(struct pg_params *params, int16_t value) {
     put_u16(params, (uint16_t)value);
 }
 
-void pg_params_push_text(struct pg_params *params, const char *text, size_t len) {
+static void push_bytes(struct pg_params *params, uint32_t type, const void *bytes, size_t len) {
     if (len > PG_PARAMS_BYTES_MAX) {
         params->error = MARCH_ERR_FULL;
         return;
     }
-    push(params, PG_TEXT, (uint32_t)len);
-    put(params, text, len);
+    push(params, type, (uint32_t)len);
+    put(params, bytes, len);
+}
+
+void pg_params_push_text(struct pg_params *params, const char *text, size_t len) {
+    push_bytes(params, PG_TEXT, text, len);
+}
+
+void pg_params_push_bytea(struct pg_params *params, const void *bytes, size_t len) {
+    push_bytes(params, PG_BYTEA, bytes, len);
 }
 
 void pg_params_push_jsonb(struct pg_params *params, const char *text, size_t len) {

@@ -78,6 +78,7 @@ void pg_params_push_int8(struct pg_params *params, int64_t value);
 void pg_params_push_int4(struct pg_params *params, int32_t value);
 void pg_params_push_int2(struct pg_params *params, int16_t value);
 void pg_params_push_text(struct pg_params *params, const char *text, size_t len);
+void pg_params_push_bytea(struct pg_params *params, const void *bytes, size_t len);
 void pg_params_push_jsonb(struct pg_params *params, const char *text, size_t len);
 void pg_params_push_timestamp(struct pg_params *params, int64_t unix_us);
 void pg_params_end(struct pg_params *params);

@@ -205,6 +205,10 @@ static void on_peer_message(void *ctx, uint64_t player, const uint8_t *bytes, si
     (void)clients_tell_bytes(s->clients, player, bytes, len);
 }
 
+static void on_reward_without_room(void *ctx, uint64_t player, uint64_t key, uint64_t object) {
+    tell_no_room(ctx, player, key, object);
+}
+
 /* Answers to transfers are kept for as long as idempotency keys are, so there is nothing to hurry about. */
 static void on_forget(void *ctx, uint64_t transfer) {
     struct service *s = ctx;
@@ -358,6 +362,31 @@ static int open_value(struct service *s, const struct shard_state *shard, char *
     return MARCH_ERR_SYSTEM;
 }
 
+static int open_matchmaker(struct service *s, const struct shard_state *shard, char *error, size_t error_size) {
+    const struct match_keep_config matches = {.loop = s->loop,
+                                              .pg = s->pg,
+                                              .read_pg = s->read_pg,
+                                              .value = s->value,
+                                              .epoch = shard->epoch,
+                                              .shard_index = s->index,
+                                              .shard_count = s->config->persists_count,
+                                              .no_room = on_reward_without_room,
+                                              .fenced = fenced,
+                                              .ctx = s};
+    if (match_keep_create(&s->matches, &matches) != 0) {
+        snprintf(error, error_size, "out of memory");
+        return MARCH_ERR_SYSTEM;
+    }
+    const struct fences_config fences = {.config = s->config,
+                                         .shard_index = s->index,
+                                         .run_dir = s->settings->launch.run_dir,
+                                         .hello = s->hello,
+                                         .key = s->has_key ? s->key : NULL,
+                                         .zones = s->zones,
+                                         .matches = s->matches};
+    return fences_open(&s->fences, s->loop, &fences, error, error_size);
+}
+
 static int open_edges(struct service *s, const struct shard_state *shard, char *error, size_t error_size) {
     const struct zones_config zones = {.config = s->config,
                                        .shard_index = s->index,
@@ -399,14 +428,7 @@ static int open_edges(struct service *s, const struct shard_state *shard, char *
         return MARCH_ERR_SYSTEM;
     }
     if (!result) result = zones_open(&s->zones, s->loop, &zones, error, error_size);
-    if (result) return result;
-    const struct fences_config fences = {.config = s->config,
-                                         .shard_index = s->index,
-                                         .run_dir = s->settings->launch.run_dir,
-                                         .hello = s->hello,
-                                         .key = s->has_key ? s->key : NULL,
-                                         .zones = s->zones};
-    return fences_open(&s->fences, s->loop, &fences, error, error_size);
+    return result ? result : open_matchmaker(s, shard, error, error_size);
 }
 
 /* Where another shard's endpoint is: its file in the run directory says. Only on one machine. */
@@ -667,6 +689,7 @@ void service_close(struct service *s) {
     hot_close(s->hot);
     peers_close(s->peers);
     fences_close(s->fences);
+    match_keep_destroy(s->matches);
     zones_close(s->zones);
     clients_close(s->clients);
     commands_destroy(s->commands);

@@ -27,6 +27,7 @@
 #include "persist/http_api.h"
 #include "persist/invalidate.h"
 #include "persist/journal.h"
+#include "persist/match_keep.h"
 #include "persist/migrate.h"
 #include "persist/motion.h"
 #include "persist/peers.h"
@@ -97,6 +98,7 @@ struct service {
     struct upkeep *upkeep;
     struct pg_listen *listen;
     struct zones *zones;
+    struct match_keep *matches;
     struct fences *fences;
     struct clients *clients;
     struct commands *commands;

@@ -9,6 +9,7 @@
 
 #define EVENTS_KEEP_DAYS   30
 #define IDEMPOTENCY_KEEP_H 24
+#define CALLS_MAX          5 /* of a task */
 
 _Static_assert(LEDGER_TRANSFER_MS_MAX < UPKEEP_TRANSFER_KEEP_DAYS * 24ull * 3600 * 1000,
                "the answer to a transfer is kept for as long as it can come again");
@@ -44,6 +45,19 @@ static const struct pg_statement CLEAN_TOKENS = {
     "with gone as (delete from tokens where ctid = any(array("
     "select ctid from tokens where expires_at < now() limit $1::integer)) returning 1) select count(*) from gone"};
 
+static const struct pg_statement CLEAN_DOCUMENTS = {
+    "clean_documents",
+    "with gone as (delete from match_documents where ctid = any(array("
+    "select ctid from match_documents where (body is null and changed_at < now() - interval '1 hour')"
+    " or (kind = 4 and changed_at < now() - make_interval(days => $1::integer)) limit $2::integer)) returning 1) "
+    "select count(*) from gone"};
+
+static const struct pg_statement CLEAN_SETTLED = {
+    "clean_settled",
+    "with gone as (delete from match_settled where ctid = any(array("
+    "select ctid from match_settled where at < now() - make_interval(days => $1::integer) limit $2::integer)) "
+    "returning 1) select count(*) from gone"};
+
 static const uint32_t EVERY_MS[UPKEEP_TASK_COUNT] = {3600 * 1000, 3600 * 1000, 300 * 1000, 10 * 1000, 300 * 1000};
 
 /* The tasks of each lane; of two that are due at the same time the first goes first. */
@@ -59,7 +73,7 @@ struct lane {
     ev_timer timer;
     enum upkeep_task task; /* the one under way */
     bool running;
-    struct pg_params params[3];
+    struct pg_params params[CALLS_MAX];
 };
 
 struct upkeep {
@@ -147,7 +161,7 @@ static void set_param(struct pg_params *params, uint32_t value) {
     pg_params_int4(params, (int32_t)value);
 }
 
-static unsigned build(struct lane *lane, struct pg_call calls[3]) {
+static unsigned build(struct lane *lane, struct pg_call calls[CALLS_MAX]) {
     const struct upkeep *upkeep = lane->upkeep;
     struct pg_params *params = lane->params;
     switch (lane->task) {
@@ -173,7 +187,13 @@ static unsigned build(struct lane *lane, struct pg_call calls[3]) {
     calls[0] = (struct pg_call){&CLEAN_COMMANDS, &params[0]};
     calls[1] = (struct pg_call){&CLEAN_SESSIONS, &params[1]};
     calls[2] = (struct pg_call){&CLEAN_TOKENS, &params[1]};
-    return 3;
+    set_param(&params[2], UPKEEP_RESULT_KEEP_DAYS);
+    pg_params_int4(&params[2], UPKEEP_CLEAN_ROWS);
+    calls[3] = (struct pg_call){&CLEAN_DOCUMENTS, &params[2]};
+    set_param(&params[3], UPKEEP_TRANSFER_KEEP_DAYS);
+    pg_params_int4(&params[3], UPKEEP_CLEAN_ROWS);
+    calls[4] = (struct pg_call){&CLEAN_SETTLED, &params[3]};
+    return CALLS_MAX;
 }
 
 static void on_timer(struct ev_loop *loop, ev_timer *timer, int events) {
@@ -185,7 +205,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int events) {
         finish(lane, config->every_ms[UPKEEP_CLEAN]);
         return;
     }
-    struct pg_call calls[3];
+    struct pg_call calls[CALLS_MAX];
     unsigned count = build(lane, calls);
     lane->running = true;
     int error = pg_run(lane->upkeep->pg, calls, count, PG_TRANSACTION, UPKEEP_DEADLINE_MS, on_done, lane);
@@ -196,7 +216,7 @@ static void init_lane(struct upkeep *upkeep, unsigned index) {
     struct lane *lane = &upkeep->lanes[index];
     lane->upkeep = upkeep;
     lane->index = index;
-    for (unsigned i = 0; i < 3; i++) pg_params_init(&lane->params[i]);
+    for (unsigned i = 0; i < CALLS_MAX; i++) pg_params_init(&lane->params[i]);
     ev_init(&lane->timer, on_timer);
     lane->timer.data = lane;
     arm(lane);
@@ -222,7 +242,7 @@ void upkeep_destroy(struct upkeep *upkeep) {
         struct lane *lane = &upkeep->lanes[l];
         CHECK(!lane->running);
         ev_timer_stop(upkeep->loop, &lane->timer);
-        for (unsigned i = 0; i < 3; i++) pg_params_deinit(&lane->params[i]);
+        for (unsigned i = 0; i < CALLS_MAX; i++) pg_params_deinit(&lane->params[i]);
     }
     free(upkeep);
 }

@@ -5,8 +5,8 @@
  *     CLOSE   each 5 min    days that are over for UPKEEP_CLOSE_MIN go into event_history, one a transaction
  *     STATS   each 5 min    daily_stats is refreshed, concurrently: readers see the old rows meanwhile. It reads sums of
  *                           closed days and the events of open ones, so its cost is that of a day, however many are kept
- *     CLEAN   each 10 s     idempotency keys past `idempotency_keep_h`, expired sessions and tokens, UPKEEP_CLEAN_ROWS at
- *                           a time
+ *     CLEAN   each 10 s     idempotency keys past `idempotency_keep_h`, expired sessions and tokens, what is over of
+ * matches, UPKEEP_CLEAN_ROWS at a time
  *
  * Two lanes, with one task at a time each: CREATE and CLEAN, which are short and must not be late, and FOLD, CLOSE and
  * STATS, which may take minutes. The pool is apart from that of play, with a long `statement_ms` and, so that no lane waits
@@ -33,6 +33,7 @@
 #define UPKEEP_RETRY_MS           5000
 #define UPKEEP_DEADLINE_MS        600000 /* a day's fold may read millions of events */
 #define UPKEEP_TRANSFER_KEEP_DAYS 90
+#define UPKEEP_RESULT_KEEP_DAYS   30 /* of matches; that a match was settled is kept like transfers' keys */
 #define UPKEEP_CLOSE_MIN          60 /* longer than any transaction of persist takes: they have deadlines of seconds */
 #define UPKEEP_LANES              2
 

@@ -95,6 +95,10 @@ static void take_hello(struct link *link, const struct wire_hello *hello, struct
     link->config.handlers.up(link->config.handlers.context, is_same, now);
 }
 
+static bool is_sent_by(const struct link_peer *peer, enum wire_bus_kind kind) {
+    return kind == peer->kind || kind == peer->also; /* no message is of kind 0 */
+}
+
 static void take_message(struct link *link, const uint8_t *bytes, size_t len, struct mono now) {
     struct wire_bus_view view;
     if (wire_bus_open(bytes, len, &view) != 0) {
@@ -102,7 +106,7 @@ static void take_message(struct link *link, const uint8_t *bytes, size_t len, st
         log_warn("peer.message_bad", "peer=%s bytes=%zu", link->name, len);
     } else if (view.kind == WIRE_BUS_HELLO) {
         take_hello(link, &view.hello, now);
-    } else if (view.kind == link->config.peer.kind && link->state == LINK_UP) {
+    } else if (is_sent_by(&link->config.peer, view.kind) && link->state == LINK_UP) {
         link->stats.received++;
         link->config.handlers.message(link->config.handlers.context, &view, now);
     } else {

@@ -7,7 +7,7 @@
  * A peer that is UP again may be another incarnation, which knows nothing, or the old one after a lost connection; `up` says
  * which. What was sent before and not answered may be lost either way, so the owner says anew what the peer must know.
  *
- * Messages that are not of wire.h or not of the kind that this peer sends, a Hello at the wrong time or of the wrong peer,
+ * Messages that are not of wire.h or not of a kind that this peer sends, a Hello at the wrong time or of the wrong peer,
  * and anything before the Hello are dropped and counted. Nothing blocks. Of messages that came, `receives_max` are taken at
  * once; the rest waits in the bus.
  */
@@ -33,14 +33,14 @@ struct link_handlers {
     void (*greeting)(void *context, struct wire_hello *hello); /* before our Hello goes, which it may change; or NULL */
     void (*up)(void *context, bool is_same, struct mono now);  /* is_same: the incarnation that was up before */
     void (*lost)(void *context, struct mono now);              /* was up; or NULL */
-    void (*message)(void *context, const struct wire_bus_view *view, struct mono now); /* of peer.kind */
+    void (*message)(void *context, const struct wire_bus_view *view, struct mono now); /* of peer.kind or also */
 };
 
 /* What the peer must say of itself, beside the name in `bus`, and what it sends. */
 struct link_peer {
     enum wire_role role;
-    enum wire_bus_kind kind;
-    uint32_t shard, shard_count; /* of a persist */
+    enum wire_bus_kind kind, also; /* also: a second kind, or 0 */
+    uint32_t shard, shard_count;   /* of a persist */
 };
 
 struct link_config {

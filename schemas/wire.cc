@@ -1,5 +1,5 @@
 /* wire.cc: wire.h over the FlatBuffers library. The only C++ of the project, with its parts wire_persist.cc,
- * wire_world.cc, wire_client.cc and wire_inner.hpp: Debian has no FlatBuffers compiler for C. */
+ * wire_world.cc, wire_match.cc, wire_client.cc and wire_inner.hpp: Debian has no FlatBuffers compiler for C. */
 #include "schemas/wire_inner.hpp"
 
 SAME_LAYOUT(wire_attach, fb::Join, 32);
@@ -26,7 +26,7 @@ SAME_LAYOUT(wire_snapshot, fb::Snapshot, 16);
 AT(wire_snapshot, offset, 8);
 AT(wire_snapshot, len, 12);
 AT(wire_snapshot, snapshot_seq, 14);
-static_assert(int(WIRE_BUS_PEER_BATCH) == int(fb::BusBody::MAX) && int(WIRE_BUS_HELLO) == int(fb::BusBody::Hello));
+static_assert(int(WIRE_BUS_GATEWAY_TELLS) == int(fb::BusBody::MAX) && int(WIRE_BUS_HELLO) == int(fb::BusBody::Hello));
 static_assert(int(WIRE_ROLE_MATCHMAKER) == int(fb::Role::MAX));
 
 /* --- packing */
@@ -174,5 +174,6 @@ int wire_bus_open(const uint8_t *bytes, size_t len, struct wire_bus_view *view) 
     default: break;
     }
     int result = wire_persist_open(*message, view);
-    return result == MARCH_ERR_UNSUPPORTED ? wire_world_open(*message, view) : result;
+    if (result == MARCH_ERR_UNSUPPORTED) result = wire_world_open(*message, view);
+    return result == MARCH_ERR_UNSUPPORTED ? wire_match_open(*message, view) : result;
 }

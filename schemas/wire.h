@@ -1,5 +1,5 @@
 /* wire.h: the messages of bus.fbs and client.fbs as plain C. Those from and to persist stand in wire_persist.h, those by
- * which zones are one world in wire_world.h.
+ * which zones are one world in wire_world.h, those of matches in wire_match.h.
  *
  * Packing goes through a `wire_builder`, which owns one buffer, made at creation and never grown: the bytes it hands out are
  * valid until the next pack. A message that would not fit is refused with MARCH_ERR_FULL, so a caller asks
@@ -326,6 +326,10 @@ must_check int wire_bus_open(const uint8_t *bytes, size_t len, struct wire_bus_v
 /* wire_server_message_read and wire_client_message_read verify a message and copy it out. Errors as of wire_bus_open. */
 must_check int wire_server_message_read(const uint8_t *bytes, size_t len, struct wire_server_message *message);
 must_check int wire_client_message_read(const uint8_t *bytes, size_t len, struct wire_client_message *message);
+
+/* wire_client_message_match_kind returns 0 and the kind of a message that is well-formed and for the matchmaker;
+ * MARCH_ERR_NOT_FOUND for any other. */
+must_check int wire_client_message_match_kind(const uint8_t *bytes, size_t len, enum wire_client_kind *kind);
 
 /* wire_client_message_command_key returns 0 and the key of a message that is a well-formed Command;
  * wire_server_message_result_key those of a CommandResult. MARCH_ERR_NOT_FOUND for any other message, well-formed or not. */

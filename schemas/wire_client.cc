@@ -17,10 +17,11 @@ AT(wire_board_row, rank, 16);
 static_assert(int(WIRE_ZONE_BACK) == int(fb::ZoneState::Back));
 static_assert(int(WIRE_SERVER_RESPAWNED) == int(fb::ServerBody::Respawned));
 static_assert(int(WIRE_SERVER_ENDED) == int(fb::ServerBody::Ended));
-static_assert(int(WIRE_SERVER_RECONNECT) == int(fb::ServerBody::Reconnect) &&
-              int(WIRE_SERVER_RECONNECT) == int(fb::ServerBody::MAX));
-static_assert(int(WIRE_CLIENT_COMMAND) == int(fb::ClientBody::Command) &&
-              int(WIRE_CLIENT_COMMAND) == int(fb::ClientBody::MAX));
+static_assert(int(WIRE_SERVER_RECONNECT) == int(fb::ServerBody::Reconnect));
+static_assert(int(WIRE_SERVER_MATCH) == int(fb::ServerBody::MatchState) &&
+              int(WIRE_SERVER_MATCH) == int(fb::ServerBody::MAX));
+static_assert(int(WIRE_CLIENT_COMMAND) == int(fb::ClientBody::Command));
+static_assert(int(WIRE_CLIENT_PARTY) == int(fb::ClientBody::Party) && int(WIRE_CLIENT_PARTY) == int(fb::ClientBody::MAX));
 static_assert(int(WIRE_COMMAND_VERB_COUNT) == int(fb::CommandVerb::MAX) + 1);
 static_assert(int(WIRE_STATUS_COUNT) == int(fb::CommandStatus::MAX) + 1);
 static_assert(int(WIRE_TRADE_OUTCOME_COUNT) == int(fb::TradeOutcome::MAX) + 1);
@@ -39,17 +40,6 @@ static_assert(TABLES_MAX + WIRE_GUILD_MEMBERS_MAX * sizeof(wire_guild_member) + 
 static_assert(TABLES_MAX + WIRE_BOARD_ROWS_MAX * sizeof(wire_board_row) + 2 * WIRE_VALUE_NAME_MAX <= WIRE_CLIENT_BYTES_MAX);
 
 /* --- packing */
-
-template <size_t SIZE> static Offset<flatbuffers::String> text_of(FlatBufferBuilder &fbb, const char (&text)[SIZE]) {
-    size_t len = strnlen(text, SIZE);
-    CHECK(utf8_text_valid(text, len, SIZE - 1));
-    return fbb.CreateString(text, len);
-}
-
-/* An empty text is not written. */
-template <size_t SIZE> static Offset<flatbuffers::String> text_or_none(FlatBufferBuilder &fbb, const char (&text)[SIZE]) {
-    return text[0] == 0 ? 0 : text_of(fbb, text);
-}
 
 /* bounded is `structs` of a vector that has a limit. */
 template <typename T, typename C>
@@ -129,7 +119,7 @@ static Offset<void> value_body(FlatBufferBuilder &fbb, const struct wire_server_
     case WIRE_SERVER_ENDED:
         CHECK(m.ended >= WIRE_END_TAKEN_OVER && m.ended < WIRE_END_REASON_COUNT);
         return fb::CreateEnded(fbb, fb::EndReason(m.ended)).Union();
-    default: CHECK(!"a kind of server message");
+    default: return wire_match_server_body(fbb, m);
     }
 }
 
@@ -169,12 +159,8 @@ static Offset<void> client_body(FlatBufferBuilder &fbb, const struct wire_client
     case WIRE_CLIENT_VIEWPORT: return fb::CreateViewport(fbb, m.viewport_radius_m).Union();
     case WIRE_CLIENT_RESPAWN: return fb::CreateRespawn(fbb).Union();
     case WIRE_CLIENT_COMMAND: return command_of(fbb, m.command).Union();
-    case WIRE_CLIENT_ENTER:
-    case WIRE_CLIENT_TICKET:
-    case WIRE_CLIENT_PARTY: break;
+    default: return wire_match_client_body(fbb, m);
     }
-    CHECK(!"a kind of client message");
-    return {};
 }
 
 int wire_server_message_pack(struct wire_builder *builder, const struct wire_server_message *m, struct wire_bytes *out) {
@@ -249,12 +235,6 @@ static bool take(const flatbuffers::Vector<const T *> *in, C *out, uint32_t *cou
     if (*count > most) return false;
     if (*count > 0) memcpy(out, in->Data(), *count * sizeof(C));
     return true;
-}
-
-/* copy_or_none takes a text that may be missing or empty. */
-template <size_t SIZE> static bool copy_or_none(const flatbuffers::String *text, char (&out)[SIZE]) {
-    out[0] = 0;
-    return !text || text->size() == 0 || copy_text(text, out);
 }
 
 static bool read_result(const fb::CommandResult &in, struct wire_command_result *out) {
@@ -371,7 +351,7 @@ static int read_value(const fb::ServerMessage &in, struct wire_server_message *o
     case fb::ServerBody::Profile: valid = read_profile(*in.body_as_Profile(), &out->profile); break;
     case fb::ServerBody::Progress: valid = read_progress(*in.body_as_Progress(), &out->progress); break;
     case fb::ServerBody::Ended: valid = read_ended(*in.body_as_Ended(), &out->ended); break;
-    default: return MARCH_ERR_UNSUPPORTED;
+    default: return wire_match_server_read(in, out);
     }
     return valid ? 0 : MARCH_ERR_INVALID;
 }
@@ -423,7 +403,7 @@ int wire_client_message_read(const uint8_t *bytes, size_t len, struct wire_clien
     case fb::ClientBody::Viewport: message->viewport_radius_m = root->body_as_Viewport()->radius_m(); return 0;
     case fb::ClientBody::Respawn: return 0;
     case fb::ClientBody::Command: return read_command(*root->body_as_Command(), &message->command) ? 0 : MARCH_ERR_INVALID;
-    default: return MARCH_ERR_UNSUPPORTED;
+    default: return wire_match_client_read(*root, message);
     }
 }
 
@@ -434,6 +414,15 @@ int wire_client_message_command_key(const uint8_t *bytes, size_t len, uint64_t *
     struct wire_command read;
     if (!command || !read_command(*command, &read)) return MARCH_ERR_NOT_FOUND;
     *key = read.key;
+    return 0;
+}
+
+int wire_client_message_match_kind(const uint8_t *bytes, size_t len, enum wire_client_kind *kind) {
+    aligned_message<WIRE_CLIENT_BYTES_MAX> copy;
+    const fb::ClientMessage *root = verified<fb::ClientMessage>(bytes, len, copy);
+    struct wire_client_message read;
+    if (!root || wire_match_client_read(*root, &read) != 0) return MARCH_ERR_NOT_FOUND;
+    *kind = wire_client_kind(root->body_type());
     return 0;
 }
 

@@ -1,4 +1,5 @@
-/* wire_inner.hpp: what wire.cc, wire_persist.cc, wire_world.cc and wire_client.cc share. Nothing else includes it. */
+/* wire_inner.hpp: what wire.cc, wire_persist.cc, wire_world.cc, wire_match.cc and wire_client.cc share. Nothing else
+ * includes it. */
 #ifndef MARCH_SCHEMAS_WIRE_INNER_HPP
 #define MARCH_SCHEMAS_WIRE_INNER_HPP
 
@@ -63,6 +64,21 @@ template <typename C> static bool ranges_in_blob(const C *items, size_t count, s
     return true;
 }
 
+template <size_t SIZE> static Offset<flatbuffers::String> text_of(FlatBufferBuilder &fbb, const char (&text)[SIZE]) {
+    size_t len = strnlen(text, SIZE);
+    CHECK(utf8_text_valid(text, len, SIZE - 1));
+    return fbb.CreateString(text, len);
+}
+
+/* An empty text is not written. */
+template <size_t SIZE> static Offset<flatbuffers::String> text_or_none(FlatBufferBuilder &fbb, const char (&text)[SIZE]) {
+    return text[0] == 0 ? 0 : text_of(fbb, text);
+}
+
+/* wire_match_server_body and wire_match_client_body pack what wire_match.h has for clients; other kinds abort. */
+Offset<void> wire_match_server_body(FlatBufferBuilder &fbb, const struct wire_server_message &message);
+Offset<void> wire_match_client_body(FlatBufferBuilder &fbb, const struct wire_client_message &message);
+
 /* wire_bus_finish closes a BusMessage around its body. */
 int wire_bus_finish(struct wire_builder *builder, fb::BusBody kind, Offset<void> body, struct wire_bytes *out);
 
@@ -96,10 +112,21 @@ template <size_t SIZE> static inline bool copy_text(const flatbuffers::String *t
     return true;
 }
 
+/* copy_or_none takes a text that may be missing or empty. */
+template <size_t SIZE> static inline bool copy_or_none(const flatbuffers::String *text, char (&out)[SIZE]) {
+    out[0] = 0;
+    return !text || text->size() == 0 || copy_text(text, out);
+}
+
 /* wire_persist_open fills the view of a verified message from or to persist; MARCH_ERR_UNSUPPORTED for another kind. */
 int wire_persist_open(const fb::BusMessage &message, struct wire_bus_view *view);
 
 /* wire_world_open does the same for what wire_world.h has. */
 int wire_world_open(const fb::BusMessage &message, struct wire_bus_view *view);
+
+/* wire_match_open does the same for what wire_match.h has; the other two copy out what it has for clients. */
+int wire_match_open(const fb::BusMessage &message, struct wire_bus_view *view);
+int wire_match_server_read(const fb::ServerMessage &in, struct wire_server_message *out);
+int wire_match_client_read(const fb::ClientMessage &in, struct wire_client_message *out);
 
 #endif

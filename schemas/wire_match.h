@@ -11,8 +11,10 @@
  * A *document* is a few bytes that the matchmaker finds again after a restart: a ticket, a party, an instance, a result. Its
  * first shard keeps them all, so that what belongs together is kept, or erased, in one transaction.
  *
- * A reader has verified structure, names, that counts are within the *_MAX below, and that every offset and len, and every
- * range of waves, spots or members, lies in what it points into. It has not judged ids, kinds, states and results.
+ * A reader has verified structure, names, that counts are within the *_MAX below, that every offset and len, and every
+ * range of waves, spots or members, lies in what it points into, that teams of players are below WIRE_TEAMS_MAX, and that
+ * ratings are numbers. It has not judged ids, kinds, states and results. Waves, spots, members and players that are present
+ * have no limit but that of a message.
  */
 #ifndef MARCH_SCHEMAS_WIRE_MATCH_H
 #define MARCH_SCHEMAS_WIRE_MATCH_H
@@ -39,6 +41,7 @@ extern "C" {
 #define WIRE_INSTANCE_SPOTS_MAX   32
 #define WIRE_INSTANCE_PLAYERS_MAX 128
 #define WIRE_BOARD_PAGE_MAX       100
+#define WIRE_PARTY_MEMBERS_MAX    16
 
 /* --- matchmaker to persist */
 
@@ -359,7 +362,7 @@ struct wire_party_state {
     uint64_t invited_by;            /* who invites this player to his own; 0: nobody */
     enum wire_ticket_reason reason; /* why what was asked was not done */
     uint32_t member_count;
-    uint64_t members[16];
+    uint64_t members[WIRE_PARTY_MEMBERS_MAX];
 };
 
 enum wire_match_phase { WIRE_MATCH_STARTING = 1, WIRE_MATCH_RUNNING = 2, WIRE_MATCH_OVER = 3, WIRE_MATCH_PHASE_COUNT };
@@ -388,6 +391,37 @@ must_check int wire_gateway_asks_pack(struct wire_builder *builder, const struct
                                       struct wire_bytes *out);
 must_check int wire_gateway_tells_pack(struct wire_builder *builder, const struct wire_gateway_tells *tells,
                                        struct wire_bytes *out);
+
+/* Each returns an upper bound of the packed size; cheap. */
+
+static inline size_t wire_match_ask_bytes(const struct wire_match_ask *a) {
+    return WIRE_MATCH_OVERHEAD_MAX + a->document_count * sizeof *a->documents + a->read_count * sizeof *a->reads +
+           a->lookup_count * sizeof *a->lookups + a->settle_count * sizeof *a->settles + a->page_count * sizeof *a->pages +
+           a->blob_len;
+}
+
+static inline size_t wire_match_told_bytes(const struct wire_match_told *t) {
+    return WIRE_MATCH_OVERHEAD_MAX + t->document_count * sizeof *t->documents + t->read_count * sizeof *t->reads +
+           t->rating_count * sizeof *t->ratings + t->settled_count * sizeof *t->settled + t->row_count * sizeof *t->rows +
+           t->end_count * sizeof *t->ends + t->blob_len;
+}
+
+static inline size_t wire_instance_orders_bytes(const struct wire_instance_orders *o) {
+    return WIRE_MATCH_OVERHEAD_MAX + o->instance_count * sizeof *o->instances + o->wave_count * sizeof *o->waves +
+           o->spot_count * sizeof *o->spots + o->member_count * sizeof *o->members + o->travel_count * sizeof *o->travels;
+}
+
+static inline size_t wire_instance_report_bytes(const struct wire_instance_report *r) {
+    return WIRE_MATCH_OVERHEAD_MAX + r->instance_count * sizeof *r->instances + r->player_count * sizeof *r->players;
+}
+
+static inline size_t wire_gateway_asks_bytes(const struct wire_gateway_asks *a) {
+    return WIRE_MATCH_OVERHEAD_MAX + a->ask_count * sizeof *a->asks + a->blob_len;
+}
+
+static inline size_t wire_gateway_tells_bytes(const struct wire_gateway_tells *t) {
+    return WIRE_MATCH_OVERHEAD_MAX + t->tell_count * sizeof *t->tells + t->blob_len;
+}
 
 #ifdef __cplusplus
 }

@@ -14,11 +14,12 @@ struct game *game_create(const struct game_config *config, struct entities *enti
     if (!game) return NULL;
     *game = (struct game){.config = *config, .entities = entities, .grid = grid, .rng = {config->seed}};
     game->bodies = calloc(entities->capacity, sizeof *game->bodies);
+    game->journeys = calloc(entities->capacity, sizeof *game->journeys);
     game->events_max = 6 * entities->capacity;
     game->events = calloc(game->events_max, sizeof *game->events);
     game->hits = calloc(GAME_HITS_MAX, sizeof *game->hits);
     game->outcomes = calloc(GAME_HITS_MAX, sizeof *game->outcomes);
-    if (!game->bodies || !game->events || !game->hits || !game->outcomes || !creatures_create(game)) {
+    if (!game->bodies || !game->journeys || !game->events || !game->hits || !game->outcomes || !creatures_create(game)) {
         game_destroy(game);
         return NULL;
     }
@@ -28,6 +29,7 @@ struct game *game_create(const struct game_config *config, struct entities *enti
 void game_destroy(struct game *game) {
     if (!game) return;
     free(game->bodies);
+    free(game->journeys);
     creatures_destroy(game);
     free(game->events);
     free(game->hits);
@@ -42,7 +44,7 @@ void game_set_grid(struct game *game, const struct grid *grid) {
 /* --- life and death */
 
 int16_t game_full_health(const struct game *game, uint16_t index) {
-    if (game->entities->kind[index] != GAME_KIND_PLAYER) return CREATURE_HEALTH;
+    if (game->entities->kind[index] != GAME_KIND_PLAYER) return creatures_full_health(game, index);
     return (int16_t)(PLAYER_HEALTH + (game->bodies[index].level - 1) * LEVEL_HEALTH);
 }
 
@@ -61,38 +63,6 @@ void game_show_health(struct game *game, uint16_t index) {
 void game_place(struct game *game, const struct grid_rect *rect, int32_t *x, int32_t *y) {
     *x = rng_between(&game->rng, rect->x_min + BODY_RADIUS, rect->x_max - BODY_RADIUS);
     *y = rng_between(&game->rng, rect->y_min + BODY_RADIUS, rect->y_max - BODY_RADIUS);
-}
-
-static uint64_t metres_of(const struct wire_rect *r) {
-    return (uint64_t)(r->max_x - r->min_x) * (uint64_t)(r->max_y - r->min_y);
-}
-
-/* is_home tells whether players may rise in a partition: it is the zone's own, and of the world. */
-static bool is_home(const struct territory *t, const struct wire_directory_partition *partition) {
-    return partition->owner == t->slot && !cells_is_block(partition->id);
-}
-
-/* Picks a random place in what the zone owns of the world, or where that is nothing, anywhere in the world. */
-static void place_at_home(struct game *game, int32_t *x, int32_t *y) {
-    const struct territory *t = game->config.territory;
-    const struct directory *d = &t->directory;
-    struct grid_rect rect = t->world;
-    uint64_t total = 0;
-    uint32_t owned = 0;
-    for (uint32_t i = 0; i < d->partition_count; i++) {
-        if (!is_home(t, &d->partitions[i])) continue;
-        rect = territory_rect(d->partitions[i].rect);
-        total += metres_of(&d->partitions[i].rect);
-        owned++;
-    }
-    uint64_t at = owned > 1 ? rng_next(&game->rng) % total : 0;
-    for (uint32_t i = 0; owned > 1 && i < d->partition_count; i++) {
-        if (!is_home(t, &d->partitions[i])) continue;
-        rect = territory_rect(d->partitions[i].rect);
-        if (at < metres_of(&d->partitions[i].rect)) break;
-        at -= metres_of(&d->partitions[i].rect);
-    }
-    game_place(game, &rect, x, y);
 }
 
 void game_rise(struct game *game, uint16_t index, int32_t x, int32_t y) {
@@ -115,7 +85,9 @@ static void die(struct game *game, uint16_t index, struct game_striker by, uint1
     e->vx[index] = e->vy[index] = 0;
     e->action[index] = GAME_ACTION_DEAD;
     game->bodies[index].buttons = 0;
-    game->bodies[index].rise_tick = game->tick + (player ? PLAYER_RESPAWN_TICKS : CREATURE_RESPAWN_TICKS);
+    bool is_guest = game_journey(game, index)->instance != 0;
+    game->bodies[index].rise_tick = game->tick + (player || is_guest ? PLAYER_RESPAWN_TICKS : CREATURE_RESPAWN_TICKS);
+    game_note_death(game, index, at);
     game_add_event(game, &(struct game_event){.type = GAME_EVENT_DIED, .index = index, .by = by.id});
     if (!player && by_player) game_reward(game, at, by, index);
 }
@@ -136,6 +108,8 @@ void game_struck(struct game *game, uint16_t index, struct game_striker by, uint
     struct body *body = &game->bodies[index];
     bool is_creature = game->entities->kind[index] != GAME_KIND_PLAYER;
     if (body->hit_points == 0 || (by.player == 0 && is_creature)) return;
+    uint16_t known = entities_find(game->entities, by.id); /* as a ghost: its team, where it was here before */
+    if (known != ENTITY_NONE && game_are_friends(game, known, index)) return;
     hurt(game, index, damage < INT16_MAX ? (int32_t)damage : INT16_MAX, by, ENTITY_NONE);
     if (by.player == 0 || game->outcome_count == GAME_HITS_MAX) return;
     bool killed = body->hit_points == 0;
@@ -168,7 +142,7 @@ int game_join(struct game *game, const struct game_character *character, uint16_
         x = inside(character->x, walls.x_min + BODY_RADIUS, walls.x_max - BODY_RADIUS);
         y = inside(character->y, walls.y_min + BODY_RADIUS, walls.y_max - BODY_RADIUS);
     } else {
-        place_at_home(game, &x, &y);
+        game_place_at_home(game, &x, &y);
     }
     int error = entities_spawn(game->entities, GAME_KIND_PLAYER, x, y, index);
     if (error) return error;
@@ -183,12 +157,17 @@ void game_leave(struct game *game, uint16_t index) {
     entities_remove(game->entities, index);
 }
 
-void game_respawn(struct game *game, uint16_t index) {
-    if (game->bodies[index].hit_points > 0) return;
-    int32_t x, y;
-    place_at_home(game, &x, &y);
+void game_revive(struct game *game, uint16_t index, int32_t x, int32_t y) {
+    bool was_dead = game->bodies[index].hit_points == 0;
     game_rise(game, index, x, y);
-    game_add_event(game, &(struct game_event){.type = GAME_EVENT_RESPAWNED, .index = index});
+    if (was_dead) game_add_event(game, &(struct game_event){.type = GAME_EVENT_RESPAWNED, .index = index});
+}
+
+void game_respawn(struct game *game, uint16_t index) {
+    if (game->bodies[index].hit_points > 0 || game_journey(game, index)->instance != 0) return;
+    int32_t x, y;
+    game_place_at_home(game, &x, &y);
+    game_revive(game, index, x, y);
 }
 
 /* --- the phases of a tick */
@@ -250,28 +229,38 @@ static void stay_in_world(struct game *game, uint16_t index, int32_t x, int32_t 
     }
 }
 
+/* In an instance walls may be nearer than those of its cell. */
+static struct grid_rect walls_of(const struct game *game, uint16_t index) {
+    const struct entities *e = game->entities;
+    struct grid_rect walls = territory_walls(game->config.territory, e->x[index], e->y[index]);
+    int32_t side = game_journey(game, index)->side_m * 65536;
+    if (side == 0) return walls;
+    if (walls.x_max - walls.x_min > side) walls.x_max = walls.x_min + side;
+    if (walls.y_max - walls.y_min > side) walls.y_max = walls.y_min + side;
+    return walls;
+}
+
 void game_move(struct game *game, uint32_t ticks) {
     struct entities *e = game->entities;
     for (uint32_t i = 0; i < e->count; i++) {
         uint16_t n = e->alive[i];
         if (e->vx[n] == 0 && e->vy[n] == 0) continue;
         int32_t x = e->x[n], y = e->y[n];
-        struct grid_rect walls = territory_walls(game->config.territory, x, y);
+        struct grid_rect walls = walls_of(game, n);
         e->x[n] = step_axis(x, &e->vx[n], ticks, walls.x_min + BODY_RADIUS, walls.x_max - BODY_RADIUS);
         e->y[n] = step_axis(y, &e->vy[n], ticks, walls.y_min + BODY_RADIUS, walls.y_max - BODY_RADIUS);
         stay_in_world(game, n, x, y);
     }
 }
 
-#define CARRIED_HIT_POINTS_AT 48 /* of what game_carry writes */
-#define CARRIED_AIM_AT        50
-
-/* --- from zone to zone. A creature has its home where a player has its target. */
+/* --- from zone to zone. A creature has its home where a player has its target, and how strong it is where a player has its
+ * way home. */
 
 void game_carry(const struct game *game, uint16_t index, uint8_t bytes[WIRE_CARRIED_RULES_BYTES]) {
     const struct body *b = &game->bodies[index];
     uint16_t place = game->creature_of[index];
     const struct creature *c = place != ENTITY_NONE ? &game->creatures[place] : NULL;
+    const struct journey *j = game_journey(game, index);
     uint16_t target = entities_index(game->entities, b->target);
     struct byte_writer w = {.bytes = bytes, .size = WIRE_CARRIED_RULES_BYTES};
     memset(bytes, 0, WIRE_CARRIED_RULES_BYTES);
@@ -288,7 +277,12 @@ void game_carry(const struct game *game, uint16_t index, uint8_t bytes[WIRE_CARR
     write_uint(&w, (uint16_t)b->hit_points, 2);
     write_uint(&w, b->aim, 2);
     write_uint(&w, b->buttons, 1);
-    write_uint(&w, c && c->chasing, 1);
+    write_uint(&w, c ? c->chasing : j->team, 1);
+    write_uint(&w, j->instance, 4);
+    write_uint(&w, c ? c->health_percent : (uint16_t)j->home_x, 2);
+    write_uint(&w, c ? c->damage_percent : (uint16_t)j->home_y, 2);
+    write_uint(&w, c ? c->wave : j->kills, 1);
+    write_uint(&w, j->deaths, 1);
     CHECK(!w.overflow);
 }
 
@@ -304,13 +298,24 @@ int game_arrive(struct game *game, uint16_t index, const uint8_t bytes[WIRE_CARR
     uint16_t hit_points = (uint16_t)read_uint(&r, 2);
     b.aim = (uint16_t)read_uint(&r, 2);
     b.buttons = (uint8_t)read_uint(&r, 1) & (GAME_BUTTON_STRIKE | GAME_BUTTON_SHOOT);
-    bool chasing = read_uint(&r, 1) != 0;
+    uint8_t team = (uint8_t)read_uint(&r, 1);
+    struct journey j = {.generation = game->entities->generation[index], .instance = (uint32_t)read_uint(&r, 4)};
+    uint16_t eighth = (uint16_t)read_uint(&r, 2), ninth = (uint16_t)read_uint(&r, 2);
+    uint8_t tenth = (uint8_t)read_uint(&r, 1);
     struct creature c = {.wander_tick = first,
                          .home_x = (int32_t)(uint32_t)other,
                          .home_y = (int32_t)(uint32_t)(other >> 32),
                          .index = index,
-                         .chasing = chasing};
+                         .health_percent = eighth,
+                         .damage_percent = ninth,
+                         .wave = tenth,
+                         .chasing = team != 0};
     if (is_player) {
+        j.team = team <= WIRE_TEAMS_MAX ? team : 0;
+        j.home_x = (int16_t)eighth;
+        j.home_y = (int16_t)ninth;
+        j.kills = tenth;
+        j.deaths = (uint8_t)read_uint(&r, 1);
         b.experience = first < EXPERIENCE_MAX ? first : EXPERIENCE_MAX;
         b.level = game_level_of(b.experience);
         uint16_t target = entities_find(game->entities, other);
@@ -319,20 +324,11 @@ int game_arrive(struct game *game, uint16_t index, const uint8_t bytes[WIRE_CARR
         return MARCH_ERR_FULL;
     }
     game->bodies[index] = b;
+    game->journeys[index] = j;
     int16_t full = game_full_health(game, index);
     game->bodies[index].hit_points = hit_points < full ? (int16_t)hit_points : full;
     game_show_health(game, index);
     return 0;
-}
-
-struct game_character game_carried_character(const struct wire_carried *c) {
-    uint64_t experience = load_le(c->rules, 8);
-    return (struct game_character){.x = c->x,
-                                   .y = c->y,
-                                   .yaw = (uint16_t)load_le(c->rules + CARRIED_AIM_AT, 2),
-                                   .level = game_level_of(experience),
-                                   .hit_points = (uint16_t)load_le(c->rules + CARRIED_HIT_POINTS_AT, 2),
-                                   .experience = experience};
 }
 
 void game_depart(struct game *game, uint16_t index) {
@@ -389,5 +385,5 @@ uint64_t game_hash(const struct game *game, uint64_t hash) {
         hash = hash_word(hash, body->experience);
         hash = hash_word(hash, (uint64_t)(uint16_t)body->hit_points << 32 | (uint64_t)body->aim << 16 | body->buttons);
     }
-    return creatures_hash(game, hash);
+    return game_hash_journeys(game, creatures_hash(game, hash));
 }

@@ -9,7 +9,8 @@
  *
  * These rules are a small action game. Players walk in eight directions, strike what stands before them and shoot along
  * their aim. Creatures wander about their home, chase the nearest player and bite. The dead lie where they fell, then rise
- * somewhere else. The edge of the world is a wall; a zone's border is none. Who kills a creature gains experience, and by it
+ * somewhere else; in an instance they wait for it to let them. Players of one team do each other no harm. The edge of the
+ * world is a wall; a zone's border is none. Who kills a creature gains experience, and by it
  * levels, which make a player hardier and stronger; and is granted gold and now and then an item, by the rules' own dice.
  * Items themselves are none of the rules' business: they only say who is granted what, and take the effects of those that
  * are used.
@@ -77,7 +78,25 @@ struct game_striker {
     uint64_t player; /* 0: a creature */
 };
 
-/* What lasts of a player between two visits to a zone. */
+/* Of what an entity is a part besides the world: an instance, for as long as it is there. */
+struct game_guest {
+    uint32_t instance; /* 0: in the world */
+    bool is_alive;
+    uint8_t team;          /* of a player, from 1; 0: none */
+    uint8_t kills, deaths; /* of a player: since it came, of players of other teams and its own, up to 255 */
+    uint8_t wave;          /* of a creature */
+    uint64_t died_tick;    /* where it is dead */
+};
+
+/* A creature of an instance. */
+struct game_spawn {
+    uint32_t instance;
+    uint8_t wave;
+    uint16_t health_percent, damage_percent;
+    int32_t x, y; /* Q16.16 metres */
+};
+
+/* What lasts of a player between two visits to a zone. Of one that is in an instance it is where its way home ends. */
 struct game_character {
     int32_t x, y;        /* Q16.16 metres */
     uint16_t yaw;        /* 65,536 to a turn */
@@ -130,13 +149,33 @@ const struct game_outcome *game_outcomes(const struct game *game, uint32_t *coun
 /* game_character tells what would have to be kept of a player. */
 struct game_character game_character(const struct game *game, uint16_t index);
 
+/* --- instances. What is in one neither leaves it nor rises on its own; who lies dead in one waits for game_revive. */
+
+struct game_guest game_guest(const struct game *game, uint16_t index);
+
+/* game_travel puts a player into an instance, in full health; where it stood is its home, unless it was in one before.
+ * `team` is from 0; one beyond WIRE_TEAMS_MAX is none. game_go_home brings it back there, in full health, and who has no
+ * home, or one that is none any more, anywhere. */
+void game_travel(struct game *game, uint16_t index, uint32_t instance, uint32_t team, int32_t x, int32_t y);
+void game_go_home(struct game *game, uint16_t index);
+
+/* game_fence tells how far from its cell's least corner an entity may walk, metres; it holds for as long as it is there. */
+void game_fence(struct game *game, uint16_t index, uint16_t side_m);
+
+/* game_revive lets a dead player rise at a place. */
+void game_revive(struct game *game, uint16_t index, int32_t x, int32_t y);
+
+/* game_spawn makes a creature of an instance; MARCH_ERR_FULL when there is no room. game_dismiss takes one away. */
+must_check int game_spawn(struct game *game, const struct game_spawn *spawn, uint16_t *index);
+void game_dismiss(struct game *game, uint16_t index);
+
 /* game_effect does to a living player what an item does that it used: `kind` of enum item_effect. Others do nothing. */
 void game_effect(struct game *game, uint16_t index, uint32_t kind, uint32_t amount);
 
 /* game_input is a player's new command. */
 void game_input(struct game *game, uint16_t index, struct game_input input);
 
-/* game_respawn lets a dead player rise now; nothing happens to a living one. */
+/* game_respawn lets a dead player rise now; nothing happens to a living one, or in an instance. */
 void game_respawn(struct game *game, uint16_t index);
 
 /* game_think runs timers and a share of the creatures' minds, so that each thinks once in `think_ticks`. */

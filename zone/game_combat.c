@@ -24,11 +24,11 @@ uint16_t game_nearest_player(const struct game *game, int32_t x, int32_t y, int3
     return found;
 }
 
-/* A creature bites players only; a player strikes and shoots anything. */
+/* A creature bites players only; a player strikes and shoots anything but its friends. */
 static bool may_hit(const struct game *game, uint16_t by, uint16_t target) {
     const uint8_t *kind = game->entities->kind;
     return target != by && game_is_target(game, target) &&
-           (kind[by] == GAME_KIND_PLAYER || kind[target] == GAME_KIND_PLAYER);
+           (kind[by] == GAME_KIND_PLAYER || kind[target] == GAME_KIND_PLAYER) && !game_are_friends(game, by, target);
 }
 
 /* Before: the cosine of the angle between aim and target is at least STRIKE_COS_Q14; compared as squares. */

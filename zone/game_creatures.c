@@ -58,6 +58,45 @@ uint32_t game_settle(struct game *game, const struct wire_directory_partition *p
     return spawned;
 }
 
+int game_spawn(struct game *game, const struct game_spawn *spawn, uint16_t *index) {
+    struct creature c = {.home_x = spawn->x,
+                         .home_y = spawn->y,
+                         .health_percent = spawn->health_percent,
+                         .damage_percent = spawn->damage_percent,
+                         .wave = spawn->wave};
+    int error = entities_spawn(game->entities, GAME_KIND_CREATURE, c.home_x, c.home_y, &c.index);
+    if (error) return error;
+    *index = c.index;
+    game->bodies[c.index] = (struct body){0};
+    game->journeys[c.index] =
+        (struct journey){.generation = game->entities->generation[c.index], .instance = spawn->instance};
+    CHECK(creatures_add(game, &c));
+    game_rise(game, c.index, c.home_x, c.home_y);
+    return 0;
+}
+
+void game_dismiss(struct game *game, uint16_t index) {
+    creatures_remove(game, index);
+    entities_remove(game->entities, index);
+}
+
+/* A share of what a creature has of itself, at least 1. */
+static int16_t share_of(int16_t most, uint16_t percent) {
+    if (percent == 0) return most;
+    int32_t share = most * percent / 100;
+    return (int16_t)(share < 1 ? 1 : share > INT16_MAX ? INT16_MAX : share);
+}
+
+int16_t creatures_full_health(const struct game *game, uint16_t index) {
+    uint16_t place = game->creature_of[index];
+    return place == ENTITY_NONE ? CREATURE_HEALTH : share_of(CREATURE_HEALTH, game->creatures[place].health_percent);
+}
+
+int16_t creatures_strength(const struct game *game, uint16_t index, int16_t damage) {
+    uint16_t place = game->creature_of[index];
+    return place == ENTITY_NONE ? damage : share_of(damage, game->creatures[place].damage_percent);
+}
+
 uint32_t game_creatures(const struct game *game) {
     return game->creature_count;
 }
@@ -118,7 +157,8 @@ static void wander(struct game *game, struct creature *c) {
 static void think(struct game *game, struct creature *c) {
     const struct body *body = &game->bodies[c->index];
     if (body->hit_points == 0) {
-        if (game->tick >= body->rise_tick) game_rise(game, c->index, c->home_x, c->home_y);
+        bool rises = game_journey(game, c->index)->instance == 0 && game->tick >= body->rise_tick;
+        if (rises) game_rise(game, c->index, c->home_x, c->home_y);
         return;
     }
     const struct entities *e = game->entities;
@@ -144,6 +184,8 @@ uint64_t creatures_hash(const struct game *game, uint64_t hash) {
     for (uint32_t i = 0; i < game->creature_count; i++) {
         const struct creature *c = &game->creatures[i];
         hash = hash_word(hash, c->wander_tick << 1 | c->chasing);
+        uint64_t strength = (uint64_t)c->wave << 32 | (uint64_t)c->health_percent << 16 | c->damage_percent;
+        if (strength != 0) hash = hash_word(hash, strength);
     }
     return hash;
 }

@@ -15,7 +15,7 @@ uint16_t game_level_of(uint64_t experience) {
 }
 
 int16_t game_strength(const struct game *game, uint16_t index, int16_t damage) {
-    if (game->entities->kind[index] != GAME_KIND_PLAYER) return damage;
+    if (game->entities->kind[index] != GAME_KIND_PLAYER) return creatures_strength(game, index, damage);
     return (int16_t)(damage + (game->bodies[index].level - 1) * LEVEL_DAMAGE);
 }
 
@@ -70,17 +70,6 @@ void game_reward(struct game *game, uint16_t index, struct game_striker by, uint
                               .gold = 1 + rng_below(&game->rng, CREATURE_GOLD_MAX)};
     roll_item(game, &loot);
     game_add_event(game, &loot);
-}
-
-struct game_character game_character(const struct game *game, uint16_t index) {
-    const struct entities *e = game->entities;
-    const struct body *body = &game->bodies[index];
-    return (struct game_character){.x = e->x[index],
-                                   .y = e->y[index],
-                                   .yaw = body->aim,
-                                   .level = body->level,
-                                   .hit_points = (uint16_t)body->hit_points,
-                                   .experience = body->experience};
 }
 
 void game_effect(struct game *game, uint16_t index, uint32_t kind, uint32_t amount) {

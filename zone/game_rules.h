@@ -1,5 +1,5 @@
 /* game_rules.h: inside of the rules module: its figures, its state, and what game.c, game_combat.c,
- * game_creatures.c and game_progress.c lend each other. Nothing outside these files includes it.
+ * game_creatures.c, game_journey.c and game_progress.c lend each other. Nothing outside these files includes it.
  */
 #ifndef MARCH_ZONE_GAME_RULES_H
 #define MARCH_ZONE_GAME_RULES_H
@@ -60,11 +60,23 @@ struct body {
     uint8_t buttons;
 };
 
+/* Of the entity of that generation alone: whatever has the index next is in no instance. A ghost keeps it, so that its team
+ * is known. */
+struct journey {
+    uint32_t generation;
+    uint32_t instance;
+    int16_t home_x, home_y; /* of a player: whole metres, its middle is meant */
+    uint16_t side_m;        /* 0: as far as the cell is wide */
+    uint8_t team, kills, deaths;
+};
+
 /* A creature's mind. */
 struct creature {
     uint64_t wander_tick; /* makes up its mind anew */
     int32_t home_x, home_y;
     uint16_t index;
+    uint16_t health_percent, damage_percent; /* 0: as they are */
+    uint8_t wave;                            /* of an instance */
     bool chasing;
 };
 
@@ -77,6 +89,7 @@ struct game {
     struct rng rng;
     uint64_t tick; /* of the newest game_think */
     struct body *bodies;
+    struct journey *journeys;
     struct creature *creatures;
     uint32_t creature_count;
     uint16_t *creature_of; /* by entity: its place in creatures; ENTITY_NONE: none */
@@ -110,11 +123,37 @@ int16_t game_strength(const struct game *game, uint16_t index, int16_t damage);
 /* game_level_of returns the level that an amount of experience is. */
 uint16_t game_level_of(uint64_t experience);
 
+/* game_place_at_home picks a random place in what the zone owns of the world, or where that is nothing, anywhere in the
+ * world. */
+void game_place_at_home(struct game *game, int32_t *x, int32_t *y);
+
 /* game_rise puts a body with full health at a place. */
 void game_rise(struct game *game, uint16_t index, int32_t x, int32_t y);
 
 /* game_place picks a random place in a rectangle, a body's radius inside. */
 void game_place(struct game *game, const struct grid_rect *rect, int32_t *x, int32_t *y);
+
+static inline const struct journey *game_journey(const struct game *game, uint16_t index) {
+    static const struct journey none = {0};
+    const struct journey *j = &game->journeys[index];
+    return j->generation == game->entities->generation[index] ? j : &none;
+}
+
+/* game_are_friends tells whether two bodies are of one team. */
+static inline bool game_are_friends(const struct game *game, uint16_t a, uint16_t b) {
+    uint8_t team = game_journey(game, a)->team;
+    return team != 0 && team == game_journey(game, b)->team;
+}
+
+/* game_note_death counts the death of a body; `by` is who did it, ENTITY_NONE: unknown here. */
+void game_note_death(struct game *game, uint16_t index, uint16_t by);
+
+#define CARRIED_HIT_POINTS_AT 48 /* of what game_carry writes */
+#define CARRIED_AIM_AT        50
+#define CARRIED_INSTANCE_AT   54
+#define CARRIED_HOME_AT       58
+
+uint64_t game_hash_journeys(const struct game *game, uint64_t hash);
 
 /* game_is_target tells whether an index out of the grid still is a living body. (The grid may be older than the last
  * removal.) */
@@ -138,6 +177,8 @@ void creatures_destroy(struct game *game);
 bool creatures_add(struct game *game, const struct creature *creature);
 void creatures_remove(struct game *game, uint16_t index);
 void creatures_think(struct game *game, uint32_t think_ticks);
+int16_t creatures_full_health(const struct game *game, uint16_t index);
+int16_t creatures_strength(const struct game *game, uint16_t index, int16_t damage);
 uint64_t creatures_hash(const struct game *game, uint64_t hash);
 
 #endif

@@ -318,6 +318,30 @@ void recorder_vanish(struct recorder *r, uint64_t entity) {
     write_uint(&r->writer, entity, 8);
 }
 
+static void write_items(struct recorder *r, const void *items, size_t size, uint32_t count) {
+    if (count > 0) write_bytes(&r->writer, items, size * count);
+}
+
+void recorder_orders(struct recorder *r, const struct wire_instance_orders *o) {
+    if (r->stopped) return;
+    write_uint(&r->writer, RECORD_EVENT_ORDERS, 1);
+    write_uint(&r->writer, o->is_complete, 1);
+    write_uint(&r->writer, o->instance_count, 4);
+    write_uint(&r->writer, o->wave_count, 4);
+    write_uint(&r->writer, o->spot_count, 4);
+    write_uint(&r->writer, o->member_count, 4);
+    write_uint(&r->writer, o->travel_count, 4);
+    write_items(r, o->instances, sizeof *o->instances, o->instance_count);
+    write_items(r, o->waves, sizeof *o->waves, o->wave_count);
+    write_items(r, o->spots, sizeof *o->spots, o->spot_count);
+    write_items(r, o->members, sizeof *o->members, o->member_count);
+    write_items(r, o->travels, sizeof *o->travels, o->travel_count);
+}
+
+void recorder_orders_renewed(struct recorder *r) {
+    if (!r->stopped) write_uint(&r->writer, RECORD_EVENT_ORDERS_RENEWED, 1);
+}
+
 void recorder_load(struct recorder *r, uint32_t think_ticks) {
     if (r->stopped) return;
     write_uint(&r->writer, RECORD_EVENT_LOAD, 1);

@@ -5,7 +5,7 @@
  *
  *   header, 48 bytes
  *     0  8  "MARCHREC"
- *     8  4  version, 4
+ *     8  4  version, 5
  *    12  4  hash_every: ticks whose number it divides carry a hash
  *    16  8  digest of the configuration of the zone
  *    24  8  seed
@@ -41,6 +41,8 @@
  *            16 rebind   slot 2, gateway 1, session 8, attachment 4
  *            17 vanish   entity 8
  *            18 cut      gateway 1, session 8
+ *            19 orders   complete 1, count 4 of instances, waves, spots, members, travels, then these as in wire_match.h
+ *            20 orders renewed
  *
  * A file may end in the middle of a block, as a killed process leaves it: that block does not count.
  *
@@ -59,7 +61,7 @@
 #include "schemas/wire.h"
 #include "zone/game.h"
 
-#define RECORD_VERSION      4
+#define RECORD_VERSION      5
 #define RECORD_HEADER_BYTES 48
 #define RECORD_BLOCK_HEADER 8
 #define RECORD_BODY_MIN     17
@@ -85,7 +87,9 @@ enum record_event {
     RECORD_EVENT_REMOVE = 15,
     RECORD_EVENT_REBIND = 16,
     RECORD_EVENT_VANISH = 17,
-    RECORD_EVENT_CUT = 18
+    RECORD_EVENT_CUT = 18,
+    RECORD_EVENT_ORDERS = 19,
+    RECORD_EVENT_ORDERS_RENEWED = 20
 };
 
 struct record_header {
@@ -127,6 +131,8 @@ void recorder_cut(struct recorder *recorder, uint32_t gateway, uint64_t session)
 void recorder_remove(struct recorder *recorder, uint32_t slot);
 void recorder_rebind(struct recorder *recorder, uint32_t slot, uint32_t gateway, uint64_t session, uint32_t attachment);
 void recorder_vanish(struct recorder *recorder, uint64_t entity);
+void recorder_orders(struct recorder *recorder, const struct wire_instance_orders *orders);
+void recorder_orders_renewed(struct recorder *recorder);
 void recorder_load(struct recorder *recorder, uint32_t think_ticks);
 
 /* recorder_wants_hash tells whether this tick's block is to carry a hash. */

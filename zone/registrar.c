@@ -4,9 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/bytes.h"
 #include "common/edge_url.h"
 #include "common/log.h"
 #include "common/step.h"
+#include "zone/hash.h"
 
 struct registrar {
     struct sim *sim;
@@ -16,7 +18,11 @@ struct registrar {
     struct link link;
     struct wire_builder *builder;
     struct mono report_at;
-    bool is_new; /* nothing was reported over this connection */
+    bool is_new;              /* nothing was reported over this connection */
+    bool is_new_of_instances; /* the same */
+    struct mono look_at;      /* at instances, */
+    struct mono repeat_at;    /* which are reported at the latest */
+    uint64_t told;            /* digest of what was reported of them */
     bool is_listed, is_replaced;
     bool is_changed; /* the sim has not been told yet */
     struct directory directory;
@@ -28,8 +34,9 @@ struct registrar {
 static void up(void *context, bool is_same, struct mono now) {
     (void)is_same;
     struct registrar *r = context;
-    r->is_new = true;
-    r->report_at = now;
+    r->is_new = r->is_new_of_instances = true;
+    r->report_at = r->look_at = now;
+    sim_instances_renew(r->sim);
 }
 
 static void look_for_ourselves(struct registrar *r) {
@@ -44,6 +51,10 @@ static void look_for_ourselves(struct registrar *r) {
 static void take(void *context, const struct wire_bus_view *view, struct mono now) {
     (void)now;
     struct registrar *r = context;
+    if (view->kind == WIRE_BUS_INSTANCE_ORDERS) {
+        sim_instance_orders(r->sim, &view->instance_orders);
+        return;
+    }
     if (!directory_take(&r->directory, &view->directory)) return;
     r->is_changed = true;
     look_for_ourselves(r);
@@ -96,8 +107,7 @@ static uint32_t count_holds(struct registrar *r, const struct registrar_load *lo
     return kept;
 }
 
-void registrar_send(struct registrar *r, const struct registrar_load *load, struct mono now) {
-    if (!r->has_link || r->link.state != LINK_UP || !mono_reached(now, r->report_at)) return;
+static void report_worker(struct registrar *r, const struct registrar_load *load, struct mono now) {
     struct wire_worker_report report = {
         .version = r->directory.version, .busy_us = load->busy_us, .late_ticks = load->late_ticks, .holds = r->holds};
     report.hold_count = count_holds(r, load, &report);
@@ -106,6 +116,44 @@ void registrar_send(struct registrar *r, const struct registrar_load *load, stru
     if (wire_worker_report_pack(r->builder, &report, &bytes) != 0 || link_send(&r->link, bytes) != 0) return;
     r->is_new = false;
     r->report_at = mono_add_ms(now, REGISTRAR_REPORT_MS);
+}
+
+static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t len) {
+    const uint8_t *at = bytes;
+    for (size_t i = 0; i + 8 <= len; i += 8) hash = hash_word(hash, load_le(at + i, 8));
+    return hash;
+}
+
+/* All of it but how long they have lasted. */
+static uint64_t digest_of(const struct wire_instance_report *report) {
+    uint64_t hash = hash_word(HASH_START, report->instance_count);
+    for (uint32_t i = 0; i < report->instance_count; i++) {
+        struct wire_instance_status status = report->instances[i];
+        status.lasted_ms = 0;
+        hash = hash_bytes(hash, &status, sizeof status);
+    }
+    return hash_bytes(hash, report->players, report->player_count * sizeof *report->players);
+}
+
+static void report_instances(struct registrar *r, struct mono now) {
+    struct wire_instance_report report;
+    struct wire_bytes bytes;
+    r->look_at = mono_add_ms(now, REGISTRAR_INSTANCES_MS);
+    sim_instance_report(r->sim, &report);
+    uint64_t digest = digest_of(&report);
+    bool is_due = report.instance_count + report.player_count > 0 && mono_reached(now, r->repeat_at);
+    if (!is_due && !r->is_new_of_instances && digest == r->told) return;
+    if (wire_instance_report_pack(r->builder, &report, &bytes) != 0 || link_send(&r->link, bytes) != 0) return;
+    sim_instances_told(r->sim);
+    r->is_new_of_instances = false;
+    r->told = digest;
+    r->repeat_at = mono_add_ms(now, REGISTRAR_REPORT_MS);
+}
+
+void registrar_send(struct registrar *r, const struct registrar_load *load, struct mono now) {
+    if (!r->has_link || r->link.state != LINK_UP) return;
+    if (mono_reached(now, r->report_at)) report_worker(r, load, now);
+    if (mono_reached(now, r->look_at)) report_instances(r, now);
 }
 
 /* --- opening */
@@ -122,7 +170,7 @@ static int open_link(struct registrar *r, const struct config *config, const cha
     }
     struct link_config link = {
         .hello = *hello,
-        .peer = {.role = WIRE_ROLE_MATCHMAKER, .kind = WIRE_BUS_DIRECTORY},
+        .peer = {.role = WIRE_ROLE_MATCHMAKER, .kind = WIRE_BUS_DIRECTORY, .also = WIRE_BUS_INSTANCE_ORDERS},
         .bus = {.role = BUS_DIAL, .url = url, .key = key, .queue_max_bytes = config->bus.queue_bytes_max},
         .builder = r->builder,
         .handlers = {.context = r, .up = up, .message = take}};

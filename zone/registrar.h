@@ -1,4 +1,5 @@
-/* registrar.h: the zone's link to the matchmaker: what it has and how busy it is goes there, the directory comes back.
+/* registrar.h: the zone's link to the matchmaker: what it has, how busy it is and how its instances are goes there; the
+ * directory and orders for instances come back.
  *
  *   unlisted ──a directory lists this incarnation──► listed ──a newer one does not──► replaced, for good
  *
@@ -10,7 +11,8 @@
  *
  * The zone reports once every persist has given it the lease of its slot, so that whoever is given a part of the world can
  * be fenced. Nothing blocks. A report goes every REGISTRAR_REPORT_MS; one that the bus refuses is made again at the next
- * tick.
+ * tick. That of instances goes as often, while there are any or somebody is in one, and within REGISTRAR_INSTANCES_MS of a
+ * change.
  */
 #ifndef MARCH_ZONE_REGISTRAR_H
 #define MARCH_ZONE_REGISTRAR_H
@@ -26,7 +28,8 @@
 #include "zone/crossing.h"
 #include "zone/sim.h"
 
-#define REGISTRAR_REPORT_MS 100
+#define REGISTRAR_REPORT_MS    100
+#define REGISTRAR_INSTANCES_MS 50
 
 /* What the shell knows of its ticks. */
 struct registrar_load {
@@ -44,7 +47,8 @@ must_check int registrar_open(struct registrar **out, const struct config *confi
                               char *error, size_t error_size);
 void registrar_close(struct registrar *registrar);
 
-/* registrar_receive runs the link; a newer directory goes to the sim. MARCH_ERR_SYSTEM when there is no memory for it. */
+/* registrar_receive runs the link; a newer directory, and orders, go to the sim. MARCH_ERR_SYSTEM when there is no memory
+ * for it. */
 must_check int registrar_receive(struct registrar *registrar, struct mono now);
 
 /* registrar_send reports where it is time to. After a tick. */

@@ -6,6 +6,10 @@
 
 #include "common/bytes.h"
 
+_Static_assert(sizeof(struct wire_instance_order) % 8 == 0 && sizeof(struct wire_instance_wave) % 8 == 0 &&
+                   sizeof(struct wire_instance_spot) % 8 == 0 && sizeof(struct wire_instance_member) % 8 == 0,
+               "one array after another is aligned");
+
 struct replay {
     FILE *file;
     struct record_header header;
@@ -250,6 +254,45 @@ static int replay_vanish(struct sim *sim, struct byte_reader *r) {
     return 0;
 }
 
+/* --- instances */
+
+static bool is_range(uint32_t first, uint32_t count, uint32_t most, uint32_t total) {
+    return count <= most && first <= total && count <= total - first;
+}
+
+static bool order_is_sound(const struct wire_instance_orders *all, const struct wire_instance_order *o) {
+    return is_range(o->first_wave, o->wave_count, WIRE_INSTANCE_WAVES_MAX, all->wave_count) &&
+           is_range(o->first_spot, o->spot_count, WIRE_INSTANCE_SPOTS_MAX, all->spot_count) &&
+           is_range(o->first_member, o->member_count, WIRE_INSTANCE_PLAYERS_MAX, all->member_count);
+}
+
+/* The arrays are copied out as one, for they may stand at any alignment. */
+static int replay_orders(struct sim *sim, struct byte_reader *r) {
+    struct wire_instance_orders o = {.is_complete = read_uint(r, 1) != 0, .instance_count = (uint32_t)read_uint(r, 4)};
+    o.wave_count = (uint32_t)read_uint(r, 4);
+    o.spot_count = (uint32_t)read_uint(r, 4);
+    o.member_count = (uint32_t)read_uint(r, 4);
+    o.travel_count = (uint32_t)read_uint(r, 4);
+    size_t waves = o.instance_count * sizeof *o.instances, spots = waves + o.wave_count * sizeof *o.waves,
+           members = spots + o.spot_count * sizeof *o.spots, travels = members + o.member_count * sizeof *o.members,
+           len = travels + o.travel_count * sizeof *o.travels; /* where each array begins */
+    const uint8_t *bytes = byte_reader_claim(r, len);
+    if (r->overflow) return MARCH_ERR_INVALID;
+    uint8_t *items = malloc(len + 1);
+    if (!items) return MARCH_ERR_SYSTEM;
+    memcpy(items, bytes, len);
+    o.instances = (const void *)items;
+    o.waves = (const void *)(items + waves);
+    o.spots = (const void *)(items + spots);
+    o.members = (const void *)(items + members);
+    o.travels = (const void *)(items + travels);
+    bool is_sound = o.instance_count <= WIRE_INSTANCES_MAX;
+    for (uint32_t i = 0; is_sound && i < o.instance_count; i++) is_sound = order_is_sound(&o, &o.instances[i]);
+    if (is_sound) sim_instance_orders(sim, &o);
+    free(items);
+    return is_sound ? 0 : MARCH_ERR_INVALID;
+}
+
 static int replay_event(struct sim *sim, uint32_t gateways_max, struct byte_reader *r) {
     uint64_t type = read_uint(r, 1);
     if (type == RECORD_EVENT_LOAD) return replay_load(sim, r);
@@ -261,6 +304,11 @@ static int replay_event(struct sim *sim, uint32_t gateways_max, struct byte_read
     if (type == RECORD_EVENT_REMOVE) return replay_remove(sim, r);
     if (type == RECORD_EVENT_REBIND) return replay_rebind(sim, r);
     if (type == RECORD_EVENT_VANISH) return replay_vanish(sim, r);
+    if (type == RECORD_EVENT_ORDERS) return replay_orders(sim, r);
+    if (type == RECORD_EVENT_ORDERS_RENEWED) {
+        sim_instances_renew(sim);
+        return 0;
+    }
     if (type >= RECORD_EVENT_PEER_LOST && type <= RECORD_EVENT_PEER_DEAD) return replay_peer_link(sim, type, r);
     uint32_t gateway = (uint32_t)read_uint(r, 1);
     uint64_t session = read_uint(r, 8);

@@ -57,6 +57,7 @@ static bool create_world(struct sim *sim) {
                                          .territory = &sim->territory,
                                          .tick_hz = c->tick_hz};
     sim->migration = migration_create(&migration);
+    bool has_instances = sim->game && sim_instances_create(sim);
     struct views_config views = {.clients_max = c->players_max,
                                  .entities_max = c->entities_max,
                                  .slots_max = c->view_max,
@@ -65,7 +66,7 @@ static bool create_world(struct sim *sim) {
                                  .yaw_error_max = YAW_ERROR};
     sim->views = views_create(&views);
     sim->published = aligned_alloc(64, (c->entities_max * sizeof *sim->published + 63) / 64 * 64);
-    if (!sim->game || !sim->ghosts || !sim->migration || !sim->views || !sim->published) return false;
+    if (!has_instances || !sim->ghosts || !sim->migration || !sim->views || !sim->published) return false;
     memset(sim->published, 0, c->entities_max * sizeof *sim->published);
     struct directory first;
     first_directory(c, &first);
@@ -166,6 +167,7 @@ void sim_destroy(struct sim *sim) {
     free(sim->active);
     free(sim->players);
     free(sim->published);
+    sim_instances_destroy(sim);
     views_destroy(sim->views);
     migration_destroy(sim->migration);
     ghosts_destroy(sim->ghosts);
@@ -498,6 +500,7 @@ static void tell_events(struct sim *sim) {
     uint32_t count;
     const struct game_event *events = game_events(sim->game, &count);
     for (uint32_t i = 0; i < count; i++) {
+        if (events[i].type == GAME_EVENT_DIED) instances_died(sim->instances, events[i].index, events[i].by);
         if (events[i].index == ENTITY_NONE) {
             tell_loot(sim, events[i].player, &events[i]);
             continue;
@@ -569,7 +572,10 @@ static void run_snapshots(struct sim *sim) {
 void sim_run(struct sim *sim, enum sim_phase phase) {
     switch (phase) {
     case SIM_PHASE_INPUTS: run_inputs(sim); break;
-    case SIM_PHASE_RULES: game_think(sim->game, sim->tick, sim->load.think_ticks); break;
+    case SIM_PHASE_RULES:
+        instances_update(sim->instances, sim->tick);
+        game_think(sim->game, sim->tick, sim->load.think_ticks);
+        break;
     case SIM_PHASE_MOVEMENT: run_movement(sim); break;
     case SIM_PHASE_COMBAT:
         game_combat(sim->game, sim->tick);
@@ -613,7 +619,7 @@ uint64_t sim_hash(const struct sim *sim) {
                                    (uint64_t)e->kind[n] << 24 | (uint64_t)e->yaw[n] << 16 | (uint64_t)e->health[n] << 8 |
                                    e->action[n]);
     }
-    hash = migration_hash(sim->migration, game_hash(sim->game, hash));
+    hash = instances_hash(sim->instances, migration_hash(sim->migration, game_hash(sim->game, hash)));
     for (uint32_t i = 0; i < sim->active_count; i++) {
         const struct player *p = &sim->players[sim->active[i]];
         hash = hash_word(hash, p->session);

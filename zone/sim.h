@@ -1,12 +1,13 @@
 /* sim.h: a zone without sockets, clock or threads: sessions and inputs in, batches out.
  *
  * Between ticks the shell tells what the gateways said: sim_attach, sim_detach, sim_input, sim_ack, sim_message, and what
- * persist said: sim_effect, in the order it came. A tick is sim_begin, then the phases in the order of the enum; sim_tick
- * does both. What neighbours say comes between ticks as well: sim_peer_take, sim_peer_lost. The shell runs the phases itself
- * where it times them. After the tick, output(s) hold what each gateway is to be sent.
+ * persist said: sim_effect, and the matchmaker: sim_instance_orders, in the order it came. A tick is sim_begin, then the
+ * phases in the order of the enum; sim_tick does both. What neighbours say comes between ticks as well: sim_peer_take,
+ * sim_peer_lost. The shell runs the phases itself where it times them. After the tick, output(s) hold what each gateway is
+ * to be sent.
  *
  *   inputs     each player's next command goes to the rules
- *   rules      timers, creatures' minds
+ *   rules      instances, timers, creatures' minds
  *   movement   positions += velocities, then the grid is rebuilt
  *   combat     strikes and shots
  *   publish    events become messages; views get the state of every entity
@@ -33,6 +34,7 @@
 #include "zone/game.h"
 #include "zone/ghosts.h"
 #include "zone/grid.h"
+#include "zone/instances.h"
 #include "zone/migration.h"
 #include "zone/output.h"
 #include "zone/record.h"
@@ -40,11 +42,12 @@
 #include "zone/territory.h"
 #include "zone/view.h"
 
-#define SIM_STEP_MAX     4  /* ticks that one step may cover */
-#define SIM_GATEWAYS_MAX 16 /* as CONFIG_GATEWAYS_MAX */
-#define SIM_THINK_TICKS  12 /* each creature thinks five times a second, where nothing is overloaded */
-#define SIM_SAY_TICKS    30 /* a player speaks twice a second at most, */
-#define SIM_SAY_BURST    4  /* or as often at once: what a bad network held back comes together */
+#define SIM_STEP_MAX      4     /* ticks that one step may cover */
+#define SIM_GATEWAYS_MAX  16    /* as CONFIG_GATEWAYS_MAX */
+#define SIM_THINK_TICKS   12    /* each creature thinks five times a second, where nothing is overloaded */
+#define SIM_SAY_TICKS     30    /* a player speaks twice a second at most, */
+#define SIM_PRESENCES_MAX 16384 /* players in instances that are told of */
+#define SIM_SAY_BURST     4     /* or as often at once: what a bad network held back comes together */
 
 struct sim_config {
     char name[WIRE_NAME_MAX + 1];
@@ -107,6 +110,7 @@ struct sim_stats {
     uint64_t loots;
     uint64_t effects;
     uint64_t creatures_born;     /* when partitions came */
+    uint64_t travels;            /* players that went to an instance */
     uint64_t exported, imported; /* players */
     uint64_t hits_sent, hits_taken, hits_passed_on, hits_lost;
     uint64_t snapshots;
@@ -228,6 +232,19 @@ void sim_told(struct sim *sim, uint32_t slot);
 
 /* sim_looked forgets what was to be told: after every neighbour had its look. */
 void sim_looked(struct sim *sim);
+
+/* --- instances (instances.h) */
+
+/* sim_instance_orders does what the matchmaker orders. A player that is to travel, is here and in no instance yet goes there
+ * at once, as far as the place is known. sim_instances_renew: a connection to the matchmaker begins. */
+void sim_instance_orders(struct sim *sim, const struct wire_instance_orders *orders);
+void sim_instances_renew(struct sim *sim);
+
+/* sim_instance_report fills in what the matchmaker is to be told; the arrays are the sim's, valid until the next report.
+ * sim_instances_told: it is on its way. */
+void sim_instance_report(struct sim *sim, struct wire_instance_report *report);
+void sim_instances_told(struct sim *sim);
+const struct instances_stats *sim_instances_stats(const struct sim *sim);
 
 /* --- a tick */
 

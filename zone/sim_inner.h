@@ -1,4 +1,5 @@
-/* sim_inner.h: inside of the simulation: its state, and what sim.c, sim_peers.c and sim_travel.c lend each other. Nothing
+/* sim_inner.h: inside of the simulation: its state, and what sim.c, sim_instances.c, sim_peers.c and sim_travel.c lend each
+ * other. Nothing
  * outside these files includes it.
  */
 #ifndef MARCH_ZONE_SIM_INNER_H
@@ -55,6 +56,7 @@ struct sim {
     struct game *game;
     struct ghosts *ghosts;
     struct migration *migration;
+    struct instances *instances;
     struct views *views;
     struct view_entity *published;
 
@@ -73,6 +75,11 @@ struct sim {
     struct sim_watcher watcher;
     struct sim_stats stats;
     struct peer_news news;
+
+    uint16_t *travellers; /* slots by player, open addressing: while orders are taken */
+    uint32_t travellers_mask;
+    struct wire_instance_status *statuses; /* of the newest report */
+    struct wire_presence *presences;
 };
 
 /* sim_slot_entry returns where the slot of a session stands, by the index in its low half; NULL for an index that none has.
@@ -95,6 +102,9 @@ void sim_hear(struct sim *sim, uint32_t zone, int32_t x, int32_t y, const struct
 
 /* sim_welcome tells a player who it is, and what it has become. */
 void sim_welcome(struct sim *sim, const struct player *p);
+
+bool sim_instances_create(struct sim *sim);
+void sim_instances_destroy(struct sim *sim);
 
 /* sim_note_hits and sim_note_outcomes keep what a tick has for neighbours; before the game's events are cleared. */
 void sim_note_hits(struct sim *sim);

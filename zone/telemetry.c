@@ -6,7 +6,7 @@
 
 #include "common/text.h"
 
-#define SERIES_MAX 176
+#define SERIES_MAX 192
 
 /* Counters that mirror what is counted elsewhere. */
 enum counter {
@@ -68,6 +68,10 @@ enum counter {
     HITS_TAKEN,
     HITS_LOST,
     CREATURES_BORN,
+    TRAVELS,
+    HOMECOMINGS,
+    STRAYS,
+    ORDERS_REFUSED,
     PEER_BATCHES_SENT,
     PEER_BATCHES_REFUSED,
     PEER_UNHEARD,
@@ -170,6 +174,10 @@ static const struct {
     [HITS_TAKEN] = {"march_zone_hits_taken_total", "Hits told by neighbours"},
     [HITS_LOST] = {"march_zone_hits_lost_total", "Hits on what nobody has any more, or for lack of room"},
     [CREATURES_BORN] = {"march_zone_creatures_born_total", "Creatures made for partitions that lacked them"},
+    [TRAVELS] = {"march_zone_travels_total", "Players that went to an instance"},
+    [HOMECOMINGS] = {"march_zone_homecomings_total", "Players that went home from an instance"},
+    [STRAYS] = {"march_zone_strays_total", "Those of them whose instance does not run here"},
+    [ORDERS_REFUSED] = {"march_zone_instances_refused_total", "Instances that were refused"},
     [PEER_BATCHES_SENT] = {"march_zone_peer_batches_sent_total", "Batches to neighbours"},
     [PEER_BATCHES_REFUSED] = {"march_zone_peer_batches_refused_total", "Batches to neighbours that the bus had no room for"},
     [PEER_UNHEARD] = {"march_zone_peer_batches_unheard_total", "Batches of zones that the directory does not list"},
@@ -218,6 +226,7 @@ struct telemetry {
     const char *name;
     struct histogram *tick, *wake, *phases[TELEMETRY_PHASE_COUNT];
     struct metric_counter *counters[COUNTER_COUNT];
+    struct metric_gauge *instances, *guests, *beasts;
     struct metric_gauge *players, *entities, *level, *gateways, *number, *recording, *persists, *pending, *departed, *grants,
         *stale, *ghosts, *neighbours, *directory, *partitions, *under_way, *link_dead, *doubted, *map_chunks, *map_boxes;
     char map[MAP_TEXT_SIZE]; /* hash of the map in hex; empty: there is none */
@@ -243,6 +252,9 @@ static void register_all(struct telemetry *t) {
     for (uint32_t c = 0; c < COUNTER_COUNT; c++)
         t->counters[c] = metrics_counter(m, counters[c].name, counters[c].help, NULL);
     t->players = metrics_gauge(m, "march_zone_players", "Players in the zone", NULL);
+    t->instances = metrics_gauge(m, "march_zone_instances", "Instances that run", NULL);
+    t->guests = metrics_gauge(m, "march_zone_instance_players", "Players in instances", NULL);
+    t->beasts = metrics_gauge(m, "march_zone_instance_creatures", "Living creatures in instances", NULL);
     t->entities = metrics_gauge(m, "march_zone_entities", "Entities in the zone", NULL);
     t->level =
         metrics_gauge(m, "march_zone_overload_level", "What the zone does without: 0 nothing, 5 every second tick", NULL);
@@ -307,6 +319,17 @@ void telemetry_tick(struct telemetry *t, uint64_t ns) {
 }
 
 /* --- mirroring */
+
+static void mirror_instances(struct telemetry *t, const struct sim *sim) {
+    const struct instances_stats *s = sim_instances_stats(sim);
+    counter_set(t->counters[TRAVELS], sim_stats(sim)->travels);
+    counter_set(t->counters[HOMECOMINGS], s->homes);
+    counter_set(t->counters[STRAYS], s->strays);
+    counter_set(t->counters[ORDERS_REFUSED], s->orders_refused);
+    gauge_set(t->instances, s->running);
+    gauge_set(t->guests, s->players);
+    gauge_set(t->beasts, s->creatures);
+}
 
 static void mirror_sim(struct telemetry *t, struct sim *sim) {
     const struct sim_stats *s = sim_stats(sim);
@@ -484,6 +507,7 @@ static void mirror_map(struct telemetry *t, const struct static_world *statics) 
 
 void telemetry_mirror(struct telemetry *t, const struct telemetry_source *source) {
     mirror_sim(t, source->sim);
+    mirror_instances(t, source->sim);
     mirror_edges(t, source->edges);
     mirror_reporter(t, source->reporter);
     mirror_book(t, reporter_book(source->reporter));

@@ -25,7 +25,9 @@ bool territory_is_world(const struct territory *t, int32_t x, int32_t y) {
 struct grid_rect territory_cell_walls(const struct territory *t, int32_t x, int32_t y) {
     const struct wire_directory_partition *partition = t->cells.per_block > 0 ? directory_at(&t->directory, x, y) : NULL;
     if (!partition || !cells_is_block(partition->id)) return t->world;
-    return territory_rect(cells_rect(&t->cells, partition, cells_near(&t->cells, partition, x, y)));
+    struct wire_rect cell = cells_rect(&t->cells, partition, cells_near(&t->cells, partition, x, y));
+    bool is_in_it = cell.max_x <= partition->rect.max_x && cell.max_y <= partition->rect.max_y;
+    return territory_rect(is_in_it ? cell : partition->rect); /* not in it: the block is of another configuration */
 }
 
 uint32_t territory_owner(const struct territory *t, int32_t x, int32_t y) {

@@ -35,7 +35,7 @@ bool territory_is_world(const struct territory *territory, int32_t x, int32_t y)
 struct grid_rect territory_cell_walls(const struct territory *territory, int32_t x, int32_t y);
 
 /* territory_walls returns the rectangle that walls in who stands at a place (Q16.16 metres): the world's, or in a block that
- * of the cell, the nearest where it is in a gap. */
+ * of the cell, the nearest where it is in a gap, or the whole block where that is not cut as `cells` says. */
 static inline struct grid_rect territory_walls(const struct territory *territory, int32_t x, int32_t y) {
     const struct grid_rect *w = &territory->world;
     if (x >= w->x_min && x < w->x_max && y >= w->y_min && y < w->y_max) return *w;

@@ -76,6 +76,7 @@ class Bench:
             config = pathlib.Path(folder, "cluster.yaml")
             text = (ROOT / "deploy/config/cluster.yaml").read_text()
             text = re.sub(r"snapshot_hz: *\d+", f"snapshot_hz: {snapshot_hz}", text)
+            text = re.sub(r"(modes|templates): (modes|instances)\b", rf"\1: {ROOT}/deploy/config/\2", text)
             config.write_text(text if persists else without(text, "persists", "persist"))
             run_dir = os.path.join(folder, "run")
             zonectl = self.bin / "zonectl"

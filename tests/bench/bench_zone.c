@@ -4,13 +4,16 @@
  *   crowd   1,000 players on 40 m x 40 m, all of them in everybody's view
  *   border  the field with another zone beyond each of two sides, once without and once with 200 ghosts near it, which
  *           turn as often as players do; the neighbours are told of what stands near. Target: ghosts cost at most a tenth
+ *   instances_30, instances_60
+ *           200 instances of 5 players and 20 creatures each in one block, at 30 and at 60 ticks a second; the creatures are
+ *           too hardy to die. Target: no tick over its time on one core
  *
  * Players send 20 inputs a second, turn about once a second, and now and then strike or shoot; every snapshot is
- * acknowledged 100 ms later. A tick is all that the zone's thread does but for nng: inputs and acks taken in, the phases of
- * the simulation, the batch packed. Times are of the thread's CPU, since the machine may be busy with other things;
- * `wall_max` is of the clock.
+ * acknowledged 100 ms later; 30 of each where there are 30 ticks. A tick is all that the zone's thread does but for nng:
+ * inputs and acks taken in, the phases of the simulation, the batch packed. Times are of the thread's CPU, since the machine
+ * may be busy with other things; `wall_max` is of the clock.
  *
- * usage: bench_zone [seconds, 20 by default]
+ * usage: bench_zone [seconds, 20 by default] ["instances": those alone]
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -21,12 +24,16 @@
 #include "common/clock.h"
 #include "common/histogram.h"
 #include "common/net_state.h"
+#include "schemas/cells.h"
 #include "zone/rng.h"
 #include "zone/sightings.h"
 #include "zone/sim.h"
 
 enum { NEIGHBOURS = 2, GHOSTS_MAX = 100 /* of each */, TURN_TICKS = 60, GHOST_SPEED = 188 };
-enum { PLAYERS = 1000, TICK_HZ = 60, INPUT_TICKS = 3, ACK_TICKS = 6, WARM_UP_TICKS = 300, START_TICK = 1000000 };
+enum { PLAYERS = 1000, TICK_HZ = 60, INPUT_HZ = 20, ACKS_HZ = 10, ACK_TICKS = 6, WARM_UP_TICKS = 300, START_TICK = 1000000 };
+
+enum { INSTANCES = 200, INSTANCE_PLAYERS = PLAYERS / INSTANCES, INSTANCE_CREATURES = 20 };
+enum { CELL_M = 40, PITCH_M = 96, BLOCK_X = 1000, CELLS = 256, HARDY_PERCENT = 50000 };
 
 struct scenario {
     const char *name;
@@ -35,6 +42,8 @@ struct scenario {
     uint32_t creatures;
     uint32_t ghosts; /* of each neighbour */
     bool has_neighbours;
+    bool has_instances;
+    uint32_t tick_hz; /* 0: TICK_HZ */
 };
 
 /* A zone beyond a side: above the field, or to its right. */
@@ -59,7 +68,8 @@ struct bench {
     struct histogram tick, receive, phases[SIM_PHASE_COUNT], pack, look, hash;
     const struct scenario *scenario;
     struct neighbour neighbours[NEIGHBOURS];
-    uint64_t wall_max_ns, total_ns, batch_bytes, snapshots;
+    uint32_t tick_hz;
+    uint64_t wall_max_ns, total_ns, batch_bytes, snapshots, late_ticks;
     struct views_stats before;
 };
 
@@ -89,12 +99,13 @@ static struct wire_input_command next_command(struct bench *b, uint32_t player) 
 }
 
 static void receive(struct bench *b, uint64_t tick) {
-    for (uint32_t p = (uint32_t)(tick % INPUT_TICKS); p < PLAYERS; p += INPUT_TICKS) {
-        struct wire_input input = {.session = p, .newest_seq = (uint16_t)(tick / INPUT_TICKS), .count = 1};
+    uint32_t every = b->tick_hz / INPUT_HZ;
+    for (uint32_t p = (uint32_t)(tick % every); p < PLAYERS; p += every) {
+        struct wire_input input = {.session = p, .newest_seq = (uint16_t)(tick / every), .count = 1};
         input.commands[0] = next_command(b, p);
         sim_input(b->sim, 0, &input);
     }
-    uint32_t turn = (uint32_t)(tick % ACK_TICKS);
+    uint32_t turn = (uint32_t)(tick % (b->tick_hz / ACKS_HZ));
     for (uint32_t i = 0; i < b->ack_count[turn]; i++) sim_ack(b->sim, 0, b->acks[turn][i].session, b->acks[turn][i].seq);
 }
 
@@ -156,6 +167,79 @@ static void tell(struct bench *b) {
     sim_looked(b->sim);
 }
 
+/* --- instances */
+
+static struct wire_directory_partition block_of(void) {
+    const int32_t side = CELLS / CELLS_PER_ROW * PITCH_M;
+    return (struct wire_directory_partition){
+        .epoch = 1, .rect = {BLOCK_X, 0, BLOCK_X + side, side}, .id = CELLS_BLOCK_BIT, .former = WIRE_SLOT_NONE};
+}
+
+static void order_one(const struct cells *cells, uint32_t n, struct wire_instance_orders *o,
+                      struct wire_instance_order *instances, struct wire_instance_wave *waves,
+                      struct wire_instance_member *members, struct wire_travel *travels) {
+    struct wire_directory_partition block = block_of();
+    struct wire_rect r = cells_rect(cells, &block, n);
+    waves[n] =
+        (struct wire_instance_wave){.creatures = INSTANCE_CREATURES, .health_percent = HARDY_PERCENT, .damage_percent = 100};
+    instances[n] = (struct wire_instance_order){.seed = n,
+                                                .id = 1 + n,
+                                                .block = CELLS_BLOCK_BIT,
+                                                .cell = n,
+                                                .state = WIRE_INSTANCE_RUN,
+                                                .version = 1,
+                                                .side_m = CELL_M,
+                                                .goals = WIRE_GOAL_CLEARED | WIRE_GOAL_EMPTY,
+                                                .rise_ms = 3000,
+                                                .empty_ms = 60000,
+                                                .team_count = 1,
+                                                .first_wave = n,
+                                                .wave_count = 1,
+                                                .first_member = n * INSTANCE_PLAYERS,
+                                                .member_count = INSTANCE_PLAYERS};
+    for (uint32_t i = 0; i < INSTANCE_PLAYERS; i++) {
+        uint64_t player = n * INSTANCE_PLAYERS + i;
+        members[player] = (struct wire_instance_member){.player = player};
+        travels[player] = (struct wire_travel){.player = player,
+                                               .x = (r.min_x + CELL_M / 2 + (int32_t)i) * 65536,
+                                               .y = (r.min_y + CELL_M / 2) * 65536,
+                                               .instance = 1 + n};
+    }
+    o->instance_count++;
+    o->wave_count++;
+    o->member_count += INSTANCE_PLAYERS;
+    o->travel_count += INSTANCE_PLAYERS;
+}
+
+static void open_instances(struct bench *b) {
+    static struct wire_instance_order instances[INSTANCES];
+    static struct wire_instance_wave waves[INSTANCES];
+    static struct wire_instance_member members[PLAYERS];
+    static struct wire_travel travels[PLAYERS];
+    struct wire_instance_orders o = {
+        .is_complete = true, .instances = instances, .waves = waves, .members = members, .travels = travels};
+    struct directory d = {.version = 2, .is_fixed = true, .partition_count = 2};
+    d.partitions[0] = (struct wire_directory_partition){
+        .epoch = 1, .rect = {0, 0, b->scenario->side_m, b->scenario->side_m}, .former = WIRE_SLOT_NONE};
+    d.partitions[1] = block_of();
+    CHECK(sim_set_directory(b->sim, &d) == 0);
+    sim_tick(b->sim, sim_now(b->sim) + 1);
+    output_clear(sim_output(b->sim, 0));
+    for (uint32_t n = 0; n < INSTANCES; n++)
+        order_one(&sim_territory(b->sim)->cells, n, &o, instances, waves, members, travels);
+    sim_instance_orders(b->sim, &o);
+    CHECK(sim_stats(b->sim)->travels == PLAYERS);
+}
+
+/* Instances and their reports as the registrar makes them. */
+static void report(struct bench *b) {
+    struct wire_instance_report r;
+    struct wire_bytes bytes;
+    sim_instance_report(b->sim, &r);
+    int error = wire_instance_report_pack(b->builder, &r, &bytes);
+    CHECK(error == 0 && r.instance_count == INSTANCES && r.player_count == PLAYERS);
+}
+
 /* --- a tick */
 
 static void pack(struct bench *b, uint64_t tick) {
@@ -166,7 +250,7 @@ static void pack(struct bench *b, uint64_t tick) {
     CHECK(error == 0);
     b->batch_bytes += bytes.len;
     b->snapshots += output->snapshot_count;
-    uint32_t turn = (uint32_t)(tick % ACK_TICKS);
+    uint32_t turn = (uint32_t)(tick % (b->tick_hz / ACKS_HZ));
     b->ack_count[turn] = output->snapshot_count;
     for (uint32_t i = 0; i < output->snapshot_count; i++) {
         b->acks[turn][i] = (struct ack){output->snapshots[i].session, output->snapshots[i].snapshot_seq};
@@ -188,11 +272,13 @@ static void run_tick(struct bench *b, uint64_t tick) {
     pack(b, tick);
     total += lap(&b->pack, &at);
     if (b->scenario->has_neighbours) tell(b);
+    if (b->scenario->has_instances && tick % (b->tick_hz / ACKS_HZ) == 0) report(b);
     total += lap(&b->look, &at);
     histogram_record(&b->tick, total);
     b->total_ns += total;
     uint64_t wall_ns = mono_since_ns(mono_now(), wall);
     if (wall_ns > b->wall_max_ns) b->wall_max_ns = wall_ns;
+    b->late_ticks += wall_ns > NS_PER_S / b->tick_hz;
     at = cpu_ns();
     volatile uint64_t hash = sim_hash(b->sim);
     (void)hash;
@@ -206,7 +292,7 @@ static void forget_figures(struct bench *b) {
     histogram_reset(&b->look);
     histogram_reset(&b->hash);
     for (unsigned p = 0; p < SIM_PHASE_COUNT; p++) histogram_reset(&b->phases[p]);
-    b->wall_max_ns = b->total_ns = b->batch_bytes = b->snapshots = 0;
+    b->wall_max_ns = b->total_ns = b->batch_bytes = b->snapshots = b->late_ticks = 0;
 }
 
 static void print_times(const char *name, const struct histogram *h) {
@@ -218,8 +304,9 @@ static void print_scenario(const struct bench *b, uint32_t ticks) {
     const struct scenario *s = b->scenario;
     const struct views_stats *v = sim_views_stats(b->sim), *before = &b->before;
     double builds = (double)(v->builds - before->builds);
-    printf("\"%s\":{\"players\":%d,\"creatures\":%u,\"ghosts\":%u,\"ticks\":%u,", s->name, PLAYERS, s->creatures,
-           sim_entities(b->sim)->ghost_count, ticks);
+    printf("\"%s\":{\"players\":%d,\"creatures\":%u,\"ghosts\":%u,\"instances\":%u,\"ticks\":%u,\"late_ticks\":%" PRIu64 ",",
+           s->name, PLAYERS, s->has_instances ? sim_instances_stats(b->sim)->creatures : s->creatures,
+           sim_entities(b->sim)->ghost_count, sim_instances_stats(b->sim)->running, ticks, b->late_ticks);
     print_times("tick_ms", &b->tick);
     printf(",\"wall_max_ms\":%.3f,\"snapshots_per_tick\":%.1f,\"snapshot_bytes\":%.1f,\"updates_per_snapshot\":%.1f,"
            "\"deferred_per_snapshot\":%.1f,\"batch_kb_per_tick\":%.1f,\"deaths\":%" PRIu64 ",\"phases_ms\":{",
@@ -247,18 +334,21 @@ static struct bench *bench_create(const struct scenario *s) {
                                 .start_tick = START_TICK,
                                 .creatures = s->creatures,
                                 .players_max = PLAYERS,
-                                .entities_max = PLAYERS + s->creatures + NEIGHBOURS * GHOSTS_MAX,
+                                .entities_max = PLAYERS + s->creatures + NEIGHBOURS * GHOSTS_MAX +
+                                                (s->has_instances ? INSTANCES * INSTANCE_CREATURES : 0),
                                 .gateways_max = 1,
                                 .sessions_max = PLAYERS,
-                                .tick_hz = TICK_HZ,
+                                .tick_hz = s->tick_hz ? s->tick_hz : TICK_HZ,
                                 .snapshot_hz = 20,
                                 .snapshot_bytes_max = 1100,
                                 .view_radius_m = s->view_radius_m,
                                 .view_max = 1024,
+                                .cells = {CELLS, CELL_M, PITCH_M},
                                 .snapshots = true};
     struct bench *b = calloc(1, sizeof *b);
     CHECK(b != NULL);
     b->scenario = s;
+    b->tick_hz = config.tick_hz;
     b->sim = sim_create(&config);
     b->builder = wire_builder_create(WIRE_BUS_BYTES_MAX);
     CHECK(b->sim != NULL && b->builder != NULL);
@@ -267,8 +357,8 @@ static struct bench *bench_create(const struct scenario *s) {
         sim_attach(b->sim, 0, p, p, 1, NULL);
     }
     if (s->has_neighbours) open_neighbours(b);
-    uint64_t tick = START_TICK;
-    for (uint32_t i = 0; i < WARM_UP_TICKS; i++) run_tick(b, ++tick);
+    if (s->has_instances) open_instances(b);
+    for (uint32_t i = 0; i < WARM_UP_TICKS; i++) run_tick(b, sim_now(b->sim) + 1);
     forget_figures(b);
     b->before = *sim_views_stats(b->sim);
     return b;
@@ -287,8 +377,8 @@ static void run_ticks(struct bench *b, uint32_t ticks) {
 
 static void run_scenario(const struct scenario *s, uint32_t seconds) {
     struct bench *b = bench_create(s);
-    run_ticks(b, seconds * TICK_HZ);
-    print_scenario(b, seconds * TICK_HZ);
+    run_ticks(b, seconds * b->tick_hz);
+    print_scenario(b, seconds * b->tick_hz);
     bench_destroy(b);
 }
 
@@ -317,12 +407,22 @@ int main(int argc, char **argv) {
     if (seconds < 1) seconds = 1;
     const struct scenario field = {.name = "field", .side_m = 409, .view_radius_m = 40, .creatures = 1000};
     const struct scenario crowd = {.name = "crowd", .side_m = 40, .view_radius_m = 60};
+    struct scenario instances = {
+        .name = "instances_30", .side_m = 409, .view_radius_m = CELL_M, .has_instances = true, .tick_hz = 30};
     printf("{\"bench\":\"zone\",");
-    run_scenario(&field, seconds);
+    if (argc <= 2) {
+        run_scenario(&field, seconds);
+        printf(",");
+        run_scenario(&crowd, seconds);
+        printf(",");
+        run_border(seconds);
+        printf(",");
+    }
+    run_scenario(&instances, seconds);
     printf(",");
-    run_scenario(&crowd, seconds);
-    printf(",");
-    run_border(seconds);
+    instances.name = "instances_60";
+    instances.tick_hz = 60;
+    run_scenario(&instances, seconds);
     printf("}\n");
     return 0;
 }

@@ -4,6 +4,7 @@
 
 #include "common/check.h"
 #include "matchmaker/atlas.h"
+#include "schemas/cells.h"
 
 #define WORKERS  5
 #define GATEWAYS 2
@@ -48,6 +49,8 @@ static struct atlas_config config_of(struct input *in) {
                                               .owner = i,
                                               .former = WIRE_SLOT_NONE,
                                               .creatures = 50};
+    config.initial.partitions[config.initial.partition_count++] = (struct wire_directory_partition){
+        .rect = {500, 0, 600, 100}, .id = CELLS_BLOCK_BIT, .owner = WIRE_SLOT_NONE, .former = WIRE_SLOT_NONE};
     return config;
 }
 
@@ -65,6 +68,7 @@ static void draw_directory(struct input *in, struct directory *d) {
         int32_t x = (int16_t)take(in, 2), y = (int16_t)take(in, 2);
         struct wire_directory_partition *p = &d->partitions[i];
         *p = (struct wire_directory_partition){.epoch = take(in, 1), .respawn = take(in, 1), .id = take(in, 1)};
+        if (p->id >= 240) p->id = CELLS_BLOCK_BIT | (p->id - 240);
         p->rect = (struct wire_rect){x, y, x + 1 + (int32_t)take(in, 2), y + 1 + (int32_t)take(in, 2)};
         p->owner = take(in, 1) % 8;
         p->former = take(in, 1) % 8;
@@ -108,7 +112,9 @@ static void answer_fences(struct input *in, struct atlas *a) {
 }
 
 static void command(struct input *in, struct atlas *a, struct mono now) {
-    uint32_t what = take(in, 1), first = take(in, 1) % 12, second = take(in, 1) % 12;
+    uint32_t what = take(in, 1), first = take(in, 1) % 13, second = take(in, 1) % 13;
+    if (first == 12) first = CELLS_BLOCK_BIT;
+    if (second == 12) second = CELLS_BLOCK_BIT;
     enum atlas_answer answer = ATLAS_DONE;
     switch (what % 6) {
     case 0: answer = atlas_drain(a, first, now); break;

@@ -15,6 +15,7 @@ static uint64_t run(const uint8_t *body, size_t len, int *error) {
     config.creatures = 8;
     config.players_max = 8;
     config.entities_max = 16;
+    config.cells = (struct cells){.per_block = 20, .side_m = 32, .pitch_m = 88};
     config.snapshots = false;
     struct sim *sim = sim_create(&config);
     CHECK(sim != NULL);

@@ -178,6 +178,97 @@ static void check_peer_batch(const struct wire_peer_batch *a) {
     SAME(a, b, given, given_count);
 }
 
+static void check_match_ask(const struct wire_match_ask *a) {
+    for (uint32_t i = 0; i < a->document_count; i++) touch(a->blob + a->documents[i].offset, a->documents[i].len);
+    for (uint32_t i = 0; i < a->lookup_count; i++) CHECK(memchr(a->lookups[i].mode, 0, sizeof a->lookups[i].mode));
+    if (wire_match_ask_bytes(a) > WIRE_BUS_BYTES_MAX) return;
+    struct wire_bytes bytes;
+    struct wire_bus_view view;
+    CHECK(wire_match_ask_pack(builder, a, &bytes) == 0);
+    reopen(&bytes, wire_match_ask_bytes(a), WIRE_BUS_MATCH_ASK, &view);
+    const struct wire_match_ask *b = &view.match_ask;
+    CHECK(a->seq == b->seq && a->recalls == b->recalls);
+    SAME(a, b, documents, document_count);
+    SAME(a, b, reads, read_count);
+    SAME(a, b, lookups, lookup_count);
+    SAME(a, b, settles, settle_count);
+    SAME(a, b, pages, page_count);
+    SAME(a, b, blob, blob_len);
+}
+
+static void check_match_told(const struct wire_match_told *a) {
+    for (uint32_t i = 0; i < a->document_count; i++) touch(a->blob + a->documents[i].offset, a->documents[i].len);
+    for (uint32_t i = 0; i < a->read_count; i++) touch(a->blob + a->reads[i].offset, a->reads[i].len);
+    if (wire_match_told_bytes(a) > WIRE_BUS_BYTES_MAX) return;
+    struct wire_bytes bytes;
+    struct wire_bus_view view;
+    CHECK(wire_match_told_pack(builder, a, &bytes) == 0);
+    reopen(&bytes, wire_match_told_bytes(a), WIRE_BUS_MATCH_TOLD, &view);
+    const struct wire_match_told *b = &view.match_told;
+    CHECK(a->durable_seq == b->durable_seq && a->is_recalled == b->is_recalled);
+    SAME(a, b, documents, document_count);
+    SAME(a, b, reads, read_count);
+    SAME(a, b, ratings, rating_count);
+    SAME(a, b, settled, settled_count);
+    SAME(a, b, rows, row_count);
+    SAME(a, b, ends, end_count);
+    SAME(a, b, blob, blob_len);
+}
+
+static void check_instance_orders(const struct wire_instance_orders *a) {
+    for (uint32_t i = 0; i < a->instance_count; i++) {
+        const struct wire_instance_order *o = &a->instances[i];
+        touch(a->waves + o->first_wave, o->wave_count * sizeof *a->waves);
+        touch(a->spots + o->first_spot, o->spot_count * sizeof *a->spots);
+        touch(a->members + o->first_member, o->member_count * sizeof *a->members);
+    }
+    if (wire_instance_orders_bytes(a) > WIRE_BUS_BYTES_MAX) return;
+    struct wire_bytes bytes;
+    struct wire_bus_view view;
+    CHECK(wire_instance_orders_pack(builder, a, &bytes) == 0);
+    reopen(&bytes, wire_instance_orders_bytes(a), WIRE_BUS_INSTANCE_ORDERS, &view);
+    const struct wire_instance_orders *b = &view.instance_orders;
+    CHECK(a->is_complete == b->is_complete);
+    SAME(a, b, instances, instance_count);
+    SAME(a, b, waves, wave_count);
+    SAME(a, b, spots, spot_count);
+    SAME(a, b, members, member_count);
+    SAME(a, b, travels, travel_count);
+}
+
+static void check_instance_report(const struct wire_instance_report *a) {
+    if (wire_instance_report_bytes(a) > WIRE_BUS_BYTES_MAX) return;
+    struct wire_bytes bytes;
+    struct wire_bus_view view;
+    CHECK(wire_instance_report_pack(builder, a, &bytes) == 0);
+    reopen(&bytes, wire_instance_report_bytes(a), WIRE_BUS_INSTANCE_REPORT, &view);
+    const struct wire_instance_report *b = &view.instance_report;
+    SAME(a, b, instances, instance_count);
+    SAME(a, b, players, player_count);
+}
+
+static void check_gateway_asks(const struct wire_gateway_asks *a) {
+    for (uint32_t i = 0; i < a->ask_count; i++) touch(a->blob + a->asks[i].offset, a->asks[i].len);
+    if (wire_gateway_asks_bytes(a) > WIRE_BUS_BYTES_MAX) return;
+    struct wire_bytes bytes;
+    struct wire_bus_view view;
+    CHECK(wire_gateway_asks_pack(builder, a, &bytes) == 0);
+    reopen(&bytes, wire_gateway_asks_bytes(a), WIRE_BUS_GATEWAY_ASKS, &view);
+    SAME(a, &view.gateway_asks, asks, ask_count);
+    SAME(a, &view.gateway_asks, blob, blob_len);
+}
+
+static void check_gateway_tells(const struct wire_gateway_tells *a) {
+    for (uint32_t i = 0; i < a->tell_count; i++) touch(a->blob + a->tells[i].offset, a->tells[i].len);
+    if (wire_gateway_tells_bytes(a) > WIRE_BUS_BYTES_MAX) return;
+    struct wire_bytes bytes;
+    struct wire_bus_view view;
+    CHECK(wire_gateway_tells_pack(builder, a, &bytes) == 0);
+    reopen(&bytes, wire_gateway_tells_bytes(a), WIRE_BUS_GATEWAY_TELLS, &view);
+    SAME(a, &view.gateway_tells, tells, tell_count);
+    SAME(a, &view.gateway_tells, blob, blob_len);
+}
+
 static void try_bus(const uint8_t *bytes, size_t len) {
     struct wire_bus_view view;
     if (wire_bus_open(bytes, len, &view) != 0) return;
@@ -195,6 +286,12 @@ static void try_bus(const uint8_t *bytes, size_t len) {
     case WIRE_BUS_PERSIST_SESSIONS: check_persist_sessions(&view.persist_sessions); break;
     case WIRE_BUS_SHARD_TRANSFERS: check_shard_transfers(&view.shard_transfers); break;
     case WIRE_BUS_PEER_BATCH: check_peer_batch(&view.peer); break;
+    case WIRE_BUS_MATCH_ASK: check_match_ask(&view.match_ask); break;
+    case WIRE_BUS_MATCH_TOLD: check_match_told(&view.match_told); break;
+    case WIRE_BUS_INSTANCE_ORDERS: check_instance_orders(&view.instance_orders); break;
+    case WIRE_BUS_INSTANCE_REPORT: check_instance_report(&view.instance_report); break;
+    case WIRE_BUS_GATEWAY_ASKS: check_gateway_asks(&view.gateway_asks); break;
+    case WIRE_BUS_GATEWAY_TELLS: check_gateway_tells(&view.gateway_tells); break;
     }
 }
 

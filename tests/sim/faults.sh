@@ -11,7 +11,7 @@ DIR=build/sim
 
 # file | what sed does to it; each must change something
 FAULTS=(
-    'zone/handoff.c|s/if (is_told_twice(h, gateway, c)) {/if (false) {/'
+    'zone/handoff_gateway.c|s/if (is_told_twice(h, gateway, c)) {/if (false) {/'
     'gateway/transfer.c|s/t->stats.started++;/(void)tell_routed(t, zone, carried->session, carried->attachment, WIRE_ROUTED_DONE);/'
     'gateway/transfer.c|s/if (entry->is_source_dead) route = /route = /'
     'gateway/transfer.c|s/session->newest_input_seq = carried->newest_seq;//'
@@ -23,9 +23,9 @@ FAULTS=(
     'tests/sim/shard.c|s/journal_durable(journal_of(s))/journal_of(s)->appended/'
     'tests/sim/database.c|s/if (loot->is_applied) return;//'
     'tests/sim/body.c|s/\.newest_seq = q->newest_seq,/.newest_seq = (uint16_t)(q->newest_seq - 2),/'
-    'zone/handoff.c|s/    note_gone(h, &h->flights.i.);//'
+    'zone/handoff_flight.c|s/    handoff_note_gone(h, &h->flights.i.);//'
     'zone/book.c|s/if (detach->reason == WIRE_DETACH_TAKEN_OVER) {/if (false) {/'
-    'zone/handoff.c|s/ || is_doubted) return;/) return;/'
+    'zone/handoff_source.c|s/ || is_doubted) return;/) return;/'
 )
 
 # plant N: one fault. Prints what came of it; 1 when it can't be planted or is not found.

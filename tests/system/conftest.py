@@ -114,8 +114,8 @@ def write_configs():
     text = (ROOT / "deploy/config/cluster.yaml").read_text(encoding="utf-8")
     for old, new in (("# silence_ms: 500", "silence_ms: 20000 #"),
                      ("journal_segment_bytes: 67108864", f"journal_segment_bytes: {SEGMENT_BYTES}"),
-                     ("  modes: modes ", f"  modes: {ROOT}/deploy/config/modes "),
-                     ("  templates: instances ", f"  templates: {ROOT}/deploy/config/instances ")):
+                     ("modes: modes ", f"modes: {ROOT}/deploy/config/modes "),
+                     ("templates: instances ", f"templates: {ROOT}/deploy/config/instances ")):
         assert text.count(old) == 1
         text = text.replace(old, new)
     CONFIG.parent.mkdir(parents=True, exist_ok=True)

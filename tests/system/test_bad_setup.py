@@ -105,7 +105,7 @@ def test_bad_key_is_told_and_nothing_runs(make_cluster, content):
 
 
 def test_bad_cluster_key_stops_zone_and_gateway(make_cluster, tmp_path):
-    cluster = make_cluster(config=edited(tmp_path, *over_tcp(free_ports(6))))
+    cluster = make_cluster(config=edited(tmp_path, *over_tcp(free_ports(7))))
     cluster.run_dir.mkdir(mode=0o700)
     for name, size in (("connect.key", 32), ("cluster.key", 16)):
         (cluster.run_dir / name).write_bytes(bytes(size))
@@ -115,7 +115,7 @@ def test_bad_cluster_key_stops_zone_and_gateway(make_cluster, tmp_path):
 
 
 def test_bus_port_in_use_is_told_and_nothing_runs(make_cluster, tmp_path):
-    port, *others = free_ports(6)
+    port, *others = free_ports(7)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", port))
         taken.listen()

@@ -107,7 +107,7 @@ def test_status_tells_figures(fake_cluster):
     fake_cluster.up()
     status = fake_cluster.wait_ready()
     assert status["cluster"] == "marchland"
-    assert status["players"] == 21  # of five zones, the matchmaker and the gateway, which are all the same fake
+    assert status["players"] == 24  # of six zones, the matchmaker and the gateway, which are all the same fake
     zone = fake_cluster.process("zone-0")
     assert zone["role"] == "zone" and zone["state"] == "ready" and zone["uptime_s"] > 0
     assert 0.0009 < zone["tick_p99_s"] <= 0.001

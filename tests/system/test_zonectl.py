@@ -18,7 +18,7 @@ def test_up_status_down(make_cluster):
     assert status["ready"] and status["players"] == 0
     assert {p["name"]: p["role"] for p in status["processes"]} == {
         "zone-0": "zone", "zone-1": "zone", "zone-2": "zone", "zone-3": "zone", "zone-4": "zone",
-        "matchmaker-0": "matchmaker", "gateway-0": "gateway"}
+        "zone-5": "zone", "matchmaker-0": "matchmaker", "gateway-0": "gateway"}
     assert all(p["state"] == "ready" and p["restarts"] == 0 for p in status["processes"])
     assert cluster.zonectl("status").returncode == 0
     pids = cluster.pids()
@@ -27,6 +27,21 @@ def test_up_status_down(make_cluster):
     assert cluster.zonectl("status").returncode == 3
     assert cluster.zonectl("token", "--player", "1").returncode == 3
     assert cluster.down().returncode == 3
+
+
+def test_block_of_instances_is_given_to_a_spare_and_shown(cluster):
+    def block():
+        partitions = json.loads(cluster.zonectl("zones", "--json").stdout)["partitions"]
+        assert [p["kind"] for p in partitions] == 4 * ["world"] + ["instances"]
+        return partitions[4] if partitions[4]["owner"] else None
+    owner = wait_until(block, "the block has an owner")["owner"]
+    assert owner in ("zone-4", "zone-5")
+    shown = [line.split()[:2] for line in cluster.zonectl("zones").stdout.splitlines()]
+    assert ["block-0", owner] in shown
+    for words in (["split", "block-0"], ["split", owner], ["merge", "0", "block-0"], ["merge", owner, "zone-1"]):
+        result = cluster.zonectl("zone", *words)
+        assert result.returncode == 1 and "is a block of instances" in result.stderr, result
+    assert "there is no such" in cluster.zonectl("zone", "split", "block-7").stderr
 
 
 def test_up_second_in_the_same_run_directory_is_refused(cluster):

@@ -23,6 +23,9 @@ struct fake_matchmaker {
     unsigned reports, held;            /* reports that carried a directory */
     struct wire_gateway_report report; /* the newest; its pointers don't hold */
     uint64_t held_version;
+    unsigned asks, batches;           /* of players; messages with such */
+    struct wire_player_ask ask;       /* the newest, */
+    struct wire_client_message asked; /* and what it says */
 };
 
 static inline void fake_matchmaker_open(struct fake_matchmaker *m, const char *dir, uint64_t incarnation) {
@@ -64,6 +67,28 @@ static inline void fake_matchmaker_greet(struct fake_matchmaker *m) {
     if (bus_send(m->edge, bytes.data, bytes.len) == 0) m->greeted = bus_generation(m->edge);
 }
 
+/* fake_matchmaker_tell tells a player something, by way of this gateway. */
+static inline void fake_matchmaker_tell(struct fake_matchmaker *m, uint64_t player,
+                                        const struct wire_server_message *message) {
+    struct wire_bytes bytes;
+    CHECK(wire_server_message_pack(m->builder, message, &bytes) == 0);
+    uint8_t blob[WIRE_CLIENT_BYTES_MAX]; /* the builder is used again */
+    memcpy(blob, bytes.data, bytes.len);
+    struct wire_player_tell tell = {.player = player, .len = (uint32_t)bytes.len};
+    struct wire_gateway_tells tells = {.tells = &tell, .tell_count = 1, .blob = blob, .blob_len = (uint32_t)bytes.len};
+    CHECK(wire_gateway_tells_pack(m->builder, &tells, &bytes) == 0);
+    CHECK(bus_send(m->edge, bytes.data, bytes.len) == 0);
+}
+
+static inline void fake_matchmaker_take_asks(struct fake_matchmaker *m, const struct wire_gateway_asks *asks) {
+    m->batches++;
+    for (uint32_t i = 0; i < asks->ask_count; i++) {
+        m->ask = asks->asks[i];
+        CHECK(wire_client_message_read(asks->blob + m->ask.offset, m->ask.len, &m->asked) == 0);
+        m->asks++;
+    }
+}
+
 /* fake_matchmaker_update runs the edge and takes what came. Nothing while it is closed. */
 static inline void fake_matchmaker_update(struct fake_matchmaker *m) {
     if (!m->edge) return;
@@ -79,6 +104,7 @@ static inline void fake_matchmaker_update(struct fake_matchmaker *m) {
             m->held += m->report.directory.version > 0;
             if (m->report.directory.version > 0) m->held_version = m->report.directory.version;
         }
+        if (view.kind == WIRE_BUS_GATEWAY_ASKS) fake_matchmaker_take_asks(m, &view.gateway_asks);
         bus_release(m->edge);
     }
     if (bus_connected(m->edge) && m->greeted != bus_generation(m->edge)) fake_matchmaker_greet(m);

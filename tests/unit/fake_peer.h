@@ -33,10 +33,14 @@ struct fake_peer {
     struct wire_worker_report report;
     struct wire_hold holds[FAKE_PEER_HOLDS_MAX];
     uint32_t sessions;
-    uint32_t fence_result;   /* of a persist: enum wire_fence_result */
-    unsigned fences;         /* of one incarnation that came */
-    struct wire_fence fence; /* the newest */
-    unsigned others;         /* fences of all others that came */
+    uint32_t fence_result;           /* of a persist: enum wire_fence_result */
+    unsigned fences;                 /* of one incarnation that came */
+    struct wire_fence fence;         /* the newest */
+    unsigned others;                 /* fences of all others that came */
+    unsigned tells, orders, asks;    /* to players by way of a gateway; to a zone; to a persist */
+    uint64_t told_player, asked_seq; /* of the newest */
+    struct wire_server_message told; /* the newest */
+    struct wire_travel travel;       /* the first of the newest orders */
 };
 
 static inline void fake_peer_up(void *context, bool is_same, struct mono now) {
@@ -61,9 +65,30 @@ static inline void fake_peer_answer(struct fake_peer *p, const struct wire_fence
     CHECK(link_send(&p->link, bytes) == 0);
 }
 
+/* What is about matches is noted; who wants it answered does so. */
+static inline void fake_peer_note(struct fake_peer *p, const struct wire_bus_view *view) {
+    if (view->kind == WIRE_BUS_INSTANCE_ORDERS) {
+        if (view->instance_orders.travel_count > 0) p->travel = view->instance_orders.travels[0];
+        p->orders++;
+    } else if (view->kind == WIRE_BUS_MATCH_ASK) {
+        p->asked_seq = view->match_ask.seq;
+        p->asks++;
+    }
+    for (uint32_t i = 0; view->kind == WIRE_BUS_GATEWAY_TELLS && i < view->gateway_tells.tell_count; i++) {
+        const struct wire_player_tell *tell = &view->gateway_tells.tells[i];
+        p->told_player = tell->player;
+        CHECK(wire_server_message_read(view->gateway_tells.blob + tell->offset, tell->len, &p->told) == 0);
+        p->tells++;
+    }
+}
+
 static inline void fake_peer_take(void *context, const struct wire_bus_view *view, struct mono now) {
     (void)now;
     struct fake_peer *p = context;
+    if (view->kind == WIRE_BUS_GATEWAY_TELLS || view->kind == WIRE_BUS_INSTANCE_ORDERS || view->kind == WIRE_BUS_MATCH_ASK) {
+        fake_peer_note(p, view);
+        return;
+    }
     if (view->kind == WIRE_BUS_FENCES) {
         if (!p->is_silent) fake_peer_answer(p, &view->fences);
         return;
@@ -83,15 +108,18 @@ static inline void fake_peer_open(struct fake_peer *p, const struct config *conf
     int result = role == WIRE_ROLE_ZONE      ? edge_url(config, run_dir, EDGE_MATCHMAKER_ZONE, 0, index, url, sizeof url)
                  : role == WIRE_ROLE_GATEWAY ? edge_url(config, run_dir, EDGE_MATCHMAKER_GATEWAY, 0, index, url, sizeof url)
                                              : edge_url(config, run_dir, EDGE_PERSIST_MATCHMAKER, index, 0, url, sizeof url);
-    struct link_config link = {
-        .hello = {.role = role, .incarnation = incarnation, .index = index},
-        .peer = {.role = WIRE_ROLE_MATCHMAKER, .kind = role == WIRE_ROLE_PERSIST ? WIRE_BUS_FENCES : WIRE_BUS_DIRECTORY},
-        .bus = {.url = url,
-                .role = role == WIRE_ROLE_PERSIST ? BUS_LISTEN : BUS_DIAL,
-                .peer_name = config->matchmaker.name,
-                .queue_max_bytes = 4 << 20},
-        .builder = p->builder,
-        .handlers = {.context = p, .up = fake_peer_up, .message = fake_peer_take}};
+    struct link_config link = {.hello = {.role = role, .incarnation = incarnation, .index = index},
+                               .peer = {.role = WIRE_ROLE_MATCHMAKER,
+                                        .kind = role == WIRE_ROLE_PERSIST ? WIRE_BUS_FENCES : WIRE_BUS_DIRECTORY,
+                                        .also = role == WIRE_ROLE_PERSIST ? WIRE_BUS_MATCH_ASK
+                                                : role == WIRE_ROLE_ZONE  ? WIRE_BUS_INSTANCE_ORDERS
+                                                                          : WIRE_BUS_GATEWAY_TELLS},
+                               .bus = {.url = url,
+                                       .role = role == WIRE_ROLE_PERSIST ? BUS_LISTEN : BUS_DIAL,
+                                       .peer_name = config->matchmaker.name,
+                                       .queue_max_bytes = 4 << 20},
+                               .builder = p->builder,
+                               .handlers = {.context = p, .up = fake_peer_up, .message = fake_peer_take}};
     snprintf(link.hello.name, sizeof link.hello.name, "%s", name);
     if (role == WIRE_ROLE_PERSIST) link.hello.shard_count = config->persists_count;
     CHECK(result == 0 && p->builder && link_open(&p->link, &link, mono_now(), error, sizeof error) == 0);
@@ -114,6 +142,11 @@ static inline void fake_peer_report(struct fake_peer *p) {
     CHECK((p->role == WIRE_ROLE_ZONE ? wire_worker_report_pack(p->builder, &p->report, &bytes)
                                      : wire_gateway_report_pack(p->builder, &gateway, &bytes)) == 0);
     if (link_send(&p->link, bytes) == 0) p->has_reported = true;
+}
+
+/* fake_peer_send sends what it has packed with its builder. */
+static inline void fake_peer_send(struct fake_peer *p, struct wire_bytes bytes) {
+    CHECK(link_send(&p->link, bytes) == 0);
 }
 
 /* fake_peer_update runs the edge, takes what came and reports. Nothing while it is closed. */

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
+#include "schemas/cells.h"
 #include "tests/unit/atlas_fixture.h"
 
 #define SEEDS      60
@@ -19,6 +20,9 @@
 #define FENCED_MAX 8192
 #define IDS_MAX    4096
 #define WORLD_AREA (1024LL * 1024)
+#define BLOCKS     2
+#define BLOCK_AT   2000 /* m: beyond the world */
+#define BLOCK_SIDE 300
 #define CREATURES  800
 #define SETTLE_MS  20000
 #define SHARDS     2
@@ -63,9 +67,12 @@ static void check_tiles(const struct directory *d) {
     uint32_t creatures = 0;
     for (uint32_t i = 0; i < d->partition_count; i++) {
         const struct wire_rect *r = &d->partitions[i].rect;
-        assert_true(r->min_x >= 0 && r->min_y >= 0 && r->max_x <= 1024 && r->max_y <= 1024);
+        bool is_block = cells_is_block(d->partitions[i].id);
+        int32_t from = is_block ? BLOCK_AT : 0, to = is_block ? BLOCK_AT + BLOCKS * BLOCK_SIDE : 1024;
+        assert_true(r->min_x >= from && r->min_y >= 0 && r->max_x <= to && r->max_y <= 1024);
         assert_true(r->min_x < r->max_x && r->min_y < r->max_y);
-        area += (int64_t)(r->max_x - r->min_x) * (r->max_y - r->min_y);
+        if (is_block) assert_true(r->max_x - r->min_x == BLOCK_SIDE && r->max_y - r->min_y == BLOCK_SIDE);
+        if (!is_block) area += (int64_t)(r->max_x - r->min_x) * (r->max_y - r->min_y);
         creatures += d->partitions[i].creatures;
         for (uint32_t j = 0; j < i; j++) {
             const struct wire_rect *o = &d->partitions[j].rect;
@@ -107,14 +114,24 @@ static void check_dead(struct trial *t) {
     }
 }
 
+/* A block that waited for somebody was given to who had nothing, or to who had it before. */
+static void check_block(const struct directory *now, const struct wire_directory_partition *is,
+                        const struct wire_directory_partition *was) {
+    if (was->owner != WIRE_SLOT_NONE || is->owner == WIRE_SLOT_NONE || is->owner == was->former) return;
+    for (uint32_t i = 0; i < now->partition_count; i++)
+        assert_true(now->partitions[i].id == is->id || now->partitions[i].owner != is->owner);
+}
+
 /* A partition that lost its owner by death gets another only when every shard has fenced the dead one. */
 static void check_takeovers(struct trial *t) {
     const struct directory *now = &t->f->atlas.told, *before = &t->before;
     for (uint32_t i = 0; i < now->partition_count; i++) {
         const struct wire_directory_partition *is = &now->partitions[i], *was = directory_find(before, is->id);
-        assert_true(is->id < IDS_MAX);
-        uint64_t *lost = &t->lost[is->id];
+        uint32_t number = cells_is_block(is->id) ? IDS_MAX - 1 - (is->id & ~CELLS_BLOCK_BIT) : is->id;
+        assert_true(number < IDS_MAX);
+        uint64_t *lost = &t->lost[number];
         if (!was) continue;
+        if (cells_is_block(is->id)) check_block(now, is, was);
         bool same_owner = is->owner == was->owner && is->owner != WIRE_SLOT_NONE &&
                           now->workers[is->owner].incarnation == before->workers[is->owner].incarnation;
         if (was->owner != WIRE_SLOT_NONE && !same_owner && is->former != was->owner) {
@@ -223,6 +240,7 @@ static void disturb_worker(struct trial *t, uint32_t slot) {
 static void command(struct trial *t) {
     struct atlas *a = &t->f->atlas;
     uint32_t slot = draw(t, a->config.worker_count), id = draw(t, a->draft.partition_count + 2);
+    if (draw(t, 8) == 0) id = CELLS_BLOCK_BIT | draw(t, BLOCKS + 1);
     switch (draw(t, 6)) {
     case 0: (void)atlas_drain(a, slot, t->f->now); break;
     case 1: (void)atlas_undrain(a, slot); break;
@@ -293,6 +311,16 @@ static void recover(struct trial *t) {
         assert_true(directory_hears(&a->told, i, t->f->workers[i].incarnation));
 }
 
+static void add_blocks(struct directory *d, uint32_t count) {
+    for (uint32_t n = 0; n < count; n++) {
+        int32_t x = BLOCK_AT + (int32_t)n * BLOCK_SIDE;
+        d->partitions[d->partition_count++] = (struct wire_directory_partition){.rect = {x, 0, x + BLOCK_SIDE, BLOCK_SIDE},
+                                                                                .id = CELLS_BLOCK_BIT | n,
+                                                                                .owner = WIRE_SLOT_NONE,
+                                                                                .former = WIRE_SLOT_NONE};
+    }
+}
+
 static void try_seed(uint64_t seed, unsigned steps) {
     struct trial *t = calloc(1, sizeof *t);
     struct atlas_config config = atlas_fixture_config(SPARES, GATEWAYS, SHARDS);
@@ -301,6 +329,7 @@ static void try_seed(uint64_t seed, unsigned steps) {
     if (seed % 3 == 0)
         config.balance = (struct atlas_balance){
             .is_on = true, .split_percent = 60, .merge_percent = 25, .hold_ms = 500, .pause_ms = 500, .side_m = 64};
+    add_blocks(&config.initial, (uint32_t)(seed % (BLOCKS + 1)));
     t->f = atlas_fixture_create(&config);
     for (uint32_t i = 0; i < config.worker_count; i++) atlas_fixture_start(t->f, i);
     for (uint32_t i = 0; i < GATEWAYS; i++) atlas_fixture_start_gateway(t->f, i);

@@ -161,6 +161,25 @@ static void test_behaviour_commuter_crosses_the_nearest_border_and_turns(void **
     assert_true(most > 515 && most < 518);
 }
 
+static void test_behaviour_close_commuter_turns_sooner_and_still_beyond_the_hysteresis(void **state) {
+    (void)state;
+    struct mind mind;
+    struct borders borders;
+    struct march_entity own = body(511, 100, 255, true);
+    float least = 1000, most = 0;
+    assert_true(borders_parse(&borders, "x=512"));
+    mind_init(&mind, 3);
+    mind.borders = &borders;
+    mind.is_close = true;
+    for (unsigned i = 0; i < 2000; i++) {
+        (void)walk(&mind, &own);
+        if (own.x_m < least) least = own.x_m;
+        if (own.x_m > most) most = own.x_m;
+    }
+    assert_true(least < 510 && least > 509);
+    assert_true(most > 514 && most < 515);
+}
+
 static void test_borders_parse_takes_lines_and_nothing_else(void **state) {
     (void)state;
     static const char *const bad[] = {"",       "512",  "x512",    "z=1",      "x=",    "x=1,",
@@ -185,6 +204,7 @@ int main(void) {
         cmocka_unit_test(test_behaviour_stand_stands),
         cmocka_unit_test(test_behaviour_commuter_never_stands_and_sees_the_world),
         cmocka_unit_test(test_behaviour_commuter_crosses_the_nearest_border_and_turns),
+        cmocka_unit_test(test_behaviour_close_commuter_turns_sooner_and_still_beyond_the_hysteresis),
         cmocka_unit_test(test_borders_parse_takes_lines_and_nothing_else),
         cmocka_unit_test(test_behaviour_parse_knows_each_name),
     };

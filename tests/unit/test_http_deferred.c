@@ -2,8 +2,7 @@
 #include <poll.h>
 #include <pthread.h>
 
-#include "common/http.h"
-#include "tests/unit/http_ask.h"
+#include "tests/unit/http_serve.h"
 
 #define DEFERRED_MAX 4
 #define SHORT_MS     200
@@ -55,20 +54,13 @@ static int refused(struct fixture *f, const char *method, const char *target, co
     return http_ask_read(send_to(f, method, target, NULL, body), &f->asked);
 }
 
-/* take waits for the next request, as a loop does. */
 static const struct http_request *take(struct fixture *f) {
-    struct pollfd waiting = {.fd = http_fd(f->http), .events = POLLIN};
-    const struct http_request *request = NULL;
-    while (http_take(f->http, &request) != 0) assert_int_equal(poll(&waiting, 1, 20000), 1);
-    return request;
+    return http_serve_take(f->http);
 }
 
 static void reply(struct fixture *f, const struct http_request *request, unsigned status, const char *body,
                   const char *etag) {
-    struct http_answer answer = {.status = status, .content_type = "application/json", .body = body, .age_s = -1};
-    answer.body_len = strlen(body);
-    if (etag) snprintf(answer.etag, sizeof answer.etag, "%s", etag);
-    http_reply(f->http, request, &answer);
+    http_serve_reply(f->http, request, status, body, etag);
 }
 
 static struct http_stats stats_of(struct fixture *f) {

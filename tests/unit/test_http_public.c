@@ -1,8 +1,5 @@
 /* test_http_public.c: an endpoint that strangers may reach: what it does not tell, and that nobody can hold all of it. */
-#include <poll.h>
-
-#include "common/http.h"
-#include "tests/unit/http_ask.h"
+#include "tests/unit/http_serve.h"
 
 #define CONNECTIONS_MAX 32
 
@@ -46,16 +43,11 @@ static int ask(struct fixture *f, const char *method, const char *target) {
 }
 
 static const struct http_request *take(struct fixture *f) {
-    const struct http_request *request;
-    struct pollfd waiting = {.fd = http_fd(f->http), .events = POLLIN};
-    while (http_take(f->http, &request) != 0) assert_int_equal(poll(&waiting, 1, 20000), 1);
-    return request;
+    return http_serve_take(f->http);
 }
 
 static void reply(struct fixture *f, const struct http_request *request, uint32_t status) {
-    const struct http_answer answer = {
-        .status = status, .content_type = "application/json", .body = "{}", .body_len = 2, .age_s = -1};
-    http_reply(f->http, request, &answer);
+    http_serve_reply(f->http, request, status, "{}", NULL);
 }
 
 static void test_public_post_reaches_the_loop_with_its_headers(void **state) {

@@ -27,7 +27,7 @@ struct fixture {
     struct wire_hello heard; /* our Hello, as it came to the peer */
     unsigned hellos, batches;
     bool changes_hello;
-    unsigned ups, losses, messages;
+    unsigned ups, losses, messages, told;
     bool is_same;
     struct mono now; /* of the newest pump */
 };
@@ -254,6 +254,26 @@ static void test_link_second_hello_other_kind_and_garbage_are_dropped(void **sta
     assert_int_equal(f->ups, 1);
 }
 
+/* The fixture's handler takes only reports: a second kind is counted by its own. */
+static void count_told(void *context, const struct wire_bus_view *view, struct mono now) {
+    (void)now;
+    struct fixture *f = context;
+    if (view->kind == WIRE_BUS_MATCH_TOLD) f->told++;
+}
+
+static void test_link_second_kind_is_taken_where_the_peer_sends_it(void **state) {
+    struct fixture *f = *state;
+    struct wire_bytes bytes;
+    come_up(f, 3);
+    for (int also = 0; also < 2; also++) {
+        if (also) f->link.config.peer.also = WIRE_BUS_MATCH_TOLD, f->link.config.handlers.message = count_told;
+        assert_int_equal(wire_match_told_pack(f->builder, &(struct wire_match_told){.durable_seq = 1}, &bytes), 0);
+        peer_send(f, bytes);
+        PUMP_UNTIL(f, f->link.stats.bad + f->told == 1U + (unsigned)also);
+    }
+    assert_int_equal(f->told, 1);
+}
+
 static void lose(struct fixture *f) {
     unsigned losses = f->losses;
     close_peer(f);
@@ -340,6 +360,7 @@ int main(void) {
         TEST(test_link_hello_of_another_role_is_refused),
         TEST(test_link_messages_before_hello_are_dropped),
         TEST(test_link_second_hello_other_kind_and_garbage_are_dropped),
+        TEST(test_link_second_kind_is_taken_where_the_peer_sends_it),
         TEST(test_link_lost_connection_comes_back_the_same),
         TEST(test_link_restarted_peer_is_another),
         TEST(test_link_restarted_itself_knows_no_peer),

@@ -148,6 +148,27 @@ static void test_protocol_messages_of_guilds_and_players_are_as_documented(void 
     assert_int_equal(server_example("message-ended").ended, WIRE_END_TOKEN_USED);
 }
 
+static void test_protocol_messages_of_matches_are_as_documented(void **state) {
+    (void)state;
+    struct wire_client_message c = client_example("message-enter");
+    assert_int_equal(c.kind, WIRE_CLIENT_ENTER);
+    assert_string_equal(c.enter.mode, "duel");
+    assert_int_equal(c.enter.roles, 0);
+    assert_int_equal(client_example("message-ready").ticket, WIRE_TICKET_READY);
+    c = client_example("message-invite");
+    assert_true(c.kind == WIRE_CLIENT_PARTY && c.party.verb == WIRE_PARTY_INVITE && c.party.player == 43);
+    struct wire_ticket_state_message t = server_example("message-ticket").ticket;
+    assert_true(t.ticket == 0x000000010000000b && t.state == WIRE_TICKET_MATCHED && t.reason == WIRE_REASON_NONE);
+    assert_true(t.waited_ms == 1500 && t.instance == 7 && t.team == 1);
+    assert_string_equal(t.mode, "duel");
+    struct wire_party_state p = server_example("message-party").party;
+    assert_true(p.leader == 42 && p.invited_by == 0 && p.member_count == 2 && p.members[0] == 42 && p.members[1] == 43);
+    struct wire_match_state m = server_example("message-match").match;
+    assert_string_equal(m.template_name, "duel");
+    assert_true(m.instance == 7 && m.phase == WIRE_MATCH_OVER && m.goal == WIRE_GOAL_KILLS && m.team == 1);
+    assert_true(m.team_count == 2 && m.scores[0] == 3 && m.scores[1] == 5 && m.gold == 50 && m.points == 1520);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_protocol_messages_welcome_is_as_documented),
@@ -156,6 +177,7 @@ int main(void) {
         cmocka_unit_test(test_protocol_messages_commands_are_as_documented),
         cmocka_unit_test(test_protocol_messages_of_items_are_as_documented),
         cmocka_unit_test(test_protocol_messages_of_guilds_and_players_are_as_documented),
+        cmocka_unit_test(test_protocol_messages_of_matches_are_as_documented),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,6 +59,10 @@ static void test_setup_digest_tells_what_bears_on_the_state(void **state) {
     b = a;
     b.rect.max_y++;
     assert_true(setup_digest(&a) != setup_digest(&b));
+    config.instances = (struct config_instances){.blocks = 1, .cells = 20, .side_m = 16};
+    b = setup_sim(&config, 1, (struct setup_start){.seed = 3});
+    assert_int_equal(b.cells.per_block, 20);
+    assert_true(setup_digest(&a) != setup_digest(&b));
 }
 
 static void test_telemetry_status_is_json_with_the_counts(void **state) {

@@ -346,6 +346,36 @@ static void test_sim_config_that_can_not_be_is_refused(void **state) {
     assert_null(sim_create(&config));
 }
 
+static void test_sim_of_a_zone_with_a_part_of_the_world_and_a_block_far_away(void **state) {
+    (void)state;
+    struct sim_config config = script_config();
+    config.creatures = 0;
+    config.cells = (struct cells){.per_block = 1024, .side_m = 100, .pitch_m = 190};
+    struct sim *sim = sim_create(&config);
+    struct directory d = sim_territory(sim)->directory;
+    struct wire_rect world = directory_world(&d);
+    d.version++;
+    d.partitions[d.partition_count++] = (struct wire_directory_partition){
+        .id = CELLS_BLOCK_BIT, .rect = {29000, 20000, 29000 + 16 * 190, 20000 + 64 * 190}, .former = WIRE_SLOT_NONE};
+    d.partitions[1].owner = config.zone_index;
+    assert_int_equal(sim_set_directory(sim, &d), 0);
+    struct game_character last = {.x = (29000 + 190 + 50) * 65536, .y = (20000 + 50) * 65536, .hit_points = 9};
+    uint64_t entity = sim_attach(sim, 1, SESSION, 77, 1, &last);
+    struct wire_server_message welcome = message_at(sim, 1, 0);
+    assert_memory_equal(&welcome.welcome.rect, &world, sizeof world);
+    const struct entities *e = sim_entities(sim);
+    uint16_t index = entities_find(e, entity);
+    assert_true(e->x[index] == last.x && e->y[index] == last.y);
+    uint64_t tick = SCRIPT_START_TICK;
+    for (uint16_t i = 1; i <= 1000; i++) {
+        struct wire_input input = {.session = SESSION, .newest_seq = i, .count = 1, .commands = {{.move = 2}}};
+        sim_input(sim, 1, &input);
+        run(sim, &tick, 1);
+    }
+    assert_int_equal(e->x[index], (29000 + 190 + 100) * 65536 - 32768); /* its cell's wall */
+    sim_destroy(sim);
+}
+
 static void test_output_full_drops_and_counts(void **state) {
     (void)state;
     struct output *o = output_create(4);
@@ -381,6 +411,7 @@ int main(void) {
         cmocka_unit_test(test_sim_malformed_message_is_counted),
         cmocka_unit_test(test_sim_death_and_respawn_are_told),
         cmocka_unit_test(test_sim_config_that_can_not_be_is_refused),
+        cmocka_unit_test(test_sim_of_a_zone_with_a_part_of_the_world_and_a_block_far_away),
         cmocka_unit_test(test_output_full_drops_and_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -140,6 +140,16 @@ static void test_territory_blocks_are_no_part_of_what_the_world_is(void **state)
     assert_int_equal(territory_parts(&t, 0, parts), 3);
 }
 
+static void test_territory_block_that_is_cut_otherwise_is_walled_as_a_whole(void **state) {
+    (void)state;
+    struct directory d = with_blocks();
+    struct territory t = {.cells = {.per_block = 20, .side_m = 200, .pitch_m = 300}};
+    d.partitions[3].rect = (struct wire_rect){32700, 0, 32767, 100};
+    territory_set(&t, &d, 1);
+    struct grid_rect walls = territory_walls(&t, M(32710), M(10)), expected = territory_rect(d.partitions[3].rect);
+    assert_memory_equal(&walls, &expected, sizeof walls);
+}
+
 static void test_territory_of_no_blocks_has_one_rectangle_of_walls(void **state) {
     (void)state;
     struct directory d = with_blocks();
@@ -157,6 +167,7 @@ int main(void) {
         cmocka_unit_test(test_territory_at_the_ends_of_the_plane_does_not_overflow),
         cmocka_unit_test(test_territory_walls_are_the_world_or_the_cell),
         cmocka_unit_test(test_territory_blocks_are_no_part_of_what_the_world_is),
+        cmocka_unit_test(test_territory_block_that_is_cut_otherwise_is_walled_as_a_whole),
         cmocka_unit_test(test_territory_of_no_blocks_has_one_rectangle_of_walls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,7 +55,8 @@ static inline void yaml_put(const char *folder, const char *name, const char *te
     char path[512];
     snprintf(path, sizeof path, "%s/%s", folder, name);
     FILE *file = fopen(path, "w");
-    CHECK(file && fputs(text, file) >= 0);
+    CHECK(file != NULL);
+    CHECK(fputs(text, file) >= 0);
     CHECK(fclose(file) == 0);
 }
 

@@ -137,7 +137,8 @@ static struct march_input pass_border(struct mind *mind, const struct march_enti
     const struct border *border = nearest_border(mind->borders, own);
     float beyond_m = (border->is_x ? own->x_m : own->y_m) - (float)border->at_m;
     if (mind->side == 0) mind->side = beyond_m < 0 ? 1 : -1;
-    if (beyond_m * (float)mind->side > BEHAVIOUR_BEYOND_M) mind->side = (int8_t)-mind->side;
+    float turn_m = mind->is_close ? BEHAVIOUR_CLOSE_M : BEHAVIOUR_BEYOND_M;
+    if (beyond_m * (float)mind->side > turn_m) mind->side = (int8_t)-mind->side;
     return border->is_x ? steer(mind->side, 0) : steer(0, mind->side);
 }
 

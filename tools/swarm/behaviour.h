@@ -41,6 +41,7 @@ enum behaviour {
 #define BEHAVIOUR_CROWD_M  6.0f /* where walking to the middle ends */
 
 #define BEHAVIOUR_BEYOND_M    4.5f /* behind a border, where a commuter turns: more than the hysteresis of 2 m */
+#define BEHAVIOUR_CLOSE_M     2.5f /* the same where as many crossings are wanted as can be */
 #define BEHAVIOUR_ARRIVED_M   3.0f /* from a far place */
 #define BEHAVIOUR_EDGE_M      10   /* that far places keep from the world's edge */
 #define BEHAVIOUR_BORDERS_MAX 16
@@ -62,6 +63,7 @@ struct mind {
     bool has_goal;                              /* of commuters */
     int8_t side;                                /* of the border that a commuter walks to: -1, 1; 0: it has not begun */
     int32_t min_x_m, min_y_m, max_x_m, max_y_m; /* the world, as the server told; all 0: it has not */
+    bool is_close;                              /* turns close behind borders */
     const struct borders *borders;              /* for commuters; NULL or none: far places */
 };
 

@@ -49,6 +49,7 @@ enum {
     KEY_LEDGER,
     KEY_PACE,
     KEY_BORDERS,
+    KEY_CLOSE,
     KEY_CROSSINGS,
     KEY_TIMELINE,
     KEY_EVERY
@@ -68,6 +69,7 @@ static const struct argp_option OPTIONS[] = {
      0},
     {"borders", KEY_BORDERS, "LINES", 0,
      "Lines between zones, as x=512,y=512: those who commute walk to and fro across the nearest one [far places]", 0},
+    {"close", KEY_CLOSE, NULL, 0, "They turn back close behind --borders, and so cross them nearly twice as often", 0},
     {"crossings", KEY_CROSSINGS, "N", 0, "Play ends when borders have been crossed so often, whatever --duration says", 0},
     {"timeline", KEY_TIMELINE, "FILE", 0,
      "Write into FILE, a JSON object a line, how long clients waited for snapshots, how many play and what they met", 0},
@@ -120,6 +122,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         if (!borders_parse(&o->borders, arg))
             argp_error(state, "--borders: expected lines such as x=512,y=-64, found \"%s\"", arg);
         return 0;
+    case KEY_CLOSE: o->is_close = true; return 0;
     case KEY_CROSSINGS: o->crossings = (uint32_t)option_number(state, "--crossings", arg, 1, UINT32_MAX); return 0;
     case KEY_TIMELINE: o->timeline_path = arg; return 0;
     case KEY_EVERY: o->timeline_ms = (uint32_t)option_number(state, "--every", arg, EVERY_MIN_MS, EVERY_MAX_MS); return 0;

@@ -46,6 +46,7 @@ struct swarm_options {
     struct addr server; /* datagrams go here, whatever the tokens say; ADDR_NONE: to the tokens' servers */
     enum behaviour behaviour;
     struct borders borders;    /* that commuters walk across; none: between far places */
+    bool is_close;             /* they turn close behind those */
     uint32_t crossings;        /* play ends when so many borders have been crossed; 0: that ends nothing */
     const char *timeline_path; /* see continuity.h; NULL: none */
     uint32_t timeline_ms;

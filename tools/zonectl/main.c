@@ -25,6 +25,7 @@ static const struct verb VERBS[] = {
     {"audit", "prove that what players own is what the events say", verb_audit},
     {"flag", "show or switch subsystems of persists", verb_flag},
     {"journal", "tell what is in journals", verb_journal},
+    {"instance", "launch, list, watch and end instances", verb_instance},
     {"template", "check templates of instances, and list those that there are", verb_template},
     {"mode", "the same of modes of play", verb_mode},
     {"map", "make maps of what stands in a world, and tell what is in them", verb_map},

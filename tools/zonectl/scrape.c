@@ -72,12 +72,13 @@ void scraper_destroy(struct scraper *s) {
     free(s);
 }
 
-static bool request_prepare(struct request *r, const char *url, const char *body, long deadline_ms) {
+/* request_prepare takes a method for a request with a body, NULL for GET. */
+static bool request_prepare(struct request *r, const char *method, const char *url, const char *body, long deadline_ms) {
     if (r->easy == NULL) r->easy = curl_easy_init();
     if (r->easy == NULL) return false;
     curl_easy_reset(r->easy); /* the request before may have been another one; connections stay */
-    if (body != NULL && (curl_easy_setopt(r->easy, CURLOPT_COPYPOSTFIELDS, body) != CURLE_OK ||
-                         curl_easy_setopt(r->easy, CURLOPT_CUSTOMREQUEST, "PUT") != CURLE_OK))
+    if (method != NULL && (curl_easy_setopt(r->easy, CURLOPT_COPYPOSTFIELDS, body) != CURLE_OK ||
+                           curl_easy_setopt(r->easy, CURLOPT_CUSTOMREQUEST, method) != CURLE_OK))
         return false;
     return curl_easy_setopt(r->easy, CURLOPT_URL, url) == CURLE_OK &&
            curl_easy_setopt(r->easy, CURLOPT_PROTOCOLS_STR, "http") == CURLE_OK &&
@@ -89,13 +90,13 @@ static bool request_prepare(struct request *r, const char *url, const char *body
            curl_easy_setopt(r->easy, CURLOPT_PRIVATE, r) == CURLE_OK;
 }
 
-static int begin(struct scraper *s, const char *address, const char *path, const char *body, long deadline_ms,
-                 uint64_t tag) {
+static int begin(struct scraper *s, const char *method, const char *address, const char *path, const char *body,
+                 long deadline_ms, uint64_t tag) {
     struct request *r = s->free;
     char url[URL_MAX];
     if (r == NULL) return MARCH_ERR_FULL;
     if (snprintf(url, sizeof(url), "http://%s%s", address, path) >= (int)sizeof(url)) return MARCH_ERR_INVALID;
-    if (!request_prepare(r, url, body, deadline_ms)) return MARCH_ERR_SYSTEM;
+    if (!request_prepare(r, method, url, body, deadline_ms)) return MARCH_ERR_SYSTEM;
     r->tag = tag;
     r->body_len = 0;
     if (r->body != NULL) r->body[0] = '\0';
@@ -108,11 +109,16 @@ static int begin(struct scraper *s, const char *address, const char *path, const
 }
 
 int scraper_get(struct scraper *s, const char *address, const char *path, long deadline_ms, uint64_t tag) {
-    return begin(s, address, path, NULL, deadline_ms, tag);
+    return begin(s, NULL, address, path, NULL, deadline_ms, tag);
 }
 
 int scraper_put(struct scraper *s, const char *address, const char *path, const char *body, long deadline_ms, uint64_t tag) {
-    return begin(s, address, path, body, deadline_ms, tag);
+    return begin(s, "PUT", address, path, body, deadline_ms, tag);
+}
+
+int scraper_post(struct scraper *s, const char *address, const char *path, const char *body, long deadline_ms,
+                 uint64_t tag) {
+    return begin(s, "POST", address, path, body, deadline_ms, tag);
 }
 
 _Static_assert(POLLIN == CURL_WAIT_POLLIN && POLLOUT == CURL_WAIT_POLLOUT, "curl's events are poll's");

@@ -1,4 +1,4 @@
-/* scrape.h: GET and PUT requests to the HTTP servers of our own processes, many at a time, each with a deadline.
+/* scrape.h: GET, PUT and POST requests to the HTTP servers of our own processes, many at a time, each with a deadline.
  *
  * The supervisor must not wait for a process that hangs, so requests run beside its loop: start, wait (with its own
  * descriptors), take results. At most SCRAPE_REQUESTS_MAX are under way; bodies are at most SCRAPE_BODY_MAX bytes, a longer
@@ -35,9 +35,11 @@ void scraper_destroy(struct scraper *s);
 /* scraper_get starts GET http://`address``path`. MARCH_ERR_FULL when too many are under way. */
 must_check int scraper_get(struct scraper *s, const char *address, const char *path, long deadline_ms, uint64_t tag);
 
-/* scraper_put starts PUT in the same way; `body` is copied. */
+/* scraper_put and scraper_post start PUT and POST in the same way; `body` is copied. */
 must_check int scraper_put(struct scraper *s, const char *address, const char *path, const char *body, long deadline_ms,
                            uint64_t tag);
+must_check int scraper_post(struct scraper *s, const char *address, const char *path, const char *body, long deadline_ms,
+                            uint64_t tag);
 
 /* scraper_wait sleeps until a request moves, one of the caller's descriptors is ready (its `revents` say so) or the time is
  * over. */

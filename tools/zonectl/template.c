@@ -115,7 +115,7 @@ static void print_mode_head(void) {
 
 static void print_mode(const json_t *m) {
     const char *instance = world_text(m, "instance");
-    printf("%-20.31s %6" PRIu64 " %9" PRIu64 " %-20.31s\n", world_text(m, "name"), world_count(m, "teams"),
+    printf("%-20.31s %6" PRIu64 " %9" PRIu64 " %-20.31s\n", world_text(m, "mode"), world_count(m, "teams"),
            world_count(m, "team_size"), *instance == '\0' ? "-" : instance);
 }
 

@@ -26,6 +26,7 @@ int verb_token(int argc, char **argv);
 int verb_audit(int argc, char **argv);
 int verb_flag(int argc, char **argv);
 int verb_journal(int argc, char **argv);
+int verb_instance(int argc, char **argv);
 int verb_template(int argc, char **argv);
 int verb_mode(int argc, char **argv);
 int verb_map(int argc, char **argv);

@@ -6,10 +6,12 @@
 #include <string.h>
 
 #include "common/file.h"
+#include "schemas/cells.h"
 #include "tools/zonectl/run_dir.h"
 #include "tools/zonectl/verb.h"
 
 #define NAMES_SIZE 128
+#define ID_SIZE    24
 
 /* --- asking */
 
@@ -72,11 +74,15 @@ static long take_answer(struct world *world, json_t **answer, char *error) {
     return result.http_status == 200 && !json_is_object(*answer) ? 500 : result.http_status;
 }
 
-long world_try(struct world *world, const char *path, const char *body, json_t **answer, char *error) {
-    char address[CONFIG_ADDRESS_SIZE];
+static bool find_matchmaker(const struct world *world, char address[CONFIG_ADDRESS_SIZE], json_t **answer, char *error) {
     *answer = NULL;
     snprintf(error, WORLD_ERROR_SIZE, "%s is not up", world->config->matchmaker.name);
-    if (read_address(world, world->config->matchmaker.name, address) != 0) return 0;
+    return read_address(world, world->config->matchmaker.name, address) == 0;
+}
+
+long world_try(struct world *world, const char *path, const char *body, json_t **answer, char *error) {
+    char address[CONFIG_ADDRESS_SIZE];
+    if (!find_matchmaker(world, address, answer, error)) return 0;
     int result = body == NULL ? scraper_get(world->scraper, address, path, WORLD_DEADLINE_MS, 0)
                               : scraper_put(world->scraper, address, path, body, WORLD_DEADLINE_MS, 0);
     return result == 0 ? take_answer(world, answer, error) : 0;
@@ -91,13 +97,25 @@ char *world_metrics(struct world *world, const char *name) {
     return result.http_status == 200 ? strdup(result.body) : NULL;
 }
 
-int world_ask(struct world *world, const char *path, const char *body, json_t **answer) {
-    char error[WORLD_ERROR_SIZE];
-    if (world_try(world, path, body, answer, error) == 200) return EXIT_CODE_OK;
+static int tell_failure(json_t **answer, const char *error) {
     fprintf(stderr, "zonectl: %s\n", error);
     json_decref(*answer);
     *answer = NULL;
     return EXIT_CODE_FAILED;
+}
+
+int world_ask(struct world *world, const char *path, const char *body, json_t **answer) {
+    char error[WORLD_ERROR_SIZE];
+    return world_try(world, path, body, answer, error) == 200 ? EXIT_CODE_OK : tell_failure(answer, error);
+}
+
+int world_post(struct world *world, const char *path, const char *body, json_t **answer) {
+    char address[CONFIG_ADDRESS_SIZE], error[WORLD_ERROR_SIZE];
+    long status = 0;
+    if (find_matchmaker(world, address, answer, error) &&
+        scraper_post(world->scraper, address, path, body, WORLD_DEADLINE_MS, 0) == 0)
+        status = take_answer(world, answer, error);
+    return status == 201 ? EXIT_CODE_OK : tell_failure(answer, error);
 }
 
 static bool is_name(const char *text) {
@@ -137,12 +155,21 @@ static const char *or_none(const char *text) {
     return *text == '\0' ? "-" : text;
 }
 
+/* id_text is what a partition is called: its number, or "block-0". */
+static const char *id_text(uint64_t id, char out[ID_SIZE]) {
+    bool is_block = id <= UINT32_MAX && cells_is_block((uint32_t)id);
+    snprintf(out, ID_SIZE, "%s%" PRIu64, is_block ? "block-" : "", is_block ? id & ~(uint64_t)CELLS_BLOCK_BIT : id);
+    return out;
+}
+
 static const char *list_ids(const json_t *ids, char out[NAMES_SIZE]) {
     size_t i, len = 0;
     json_t *id;
     out[0] = '\0';
     json_array_foreach(ids, i, id) {
-        int added = snprintf(out + len, NAMES_SIZE - len, "%s%" PRId64, i == 0 ? "" : ",", (int64_t)json_integer_value(id));
+        char text[ID_SIZE];
+        int added = snprintf(out + len, NAMES_SIZE - len, "%s%s", i == 0 ? "" : ",",
+                             id_text((uint64_t)json_integer_value(id), text));
         if (added < 0 || (size_t)added >= NAMES_SIZE - len) break;
         len += (size_t)added;
     }
@@ -163,14 +190,14 @@ static void print_partitions(const json_t *status, FILE *out) {
     fprintf(out, "%-9s %-14s %-14s %8s %8s %-22s %14s  %s\n", "partition", "owner", "former", "players", "creatures",
             "metres", "epoch", "");
     json_array_foreach(json_object_get(status, "partitions"), i, p) {
-        char metres[48];
+        char metres[48], id[ID_SIZE];
         const json_t *rect = json_object_get(p, "rect");
         snprintf(metres, sizeof(metres), "%" PRId64 ",%" PRId64 " %" PRIu64 "x%" PRIu64,
                  (int64_t)json_integer_value(json_object_get(rect, "x_m")),
                  (int64_t)json_integer_value(json_object_get(rect, "y_m")), world_count(rect, "width_m"),
                  world_count(rect, "height_m"));
-        fprintf(out, "%-9" PRIu64 " %-14.14s %-14.14s %8" PRIu64 " %8" PRIu64 " %-22s %14" PRIu64 "  %s\n",
-                world_count(p, "id"), or_none(world_text(p, "owner")), or_none(world_text(p, "former")),
+        fprintf(out, "%-9s %-14.14s %-14.14s %8" PRIu64 " %8" PRIu64 " %-22s %14" PRIu64 "  %s\n",
+                id_text(world_count(p, "id"), id), or_none(world_text(p, "owner")), or_none(world_text(p, "former")),
                 world_count(p, "players"), world_count(p, "creatures"), metres, world_count(p, "epoch"), what_happens(p));
     }
 }

@@ -38,6 +38,9 @@ long world_try(struct world *world, const char *path, const char *body, json_t *
 /* world_ask is world_try for who wants nothing but 200; an exit code, with the reason on standard error. */
 int world_ask(struct world *world, const char *path, const char *body, json_t **answer);
 
+/* world_post sends POST for what makes something: 201. As world_ask. */
+int world_post(struct world *world, const char *path, const char *body, json_t **answer);
+
 /* world_metrics returns the metrics of a process as text, the caller's; NULL where it does not answer. */
 char *world_metrics(struct world *world, const char *name);
 

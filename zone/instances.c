@@ -1,0 +1,286 @@
+#include "zone/instances.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/check.h"
+#include "common/step.h"
+#include "schemas/cells.h"
+#include "zone/hash.h"
+#include "zone/instances_inner.h"
+
+#define INDEX_FREE 0xffff
+
+_Static_assert(WIRE_INSTANCES_MAX < INDEX_FREE, "a place in the table fits into the index");
+_Static_assert(WIRE_INSTANCE_WAVES_MAX <= UINT8_MAX, "a creature knows its wave");
+
+struct instances *instances_create(const struct instances_config *config) {
+    struct instances *in = calloc(1, sizeof *in);
+    if (!in) return NULL;
+    in->config = *config;
+    in->items = calloc(WIRE_INSTANCES_MAX, sizeof *in->items);
+    in->index = malloc(INSTANCES_INDEX_SIZE * sizeof *in->index);
+    in->strays = calloc(config->entities->capacity, sizeof *in->strays);
+    if (!in->items || !in->index || !in->strays) {
+        instances_destroy(in);
+        return NULL;
+    }
+    memset(in->index, 0xff, INSTANCES_INDEX_SIZE * sizeof *in->index);
+    return in;
+}
+
+void instances_destroy(struct instances *in) {
+    if (!in) return;
+    free(in->items);
+    free(in->index);
+    free(in->strays);
+    free(in);
+}
+
+/* --- the table */
+
+static uint16_t *index_entry(const struct instances *in, uint32_t id) {
+    uint32_t at = id * 2654435769u;
+    for (;; at++) {
+        uint16_t *entry = &in->index[at % INSTANCES_INDEX_SIZE];
+        if (*entry == INDEX_FREE || in->items[*entry].order.id == id) return entry;
+    }
+}
+
+struct instance *instances_find(const struct instances *in, uint32_t id) {
+    uint16_t place = *index_entry(in, id);
+    return place != INDEX_FREE ? &in->items[place] : NULL;
+}
+
+void instances_remove(struct instances *in, uint32_t place) {
+    CHECK(place < in->count);
+    in->items[place] = in->items[--in->count];
+    memset(in->index, 0xff, INSTANCES_INDEX_SIZE * sizeof *in->index);
+    for (uint32_t i = 0; i < in->count; i++) *index_entry(in, in->items[i].order.id) = (uint16_t)i;
+}
+
+const struct wire_directory_partition *instances_block(const struct instances *in, uint32_t block) {
+    const struct territory *t = in->config.territory;
+    const struct wire_directory_partition *p = cells_is_block(block) ? directory_find(&t->directory, block) : NULL;
+    return p && p->owner == t->slot ? p : NULL;
+}
+
+/* --- orders */
+
+/* Returns how many creatures the waves may have at once: those that overlap are there together. */
+static uint32_t most_creatures(const struct wire_instance_wave *waves, uint32_t count) {
+    uint64_t most = 0, together = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        together = waves[i].overlaps ? together + waves[i].creatures : waves[i].creatures;
+        if (together > most) most = together;
+    }
+    return most < UINT32_MAX ? (uint32_t)most : UINT32_MAX;
+}
+
+/* Returns how many creatures more there is room for, beside players, the world's creatures and what is promised already. */
+static uint32_t room(const struct instances *in) {
+    uint64_t used = (uint64_t)in->config.players_max + in->world_creatures;
+    for (uint32_t i = 0; i < in->count; i++) used += in->items[i].reserved;
+    return used < in->config.entities->capacity ? (uint32_t)(in->config.entities->capacity - used) : 0;
+}
+
+static bool is_free(const struct instances *in, const struct instance *item) {
+    for (uint32_t i = 0; i < in->count; i++) {
+        const struct instance *other = &in->items[i];
+        bool is_there = other->phase == WIRE_PHASE_RUNNING || other->phase == WIRE_PHASE_OVER;
+        if (other != item && is_there && other->order.block == item->order.block && other->order.cell == item->order.cell)
+            return false;
+    }
+    return true;
+}
+
+static bool makes_sense(const struct instances *in, const struct wire_instance_order *o) {
+    bool may_clear = !(o->goals & WIRE_GOAL_CLEARED) || o->wave_count > 0;
+    return o->cell < in->config.territory->cells.per_block && o->team_count <= WIRE_TEAMS_MAX && o->side_m >= 2 &&
+           may_clear && o->wave <= o->wave_count;
+}
+
+static void copy_order(struct instance *item, const struct wire_instance_orders *orders,
+                       const struct wire_instance_order *o) {
+    item->order = *o;
+    if (item->order.wave_count > WIRE_INSTANCE_WAVES_MAX) item->order.wave_count = WIRE_INSTANCE_WAVES_MAX;
+    if (item->order.spot_count > WIRE_INSTANCE_SPOTS_MAX) item->order.spot_count = WIRE_INSTANCE_SPOTS_MAX;
+    if (item->order.member_count > WIRE_INSTANCE_PLAYERS_MAX) item->order.member_count = WIRE_INSTANCE_PLAYERS_MAX;
+    for (uint32_t i = 0; i < item->order.wave_count; i++) item->waves[i] = orders->waves[o->first_wave + i];
+    for (uint32_t i = 0; i < item->order.spot_count; i++) item->spots[i] = orders->spots[o->first_spot + i];
+    for (uint32_t i = 0; i < item->order.member_count; i++) item->members[i] = orders->members[o->first_member + i].player;
+}
+
+/* judge_order tells whether an instance can run; where it can, its creatures have a promise of room. */
+static bool judge_order(struct instances *in, struct instance *item) {
+    item->reserved = 0;
+    uint32_t most = most_creatures(item->waves, item->order.wave_count);
+    if (!makes_sense(in, &item->order) || most > INSTANCES_CREATURES_MAX || most > room(in) || !is_free(in, item))
+        return false;
+    item->reserved = most;
+    return true;
+}
+
+static void place_walls(const struct instances *in, struct instance *item) {
+    const struct wire_directory_partition *block = instances_block(in, item->order.block);
+    struct wire_rect r = cells_rect(&in->config.territory->cells, block, item->order.cell);
+    int32_t side = (int32_t)item->order.side_m;
+    if (side < r.max_x - r.min_x) r.max_x = r.min_x + side;
+    if (side < r.max_y - r.min_y) r.max_y = r.min_y + side;
+    item->rect = r;
+}
+
+static void begin(struct instances *in, struct instance *item, uint64_t tick) {
+    const struct wire_instance_order *o = &item->order;
+    item->phase = WIRE_PHASE_RUNNING;
+    item->began_tick = item->seen_tick = item->wave_tick = item->dead_tick = tick;
+    item->settle_tick = tick + instances_ticks(in, INSTANCES_SETTLE_MS);
+    item->wave = item->started = o->wave;
+    item->rng = (struct rng){o->seed};
+    memcpy(item->scores, o->scores, sizeof item->scores);
+    place_walls(in, item);
+    STEP("zone.instance_begun");
+}
+
+/* Takes what is newer of an order. While it changes hands, what its former zone told last may come late. */
+static void renew(struct instances *in, struct instance *item, const struct wire_instance_orders *orders,
+                  const struct wire_instance_order *o, uint64_t tick) {
+    uint32_t block = item->order.block, cell = item->order.cell;
+    copy_order(item, orders, o);
+    if (item->phase == WIRE_PHASE_REFUSED) {
+        if (judge_order(in, item)) begin(in, item, tick);
+        return;
+    }
+    item->order.block = block;
+    item->order.cell = cell;
+    if (tick >= item->settle_tick) return;
+    if (o->wave > item->wave && o->wave <= item->order.wave_count) item->wave = o->wave;
+    if (item->started < item->wave) item->started = item->wave;
+    for (uint32_t i = 0; i < WIRE_TEAMS_MAX; i++) {
+        if (o->scores[i] > item->scores[i]) item->scores[i] = o->scores[i];
+    }
+}
+
+static struct instance *add(struct instances *in, const struct wire_instance_orders *orders,
+                            const struct wire_instance_order *o) {
+    if (in->count == WIRE_INSTANCES_MAX) return NULL;
+    struct instance *item = &in->items[in->count];
+    *item = (struct instance){0};
+    copy_order(item, orders, o);
+    *index_entry(in, o->id) = (uint16_t)in->count++;
+    return item;
+}
+
+static void take_new(struct instances *in, uint64_t tick, const struct wire_instance_orders *orders,
+                     const struct wire_instance_order *o) {
+    struct instance *item = add(in, orders, o);
+    if (!item) {
+        in->stats.orders_refused++;
+        return;
+    }
+    item->heard_tick = item->began_tick = tick;
+    if (o->state == WIRE_INSTANCE_END) {
+        item->phase = WIRE_PHASE_ENDED;
+    } else if (judge_order(in, item)) {
+        begin(in, item, tick);
+    } else {
+        item->phase = WIRE_PHASE_REFUSED;
+        in->stats.orders_refused++;
+    }
+}
+
+static void take_order(struct instances *in, uint64_t tick, const struct wire_instance_orders *orders,
+                       const struct wire_instance_order *o) {
+    if (o->id == 0 || !instances_block(in, o->block)) {
+        in->stats.orders_elsewhere++;
+        return;
+    }
+    in->stats.orders++;
+    struct instance *item = instances_find(in, o->id);
+    if (item && item->is_left) { /* it was elsewhere meanwhile */
+        instances_remove(in, (uint32_t)(item - in->items));
+        item = NULL;
+    }
+    if (!item) {
+        take_new(in, tick, orders, o);
+        return;
+    }
+    item->heard_tick = tick;
+    if (o->version <= item->order.version) return;
+    if (item->order.state == WIRE_INSTANCE_END || o->state == WIRE_INSTANCE_END) {
+        item->order.state = WIRE_INSTANCE_END;
+        item->order.version = o->version;
+        in->look_tick = 0; /* at once */
+    } else {
+        renew(in, item, orders, o, tick);
+    }
+}
+
+void instances_take(struct instances *in, uint64_t tick, const struct wire_instance_orders *orders) {
+    for (uint32_t i = 0; i < orders->instance_count; i++) take_order(in, tick, orders, &orders->instances[i]);
+    if (orders->is_complete && in->complete_tick == 0) in->complete_tick = tick;
+}
+
+void instances_renew(struct instances *in) {
+    in->complete_tick = 0;
+}
+
+/* --- looking in */
+
+bool instances_is_out(const struct instances *in, const struct game_guest *guest) {
+    const struct instance *item = instances_find(in, guest->instance);
+    return item && item->order.lives > 0 && guest->deaths >= item->order.lives;
+}
+
+uint32_t instances_report(const struct instances *in, uint64_t tick, struct wire_instance_status out[WIRE_INSTANCES_MAX]) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < in->count; i++) {
+        const struct instance *item = &in->items[i];
+        if (item->is_left && item->is_told) continue;
+        uint64_t until = item->phase == WIRE_PHASE_RUNNING ? tick : item->over_tick;
+        struct wire_instance_status *s = &out[count++];
+        *s = (struct wire_instance_status){.id = item->order.id,
+                                           .version = item->order.version,
+                                           .phase = item->phase,
+                                           .goal = item->goal,
+                                           .wave = item->wave,
+                                           .creatures = item->count.creatures,
+                                           .players = item->count.players};
+        if (until > item->began_tick) s->lasted_ms = (until - item->began_tick) * 1000 / in->config.tick_hz;
+        memcpy(s->scores, item->scores, sizeof s->scores);
+    }
+    return count;
+}
+
+void instances_told(struct instances *in) {
+    for (uint32_t i = 0; i < in->count; i++) in->items[i].is_told = in->items[i].is_left;
+}
+
+static uint64_t hash_item(const struct instance *item, uint64_t hash) {
+    hash = hash_word(hash, (uint64_t)item->order.id << 32 | item->order.version);
+    hash = hash_word(hash, (uint64_t)item->phase << 32 | (uint64_t)item->order.state << 16 | item->is_left);
+    hash = hash_word(hash, (uint64_t)item->goal << 32 | item->spawned);
+    hash = hash_word(hash, (uint64_t)item->wave << 32 | item->started);
+    hash = hash_word(hash, item->over_tick ^ item->settle_tick << 1);
+    hash = hash_word(hash, item->wave_tick ^ item->dead_tick << 1);
+    hash = hash_word(hash, item->seen_tick ^ item->heard_tick << 1);
+    hash = hash_word(hash, item->rng.state);
+    for (uint32_t i = 0; i < WIRE_TEAMS_MAX; i += 2)
+        hash = hash_word(hash, (uint64_t)item->scores[i] << 32 | item->scores[i + 1]);
+    return hash_word(hash, (uint64_t)item->count.teams_seen << 32 | item->count.players);
+}
+
+uint64_t instances_hash(const struct instances *in, uint64_t hash) {
+    if (in->complete_tick != 0) hash = hash_word(hash, in->complete_tick);
+    for (uint32_t i = 0; i < in->count; i++) hash = hash_item(&in->items[i], hash);
+    const struct entities *e = in->config.entities;
+    for (uint32_t i = 0; i < e->count; i++) {
+        const struct stray *s = &in->strays[e->alive[i]];
+        if (s->since_tick != 0 && s->id == e->id[e->alive[i]]) hash = hash_word(hash, s->since_tick);
+    }
+    return hash;
+}
+
+const struct instances_stats *instances_stats(const struct instances *in) {
+    return &in->stats;
+}

@@ -1,0 +1,72 @@
+/* instances_inner.h: inside of instances: their state, and what instances.c and instances_run.c lend each other. Nothing
+ * outside these files includes it.
+ */
+#ifndef MARCH_ZONE_INSTANCES_INNER_H
+#define MARCH_ZONE_INSTANCES_INNER_H
+
+#include "zone/instances.h"
+#include "zone/rng.h"
+
+/* Who and what is in an instance, as the newest look found it. Teams are bits, who has none is the lowest. */
+struct instance_count {
+    uint32_t creatures, players;
+    uint32_t living[WIRE_INSTANCE_WAVES_MAX]; /* creatures of each wave */
+    uint32_t teams_seen;                      /* that ever had somebody present */
+    uint32_t teams_in;                        /* that have somebody who lives or may rise */
+};
+
+struct instance {
+    struct wire_instance_order order; /* the newest; its ranges are ours */
+    struct wire_instance_wave waves[WIRE_INSTANCE_WAVES_MAX];
+    struct wire_instance_spot spots[WIRE_INSTANCE_SPOTS_MAX];
+    uint64_t members[WIRE_INSTANCE_PLAYERS_MAX]; /* players */
+    struct wire_rect rect;                       /* of its cell, metres, up to the walls */
+    enum wire_instance_phase phase;
+    uint32_t goal;
+    uint32_t reserved; /* creatures that there is room for */
+    bool is_left;      /* its block is another zone's by now */
+    bool is_told;      /* and that was told; not part of the state */
+    uint64_t began_tick, over_tick, heard_tick, left_tick, settle_tick, seen_tick;
+    uint32_t scores[WIRE_TEAMS_MAX];
+    uint32_t wave;                 /* that are over */
+    uint32_t started;              /* that began */
+    uint32_t spawned;              /* creatures of the newest */
+    uint64_t wave_tick, dead_tick; /* the newest began, all that began were found dead */
+    struct rng rng;                /* for those who rise */
+    struct instance_count count;
+};
+
+/* Since when an entity is where it does not belong. */
+struct stray {
+    uint64_t id;
+    uint64_t since_tick, seen_tick;
+};
+
+#define INSTANCES_INDEX_SIZE (2 * WIRE_INSTANCES_MAX) /* a power of two */
+
+struct instances {
+    struct instances_config config;
+    struct instance *items; /* the first `count` */
+    uint32_t count;
+    uint16_t *index;          /* by id, open addressing; 0xffff: free */
+    uint64_t complete_tick;   /* since when all that runs here is known; 0: it is not */
+    uint64_t look_tick;       /* of the next look */
+    uint32_t world_creatures; /* those of no instance, at the newest look */
+    struct stray *strays;     /* by index of the entity */
+    struct instances_stats stats;
+};
+
+static inline uint64_t instances_ticks(const struct instances *in, uint64_t ms) {
+    return ms * in->config.tick_hz / 1000;
+}
+
+/* instances_find returns the instance of an id, NULL when it is not here. */
+struct instance *instances_find(const struct instances *in, uint32_t id);
+
+/* instances_remove forgets one; the last takes its place. */
+void instances_remove(struct instances *in, uint32_t place);
+
+/* instances_block returns the block of an instance, NULL where this zone does not own it. */
+const struct wire_directory_partition *instances_block(const struct instances *in, uint32_t block);
+
+#endif

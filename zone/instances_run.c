@@ -1,0 +1,312 @@
+/* instances_run.c: what instances do: one look at who is there, then waves, goals and ends. */
+#include "common/step.h"
+#include "schemas/cells.h"
+#include "zone/angle.h"
+#include "zone/instances_inner.h"
+
+#define BODY_RADIUS 32768 /* of what stands in a cell: half a metre */
+#define SPOT_FREE   0xffff
+
+/* --- places */
+
+static int32_t within(int64_t position, int32_t min_m, int32_t max_m) {
+    int64_t min = (int64_t)min_m * 65536 + BODY_RADIUS, max = (int64_t)max_m * 65536 - BODY_RADIUS;
+    return (int32_t)(position < min ? min : position > max ? max : position);
+}
+
+/* Picks a place at a spot, or where that is NULL anywhere within the walls. */
+static void pick_place(const struct instance *item, const struct wire_instance_spot *spot, struct rng *rng, int32_t *x,
+                       int32_t *y) {
+    const struct wire_rect *r = &item->rect;
+    if (!spot) {
+        *x = rng_between(rng, r->min_x * 65536 + BODY_RADIUS, r->max_x * 65536 - BODY_RADIUS);
+        *y = rng_between(rng, r->min_y * 65536 + BODY_RADIUS, r->max_y * 65536 - BODY_RADIUS);
+        return;
+    }
+    uint16_t angle = (uint16_t)rng_below(rng, 65536);
+    int64_t far = rng_between(rng, 0, spot->radius_m * 256); /* 1/256 m */
+    *x = within((int64_t)(r->min_x + spot->x_m) * 65536 + far * angle_cos(angle) / 64, r->min_x, r->max_x);
+    *y = within((int64_t)(r->min_y + spot->y_m) * 65536 + far * angle_sin(angle) / 64, r->min_y, r->max_y);
+}
+
+/* Returns the n-th spot of a team, in turn; NULL when it has none. */
+static const struct wire_instance_spot *spot_of(const struct instance *item, uint32_t team, uint32_t n) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < item->order.spot_count; i++) count += item->spots[i].team == team;
+    if (count == 0) return NULL;
+    uint32_t left = n % count;
+    for (uint32_t i = 0;; i++) {
+        if (item->spots[i].team == team && left-- == 0) return &item->spots[i];
+    }
+}
+
+/* --- strays: whoever is in a block, or was on the way to one, without an instance that runs there */
+
+/* is_lost tells whether an entity has been astray for too long. */
+static bool is_lost(struct instances *in, uint64_t tick, uint16_t index) {
+    const struct entities *e = in->config.entities;
+    const struct territory *t = in->config.territory;
+    const struct wire_directory_partition *p = directory_at(&t->directory, e->x[index], e->y[index]);
+    struct stray *s = &in->strays[index];
+    if (p && p->owner != t->slot && p->former == t->slot) return false; /* it is being handed over */
+    bool is_known = s->since_tick != 0 && s->id == e->id[index] && tick < s->seen_tick + in->config.tick_hz;
+    if (!is_known) *s = (struct stray){.id = e->id[index], .since_tick = tick};
+    s->seen_tick = tick;
+    if (!p || p->owner != t->slot) return tick >= s->since_tick + instances_ticks(in, INSTANCES_STUCK_MS);
+    if (in->complete_tick == 0) return false;
+    uint64_t since = s->since_tick > in->complete_tick ? s->since_tick : in->complete_tick;
+    return tick >= since + instances_ticks(in, INSTANCES_STRAY_MS);
+}
+
+static void send_home(struct instances *in, uint16_t index) {
+    game_go_home(in->config.game, index);
+    in->strays[index].since_tick = 0;
+    in->stats.homes++;
+    STEP("zone.went_home");
+}
+
+/* --- the look */
+
+static bool goes_home(const struct instances *in, const struct instance *item, uint64_t tick) {
+    bool is_long_over = item->phase == WIRE_PHASE_OVER && tick >= item->over_tick + instances_ticks(in, INSTANCES_OVER_MS);
+    return item->order.state == WIRE_INSTANCE_END || is_long_over;
+}
+
+static void revive(struct instances *in, struct instance *item, uint16_t index, const struct game_guest *guest) {
+    int32_t x, y;
+    uint32_t team = guest->team > 0 ? guest->team - 1u : SPOT_FREE - 1u;
+    pick_place(item, spot_of(item, team, rng_below(&item->rng, WIRE_INSTANCE_SPOTS_MAX)), &item->rng, &x, &y);
+    game_revive(in->config.game, index, x, y);
+}
+
+static void look_at_member(struct instances *in, uint64_t tick, struct instance *item, uint16_t index,
+                           const struct game_guest *guest) {
+    in->strays[index].since_tick = 0;
+    if (goes_home(in, item, tick)) {
+        send_home(in, index);
+        return;
+    }
+    bool may_rise = item->order.lives == 0 || guest->deaths < item->order.lives;
+    game_fence(in->config.game, index, (uint16_t)(item->rect.max_x - item->rect.min_x));
+    item->count.players++;
+    item->count.teams_seen |= 1u << guest->team;
+    if (guest->is_alive || may_rise) item->count.teams_in |= 1u << guest->team;
+    bool is_due = tick >= guest->died_tick + instances_ticks(in, item->order.rise_ms);
+    if (!guest->is_alive && may_rise && is_due && item->phase == WIRE_PHASE_RUNNING) revive(in, item, index, guest);
+}
+
+static bool is_in_block(const struct territory *t, int32_t x, int32_t y) {
+    const struct grid_rect *w = &t->world;
+    if (t->cells.per_block == 0 || (x >= w->x_min && x < w->x_max && y >= w->y_min && y < w->y_max)) return false;
+    const struct wire_directory_partition *p = directory_at(&t->directory, x, y);
+    return p && cells_is_block(p->id);
+}
+
+/* Returns the instance that a guest is part of here, NULL when it does not run here. */
+static struct instance *host_of(const struct instances *in, uint32_t id) {
+    struct instance *item = instances_find(in, id);
+    bool runs = item && !item->is_left && (item->phase == WIRE_PHASE_RUNNING || item->phase == WIRE_PHASE_OVER);
+    return runs ? item : NULL;
+}
+
+static bool is_member(const struct instances *in, const struct instance *item, uint16_t index) {
+    uint64_t player = in->config.player_of(in->config.context, index);
+    uint32_t i = 0;
+    while (i < item->order.member_count && item->members[i] != player) i++;
+    return i < item->order.member_count;
+}
+
+static void look_at_player(struct instances *in, uint64_t tick, uint16_t index) {
+    const struct entities *e = in->config.entities;
+    struct game_guest guest = game_guest(in->config.game, index);
+    if (guest.instance == 0 && !is_in_block(in->config.territory, e->x[index], e->y[index])) return;
+    in->stats.players++;
+    struct instance *item = host_of(in, guest.instance), *known = instances_find(in, guest.instance);
+    if (item && (goes_home(in, item, tick) || is_member(in, item, index))) {
+        look_at_member(in, tick, item, index, &guest);
+    } else if (known && known->phase == WIRE_PHASE_ENDED) {
+        send_home(in, index);
+    } else if (is_lost(in, tick, index)) {
+        in->stats.strays++;
+        send_home(in, index);
+    }
+}
+
+static void look_at_creature(struct instances *in, uint64_t tick, uint16_t index) {
+    struct game_guest guest = game_guest(in->config.game, index);
+    in->world_creatures += guest.instance == 0;
+    if (guest.instance == 0) return;
+    struct instance *item = host_of(in, guest.instance);
+    bool is_over = item && (item->phase != WIRE_PHASE_RUNNING || item->order.state == WIRE_INSTANCE_END);
+    bool is_rotten = !guest.is_alive && tick >= guest.died_tick + instances_ticks(in, INSTANCES_CORPSE_MS);
+    if (is_over || is_rotten || (!item && is_lost(in, tick, index))) {
+        in->strays[index].since_tick = 0;
+        game_dismiss(in->config.game, index);
+        return;
+    }
+    if (!item || !guest.is_alive || guest.wave >= item->order.wave_count) return;
+    game_fence(in->config.game, index, (uint16_t)(item->rect.max_x - item->rect.min_x));
+    in->stats.creatures++;
+    item->count.creatures++;
+    item->count.living[guest.wave]++;
+    if (guest.wave < item->started) return;
+    item->started = guest.wave + 1u; /* it began where the creature came from */
+    item->spawned = item->waves[guest.wave].creatures;
+    item->wave_tick = tick;
+}
+
+/* Backwards: whoever is removed is replaced in the list by the last one, which was looked at. */
+static void look(struct instances *in, uint64_t tick) {
+    const struct entities *e = in->config.entities;
+    in->stats.players = in->stats.creatures = in->world_creatures = 0;
+    for (uint32_t i = 0; i < in->count; i++)
+        in->items[i].count = (struct instance_count){.teams_seen = in->items[i].count.teams_seen};
+    for (uint32_t i = e->count; i-- > 0;) {
+        uint16_t index = e->alive[i];
+        if (!entities_is_own(e, index)) continue;
+        if (e->kind[index] == GAME_KIND_PLAYER) {
+            look_at_player(in, tick, index);
+        } else {
+            look_at_creature(in, tick, index);
+        }
+    }
+}
+
+/* --- waves */
+
+static void spawn_some(struct instances *in, struct instance *item) {
+    uint32_t n = item->started - 1;
+    const struct wire_instance_wave *wave = &item->waves[n];
+    for (; item->spawned < wave->creatures; item->spawned++) {
+        struct rng rng = {item->order.seed ^ ((uint64_t)(n + 1) << 32 | item->spawned)}; /* the same in any zone */
+        struct game_spawn spawn = {.instance = item->order.id,
+                                   .wave = (uint8_t)n,
+                                   .health_percent = wave->health_percent,
+                                   .damage_percent = wave->damage_percent};
+        pick_place(item, spot_of(item, SPOT_FREE, item->spawned), &rng, &spawn.x, &spawn.y);
+        uint16_t index;
+        if (game_spawn(in->config.game, &spawn, &index)) return; /* the rest comes when there is room */
+        in->stats.spawned++;
+        item->count.creatures++;
+        item->count.living[n]++;
+    }
+}
+
+static bool is_all_there(const struct instance *item) {
+    return item->started == 0 || item->spawned >= item->waves[item->started - 1].creatures;
+}
+
+/* A wave is over when all of it was there and is dead, and all waves before it. */
+static void end_waves(struct instance *item, uint64_t tick) {
+    uint32_t before = item->wave;
+    while (item->wave < item->started && item->count.living[item->wave] == 0 &&
+           (item->wave + 1 < item->started || is_all_there(item)))
+        item->wave++;
+    if (item->wave > before && item->wave == item->started) item->dead_tick = tick;
+}
+
+static bool is_due(const struct instances *in, const struct instance *item, uint64_t tick) {
+    const struct wire_instance_wave *next = &item->waves[item->started];
+    if (!is_all_there(item) || (!next->overlaps && item->wave < item->started)) return false;
+    uint64_t from = next->overlaps && item->started > 0 ? item->wave_tick : item->dead_tick;
+    return tick >= from + instances_ticks(in, next->after_ms);
+}
+
+static void run_waves(struct instances *in, struct instance *item, uint64_t tick) {
+    if (item->started > item->wave) spawn_some(in, item);
+    while (item->started < item->order.wave_count && is_due(in, item, tick)) {
+        item->started++;
+        item->spawned = 0;
+        item->wave_tick = tick;
+        spawn_some(in, item);
+    }
+}
+
+/* --- goals */
+
+static bool has_kills(const struct instance *item) {
+    for (uint32_t i = 0; i < WIRE_TEAMS_MAX; i++) {
+        if (item->order.kills > 0 && item->scores[i] >= item->order.kills) return true;
+    }
+    return false;
+}
+
+/* Returns which of its goals an instance has reached, 0: none. */
+static uint32_t goal_of(const struct instances *in, const struct instance *item, uint64_t tick) {
+    const struct instance_count *c = &item->count;
+    bool is_one = (c->teams_in & (c->teams_in - 1)) == 0, were_two = (c->teams_seen & (c->teams_seen - 1)) != 0;
+    const struct {
+        uint32_t goal;
+        bool is_reached;
+    } goals[] = {
+        {WIRE_GOAL_CLEARED, item->wave >= item->order.wave_count},
+        {WIRE_GOAL_KILLS, has_kills(item)},
+        {WIRE_GOAL_LAST_TEAM, is_one && were_two},
+        {WIRE_GOAL_LOST, c->teams_seen != 0 && c->teams_in == 0},
+        {WIRE_GOAL_EMPTY, c->players == 0 && tick >= item->seen_tick + instances_ticks(in, item->order.empty_ms)},
+    };
+    for (unsigned i = 0; i < sizeof goals / sizeof *goals; i++) {
+        if ((item->order.goals & goals[i].goal) && goals[i].is_reached) return goals[i].goal;
+    }
+    return 0;
+}
+
+static void run(struct instances *in, struct instance *item, uint64_t tick, const struct wire_directory_partition *block) {
+    uint64_t now_ms = tick * 1000 / in->config.tick_hz;
+    if (block->former != WIRE_SLOT_NONE) item->settle_tick = tick + instances_ticks(in, INSTANCES_SETTLE_MS);
+    bool is_settled = tick >= item->settle_tick;
+    if (item->count.players > 0 || !is_settled) item->seen_tick = tick;
+    if (is_settled) end_waves(item, tick);
+    if (is_settled) run_waves(in, item, tick);
+    item->goal = is_settled ? goal_of(in, item, tick) : 0;
+    if (item->goal == 0 && (item->order.ends_at_ms == 0 || now_ms < item->order.ends_at_ms)) return;
+    item->phase = WIRE_PHASE_OVER;
+    item->over_tick = tick;
+    item->reserved = 0;
+    STEP("zone.instance_over");
+}
+
+/* step moves one on after a look; true: it is to be forgotten. */
+static bool step(struct instances *in, struct instance *item, uint64_t tick) {
+    if (item->is_left) return tick >= item->left_tick + instances_ticks(in, INSTANCES_LEFT_MS);
+    const struct wire_directory_partition *block = instances_block(in, item->order.block);
+    if (!block) {
+        item->is_left = true;
+        item->left_tick = tick;
+        item->reserved = 0;
+        return false;
+    }
+    if (item->order.state == WIRE_INSTANCE_END) {
+        if (item->phase == WIRE_PHASE_RUNNING) item->over_tick = tick;
+        if (item->count.players == 0) item->phase = WIRE_PHASE_ENDED;
+        item->reserved = 0;
+    } else if (item->phase == WIRE_PHASE_RUNNING) {
+        run(in, item, tick, block);
+    }
+    return item->phase == WIRE_PHASE_ENDED && tick >= item->heard_tick + instances_ticks(in, INSTANCES_ENDED_MS);
+}
+
+void instances_update(struct instances *in, uint64_t tick) {
+    if (tick < in->look_tick) return;
+    in->look_tick = tick + in->config.tick_hz / INSTANCES_LOOKS_PER_S;
+    if (in->config.territory->cells.per_block == 0) return;
+    look(in, tick);
+    in->stats.running = 0;
+    for (uint32_t i = in->count; i-- > 0;) {
+        if (step(in, &in->items[i], tick)) {
+            instances_remove(in, i);
+        } else {
+            in->stats.running += in->items[i].phase == WIRE_PHASE_RUNNING;
+        }
+    }
+}
+
+void instances_died(struct instances *in, uint16_t index, uint64_t by) {
+    const struct entities *e = in->config.entities;
+    struct game_guest dead = game_guest(in->config.game, index);
+    struct instance *item = host_of(in, dead.instance);
+    uint16_t killer = entities_find(e, by);
+    if (!item || item->phase != WIRE_PHASE_RUNNING || killer == ENTITY_NONE || e->kind[killer] != GAME_KIND_PLAYER) return;
+    struct game_guest k = game_guest(in->config.game, killer);
+    if (k.instance == dead.instance && k.team > 0 && k.team != dead.team) item->scores[k.team - 1]++;
+}
