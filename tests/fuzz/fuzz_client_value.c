@@ -21,6 +21,15 @@ static void check_alike(const struct wire_server_message *wire, const struct mar
         CHECK(strcmp(event->heard.text, wire->heard.text) == 0);
     } else if (wire->kind == WIRE_SERVER_BOARD_ROWS) {
         CHECK(event->board.row_count == wire->board.row_count && strcmp(event->board.board, wire->board.board) == 0);
+    } else if (wire->kind == WIRE_SERVER_TICKET) {
+        CHECK(event->ticket.ticket == wire->ticket.ticket && event->ticket.state == (uint8_t)wire->ticket.state);
+        CHECK(event->ticket.team == wire->ticket.team && strcmp(event->ticket.mode, wire->ticket.mode) == 0);
+    } else if (wire->kind == WIRE_SERVER_PARTY) {
+        CHECK(event->party.leader == wire->party.leader && event->party.member_count == wire->party.member_count);
+        CHECK(memcmp(event->party.members, wire->party.members, sizeof event->party.members) == 0);
+    } else if (wire->kind == WIRE_SERVER_MATCH) {
+        CHECK(event->match.instance == wire->match.instance && event->match.team_count == wire->match.team_count);
+        CHECK(memcmp(event->match.scores, wire->match.scores, sizeof event->match.scores) == 0);
     }
 }
 

@@ -1,5 +1,6 @@
 /* test_client_move.c: a client that its gateway sends to another one, over a simulated network. */
 #include "common/bytes.h"
+#include "schemas/wire.h"
 #include "tests/unit/client_fixture.h"
 #include "tools/client/client_move.h"
 
@@ -150,6 +151,28 @@ static void test_client_moves_to_another_gateway_while_it_plays(void **state) {
     assert_int_equal(march_client_send(p.a->client, p.a->now.ns, message, sizeof(message)), 0);
     for (unsigned i = 0; i < 100; i++) pair_step(&p);
     assert_int_equal(channel_next_message(&p.b->channel, message, FRAME_MESSAGE_BYTES_MAX), sizeof(message));
+    pair_destroy(&p);
+}
+
+/* Who never asked for a match looks for none: the message of the test above is the first of its session. */
+static void test_client_that_has_moved_looks_for_its_ticket(void **state) {
+    (void)state;
+    struct pair p = pair_create();
+    struct march_moved moved;
+    struct wire_client_message message;
+    static uint8_t bytes[FRAME_MESSAGE_BYTES_MAX];
+    assert_int_equal(march_client_enter(p.a->client, p.a->now.ns, "duel", 0), 0);
+    for (unsigned i = 0; i < 100; i++) pair_step(&p);
+    int len = channel_next_message(&p.a->channel, bytes, sizeof bytes);
+    assert_true(len > 0 && wire_client_message_read(bytes, (size_t)len, &message) == 0);
+    assert_string_equal(message.enter.mode, "duel");
+    ask_to_go(&p, 5000);
+    assert_true(play_until_moved(&p, 1000, &moved) && moved.moved);
+    for (unsigned i = 0; i < 100; i++) pair_step(&p);
+    len = channel_next_message(&p.b->channel, bytes, sizeof bytes);
+    assert_true(len > 0 && wire_client_message_read(bytes, (size_t)len, &message) == 0);
+    assert_true(message.kind == WIRE_CLIENT_TICKET && message.ticket == WIRE_TICKET_LOOK);
+    assert_int_equal(channel_next_message(&p.b->channel, bytes, sizeof bytes), MARCH_ERR_EMPTY);
     pair_destroy(&p);
 }
 
@@ -320,6 +343,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_client_moves_to_another_gateway_while_it_plays),
         cmocka_unit_test(test_client_move_is_told_once_the_own_entity_is_known),
+        cmocka_unit_test(test_client_that_has_moved_looks_for_its_ticket),
         cmocka_unit_test(test_client_moves_though_its_old_session_ends_first),
         cmocka_unit_test(test_client_that_has_moved_takes_nothing_of_the_old_gateway),
         cmocka_unit_test(test_client_move_over_a_bad_network_arrives),

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "schemas/wire.h"
+#include "tools/client/client_match.h"
 #include "tools/client/client_value.h"
 
 _Static_assert((int)MARCH_VERB_COUNT == (int)WIRE_COMMAND_VERB_COUNT, "one numbering");
@@ -20,6 +21,16 @@ _Static_assert(MARCH_CHANGE_MAX == WIRE_DIFF_ITEMS_MAX && MARCH_REMOVED_MAX == W
 _Static_assert(MARCH_ROWS_MAX == WIRE_BOARD_ROWS_MAX && MARCH_ROWS_MAX == WIRE_GUILD_MEMBERS_MAX, "one limit");
 _Static_assert(MARCH_TRADE_MAX == WIRE_TRADE_ITEMS_MAX && MARCH_COMMAND_TEXT_SIZE == WIRE_COMMAND_TEXT_MAX + 1, "one limit");
 _Static_assert(MARCH_NAME_SIZE == WIRE_VALUE_NAME_MAX + 1 && MARCH_TEXT_SIZE == WIRE_TEXT_MAX + 1, "one limit");
+
+_Static_assert((int)MARCH_EVENT_MATCH == (int)WIRE_SERVER_MATCH, "one numbering");
+_Static_assert((int)MARCH_TICKET_STATE_COUNT == (int)WIRE_TICKET_STATE_COUNT, "one numbering");
+_Static_assert((int)MARCH_TICKET_REASON_COUNT == (int)WIRE_REASON_COUNT, "one numbering");
+_Static_assert((int)MARCH_TICKET_UNAVAILABLE == (int)WIRE_REASON_UNAVAILABLE, "one numbering");
+_Static_assert((int)MARCH_TICKET_VERB_COUNT == (int)WIRE_TICKET_VERB_COUNT, "one numbering");
+_Static_assert((int)MARCH_PARTY_VERB_COUNT == (int)WIRE_PARTY_VERB_COUNT, "one numbering");
+_Static_assert((int)MARCH_MATCH_OVER == (int)WIRE_MATCH_OVER, "one numbering");
+_Static_assert(MARCH_PARTY_MAX == WIRE_PARTY_MEMBERS_MAX && MARCH_TEAMS_MAX == WIRE_TEAMS_MAX, "one limit");
+_Static_assert(MARCH_NAME_SIZE == WIRE_MODE_NAME_MAX + 1, "one limit");
 
 static int builder_setup(void **state) {
     *state = wire_builder_create(WIRE_CLIENT_BYTES_MAX);
@@ -258,6 +269,104 @@ static void test_client_value_inventory_is_bounded(void **state) {
     assert_int_equal(inventory.count, MARCH_INVENTORY_MAX);
 }
 
+static void test_client_value_reads_tickets(void **state) {
+    struct wire_server_message in = {.kind = WIRE_SERVER_TICKET};
+    in.ticket = (struct wire_ticket_state_message){.ticket = UINT64_MAX, .mode = "duel", .state = WIRE_TICKET_ASKED};
+    in.ticket.reason = WIRE_REASON_FULL, in.ticket.waited_ms = 1, in.ticket.estimate_ms = 2, in.ticket.position = 3;
+    in.ticket.queued = 4, in.ticket.window = 5, in.ticket.ready_ms = 6, in.ticket.instance = 7, in.ticket.team = 7;
+    struct march_ticket t = told(*state, &in).ticket;
+    assert_true(t.ticket == UINT64_MAX && t.state == MARCH_TICKET_ASKED && t.reason == MARCH_TICKET_FULL);
+    assert_true(t.waited_ms == 1 && t.estimate_ms == 2 && t.position == 3 && t.queued == 4 && t.window == 5);
+    assert_true(t.ready_ms == 6 && t.instance == 7 && t.team == 7);
+    assert_string_equal(t.mode, "duel");
+}
+
+static void test_client_value_reads_parties_and_matches(void **state) {
+    struct wire_server_message in = {.kind = WIRE_SERVER_PARTY, .party = {.leader = 1, .invited_by = 2}};
+    in.party.reason = WIRE_REASON_NOT_LEADER, in.party.member_count = MARCH_PARTY_MAX;
+    for (uint64_t i = 0; i < MARCH_PARTY_MAX; i++) in.party.members[i] = UINT64_MAX - i;
+    struct march_party p = told(*state, &in).party;
+    assert_true(p.leader == 1 && p.invited_by == 2 && p.reason == MARCH_TICKET_NOT_LEADER);
+    assert_int_equal(p.member_count, MARCH_PARTY_MAX);
+    assert_memory_equal(p.members, in.party.members, sizeof p.members);
+
+    in = (struct wire_server_message){.kind = WIRE_SERVER_MATCH, .match = {.template_name = "arena", .instance = 1}};
+    in.match.phase = WIRE_MATCH_OVER, in.match.goal = 2, in.match.wave = 3, in.match.team = 4, in.match.team_count = 5;
+    in.match.gold = UINT64_MAX, in.match.item_kind = 6, in.match.item_count = 7, in.match.points = -8;
+    for (uint32_t i = 0; i < in.match.team_count; i++) in.match.scores[i] = 10 + i;
+    struct march_match m = told(*state, &in).match;
+    assert_true(m.instance == 1 && m.phase == MARCH_MATCH_OVER && m.goal == 2 && m.wave == 3 && m.team == 4);
+    assert_true(m.team_count == 5 && m.gold == UINT64_MAX && m.item_kind == 6 && m.item_count == 7 && m.points == -8);
+    assert_string_equal(m.template_name, "arena");
+    assert_memory_equal(m.scores, in.match.scores, sizeof m.scores);
+    in.match.phase = WIRE_MATCH_STARTING; /* the default, which is not written */
+    assert_int_equal(told(*state, &in).match.phase, MARCH_MATCH_STARTING);
+}
+
+static void test_client_value_team_that_is_too_great_is_refused(void **state) {
+    struct wire_server_message in = {.kind = WIRE_SERVER_TICKET, .ticket = {.team = 7}};
+    struct wire_bytes packed;
+    assert_int_equal(wire_server_message_pack(*state, &in, &packed), 0);
+    uint8_t copy[WIRE_CLIENT_BYTES_MAX];
+    memcpy(copy, packed.data, packed.len);
+    uint8_t *at = memmem(copy, packed.len, &(uint32_t){7}, 4);
+    assert_non_null(at);
+    struct march_event event;
+    client_value_read(copy, packed.len, &event);
+    assert_int_equal(event.kind, MARCH_EVENT_TICKET);
+    *at = MARCH_TEAMS_MAX;
+    client_value_read(copy, packed.len, &event);
+    assert_int_equal(event.kind, MARCH_EVENT_OTHER);
+}
+
+/* asked is how the server reads what the library wrote. */
+static struct wire_client_message asked(const uint8_t *bytes, int len) {
+    struct wire_client_message message;
+    assert_in_range(len, 1, CLIENT_MATCH_BYTES_MAX);
+    uint8_t *copy = malloc((size_t)len);
+    memcpy(copy, bytes, (size_t)len);
+    assert_int_equal(wire_client_message_read(copy, (size_t)len, &message), 0);
+    free(copy);
+    return message;
+}
+
+static void test_client_value_what_is_asked_of_the_matchmaker_is_read_by_the_server(void **state) {
+    (void)state;
+    uint8_t bytes[CLIENT_MATCH_BYTES_MAX];
+    static const char *const names[] = {"a", "duel", "gr\xc3\xbc\xc3\x9f", "a-name-that-is-as-long-as-can-be"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char name[MARCH_NAME_SIZE];
+        memset(name, 0, sizeof name);
+        memcpy(name, names[i], strnlen(names[i], MARCH_NAME_SIZE - 1));
+        struct wire_client_message m = asked(bytes, client_match_write_enter(name, 0x80000005, bytes));
+        assert_true(m.kind == WIRE_CLIENT_ENTER && m.enter.roles == 0x80000005);
+        assert_string_equal(m.enter.mode, name);
+    }
+    for (int verb = 0; verb < MARCH_TICKET_VERB_COUNT; verb++) {
+        struct wire_client_message m = asked(bytes, client_match_write_ticket((enum march_ticket_verb)verb, bytes));
+        assert_true(m.kind == WIRE_CLIENT_TICKET && (int)m.ticket == verb);
+    }
+    for (int verb = 0; verb < MARCH_PARTY_VERB_COUNT; verb++) {
+        struct wire_client_message m =
+            asked(bytes, client_match_write_party((enum march_party_verb)verb, UINT64_MAX - 5, bytes));
+        assert_true(m.kind == WIRE_CLIENT_PARTY && (int)m.party.verb == verb && m.party.player == UINT64_MAX - 5);
+    }
+}
+
+static void test_client_value_what_can_not_be_asked_of_the_matchmaker_is_refused(void **state) {
+    (void)state;
+    uint8_t bytes[CLIENT_MATCH_BYTES_MAX];
+    assert_int_equal(client_match_write_enter("", 0, bytes), MARCH_ERR_INVALID);
+    assert_int_equal(client_match_write_enter("a\nb", 0, bytes), MARCH_ERR_INVALID);
+    assert_int_equal(client_match_write_enter("a-name-that-is-longer-than-it-may", 0, bytes), MARCH_ERR_INVALID);
+    assert_int_equal(client_match_write_ticket(MARCH_TICKET_VERB_COUNT, bytes), MARCH_ERR_INVALID);
+    assert_int_equal(client_match_write_party(MARCH_PARTY_VERB_COUNT, 1, bytes), MARCH_ERR_INVALID);
+    assert_string_equal(march_ticket_state_text(MARCH_TICKET_MATCHED), "matched");
+    assert_string_equal(march_ticket_state_text(99), "unknown");
+    assert_string_equal(march_ticket_reason_text(MARCH_TICKET_NOT_FOUND), "not found");
+    assert_string_equal(march_ticket_reason_text(99), "unknown");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_client_value_reads_what_zones_and_gateways_tell),
@@ -268,6 +377,11 @@ int main(void) {
         cmocka_unit_test(test_client_value_command_that_cannot_be_is_refused),
         cmocka_unit_test(test_client_value_inventory_follows_differences),
         cmocka_unit_test(test_client_value_inventory_is_bounded),
+        cmocka_unit_test(test_client_value_reads_tickets),
+        cmocka_unit_test(test_client_value_reads_parties_and_matches),
+        cmocka_unit_test(test_client_value_team_that_is_too_great_is_refused),
+        cmocka_unit_test(test_client_value_what_is_asked_of_the_matchmaker_is_read_by_the_server),
+        cmocka_unit_test(test_client_value_what_can_not_be_asked_of_the_matchmaker_is_refused),
     };
     return cmocka_run_group_tests(tests, builder_setup, builder_teardown);
 }

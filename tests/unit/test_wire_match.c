@@ -503,44 +503,59 @@ static void test_wire_match_state_past_its_limits_is_refused(void **state) {
     assert_int_equal(read_server_with(*state, &match, 5, WIRE_TEAMS_MAX), MARCH_ERR_INVALID);
 }
 
-/* count_refused raises each byte that has `highest` by one: where it stood for the number, that is refused. */
-static unsigned count_refused(const struct wire_bytes *bytes, uint8_t highest, bool is_client) {
+/* A message twice, with the two highest values of a number: where they differ is its byte, and one more is refused. */
+static void refuse_beyond(struct wire_builder *builder, const struct wire_server_message *high,
+                          const struct wire_server_message *low) {
+    struct wire_bytes bytes;
+    struct wire_server_message out;
     uint8_t copy[WIRE_CLIENT_BYTES_MAX];
-    memcpy(copy, bytes->data, bytes->len);
-    unsigned refused = 0;
-    for (size_t at = 36; at < bytes->len; at++) { /* behind the root and its vtable */
-        struct wire_server_message server;
-        struct wire_client_message client;
-        if (copy[at] != highest) continue;
-        copy[at]++;
-        int error = is_client ? wire_client_message_read(copy, bytes->len, &client)
-                              : wire_server_message_read(copy, bytes->len, &server);
-        refused += error == MARCH_ERR_INVALID;
-        copy[at]--;
-    }
-    return refused;
+    assert_int_equal(wire_server_message_pack(builder, high, &bytes), 0);
+    size_t len = bytes.len, at = 0;
+    memcpy(copy, bytes.data, len);
+    assert_int_equal(wire_server_message_pack(builder, low, &bytes), 0);
+    assert_int_equal(bytes.len, len);
+    while (copy[at] == bytes.data[at]) at++;
+    copy[at]++;
+    assert_int_equal(wire_server_message_read(copy, len, &out), MARCH_ERR_INVALID);
+    copy[at]--;
+    assert_int_equal(wire_server_message_read(copy, len, &out), 0);
+}
+
+static void refuse_verb_beyond(struct wire_builder *builder, const struct wire_client_message *high,
+                               const struct wire_client_message *low) {
+    struct wire_bytes bytes;
+    struct wire_client_message out;
+    uint8_t copy[WIRE_CLIENT_BYTES_MAX];
+    assert_int_equal(wire_client_message_pack(builder, high, &bytes), 0);
+    size_t len = bytes.len, at = 0;
+    memcpy(copy, bytes.data, len);
+    assert_int_equal(wire_client_message_pack(builder, low, &bytes), 0);
+    assert_int_equal(bytes.len, len);
+    while (copy[at] == bytes.data[at]) at++;
+    copy[at]++;
+    assert_int_equal(wire_client_message_read(copy, len, &out), MARCH_ERR_INVALID);
+    copy[at]--;
+    assert_int_equal(wire_client_message_read(copy, len, &out), 0);
 }
 
 static void test_wire_match_number_out_of_its_range_is_refused(void **state) {
-    struct wire_bytes bytes;
-    struct wire_server_message server = {.kind = WIRE_SERVER_TICKET, .ticket.state = WIRE_TICKET_STATE_COUNT - 1};
-    assert_int_equal(wire_server_message_pack(*state, &server, &bytes), 0);
-    assert_true(count_refused(&bytes, WIRE_TICKET_STATE_COUNT - 1, false) >= 1);
-    server = (struct wire_server_message){.kind = WIRE_SERVER_TICKET, .ticket.reason = WIRE_REASON_COUNT - 1};
-    assert_int_equal(wire_server_message_pack(*state, &server, &bytes), 0);
-    assert_true(count_refused(&bytes, WIRE_REASON_COUNT - 1, false) >= 1);
-    server = (struct wire_server_message){.kind = WIRE_SERVER_PARTY, .party.reason = WIRE_REASON_COUNT - 1};
-    assert_int_equal(wire_server_message_pack(*state, &server, &bytes), 0);
-    assert_true(count_refused(&bytes, WIRE_REASON_COUNT - 1, false) >= 1);
-    server = (struct wire_server_message){.kind = WIRE_SERVER_MATCH, .match.phase = WIRE_MATCH_PHASE_COUNT - 1};
-    assert_int_equal(wire_server_message_pack(*state, &server, &bytes), 0);
-    assert_true(count_refused(&bytes, WIRE_MATCH_PHASE_COUNT - 1, false) >= 1);
-    struct wire_client_message client = {.kind = WIRE_CLIENT_TICKET, .ticket = WIRE_TICKET_VERB_COUNT - 1};
-    assert_int_equal(wire_client_message_pack(*state, &client, &bytes), 0);
-    assert_true(count_refused(&bytes, WIRE_TICKET_VERB_COUNT - 1, true) >= 1);
-    client = (struct wire_client_message){.kind = WIRE_CLIENT_PARTY, .party.verb = WIRE_PARTY_VERB_COUNT - 1};
-    assert_int_equal(wire_client_message_pack(*state, &client, &bytes), 0);
-    assert_true(count_refused(&bytes, WIRE_PARTY_VERB_COUNT - 1, true) >= 1);
+    struct wire_server_message high = {.kind = WIRE_SERVER_TICKET, .ticket.state = WIRE_TICKET_STATE_COUNT - 1}, low = high;
+    low.ticket.state--;
+    refuse_beyond(*state, &high, &low);
+    high.ticket.reason = low.ticket.reason = WIRE_REASON_COUNT - 1, low.ticket.state++, low.ticket.reason--;
+    refuse_beyond(*state, &high, &low);
+    high = low = (struct wire_server_message){.kind = WIRE_SERVER_PARTY, .party.reason = WIRE_REASON_COUNT - 1};
+    low.party.reason--;
+    refuse_beyond(*state, &high, &low);
+    high = low = (struct wire_server_message){.kind = WIRE_SERVER_MATCH, .match.phase = WIRE_MATCH_PHASE_COUNT - 1};
+    low.match.phase--;
+    refuse_beyond(*state, &high, &low);
+    struct wire_client_message verb = {.kind = WIRE_CLIENT_TICKET, .ticket = WIRE_TICKET_VERB_COUNT - 1}, lower = verb;
+    lower.ticket--;
+    refuse_verb_beyond(*state, &verb, &lower);
+    verb = lower = (struct wire_client_message){.kind = WIRE_CLIENT_PARTY, .party.verb = WIRE_PARTY_VERB_COUNT - 1};
+    lower.party.verb--;
+    refuse_verb_beyond(*state, &verb, &lower);
 }
 
 static void test_wire_match_name_with_bad_bytes_is_refused(void **state) {

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/check.h"
+#include "tools/client/client_match.h"
 #include "tools/client/client_value.h"
 
 #define INPUT_HZ_DEFAULT       20
@@ -530,12 +531,14 @@ int march_client_next_message(struct march_client *client, const uint8_t **bytes
     return next_of(client, client_current(client), false);
 }
 
-/* tell_move makes an event of how a move ended. */
+/* tell_move makes an event of how a move ended. The matchmaker learns by a look where the player is now; where there is no
+ * room for it, the application asks again as for anything that is not answered. */
 static int tell_move(struct march_client *client, struct march_event *event) {
     memset(event, 0, sizeof(*event));
     event->kind = MARCH_EVENT_MOVED;
     event->moved = client->move.outcome;
     client->move.ended = false;
+    if (event->moved.moved && client->uses_matches) (void)march_client_ticket(client, client->now.ns, MARCH_TICKET_LOOK);
     return 1;
 }
 
@@ -555,6 +558,27 @@ int march_client_command(struct march_client *client, uint64_t now_ns, struct ma
     while (command->key == 0) randombytes_buf(&command->key, sizeof(command->key));
     int len = client_value_write(command, bytes);
     return len < 0 ? len : march_client_send(client, now_ns, bytes, (size_t)len);
+}
+
+static int send_match(struct march_client *client, uint64_t now_ns, const uint8_t *bytes, int len) {
+    if (len < 0) return len;
+    client->uses_matches = true;
+    return march_client_send(client, now_ns, bytes, (size_t)len);
+}
+
+int march_client_enter(struct march_client *client, uint64_t now_ns, const char *mode, uint32_t roles) {
+    uint8_t bytes[CLIENT_MATCH_BYTES_MAX];
+    return send_match(client, now_ns, bytes, client_match_write_enter(mode, roles, bytes));
+}
+
+int march_client_ticket(struct march_client *client, uint64_t now_ns, enum march_ticket_verb verb) {
+    uint8_t bytes[CLIENT_MATCH_BYTES_MAX];
+    return send_match(client, now_ns, bytes, client_match_write_ticket(verb, bytes));
+}
+
+int march_client_party(struct march_client *client, uint64_t now_ns, enum march_party_verb verb, uint64_t player) {
+    uint8_t bytes[CLIENT_MATCH_BYTES_MAX];
+    return send_match(client, now_ns, bytes, client_match_write_party(verb, player, bytes));
 }
 
 const struct march_inventory *march_client_inventory(const struct march_client *client) {

@@ -46,7 +46,8 @@ struct march_client {
     struct snapshot_table *table;
     uint8_t *message; /* config.message_bytes_max: the one handed out last */
     struct march_inventory inventory;
-    bool taken_over; /* the server said so */
+    bool taken_over;   /* the server said so */
+    bool uses_matches; /* something about matches was asked */
 
     struct mono now;         /* the latest that was told */
     struct mono snapshot_at; /* when the newest one came */

@@ -5,6 +5,7 @@
 
 #include "common/bytes.h"
 #include "common/utf8.h"
+#include "tools/client/client_match.h"
 #include "tools/client/flat.h"
 
 #define ITEM_BYTES   24
@@ -165,7 +166,8 @@ static enum march_event_kind read_body(unsigned kind, const struct flat_table *b
         break;
     case MARCH_EVENT_ENDED: event->ended = flat_u8(body, 0, 1); break;
     case MARCH_EVENT_RECONNECT: read_reconnect(body, &event->reconnect); break;
-    default: return MARCH_EVENT_OTHER;
+    default:
+        if (!client_match_read(kind, body, event)) return MARCH_EVENT_OTHER;
     }
     return (enum march_event_kind)kind;
 }

@@ -359,7 +359,10 @@ enum march_event_kind {
     MARCH_EVENT_PROGRESS = 15,
     MARCH_EVENT_ENDED = 16,
     MARCH_EVENT_RECONNECT = 17, /* the gateway is to go; the library sees to it, nothing has to be done */
-    MARCH_EVENT_MOVED = 256     /* of the library itself: a move to another gateway has ended. It has no bytes */
+    MARCH_EVENT_TICKET = 18,
+    MARCH_EVENT_PARTY = 19,
+    MARCH_EVENT_MATCH = 20,
+    MARCH_EVENT_MOVED = 256 /* of the library itself: a move to another gateway has ended. It has no bytes */
 };
 
 struct march_welcome {
@@ -462,6 +465,73 @@ struct march_reconnect {
     uint32_t within_ms;   /* the old gateway waits for so long; 0: it does not say */
 };
 
+/* Of matches: see below. */
+
+#define MARCH_PARTY_MAX 16
+#define MARCH_TEAMS_MAX 8
+
+enum march_ticket_state {
+    MARCH_TICKET_NONE = 0, /* there is no ticket, or what was asked was refused: `reason` */
+    MARCH_TICKET_WAITING = 1,
+    MARCH_TICKET_ASKED = 2, /* say within ready_ms that the player is ready */
+    MARCH_TICKET_MATCHED = 3,
+    MARCH_TICKET_ENDED = 4, /* without a match: `reason` */
+    MARCH_TICKET_STATE_COUNT
+};
+
+enum march_ticket_reason {
+    MARCH_TICKET_NO_REASON = 0,
+    MARCH_TICKET_CANCELLED = 1,
+    MARCH_TICKET_TIMED_OUT = 2, /* nobody was found */
+    MARCH_TICKET_DECLINED = 3,  /* this and the next: by somebody of the ticket */
+    MARCH_TICKET_SILENT = 4,
+    MARCH_TICKET_UNKNOWN_MODE = 5,
+    MARCH_TICKET_INVALID = 6,
+    MARCH_TICKET_EXISTS = 7,       /* a player has a ticket */
+    MARCH_TICKET_BUSY = 8,         /* a player is in a match */
+    MARCH_TICKET_NOT_LEADER = 9,   /* of the party */
+    MARCH_TICKET_UNAVAILABLE = 10, /* not now: ask again after a while */
+    MARCH_TICKET_FULL = 11,
+    MARCH_TICKET_NOT_FOUND = 12,
+    MARCH_TICKET_REASON_COUNT
+};
+
+enum march_match_phase { MARCH_MATCH_STARTING = 1, MARCH_MATCH_RUNNING = 2, MARCH_MATCH_OVER = 3 };
+
+struct march_ticket {
+    uint64_t ticket;
+    char mode[MARCH_NAME_SIZE];
+    uint8_t state;  /* enum march_ticket_state */
+    uint8_t reason; /* enum march_ticket_reason */
+    uint32_t waited_ms, estimate_ms;
+    uint32_t position, queued; /* among those who wait for this mode */
+    uint32_t window;           /* points of rating that others may be away */
+    uint32_t ready_ms;         /* ASKED */
+    uint32_t instance, team;   /* MATCHED: where the match is; team is less than MARCH_TEAMS_MAX */
+};
+
+struct march_party {
+    uint64_t leader;     /* 0: there is no party */
+    uint64_t invited_by; /* 0: nobody invites the player */
+    uint8_t reason;      /* why what was asked was not done */
+    uint32_t member_count;
+    uint64_t members[MARCH_PARTY_MAX];
+};
+
+struct march_match {
+    char template_name[MARCH_NAME_SIZE];
+    uint32_t instance;
+    uint8_t phase; /* enum march_match_phase */
+    uint32_t goal; /* OVER: what ended it, as PROTOCOL.md says */
+    uint32_t wave; /* waves that are over */
+    uint32_t team; /* the player's, less than MARCH_TEAMS_MAX */
+    uint32_t team_count;
+    uint32_t scores[MARCH_TEAMS_MAX];
+    uint64_t gold; /* OVER: this and the rest are what the player gains */
+    uint32_t item_kind, item_count;
+    int32_t points; /* its rating from now on; 0 where nothing is rated */
+};
+
 struct march_moved {
     bool moved;       /* else it plays on where it was, as long as that lasts */
     bool same_entity; /* the player's entity is the one that it was; else, as in worlds without persist, a new one */
@@ -491,6 +561,9 @@ struct march_event {
         uint8_t ended; /* 1 taken over, 2 token used, 3 refused, 4 unavailable */
         struct march_reconnect reconnect;
         struct march_moved moved;
+        struct march_ticket ticket;
+        struct march_party party;
+        struct march_match match;
     };
 };
 
@@ -507,6 +580,48 @@ int march_client_command(struct march_client *client, uint64_t now_ns, struct ma
 
 /* march_client_inventory returns the player's inventory; valid until the next event is taken. */
 const struct march_inventory *march_client_inventory(const struct march_client *client);
+
+/* --- matches ---
+ *
+ * A player enters the queue of a mode, alone or with a party, and has a ticket until there is a match. Each of these calls
+ * is answered by an event TICKET or PARTY, and such events come by themselves whenever something changes. The ticket is the
+ * player's: it outlives the session, and another session is told of it when it looks. When a match was found the player is
+ * taken to its place, outside of the world's rectangle, and back when it is over: what is in view changes as where another
+ * zone takes over, and events MATCH tell how it goes.
+ *
+ * Errors as of march_client_send. What is not answered within some seconds, or with UNAVAILABLE, is to be asked again. After
+ * MARCH_EVENT_MOVED the library has looked for the ticket, where any of this was used before. */
+
+enum march_ticket_verb {
+    MARCH_TICKET_LOOK = 0,
+    MARCH_TICKET_CANCEL = 1,
+    MARCH_TICKET_READY = 2,
+    MARCH_TICKET_DECLINE = 3,
+    MARCH_TICKET_VERB_COUNT
+};
+
+enum march_party_verb {
+    MARCH_PARTY_LOOK = 0,
+    MARCH_PARTY_INVITE = 1, /* `player`; who has no party leads a new one */
+    MARCH_PARTY_JOIN = 2,   /* that of `player`, who invited */
+    MARCH_PARTY_LEAVE = 3,
+    MARCH_PARTY_REMOVE = 4, /* `player`, by the leader */
+    MARCH_PARTY_VERB_COUNT
+};
+
+/* march_client_enter queues for a mode, a name of 1 to 31 bytes, with one's party. `roles` has a bit for each role of the
+ * mode that the player would play; 0: any. */
+int march_client_enter(struct march_client *client, uint64_t now_ns, const char *mode, uint32_t roles);
+
+/* march_client_ticket looks for the ticket, cancels it, or answers whether the player is ready. */
+int march_client_ticket(struct march_client *client, uint64_t now_ns, enum march_ticket_verb verb);
+
+/* march_client_party does something about a party; `player` is 0 where the verb names none. */
+int march_client_party(struct march_client *client, uint64_t now_ns, enum march_party_verb verb, uint64_t player);
+
+/* march_ticket_state_text and march_ticket_reason_text return a static, lower-case text; never NULL. */
+const char *march_ticket_state_text(unsigned state);
+const char *march_ticket_reason_text(unsigned reason);
 
 /* march_status_text returns a static, lower-case word; march_verb_text, too. Never NULL. */
 const char *march_status_text(unsigned status);
