@@ -9,8 +9,8 @@
  * and what is there is found anew five times a second by one look at all entities, so nothing has to be told when they come
  * and go: a player's journey and a creature's instance and wave travel with them (game.h). Thus a block that another zone
  * takes over runs on: the order says which waves are over and what the scores are, and creatures that come over say which
- * wave runs. While a block changes hands, and for a second after, no wave begins and nothing but time ends an instance. A
- * zone that has handed its block over tells of its instances once more and lets go of them.
+ * wave runs. While a block changes hands (10 s at most), and for a second after, no wave begins and nothing but time ends an
+ * instance. A zone that has handed its block over tells of its instances once more and lets go of them.
  *
  * A wave begins when the one before is dead, or overlaps it; its creatures stand at the spots of no team, in turn. The same
  * seed gives the same places. A player that died rises after a while at a spot of its team, as long as it has lives.
@@ -36,6 +36,7 @@
 #define INSTANCES_CREATURES_MAX 256 /* of one, at once */
 #define INSTANCES_LOOKS_PER_S   5
 #define INSTANCES_SETTLE_MS     1000  /* after an order or a hand-over, before waves begin */
+#define INSTANCES_COMING_MS     10000 /* for so long at most a hand-over is waited for */
 #define INSTANCES_OVER_MS       5000  /* players stay for so long */
 #define INSTANCES_ENDED_MS      2000  /* without an order an end is told for so long */
 #define INSTANCES_LEFT_MS       10000 /* what is another zone's by now is told once, in this time */

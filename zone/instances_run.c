@@ -253,7 +253,9 @@ static uint32_t goal_of(const struct instances *in, const struct instance *item,
 
 static void run(struct instances *in, struct instance *item, uint64_t tick, const struct wire_directory_partition *block) {
     uint64_t now_ms = tick * 1000 / in->config.tick_hz;
-    if (block->former != WIRE_SLOT_NONE) item->settle_tick = tick + instances_ticks(in, INSTANCES_SETTLE_MS);
+    bool is_coming = block->former != WIRE_SLOT_NONE && /* over from there */
+                     tick < item->began_tick + instances_ticks(in, INSTANCES_COMING_MS);
+    if (is_coming) item->settle_tick = tick + instances_ticks(in, INSTANCES_SETTLE_MS);
     bool is_settled = tick >= item->settle_tick;
     if (item->count.players > 0 || !is_settled) item->seen_tick = tick;
     if (is_settled) end_waves(item, tick);

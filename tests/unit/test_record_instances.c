@@ -73,6 +73,8 @@ static void play(struct sim *sim) {
         for (uint64_t player = 1; player <= 12; player++) {
             if ((step + player) % 3 == 0) hold(sim, player, step, 1 + step % 2, (uint16_t)(step * 700 + player * 9000));
         }
+        if (step == 60) sim_instances_renew(sim);
+        if (step == 400) sim_instance_orders(sim, &o.orders);
         if (step == 1500) {
             o.instances[0].state = WIRE_INSTANCE_END;
             o.instances[0].version = 2;
