@@ -11,6 +11,7 @@ struct shown {
     struct atlas_stats atlas;
     struct links_stats links;
     struct front_stats front;
+    struct matches_stats matches;
     uint64_t version;
     uint32_t worker_states[WIRE_WORKER_STATE_COUNT];
     uint32_t gateway_states[WIRE_GATEWAY_DRAINING + 1];
@@ -25,6 +26,9 @@ struct shown {
 #define DEATHS_HELP   "Processes that were found dead"
 #define LINKS_HELP    "Processes that are connected"
 #define FRONT_HELP    "Requests to the front door by what became of them"
+#define ENDED_HELP    "Tickets that ended"
+#define REFUSED_HELP  "Tickets that were refused, or dropped, for no doing of their players"
+#define OVER_HELP     "Instances that are over"
 static const struct metric_row rows[] = {
     {GAUGE, "march_matchmaker_ready", NULL, "1 once every partition has had an owner", AT(ready)},
     {GAUGE, "march_matchmaker_directory_version", NULL, "Newest version of the directory", AT(version)},
@@ -74,6 +78,53 @@ static const struct metric_row rows[] = {
     {COUNTER, "march_matchmaker_front_requests_total", "answer=\"timeout\"", FRONT_HELP, AT(front.http.expired)},
     {COUNTER, "march_matchmaker_front_connections_ended_total", NULL, "Connections that made room for others",
      AT(front.http.ended)},
+    {GAUGE, "march_matchmaker_tickets", NULL, "Tickets that live", AT(matches.desk.tickets)},
+    {GAUGE, "march_matchmaker_parties", NULL, "Parties", AT(matches.desk.parties)},
+    {GAUGE, "march_matchmaker_matches_settling", NULL, "Matches that are over and not settled", AT(matches.desk.settling)},
+    {COUNTER, "march_matchmaker_tickets_entered_total", NULL, "Tickets that were taken", AT(matches.desk.entered)},
+    {COUNTER, "march_matchmaker_tickets_ended_total", "end=\"matched\"", ENDED_HELP, AT(matches.desk.ended[QUEUE_MATCHED])},
+    {COUNTER, "march_matchmaker_tickets_ended_total", "end=\"cancelled\"", ENDED_HELP,
+     AT(matches.desk.ended[QUEUE_CANCELLED])},
+    {COUNTER, "march_matchmaker_tickets_ended_total", "end=\"timed_out\"", ENDED_HELP,
+     AT(matches.desk.ended[QUEUE_TIMED_OUT])},
+    {COUNTER, "march_matchmaker_tickets_ended_total", "end=\"declined\"", ENDED_HELP,
+     AT(matches.desk.ended[QUEUE_DECLINED])},
+    {COUNTER, "march_matchmaker_tickets_ended_total", "end=\"silent\"", ENDED_HELP, AT(matches.desk.ended[QUEUE_SILENT])},
+    {COUNTER, "march_matchmaker_tickets_refused_total", "reason=\"unavailable\"", REFUSED_HELP,
+     AT(matches.desk.refused[WIRE_REASON_UNAVAILABLE])},
+    {COUNTER, "march_matchmaker_tickets_refused_total", "reason=\"full\"", REFUSED_HELP,
+     AT(matches.desk.refused[WIRE_REASON_FULL])},
+    {COUNTER, "march_matchmaker_matches_total", NULL, "Matches formed", AT(matches.desk.matches)},
+    {COUNTER, "march_matchmaker_settled_total", NULL, "Players who have what a match was worth", AT(matches.desk.settled)},
+    {COUNTER, "march_matchmaker_results_total", NULL, "Results kept", AT(matches.desk.results)},
+    {COUNTER, "march_matchmaker_player_asks_total", NULL, "Messages of players in the world", AT(matches.asked)},
+    {GAUGE, "march_matchmaker_instances", NULL, "Instances that run", AT(matches.instances.running)},
+    {GAUGE, "march_matchmaker_instance_members", NULL, "Players who are to be in instances", AT(matches.instances.members)},
+    {GAUGE, "march_matchmaker_cells_free", NULL, "Cells where an instance could be launched now",
+     AT(matches.instances.cells_free)},
+    {COUNTER, "march_matchmaker_instances_launched_total", NULL, "Instances launched", AT(matches.instances.launched)},
+    {COUNTER, "march_matchmaker_instances_over_total", "end=\"goal\"", OVER_HELP,
+     AT(matches.instances.over[INSTANCE_END_GOAL])},
+    {COUNTER, "march_matchmaker_instances_over_total", "end=\"ordered\"", OVER_HELP,
+     AT(matches.instances.over[INSTANCE_END_ORDERED])},
+    {COUNTER, "march_matchmaker_instances_over_total", "end=\"lost\"", OVER_HELP,
+     AT(matches.instances.over[INSTANCE_END_LOST])},
+    {COUNTER, "march_matchmaker_instances_over_total", "end=\"refused\"", OVER_HELP,
+     AT(matches.instances.over[INSTANCE_END_REFUSED])},
+    {COUNTER, "march_matchmaker_instance_restarts_total", NULL, "Instances begun again after their zone died",
+     AT(matches.instances.restarts)},
+    {COUNTER, "march_matchmaker_instance_arrivals_total", NULL, "Players who came into instances",
+     AT(matches.instances.arrived)},
+    {COUNTER, "march_matchmaker_instance_absent_total", NULL, "Players who did not come in time",
+     AT(matches.instances.absent)},
+    {COUNTER, "march_matchmaker_documents_put_total", NULL, "Documents put", AT(matches.keep.put)},
+    {COUNTER, "march_matchmaker_documents_erased_total", NULL, "Documents erased", AT(matches.keep.erased)},
+    {GAUGE, "march_matchmaker_documents_pending", NULL, "Puts and erasures that are not durable yet",
+     AT(matches.keep.pending)},
+    {COUNTER, "march_matchmaker_keep_refused_total", NULL, "Documents and questions that there was no room for",
+     AT(matches.keep.refused)},
+    {COUNTER, "march_matchmaker_keep_again_total", NULL, "Questions that persist could not answer then",
+     AT(matches.keep.again)},
 };
 #define ROW_COUNT (sizeof rows / sizeof rows[0])
 
@@ -123,9 +174,11 @@ static void count_processes(struct shown *shown, const struct atlas *a) {
     }
 }
 
-void tally_mirror(struct tally *g, const struct atlas *a, const struct links *links, const struct front *front) {
+void tally_mirror(struct tally *g, const struct atlas *a, const struct links *links, const struct matches *matches,
+                  const struct front *front) {
     struct shown shown = {.atlas = a->stats,
                           .links = links_stats_get(links),
+                          .matches = matches_stats_get(matches),
                           .version = a->told.version,
                           .partitions = a->told.partition_count,
                           .ready = atlas_is_ready(a)};
