@@ -16,8 +16,8 @@
 #include "common/health.h"
 #include "common/log.h"
 #include "matchmaker/front.h"
+#include "matchmaker/hall.h"
 #include "matchmaker/links.h"
-#include "matchmaker/matches.h"
 #include "matchmaker/operator_api.h"
 #include "matchmaker/tally.h"
 
@@ -32,13 +32,13 @@ struct matchmaker {
     struct ev_loop *loop;
     ev_timer turn;
     ev_prepare prepare;
-    ev_idle busy; /* the loop does not sleep while there is more to do */
+    ev_idle busy; /* while there is more to do the loop does not sleep */
     uint64_t turns;
     struct health health;
     struct tally *tally;
     struct links *links;
-    struct matches *matches;
     struct operator_api *http;
+    struct hall *hall;
     struct front *front; /* NULL where none is configured */
     bool was_ready;
     uint8_t key[FILE_KEY_BYTES];
@@ -82,12 +82,6 @@ static void begin_atlas(struct matchmaker *s) {
     atlas_init(&s->atlas, &config, mono_now());
 }
 
-static int open_matches(struct matchmaker *s, char *error, size_t error_size) {
-    const struct matches_config config = {
-        .loop = s->loop, .config_path = s->launch->config, .config = s->config, .atlas = &s->atlas};
-    return matches_open(&s->matches, &config, error, error_size);
-}
-
 static uint64_t new_incarnation(void) {
     uint64_t incarnation;
     do randombytes_buf(&incarnation, sizeof incarnation);
@@ -106,9 +100,15 @@ static int open_links(struct matchmaker *s, char *error, size_t error_size) {
                                   .hello = {.role = WIRE_ROLE_MATCHMAKER, .incarnation = new_incarnation()},
                                   .key = is_tcp ? s->key : NULL,
                                   .atlas = &s->atlas,
-                                  .handlers = matches_handlers(s->matches)};
+                                  .handlers = hall_handlers(s->hall)};
     memcpy(config.hello.name, s->config->matchmaker.name, sizeof config.hello.name);
     return links_open(&s->links, s->loop, &config, error, error_size);
+}
+
+static int open_hall(struct matchmaker *s, char *error, size_t error_size) {
+    const struct hall_config config = {
+        .loop = s->loop, .config_path = s->launch->config, .config = s->config, .atlas = &s->atlas};
+    return hall_open(&s->hall, &config, error, error_size);
 }
 
 static int open_http(struct matchmaker *s, char *error, size_t error_size) {
@@ -118,7 +118,7 @@ static int open_http(struct matchmaker *s, char *error, size_t error_size) {
                                                .health = &s->health,
                                                .atlas = &s->atlas,
                                                .links = s->links,
-                                               .instances = matches_api(s->matches)};
+                                               .instances = hall_api(s->hall)};
     char text[ADDR_TEXT_MAX], pid[32];
     int result = operator_api_open(&s->http, &config, error, error_size);
     if (!result) result = publish(s, "http", addr_format(operator_api_address(s->http), text), error, error_size);
@@ -127,16 +127,15 @@ static int open_http(struct matchmaker *s, char *error, size_t error_size) {
 }
 
 static int open_front(struct matchmaker *s, char *error, size_t error_size) {
-    const struct instance_api *api = matches_api(s->matches);
     const struct front_config config = {.loop = s->loop,
                                         .config_path = s->launch->config,
                                         .config = s->config,
                                         .run_dir = s->launch->run_dir,
                                         .health = &s->health,
                                         .atlas = &s->atlas,
-                                        .desk = api->desk,
-                                        .instances = api->instances,
-                                        .keep = api->keep};
+                                        .desk = hall_desk(s->hall),
+                                        .instances = hall_instances(s->hall),
+                                        .keep = hall_keep(s->hall)};
     char text[ADDR_TEXT_MAX];
     if (!config_has_front(s->config)) return 0;
     int result = front_open(&s->front, &config, error, error_size);
@@ -150,7 +149,7 @@ static void mirror(struct matchmaker *s) {
     if (is_ready && !s->was_ready) log_info("matchmaker.ready", "version=%" PRIu64, s->atlas.told.version);
     s->was_ready = is_ready;
     health_set_ready(&s->health, is_ready);
-    if (s->turns++ % MIRROR_TURNS == 0) tally_mirror(s->tally, &s->atlas, s->links, s->matches, s->front);
+    if (s->turns++ % MIRROR_TURNS == 0) tally_mirror(s->tally, &s->atlas, s->links, s->front, s->hall);
 }
 
 static void on_turn(struct ev_loop *loop, ev_timer *timer, int events) {
@@ -158,29 +157,32 @@ static void on_turn(struct ev_loop *loop, ev_timer *timer, int events) {
     struct matchmaker *s = timer->data;
     struct mono now = mono_now();
     links_update(s->links, now);
-    if (s->front) front_step(s->front, now);
     health_beat(&s->health, now);
     mirror(s);
     if (s->stopping && *s->stopping) ev_break(loop, EVBREAK_ALL);
 }
 
 static void on_busy(struct ev_loop *loop, ev_idle *idle, int events) {
-    (void)loop, (void)idle, (void)events; /* that it is there keeps the loop awake */
+    (void)loop, (void)idle, (void)events;
+}
+
+static void stay_awake(struct matchmaker *s, bool is_busy) {
+    if (is_busy) {
+        ev_idle_start(s->loop, &s->busy);
+    } else {
+        ev_idle_stop(s->loop, &s->busy);
+    }
 }
 
 /* Before the loop sleeps: what came is judged, and what is new goes out. */
 static void on_prepare(struct ev_loop *loop, ev_prepare *prepare, int events) {
-    (void)events;
+    (void)loop, (void)events;
     struct matchmaker *s = prepare->data;
     struct mono now = mono_now();
-    uint64_t wall_ms = wall_now_ns() / NS_PER_MS;
-    if (atlas_step(&s->atlas, now, wall_ms))
+    if (atlas_step(&s->atlas, now, wall_now_ns() / NS_PER_MS))
         log_info("directory.version", "version=%" PRIu64 " partitions=%u", s->atlas.told.version,
                  s->atlas.told.partition_count);
-    bool is_more = matches_step(s->matches, now, wall_ms);
-    if (is_more && !ev_is_active(&s->busy)) ev_idle_start(loop, &s->busy);
-    if (!is_more && ev_is_active(&s->busy)) ev_idle_stop(loop, &s->busy);
-    matches_fill(s->matches, now);
+    stay_awake(s, hall_step(s->hall, now));
     links_flush(s->links, now);
     histogram_record(tally_step_ns(s->tally), mono_since_ns(mono_now(), now));
 }
@@ -190,12 +192,12 @@ static int open_parts(struct matchmaker *s, char *error, size_t error_size) {
     s->tally = tally_create(s->config->matchmaker.name);
     if (!s->loop || !s->tally || sodium_init() < 0) return MARCH_ERR_SYSTEM;
     begin_atlas(s);
-    int result = open_matches(s, error, error_size);
+    int result = open_hall(s, error, error_size);
     if (!result) result = open_links(s, error, error_size);
     if (!result) result = open_front(s, error, error_size);
-    if (!result) matches_attach(s->matches, s->links, s->front);
     if (!result) result = open_http(s, error, error_size);
     if (result) return result;
+    hall_connect(s->hall, s->links, s->front);
     ev_timer_init(&s->turn, on_turn, 0, TURN_S);
     ev_prepare_init(&s->prepare, on_prepare);
     ev_idle_init(&s->busy, on_busy);
@@ -255,11 +257,11 @@ void matchmaker_close(struct matchmaker *s) {
     if (ev_is_active(&s->turn)) ev_timer_stop(s->loop, &s->turn);
     if (ev_is_active(&s->prepare)) ev_prepare_stop(s->loop, &s->prepare);
     if (ev_is_active(&s->busy)) ev_idle_stop(s->loop, &s->busy);
-    if (s->matches) matches_attach(s->matches, NULL, NULL); /* nobody is told any more */
+    if (s->hall) hall_connect(s->hall, NULL, NULL);
     operator_api_close(s->http);
     front_close(s->front);
     links_close(s->links);
-    matches_close(s->matches);
+    hall_close(s->hall);
     tally_destroy(s->tally);
     if (s->loop) ev_loop_destroy(s->loop);
     sodium_memzero(s->key, sizeof s->key);

@@ -1,4 +1,4 @@
-/* instances.h: the instances that run in a zone's blocks: their waves, what ends them, who rises in them and who goes home.
+/* venues.h: the instances that run in a zone's blocks: their waves, what ends them, who rises in them and who goes home.
  *
  *   ──order──► RUNNING ──goal, or its time is up──► OVER ──5 s──► all go home
  *      │          └──────────────────┬────────────────┘
@@ -19,11 +19,11 @@
  * which all that runs was known. Who waits elsewhere for longer than 10 s goes home too.
  *
  * Everything here is state of the simulation: a function of the orders, the ticks and the entities. Limits:
- * WIRE_INSTANCES_MAX, INSTANCES_CREATURES_MAX at once in one, and as many in all as there is room for beside players and the
+ * WIRE_INSTANCES_MAX, VENUES_CREATURES_MAX at once in one, and as many in all as there is room for beside players and the
  * world's. Nothing allocates after create.
  */
-#ifndef MARCH_ZONE_INSTANCES_H
-#define MARCH_ZONE_INSTANCES_H
+#ifndef MARCH_ZONE_VENUES_H
+#define MARCH_ZONE_VENUES_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,18 +33,18 @@
 #include "zone/game.h"
 #include "zone/territory.h"
 
-#define INSTANCES_CREATURES_MAX 256 /* of one, at once */
-#define INSTANCES_LOOKS_PER_S   5
-#define INSTANCES_SETTLE_MS     1000  /* after an order or a hand-over, before waves begin */
-#define INSTANCES_COMING_MS     10000 /* for so long at most a hand-over is waited for */
-#define INSTANCES_OVER_MS       5000  /* players stay for so long */
-#define INSTANCES_ENDED_MS      2000  /* without an order an end is told for so long */
-#define INSTANCES_LEFT_MS       10000 /* what is another zone's by now is told once, in this time */
-#define INSTANCES_STRAY_MS      2000
-#define INSTANCES_STUCK_MS      10000
-#define INSTANCES_CORPSE_MS     3000 /* dead creatures lie so long */
+#define VENUES_CREATURES_MAX 256 /* of one, at once */
+#define VENUES_LOOKS_PER_S   5
+#define VENUES_SETTLE_MS     1000  /* after an order or a hand-over, before waves begin */
+#define VENUES_COMING_MS     10000 /* for so long at most a hand-over is waited for */
+#define VENUES_OVER_MS       5000  /* players stay for so long */
+#define VENUES_ENDED_MS      2000  /* without an order an end is told for so long */
+#define VENUES_LEFT_MS       10000 /* what is another zone's by now is told once, in this time */
+#define VENUES_STRAY_MS      2000
+#define VENUES_STUCK_MS      10000
+#define VENUES_CORPSE_MS     3000 /* dead creatures lie so long */
 
-struct instances_config {
+struct venues_config {
     const struct entities *entities; /* these three outlive it */
     struct game *game;
     const struct territory *territory;
@@ -54,7 +54,7 @@ struct instances_config {
     void *context;
 };
 
-struct instances_stats {
+struct venues_stats {
     uint64_t orders, orders_elsewhere, orders_refused;
     uint64_t homes;  /* players that went home, */
     uint64_t strays; /* of those, without an instance that runs here */
@@ -62,40 +62,39 @@ struct instances_stats {
     uint32_t running, players, creatures; /* at the newest look */
 };
 
-struct instances;
+struct venues;
 
-/* instances_create returns NULL without memory. */
-struct instances *instances_create(const struct instances_config *config);
-void instances_destroy(struct instances *instances);
+/* venues_create returns NULL without memory. */
+struct venues *venues_create(const struct venues_config *config);
+void venues_destroy(struct venues *instances);
 
 /* --- between ticks */
 
-/* instances_take takes orders, not travels. instances_renew: what the matchmaker has told so far was over an older
+/* venues_take takes orders, not travels. venues_renew: what the matchmaker has told so far was over an older
  * connection: what runs here goes on, but may not be all. */
-void instances_take(struct instances *instances, uint64_t tick, const struct wire_instance_orders *orders);
-void instances_renew(struct instances *instances);
+void venues_take(struct venues *instances, uint64_t tick, const struct wire_instance_orders *orders);
+void venues_renew(struct venues *instances);
 
 /* --- in a tick */
 
-/* instances_update: before the rules think. */
-void instances_update(struct instances *instances, uint64_t tick);
+/* venues_update: before the rules think. */
+void venues_update(struct venues *instances, uint64_t tick);
 
-/* instances_died scores the death of a player, which was done by the entity of an id. */
-void instances_died(struct instances *instances, uint16_t index, uint64_t by);
+/* venues_died scores the death of a player, which was done by the entity of an id. */
+void venues_died(struct venues *instances, uint16_t index, uint64_t by);
 
 /* --- looking in */
 
-/* instances_report fills in what the matchmaker is to be told of instances, and returns how many. instances_told: that is on
+/* venues_report fills in what the matchmaker is to be told of instances, and returns how many. venues_told: that is on
  * its way, so what was handed over need not be told again. */
-uint32_t instances_report(const struct instances *instances, uint64_t tick,
-                          struct wire_instance_status out[WIRE_INSTANCES_MAX]);
-void instances_told(struct instances *instances);
+uint32_t venues_report(const struct venues *instances, uint64_t tick, struct wire_instance_status out[WIRE_INSTANCES_MAX]);
+void venues_told(struct venues *instances);
 
-/* instances_is_out tells whether a guest has no life left in its instance. */
-bool instances_is_out(const struct instances *instances, const struct game_guest *guest);
+/* venues_is_out tells whether a guest has no life left in its instance. */
+bool venues_is_out(const struct venues *instances, const struct game_guest *guest);
 
-/* instances_hash stays as it is where there was never an instance. */
-uint64_t instances_hash(const struct instances *instances, uint64_t hash);
-const struct instances_stats *instances_stats(const struct instances *instances);
+/* venues_hash stays as it is where there was never an instance. */
+uint64_t venues_hash(const struct venues *instances, uint64_t hash);
+const struct venues_stats *venues_stats(const struct venues *instances);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/zone_instances_fixture.h"
+#include "tests/unit/venues_fixture.h"
 
 enum { BEGUN_MS = 1300 /* an order has settled, and one look since has begun its first wave */, LOOK_MS = 400 };
 
