@@ -177,24 +177,6 @@ static void on_event(void *context, const struct queue_event *event) {
 
 /* --- modes */
 
-static bool modes_are_sound(const struct mode_set *modes, const struct template_set *templates, char *error, size_t size) {
-    for (uint32_t i = 0; i < modes->count; i++) {
-        const struct mode *mode = &modes->modes[i];
-        if (mode->instance[0] == 0) continue;
-        const struct template *template = template_set_find(templates, mode->instance);
-        if (!template) {
-            snprintf(error, size, "mode %s: instance: expected a template, found no \"%s\"", mode->name, mode->instance);
-            return false;
-        }
-        uint32_t players = mode->teams * mode->team_size;
-        if (template->capacity >= players) continue;
-        snprintf(error, size, "mode %s: instance: expected room for %u players, template %s has it for %u", mode->name,
-                 players, template->name, template->capacity);
-        return false;
-    }
-    return true;
-}
-
 static int create_queue(struct desk *d, const struct mode_set *modes, struct queue **queue) {
     const struct queue_config config = {.mode_count = modes->count,
                                         .region_count = d->config.region_count,
@@ -231,7 +213,8 @@ int desk_set_modes(struct desk *d, const struct mode_set *modes, const struct te
                    char *error, size_t error_size) {
     struct queue *queue;
     desk_advance(d, now, d->wall_ms);
-    if (!modes_are_sound(modes, templates, error, error_size)) return MARCH_ERR_INVALID;
+    int unserved = template_set_serves(templates, modes, error, error_size);
+    if (unserved) return unserved;
     bool is_same = modes->count == d->modes.count && memcmp(modes, &d->modes, sizeof *modes) == 0;
     if (!is_same) {
         int failed = create_queue(d, modes, &queue);

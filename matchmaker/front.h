@@ -73,7 +73,8 @@ struct front_stats front_stats_get(const struct front *front);
 /* front_step lets time pass: who waits too long is answered. */
 void front_step(struct front *front, struct mono now);
 
-/* What it waits for: a ticket has changed, a result was read (len 0: there is none), a page of a board is there. */
+/* What it waits for: a ticket has changed (answered in the next step, and callable from within the desk), a result was read
+ * (len 0: there is none), a page of a board is there. */
 void front_ticket_changed(struct front *front, uint64_t ticket);
 void front_result(struct front *front, uint64_t match, const uint8_t *bytes, uint32_t len);
 void front_page(struct front *front, uint64_t request, const struct wire_page_row *rows, uint32_t count, bool is_whole);

@@ -47,6 +47,7 @@ struct front_wait {
     enum front_wait_kind kind;
     uint64_t key, version, player;
     struct mono until;
+    bool is_due; /* it has changed since */
 };
 
 struct front {

@@ -6,7 +6,7 @@
 #include "common/log.h"
 #include "matchmaker/desk.h"
 #include "matchmaker/front_inner.h"
-#include "matchmaker/launch.h"
+#include "matchmaker/launch_request.h"
 #include "matchmaker/match_json.h"
 
 #define ANSWER_MS  2000
@@ -103,7 +103,7 @@ static struct problem launch_problem(int result) {
     }
 }
 
-static struct problem launch(struct front *f, const struct http_request *request, const struct launch *wanted) {
+static struct problem launch(struct front *f, const struct http_request *request, const struct launch_request *wanted) {
     uint32_t id;
     char location[32];
     struct instance_view view;
@@ -117,7 +117,7 @@ static struct problem launch(struct front *f, const struct http_request *request
 }
 
 void front_launch(struct front *f, const struct http_request *request) {
-    struct launch wanted;
+    struct launch_request wanted;
     struct front_ask ask;
     char error[TEMPLATE_ERROR_SIZE];
     json_t *template, *players, *set;
@@ -127,8 +127,8 @@ void front_launch(struct front *f, const struct http_request *request) {
     struct problem problem = front_read_change(f, request, members, 3, &ask);
     if (!problem.status && !ask.may_launch) problem = NOT_ALLOWED;
     if (!problem.status) {
-        int result = launch_read(desk_templates(f->config.desk), json_string_value(template), players, set, &wanted, error,
-                                 sizeof error);
+        int result = launch_request_read(desk_templates(f->config.desk), json_string_value(template), players, set, &wanted,
+                                         error, sizeof error);
         if (result == MARCH_ERR_NOT_FOUND) problem = (struct problem){404, "unknown_template", error, 0};
         if (result == MARCH_ERR_INVALID) problem = front_bad_request(error);
     }

@@ -28,18 +28,20 @@ static bool is_of_ticket(const struct front_wait *wait) {
 }
 
 void front_ticket_changed(struct front *f, uint64_t ticket) {
-    for (uint32_t i = f->wait_count; i-- > 0;) {
-        struct front_wait wait = f->waits[i];
-        if (is_of_ticket(&wait) && wait.key == ticket && front_ticket_due(f, &wait, false)) remove_at(f, i);
-    }
+    for (uint32_t i = 0; i < f->wait_count; i++)
+        f->waits[i].is_due |= is_of_ticket(&f->waits[i]) && f->waits[i].key == ticket;
 }
 
 void front_step(struct front *f, struct mono now) {
     static const struct problem late = {503, "unavailable", "what keeps this is away", 1};
     for (uint32_t i = f->wait_count; i-- > 0;) {
         struct front_wait wait = f->waits[i];
-        if (!mono_reached(now, wait.until)) continue;
+        bool is_late = mono_reached(now, wait.until);
+        if (!is_late && !wait.is_due) continue;
+        f->waits[i].is_due = false;
+        bool is_answered = is_of_ticket(&wait) && front_ticket_due(f, &wait, is_late);
+        if (!is_answered && !is_late) continue;
+        if (!is_answered) front_reply_problem(f, wait.request, &late);
         remove_at(f, i);
-        if (!is_of_ticket(&wait) || !front_ticket_due(f, &wait, true)) front_reply_problem(f, wait.request, &late);
     }
 }

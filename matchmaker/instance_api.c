@@ -9,7 +9,7 @@
 #include "common/check.h"
 #include "common/log.h"
 #include "common/option.h"
-#include "matchmaker/launch.h"
+#include "matchmaker/launch_request.h"
 #include "matchmaker/match_json.h"
 
 /* --- answers */
@@ -180,8 +180,8 @@ static struct instance_answer read_players(const struct instance_api *api, const
     return FINE;
 }
 
-static struct instance_answer launch_now(const struct instance_api *api, const struct launch *launch, struct mono now,
-                                         uint64_t wall_ms) {
+static struct instance_answer launch_now(const struct instance_api *api, const struct launch_request *launch,
+                                         struct mono now, uint64_t wall_ms) {
     uint32_t id;
     struct instance_view view;
     int result = desk_launch(api->desk, &launch->template, launch->players, launch->player_count, now, wall_ms, &id);
@@ -198,12 +198,12 @@ static struct instance_answer launch_now(const struct instance_api *api, const s
 static struct instance_answer launch_wish(const struct instance_api *api, const struct wish *wish, struct mono now,
                                           uint64_t wall_ms) {
     char error[TEMPLATE_ERROR_SIZE] = "";
-    struct launch launch;
+    struct launch_request launch;
     json_t *ids;
     struct instance_answer answer = read_players(api, wish, &ids);
     int result = answer.status ? 0
-                               : launch_read(library_templates(api->library), wish->template, ids, wish->set, &launch, error,
-                                             sizeof error);
+                               : launch_request_read(library_templates(api->library), wish->template, ids, wish->set,
+                                                     &launch, error, sizeof error);
     json_decref(ids);
     if (answer.status) return answer;
     if (result == MARCH_ERR_NOT_FOUND) return fail(404, "unknown_template", error);

@@ -247,10 +247,6 @@ void instances_nth(const struct instances *i, uint32_t n, struct instance_view *
 struct instances_stats instances_stats_get(const struct instances *i) {
     struct instances_stats stats = i->stats;
     stats.members = i->member.count;
-    for (uint32_t k = 0; k < pool_count(&i->pool); k++)
-        stats.running += instances_at(i, i->live[k])->stage == INSTANCE_RUNNING;
-    for (uint32_t b = 0; b < i->block_count; b++)
-        for (uint32_t cell = 0; i->blocks[b].is_listed && cell < i->config.cells.per_block; cell++)
-            stats.cells_free += *instances_cell(i, b, cell) <= i->now.ns;
+    stats.cells_free = instances_cells_free(i);
     return stats;
 }

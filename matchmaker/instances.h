@@ -112,7 +112,7 @@ struct instances_config {
 
 struct instances_stats {
     uint64_t launched, over[INSTANCE_END_COUNT], restarts, travels, arrived, absent;
-    uint32_t running, members, cells_free;
+    uint32_t running, members, cells_free; /* cells_free: where something can be launched now */
 };
 
 struct instances;

@@ -231,7 +231,7 @@ static int adopt(struct instances *i, const struct instance *from, uint32_t bloc
     n->block = block;
     n->member_count = 0;
     n->was_told = true;
-    n->is_recalled = n->has_run;
+    n->is_recalled = n->has_run && n->stage != INSTANCE_OVER;
     for (uint32_t k = 0; k < from->member_count; k++) {
         instances_member_add(i, index, members[k].player, members[k].team);
         i->members[index * WIRE_INSTANCE_PLAYERS_MAX + k] = members[k];

@@ -164,6 +164,7 @@ uint32_t instances_block(struct instances *instances, uint32_t id);
 
 /* instances_take_cell finds the least loaded block with a zone, and a free cell of it. */
 bool instances_take_cell(const struct instances *instances, uint32_t *block, uint32_t *cell);
+uint32_t instances_cells_free(const struct instances *instances); /* of blocks with a zone */
 uint64_t *instances_cell(const struct instances *instances, uint32_t block, uint32_t cell);
 
 void instances_member_add(struct instances *instances, uint32_t index, uint64_t player, uint32_t team);

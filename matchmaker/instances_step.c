@@ -15,6 +15,7 @@ void instances_change(struct instances *i, uint32_t index) {
 
 void instances_finish(struct instances *i, uint32_t index, enum instance_end end) {
     struct instance *n = instances_at(i, index);
+    i->stats.running -= n->stage == INSTANCE_RUNNING;
     n->stage = INSTANCE_OVER;
     n->end = end;
     n->is_recalled = false;
@@ -56,7 +57,7 @@ static bool step_one(struct instances *i, uint32_t index) {
         n->stage = INSTANCE_STARTING;
         is_kept = true;
     }
-    if (n->is_recalled || n->life.incarnation == 0) instances_check_owner(i, index);
+    if (n->is_recalled || !instances_same_life(n->life, i->blocks[n->block].owner)) instances_check_owner(i, index);
     if (n->keep_ns != 0 && i->now.ns >= n->keep_ns && n->stage != INSTANCE_OVER) {
         uint32_t len = instances_write(i, index);
         if (keep_put(i->config.keep, WIRE_DOCUMENT_INSTANCE, n->id, i->document, len) == 0) n->keep_ns = 0;

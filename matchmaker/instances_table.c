@@ -42,6 +42,14 @@ static bool has_zone(const struct instances *i, const struct instances_block *b)
     return s->is_up && s->incarnation == b->owner.incarnation;
 }
 
+uint32_t instances_cells_free(const struct instances *i) {
+    uint32_t count = 0;
+    for (uint32_t b = 0; b < i->block_count; b++)
+        for (uint32_t cell = 0; has_zone(i, &i->blocks[b]) && cell < i->config.cells.per_block; cell++)
+            count += *instances_cell(i, b, cell) <= i->now.ns;
+    return count;
+}
+
 bool instances_take_cell(const struct instances *i, uint32_t *block, uint32_t *cell) {
     uint64_t least = UINT64_MAX;
     for (uint32_t n = 0; n < i->block_count; n++) {

@@ -57,6 +57,7 @@ static void crash(struct instances *i, uint32_t index, struct instances_life own
     }
     n->restarts++;
     i->stats.restarts++;
+    i->stats.running -= n->stage == INSTANCE_RUNNING;
     n->stage = INSTANCE_STARTING;
     begin_again(i, index);
     assign(i, index, owner);
@@ -184,6 +185,7 @@ static void run(struct instances *i, uint32_t index, bool is_newest) {
     if (!is_anew && n->is_reported == is_newest) return;
     for (uint32_t k = 0; k < n->member_count && is_anew; k++)
         i->places[index * WIRE_INSTANCE_PLAYERS_MAX + k].until_ns = mono_add_ms(i->now, INSTANCES_TRAVEL_MS).ns;
+    i->stats.running += is_anew;
     n->stage = INSTANCE_RUNNING;
     n->is_reported = is_newest;
     n->has_run = true;

@@ -16,6 +16,7 @@
 #include "common/health.h"
 #include "common/log.h"
 #include "matchmaker/front.h"
+#include "matchmaker/hall.h"
 #include "matchmaker/links.h"
 #include "matchmaker/operator_api.h"
 #include "matchmaker/tally.h"
@@ -31,11 +32,13 @@ struct matchmaker {
     struct ev_loop *loop;
     ev_timer turn;
     ev_prepare prepare;
+    ev_idle busy; /* while there is more to do the loop does not sleep */
     uint64_t turns;
     struct health health;
     struct tally *tally;
     struct links *links;
     struct operator_api *http;
+    struct hall *hall;
     struct front *front; /* NULL where none is configured */
     bool was_ready;
     uint8_t key[FILE_KEY_BYTES];
@@ -96,9 +99,16 @@ static int open_links(struct matchmaker *s, char *error, size_t error_size) {
                                   .run_dir = s->launch->run_dir,
                                   .hello = {.role = WIRE_ROLE_MATCHMAKER, .incarnation = new_incarnation()},
                                   .key = is_tcp ? s->key : NULL,
-                                  .atlas = &s->atlas};
+                                  .atlas = &s->atlas,
+                                  .handlers = hall_handlers(s->hall)};
     memcpy(config.hello.name, s->config->matchmaker.name, sizeof config.hello.name);
     return links_open(&s->links, s->loop, &config, error, error_size);
+}
+
+static int open_hall(struct matchmaker *s, char *error, size_t error_size) {
+    const struct hall_config config = {
+        .loop = s->loop, .config_path = s->launch->config, .config = s->config, .atlas = &s->atlas};
+    return hall_open(&s->hall, &config, error, error_size);
 }
 
 static int open_http(struct matchmaker *s, char *error, size_t error_size) {
@@ -107,7 +117,8 @@ static int open_http(struct matchmaker *s, char *error, size_t error_size) {
                                                .metrics = tally_metrics(s->tally),
                                                .health = &s->health,
                                                .atlas = &s->atlas,
-                                               .links = s->links};
+                                               .links = s->links,
+                                               .instances = hall_api(s->hall)};
     char text[ADDR_TEXT_MAX], pid[32];
     int result = operator_api_open(&s->http, &config, error, error_size);
     if (!result) result = publish(s, "http", addr_format(operator_api_address(s->http), text), error, error_size);
@@ -121,7 +132,10 @@ static int open_front(struct matchmaker *s, char *error, size_t error_size) {
                                         .config = s->config,
                                         .run_dir = s->launch->run_dir,
                                         .health = &s->health,
-                                        .atlas = &s->atlas};
+                                        .atlas = &s->atlas,
+                                        .desk = hall_desk(s->hall),
+                                        .instances = hall_instances(s->hall),
+                                        .keep = hall_keep(s->hall)};
     char text[ADDR_TEXT_MAX];
     if (!config_has_front(s->config)) return 0;
     int result = front_open(&s->front, &config, error, error_size);
@@ -135,7 +149,7 @@ static void mirror(struct matchmaker *s) {
     if (is_ready && !s->was_ready) log_info("matchmaker.ready", "version=%" PRIu64, s->atlas.told.version);
     s->was_ready = is_ready;
     health_set_ready(&s->health, is_ready);
-    if (s->turns++ % MIRROR_TURNS == 0) tally_mirror(s->tally, &s->atlas, s->links, s->front);
+    if (s->turns++ % MIRROR_TURNS == 0) tally_mirror(s->tally, &s->atlas, s->links, s->front, s->hall);
 }
 
 static void on_turn(struct ev_loop *loop, ev_timer *timer, int events) {
@@ -148,6 +162,18 @@ static void on_turn(struct ev_loop *loop, ev_timer *timer, int events) {
     if (s->stopping && *s->stopping) ev_break(loop, EVBREAK_ALL);
 }
 
+static void on_busy(struct ev_loop *loop, ev_idle *idle, int events) {
+    (void)loop, (void)idle, (void)events;
+}
+
+static void stay_awake(struct matchmaker *s, bool is_busy) {
+    if (is_busy) {
+        ev_idle_start(s->loop, &s->busy);
+    } else {
+        ev_idle_stop(s->loop, &s->busy);
+    }
+}
+
 /* Before the loop sleeps: what came is judged, and what is new goes out. */
 static void on_prepare(struct ev_loop *loop, ev_prepare *prepare, int events) {
     (void)loop, (void)events;
@@ -156,6 +182,7 @@ static void on_prepare(struct ev_loop *loop, ev_prepare *prepare, int events) {
     if (atlas_step(&s->atlas, now, wall_now_ns() / NS_PER_MS))
         log_info("directory.version", "version=%" PRIu64 " partitions=%u", s->atlas.told.version,
                  s->atlas.told.partition_count);
+    stay_awake(s, hall_step(s->hall, now));
     links_flush(s->links, now);
     histogram_record(tally_step_ns(s->tally), mono_since_ns(mono_now(), now));
 }
@@ -165,12 +192,15 @@ static int open_parts(struct matchmaker *s, char *error, size_t error_size) {
     s->tally = tally_create(s->config->matchmaker.name);
     if (!s->loop || !s->tally || sodium_init() < 0) return MARCH_ERR_SYSTEM;
     begin_atlas(s);
-    int result = open_links(s, error, error_size);
+    int result = open_hall(s, error, error_size);
+    if (!result) result = open_links(s, error, error_size);
     if (!result) result = open_front(s, error, error_size);
     if (!result) result = open_http(s, error, error_size);
     if (result) return result;
+    hall_connect(s->hall, s->links, s->front);
     ev_timer_init(&s->turn, on_turn, 0, TURN_S);
     ev_prepare_init(&s->prepare, on_prepare);
+    ev_idle_init(&s->busy, on_busy);
     s->turn.data = s->prepare.data = s;
     ev_timer_start(s->loop, &s->turn);
     ev_prepare_start(s->loop, &s->prepare);
@@ -226,9 +256,12 @@ void matchmaker_close(struct matchmaker *s) {
     if (!s) return;
     if (ev_is_active(&s->turn)) ev_timer_stop(s->loop, &s->turn);
     if (ev_is_active(&s->prepare)) ev_prepare_stop(s->loop, &s->prepare);
+    if (ev_is_active(&s->busy)) ev_idle_stop(s->loop, &s->busy);
+    if (s->hall) hall_connect(s->hall, NULL, NULL);
     operator_api_close(s->http);
     front_close(s->front);
     links_close(s->links);
+    hall_close(s->hall);
     tally_destroy(s->tally);
     if (s->loop) ev_loop_destroy(s->loop);
     sodium_memzero(s->key, sizeof s->key);

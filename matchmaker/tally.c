@@ -11,6 +11,7 @@ struct shown {
     struct atlas_stats atlas;
     struct links_stats links;
     struct front_stats front;
+    struct hall_stats hall;
     uint64_t version;
     uint32_t worker_states[WIRE_WORKER_STATE_COUNT];
     uint32_t gateway_states[WIRE_GATEWAY_DRAINING + 1];
@@ -24,6 +25,9 @@ struct shown {
 #define GATEWAYS_HELP "Gateways by what the directory says of them"
 #define DEATHS_HELP   "Processes that were found dead"
 #define LINKS_HELP    "Processes that are connected"
+#define ENDED_HELP    "Tickets that ended, by why"
+#define REFUSED_HELP  "Tickets that were refused, or dropped, by why"
+#define OVER_HELP     "Instances that are over, by why"
 #define FRONT_HELP    "Requests to the front door by what became of them"
 static const struct metric_row rows[] = {
     {GAUGE, "march_matchmaker_ready", NULL, "1 once every partition has had an owner", AT(ready)},
@@ -74,6 +78,51 @@ static const struct metric_row rows[] = {
     {COUNTER, "march_matchmaker_front_requests_total", "answer=\"timeout\"", FRONT_HELP, AT(front.http.expired)},
     {COUNTER, "march_matchmaker_front_connections_ended_total", NULL, "Connections that made room for others",
      AT(front.http.ended)},
+    {GAUGE, "march_matchmaker_tickets", NULL, "Tickets that live", AT(hall.desk.tickets)},
+    {GAUGE, "march_matchmaker_parties", NULL, "Parties", AT(hall.desk.parties)},
+    {COUNTER, "march_matchmaker_tickets_entered_total", NULL, "Tickets that came", AT(hall.desk.entered)},
+    {COUNTER, "march_matchmaker_tickets_ended_total", "end=\"matched\"", ENDED_HELP, AT(hall.desk.ended[QUEUE_MATCHED])},
+    {COUNTER, "march_matchmaker_tickets_ended_total", "end=\"cancelled\"", ENDED_HELP, AT(hall.desk.ended[QUEUE_CANCELLED])},
+    {COUNTER, "march_matchmaker_tickets_ended_total", "end=\"timed_out\"", ENDED_HELP, AT(hall.desk.ended[QUEUE_TIMED_OUT])},
+    {COUNTER, "march_matchmaker_tickets_ended_total", "end=\"declined\"", ENDED_HELP, AT(hall.desk.ended[QUEUE_DECLINED])},
+    {COUNTER, "march_matchmaker_tickets_ended_total", "end=\"silent\"", ENDED_HELP, AT(hall.desk.ended[QUEUE_SILENT])},
+    {COUNTER, "march_matchmaker_matches_total", NULL, "Matches that were made", AT(hall.desk.matches)},
+    {COUNTER, "march_matchmaker_results_total", NULL, "Matches that were settled", AT(hall.desk.results)},
+    {GAUGE, "march_matchmaker_instances", NULL, "Instances that run, or are about to", AT(hall.instances.running)},
+    {GAUGE, "march_matchmaker_cells_free", NULL, "Places for instances that are free", AT(hall.instances.cells_free)},
+    {COUNTER, "march_matchmaker_instances_launched_total", NULL, "Instances that were launched",
+     AT(hall.instances.launched)},
+    {COUNTER, "march_matchmaker_instances_over_total", "end=\"goal\"", OVER_HELP,
+     AT(hall.instances.over[INSTANCE_END_GOAL])},
+    {COUNTER, "march_matchmaker_instances_over_total", "end=\"ordered\"", OVER_HELP,
+     AT(hall.instances.over[INSTANCE_END_ORDERED])},
+    {COUNTER, "march_matchmaker_instances_over_total", "end=\"crashed\"", OVER_HELP,
+     AT(hall.instances.over[INSTANCE_END_LOST])},
+    {COUNTER, "march_matchmaker_instances_over_total", "end=\"refused\"", OVER_HELP,
+     AT(hall.instances.over[INSTANCE_END_REFUSED])},
+    {COUNTER, "march_matchmaker_instance_restarts_total", NULL, "Instances whose zone died, that were begun anew",
+     AT(hall.instances.restarts)},
+    {COUNTER, "march_matchmaker_players_arrived_total", NULL, "Players that came to an instance",
+     AT(hall.instances.arrived)},
+    {COUNTER, "march_matchmaker_players_absent_total", NULL, "Players that did not come in time", AT(hall.instances.absent)},
+    {GAUGE, "march_matchmaker_documents_pending", NULL, "Documents that are not known to be kept yet",
+     AT(hall.keep.pending)},
+    {COUNTER, "march_matchmaker_tickets_refused_total", "reason=\"unavailable\"", REFUSED_HELP,
+     AT(hall.desk.refused[WIRE_REASON_UNAVAILABLE])},
+    {COUNTER, "march_matchmaker_tickets_refused_total", "reason=\"full\"", REFUSED_HELP,
+     AT(hall.desk.refused[WIRE_REASON_FULL])},
+    {GAUGE, "march_matchmaker_matches_settling", NULL, "Matches that are over and not settled", AT(hall.desk.settling)},
+    {COUNTER, "march_matchmaker_settled_total", NULL, "Players who have what a match was worth", AT(hall.desk.settled)},
+    {GAUGE, "march_matchmaker_questions", NULL, "Questions to persist under way", AT(hall.keep.asks)},
+    {COUNTER, "march_matchmaker_questions_again_total", NULL, "Questions that persist could not answer then",
+     AT(hall.keep.again)},
+    {COUNTER, "march_matchmaker_keep_refused_total", NULL, "Documents and questions that there was no room for",
+     AT(hall.keep.refused)},
+    {COUNTER, "march_matchmaker_documents_kept_total", NULL, "Documents that were kept", AT(hall.keep.durable)},
+    {COUNTER, "march_matchmaker_library_changes_total", NULL, "Times that modes and templates were taken over",
+     AT(hall.library.changes)},
+    {COUNTER, "march_matchmaker_library_failures_total", NULL, "Times that they were not, for a mistake in them",
+     AT(hall.library.failures)},
 };
 #define ROW_COUNT (sizeof rows / sizeof rows[0])
 
@@ -123,13 +172,15 @@ static void count_processes(struct shown *shown, const struct atlas *a) {
     }
 }
 
-void tally_mirror(struct tally *g, const struct atlas *a, const struct links *links, const struct front *front) {
+void tally_mirror(struct tally *g, const struct atlas *a, const struct links *links, const struct front *front,
+                  const struct hall *hall) {
     struct shown shown = {.atlas = a->stats,
                           .links = links_stats_get(links),
                           .version = a->told.version,
                           .partitions = a->told.partition_count,
                           .ready = atlas_is_ready(a)};
     if (front) shown.front = front_stats_get(front);
+    shown.hall = hall_stats_get(hall);
     count_processes(&shown, a);
     for (uint32_t i = 0; i < a->told.partition_count; i++) {
         shown.unowned += a->told.partitions[i].owner == WIRE_SLOT_NONE;

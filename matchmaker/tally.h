@@ -6,6 +6,7 @@
 #include "common/metrics.h"
 #include "matchmaker/atlas.h"
 #include "matchmaker/front.h"
+#include "matchmaker/hall.h"
 #include "matchmaker/links.h"
 
 struct tally;
@@ -20,6 +21,7 @@ const struct metrics *tally_metrics(const struct tally *tally);
 struct histogram *tally_step_ns(struct tally *tally);
 
 /* tally_mirror: there may be no front door. */
-void tally_mirror(struct tally *tally, const struct atlas *atlas, const struct links *links, const struct front *front);
+void tally_mirror(struct tally *tally, const struct atlas *atlas, const struct links *links, const struct front *front,
+                  const struct hall *hall);
 
 #endif

@@ -422,3 +422,23 @@ int template_file_load_folder(const char *folder, const struct template_set *bef
 const struct template *template_set_find(const struct template_set *set, const char *name) {
     return yaml_folder_find(&FOLDER, set->templates, set->count, name);
 }
+
+static int serves(const struct template_set *set, const struct mode *mode, char *error, size_t error_size) {
+    const struct template *template = template_set_find(set, mode->instance);
+    if (!template) {
+        snprintf(error, error_size, "mode %s: instance: expected a template, found no \"%s\"", mode->name, mode->instance);
+        return MARCH_ERR_INVALID;
+    }
+    uint32_t players = mode->teams * mode->team_size;
+    if (template->capacity >= players) return 0;
+    snprintf(error, error_size, "mode %s: instance: expected room for %" PRIu32 " players, template %s has it for %" PRIu32,
+             mode->name, players, template->name, template->capacity);
+    return MARCH_ERR_INVALID;
+}
+
+int template_set_serves(const struct template_set *set, const struct mode_set *modes, char *error, size_t error_size) {
+    int result = 0;
+    for (uint32_t i = 0; result == 0 && i < modes->count; i++)
+        if (modes->modes[i].instance[0]) result = serves(set, &modes->modes[i], error, error_size);
+    return result;
+}

@@ -11,6 +11,7 @@
 
 #include "common/error.h"
 #include "common/yaml_load.h"
+#include "matchmaker/mode_file.h"
 #include "matchmaker/template.h"
 
 #define TEMPLATE_FILE_BYTES_MAX (32 * 1024)
@@ -32,6 +33,11 @@ must_check int template_file_load_folder(const char *folder, const struct templa
                                          char *error, size_t error_size);
 
 const struct template *template_set_find(const struct template_set *set, const char *name);
+
+/* template_set_serves tells whether the templates that modes name are there and have room for their players.
+ * MARCH_ERR_INVALID with a line in `error` where not. */
+must_check int template_set_serves(const struct template_set *set, const struct mode_set *modes, char *error,
+                                   size_t error_size);
 
 /* template_override sets one scalar key ("time_limit_s", "win.gold", "waves[0].creatures") to a value, within the limits of
  * a file. MARCH_ERR_INVALID with a line in `error`, and nothing changed. */

@@ -8,12 +8,12 @@
  * bears on the future goes into game_hash.
  *
  * These rules are a small action game. Players walk in eight directions, strike what stands before them and shoot along
- * their aim. Creatures wander about their home, chase the nearest player and bite. The dead lie where they fell, then rise
- * somewhere else; in an instance they wait for it to let them. Players of one team do each other no harm. The edge of the
- * world is a wall; a zone's border is none. Who kills a creature gains experience, and by it
- * levels, which make a player hardier and stronger; and is granted gold and now and then an item, by the rules' own dice.
- * Items themselves are none of the rules' business: they only say who is granted what, and take the effects of those that
- * are used.
+ * their aim; those of one team do each other no harm. Creatures wander about their home, chase the nearest player and bite.
+ * The dead lie where they fell, then rise somewhere else; in an instance they wait for it to let them. The edge of the world
+ * is a wall, and so is that of a cell; a zone's border is none. Who kills a creature gains experience, and by it levels,
+ * which make a player hardier and stronger; and is granted gold and now and then an item, by the rules' own dice. Items
+ * themselves are none of the rules' business: they only say who is granted what, and take the effects of those that are
+ * used.
  */
 #ifndef MARCH_ZONE_GAME_H
 #define MARCH_ZONE_GAME_H

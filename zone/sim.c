@@ -500,7 +500,7 @@ static void tell_events(struct sim *sim) {
     uint32_t count;
     const struct game_event *events = game_events(sim->game, &count);
     for (uint32_t i = 0; i < count; i++) {
-        if (events[i].type == GAME_EVENT_DIED) instances_died(sim->instances, events[i].index, events[i].by);
+        if (events[i].type == GAME_EVENT_DIED) venues_died(sim->instances, events[i].index, events[i].by);
         if (events[i].index == ENTITY_NONE) {
             tell_loot(sim, events[i].player, &events[i]);
             continue;
@@ -573,7 +573,7 @@ void sim_run(struct sim *sim, enum sim_phase phase) {
     switch (phase) {
     case SIM_PHASE_INPUTS: run_inputs(sim); break;
     case SIM_PHASE_RULES:
-        instances_update(sim->instances, sim->tick);
+        venues_update(sim->instances, sim->tick);
         game_think(sim->game, sim->tick, sim->load.think_ticks);
         break;
     case SIM_PHASE_MOVEMENT: run_movement(sim); break;
@@ -619,7 +619,7 @@ uint64_t sim_hash(const struct sim *sim) {
                                    (uint64_t)e->kind[n] << 24 | (uint64_t)e->yaw[n] << 16 | (uint64_t)e->health[n] << 8 |
                                    e->action[n]);
     }
-    hash = instances_hash(sim->instances, migration_hash(sim->migration, game_hash(sim->game, hash)));
+    hash = venues_hash(sim->instances, migration_hash(sim->migration, game_hash(sim->game, hash)));
     for (uint32_t i = 0; i < sim->active_count; i++) {
         const struct player *p = &sim->players[sim->active[i]];
         hash = hash_word(hash, p->session);

@@ -34,12 +34,12 @@
 #include "zone/game.h"
 #include "zone/ghosts.h"
 #include "zone/grid.h"
-#include "zone/instances.h"
 #include "zone/migration.h"
 #include "zone/output.h"
 #include "zone/record.h"
 #include "zone/sightings.h"
 #include "zone/territory.h"
+#include "zone/venues.h"
 #include "zone/view.h"
 
 #define SIM_STEP_MAX      4     /* ticks that one step may cover */
@@ -233,7 +233,7 @@ void sim_told(struct sim *sim, uint32_t slot);
 /* sim_looked forgets what was to be told: after every neighbour had its look. */
 void sim_looked(struct sim *sim);
 
-/* --- instances (instances.h) */
+/* --- instances (venues.h) */
 
 /* sim_instance_orders does what the matchmaker orders. A player that is to travel, is here and in no instance yet goes there
  * at once, as far as the place is known. sim_instances_renew: a connection to the matchmaker begins. */
@@ -244,7 +244,7 @@ void sim_instances_renew(struct sim *sim);
  * sim_instances_told: it is on its way. */
 void sim_instance_report(struct sim *sim, struct wire_instance_report *report);
 void sim_instances_told(struct sim *sim);
-const struct instances_stats *sim_instances_stats(const struct sim *sim);
+const struct venues_stats *sim_instances_stats(const struct sim *sim);
 
 /* --- a tick */
 

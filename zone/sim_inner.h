@@ -56,7 +56,7 @@ struct sim {
     struct game *game;
     struct ghosts *ghosts;
     struct migration *migration;
-    struct instances *instances;
+    struct venues *instances;
     struct views *views;
     struct view_entity *published;
 

@@ -18,14 +18,14 @@ static uint64_t player_of(void *context, uint16_t index) {
 }
 
 bool sim_instances_create(struct sim *sim) {
-    struct instances_config config = {.entities = sim->entities,
-                                      .game = sim->game,
-                                      .territory = &sim->territory,
-                                      .tick_hz = sim->config.tick_hz,
-                                      .players_max = sim->config.players_max,
-                                      .player_of = player_of,
-                                      .context = sim};
-    sim->instances = instances_create(&config);
+    struct venues_config config = {.entities = sim->entities,
+                                   .game = sim->game,
+                                   .territory = &sim->territory,
+                                   .tick_hz = sim->config.tick_hz,
+                                   .players_max = sim->config.players_max,
+                                   .player_of = player_of,
+                                   .context = sim};
+    sim->instances = venues_create(&config);
     uint32_t size = 4;
     while (size < 2 * sim->config.players_max) size *= 2;
     sim->travellers_mask = size - 1;
@@ -36,7 +36,7 @@ bool sim_instances_create(struct sim *sim) {
 }
 
 void sim_instances_destroy(struct sim *sim) {
-    instances_destroy(sim->instances);
+    venues_destroy(sim->instances);
     free(sim->travellers);
     free(sim->statuses);
     free(sim->presences);
@@ -80,20 +80,20 @@ static void travel(struct sim *sim, const struct wire_travel *travel) {
 
 void sim_instance_orders(struct sim *sim, const struct wire_instance_orders *orders) {
     if (sim->recorder) recorder_orders(sim->recorder, orders);
-    instances_take(sim->instances, sim->tick, orders);
+    venues_take(sim->instances, sim->tick, orders);
     if (orders->travel_count > 0) index_players(sim);
     for (uint32_t i = 0; i < orders->travel_count; i++) travel(sim, &orders->travels[i]);
 }
 
 void sim_instances_renew(struct sim *sim) {
     if (sim->recorder) recorder_orders_renewed(sim->recorder);
-    instances_renew(sim->instances);
+    venues_renew(sim->instances);
 }
 
 /* --- the report */
 
 static struct wire_presence presence_of(const struct sim *sim, const struct player *p, const struct game_guest *guest) {
-    bool is_out = !guest->is_alive && instances_is_out(sim->instances, guest);
+    bool is_out = !guest->is_alive && venues_is_out(sim->instances, guest);
     return (struct wire_presence){
         .player = p->id,
         .instance = guest->instance,
@@ -105,7 +105,7 @@ static struct wire_presence presence_of(const struct sim *sim, const struct play
 
 void sim_instance_report(struct sim *sim, struct wire_instance_report *report) {
     *report = (struct wire_instance_report){.instances = sim->statuses, .players = sim->presences};
-    report->instance_count = instances_report(sim->instances, sim->tick, sim->statuses);
+    report->instance_count = venues_report(sim->instances, sim->tick, sim->statuses);
     for (uint32_t i = 0; i < sim->active_count && report->player_count < SIM_PRESENCES_MAX; i++) {
         const struct player *p = &sim->players[sim->active[i]];
         struct game_guest guest = game_guest(sim->game, p->index);
@@ -114,9 +114,9 @@ void sim_instance_report(struct sim *sim, struct wire_instance_report *report) {
 }
 
 void sim_instances_told(struct sim *sim) {
-    instances_told(sim->instances);
+    venues_told(sim->instances);
 }
 
-const struct instances_stats *sim_instances_stats(const struct sim *sim) {
-    return instances_stats(sim->instances);
+const struct venues_stats *sim_instances_stats(const struct sim *sim) {
+    return venues_stats(sim->instances);
 }

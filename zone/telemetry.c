@@ -321,7 +321,7 @@ void telemetry_tick(struct telemetry *t, uint64_t ns) {
 /* --- mirroring */
 
 static void mirror_instances(struct telemetry *t, const struct sim *sim) {
-    const struct instances_stats *s = sim_instances_stats(sim);
+    const struct venues_stats *s = sim_instances_stats(sim);
     counter_set(t->counters[TRAVELS], sim_stats(sim)->travels);
     counter_set(t->counters[HOMECOMINGS], s->homes);
     counter_set(t->counters[STRAYS], s->strays);

@@ -219,6 +219,7 @@ def simulation(bench):
     zone = bench.program("bench_zone")
     yield Figure("zone tick p99, 1,000 players + 1,000 creatures", zone["field"]["tick_ms"]["p99"], "ms", 4, True)
     yield Figure("zone worst tick, 1,000 players in one crowd", zone["crowd"]["wall_max_ms"], "ms", 16.6, True)
+    yield Figure("zone worst tick, 200 instances of 5 players at 30 Hz", zone["instances_30"]["wall_max_ms"], "ms", 33.3, True)
     yield Figure("zone tick, what 200 ghosts at its borders cost", zone["ghosts_cost_percent"], "%", 10, True)
     snapshot = bench.program("bench_snapshot")["bandwidth"]
     yield Figure("bytes down, 30 moving in view at 20 Hz", snapshot["wire_bytes_per_second"] / 1000, "KB/s", 2.5, True)

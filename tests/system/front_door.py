@@ -33,10 +33,20 @@ class Document:
     def described(self):
         """Every (path, method, status) that it describes one by one."""
         return {(path, method, int(status)) for path, methods in self.root["paths"].items()
-                for method, operation in methods.items() for status in operation["responses"] if status != "default"}
+                for method, operation in methods.items() if method != "parameters"
+                for status in operation["responses"] if status != "default"}
+
+    def pattern(self, path):
+        """The path of the document that a path is one of; itself where there is none."""
+        parts = path.split("/")
+        for pattern in self.root["paths"]:
+            its = pattern.split("/")
+            if len(its) == len(parts) and all(a == b or a.startswith("{") for a, b in zip(its, parts)):
+                return pattern
+        return path
 
     def methods(self, path):
-        return self.root["paths"].get(path, {})
+        return {method: operation for method, operation in self.root["paths"].get(path, {}).items() if method != "parameters"}
 
     def matches(self, schema, value):
         """Fails where a value is not what a schema says; references are the document's."""
@@ -63,9 +73,9 @@ class Document:
             self.matches(header["schema"], int(value) if header["schema"].get("type") == "integer" else value)
         self.seen.add((path, method, answer.status))
 
-    def check_request(self, body):
+    def check_request(self, body, path="/v1/sessions", method="post"):
         """Whether a body is one that the document allows."""
-        content = self.root["paths"]["/v1/sessions"]["post"]["requestBody"]["content"]
+        content = self.root["paths"][path][method]["requestBody"]["content"]
         try:
             self.matches(content["application/json"]["schema"], body)
         except jsonschema.ValidationError:
@@ -94,15 +104,15 @@ class Door:
         host, _, port = (self.cluster.run_dir / "matchmaker-0.front").read_text(encoding="ascii").rpartition(":")
         return host.strip("[]"), int(port)
 
-    def ask(self, method, path, body=None, headers=None):
-        """The answer to a request, which is as the document says."""
+    def ask(self, method, path, body=None, headers=None, described=None):
+        """The answer to a request, which is as the document says of the path (`described`: without its query)."""
         connection = http.client.HTTPConnection(*self.address, timeout=30)
         try:
             connection.request(method, path, body, headers or {})
             answer = Answer(connection.getresponse())
         finally:
             connection.close()
-        self.document.check(path, method.lower(), answer)
+        self.document.check(self.document.pattern(described or path), method.lower(), answer)
         return answer
 
     def session(self, **body):

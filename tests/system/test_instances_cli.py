@@ -4,7 +4,9 @@ import fcntl
 import http.server
 import json
 import os
+import pty
 import struct
+import subprocess
 import threading
 
 import pytest
@@ -114,6 +116,22 @@ def test_watch_tells_programs_one_object_a_change(matchmaker):
     result = matchmaker.zonectl("instance", "watch", "7", "--json")
     assert result.returncode == 0, result.stderr
     assert [json.loads(line) for line in result.stdout.splitlines()] == [instance(), OVER]
+
+
+def test_watch_on_a_terminal_keeps_one_line(matchmaker):
+    matchmaker.answers["GET /v1/instances/7"] = [(200, instance()), (200, instance(creatures=4)), (200, OVER)]
+    ours, theirs = pty.openpty()
+    result = subprocess.run([BIN_DIR / "zonectl", "instance", "watch", "7", "--run-dir", matchmaker.run_dir], stdout=theirs,
+                            stdin=subprocess.DEVNULL, check=False)
+    os.close(theirs)
+    text = os.read(ours, 65536).decode()
+    os.close(ours)
+    assert result.returncode == 0
+    assert text.endswith("\r\n") and text.count("\n") == 1
+    lines = text.strip().split("\r")
+    assert [line.count("\033[K") for line in lines] == [1, 1, 1]
+    assert "running" in lines[0] and ", 5 creatures" in lines[0] and ", 4 creatures" in lines[1]
+    assert "over: all waves are dead" in lines[2]
 
 
 @pytest.mark.parametrize("end, words", [("crashed", "its process died"), ("refused", "the zone has no room for it")])

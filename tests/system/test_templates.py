@@ -63,6 +63,20 @@ def test_names_are_used_once_in_a_folder(tmp_path):
     assert f"{tmp_path}/b.yaml: name: expected a name used once, found \"same\" again" in result.stderr
 
 
+def test_modes_are_checked_against_templates(tmp_path):
+    result = zonectl("mode", "check", MODES, "--templates", INSTANCES)
+    assert result.returncode == 0, result.stderr
+    (tmp_path / "a.yaml").write_text("{name: raid, teams: 1, team_size: 6, instance: cript}", encoding="utf-8")
+    assert zonectl("mode", "check", tmp_path).returncode == 0
+    result = zonectl("mode", "check", tmp_path, "--templates", INSTANCES)
+    assert result.returncode == 1
+    assert result.stderr == 'mode raid: instance: expected a template, found no "cript"\n'
+    (tmp_path / "a.yaml").write_text("{name: raid, teams: 1, team_size: 6, instance: crypt}", encoding="utf-8")
+    result = zonectl("mode", "check", tmp_path, "--templates", INSTANCES)
+    assert result.returncode == 1
+    assert result.stderr == "mode raid: instance: expected room for 6 players, template crypt has it for 5\n"
+
+
 def test_folder_without_files_is_bad(tmp_path):
     result = zonectl("mode", "check", tmp_path)
     assert result.returncode == 1

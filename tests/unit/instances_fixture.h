@@ -35,7 +35,7 @@ struct fixture_zone {
 
 struct fixture_player {
     uint32_t slot; /* that simulates it; WIRE_SLOT_NONE: it is away */
-    uint32_t instance;
+    uint32_t instance, block;
 };
 
 struct fixture {
@@ -174,10 +174,8 @@ static inline void fixture_tell_directory(struct fixture *f) {
 /* fixture_own gives a block to somebody else, with those who are in it. */
 static inline void fixture_own(struct fixture *f, uint32_t block, uint32_t slot) {
     struct wire_directory_partition *p = &f->directory.partitions[1 + block];
-    struct instance_view view;
     for (uint32_t k = 1; k <= FIXTURE_PLAYERS; k++)
-        if (f->instances && f->players[k].instance != 0 && instances_view(f->instances, f->players[k].instance, &view) &&
-            view.block == p->id && f->players[k].slot == p->owner)
+        if (f->players[k].instance != 0 && f->players[k].block == p->id && f->players[k].slot == p->owner)
             f->players[k].slot = slot;
     p->former = p->owner;
     p->owner = slot;
@@ -302,7 +300,7 @@ static inline void fixture_take_travel(struct fixture *f, uint32_t slot, const s
     assert_true(block && cells_at(&cells, block, travel->x, travel->y, &cell) && cell == view.cell);
     assert_int_equal(instances_of_player(f->instances, travel->player), travel->instance);
     if (p->slot != slot || p->instance != 0 || block->owner == WIRE_SLOT_NONE) return;
-    *p = (struct fixture_player){block->owner, travel->instance};
+    *p = (struct fixture_player){block->owner, travel->instance, block->id};
 }
 
 static inline void fixture_deliver(struct fixture *f, uint32_t slot) {

@@ -255,7 +255,9 @@ static void die(struct chance *c) {
             t->instance = 0;
             t->is_ended = false; /* one that nobody knew about is there */
             for (uint32_t i = 0; i < t->count; i++) c->current[t->players[i]] = t;
-        } else if (!t->is_matched && !is_kept_as_member(c, t)) {
+        } else if (is_kept_as_member(c, t)) {
+            t->is_matched = true; /* its players hear of it when it runs */
+        } else if (!t->is_matched) {
             t->is_ended = true;
         }
     }

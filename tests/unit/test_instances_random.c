@@ -163,9 +163,11 @@ static void act(struct trial *t) {
 static void judge(struct trial *t) {
     struct fixture *f = t->f;
     bool used[BLOCKS][FIXTURE_CELLS] = {0};
+    uint32_t running = 0;
     for (uint32_t k = 0; k < instances_count(f->instances); k++) {
         struct instance_view view;
         instances_nth(f->instances, k, &view);
+        running += view.stage == INSTANCE_RUNNING;
         assert_false(used[view.block & 7][view.cell]);
         used[view.block & 7][view.cell] = true;
         for (uint32_t m = 0; m < view.member_count; m++)
@@ -173,6 +175,7 @@ static void judge(struct trial *t) {
         if (model_document(f->model, WIRE_DOCUMENT_INSTANCE, view.id)) t->kept[view.id] = true;
     }
     assert_int_equal(f->recalled_badly, 0);
+    assert_int_equal(instances_stats_get(f->instances).running, running);
 }
 
 static void calm(struct trial *t) {

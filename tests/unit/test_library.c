@@ -131,6 +131,9 @@ static void test_library_changed_files_are_taken_over_together(void **state) {
     yaml_drop(f->modes, "a.yaml");
     wait_changes(f, 3);
     assert_null(mode_set_find(library_modes(f->library), "first"));
+    yaml_put(f->templates, "a.yaml", "{name: cave, side_m: 16, capacity: 3, ends: [empty]}");
+    wait_changes(f, 4);
+    assert_int_equal(template_set_find(library_templates(f->library), "cave")->version, 3);
 }
 
 static void test_library_bad_file_changes_nothing_until_it_is_good(void **state) {

@@ -534,7 +534,14 @@ static void test_orders_are_told_again(void **state) {
     assert_int_equal(instances_end(f->instances, id), 0);
     fixture_pass(f, 1000);
     assert_int_equal(f->gone[id], 0);
-    f->zones[1].is_deaf = false;
+    struct wire_instance_status status = {.id = id, .version = 2, .phase = WIRE_PHASE_RUNNING};
+    struct wire_instance_report report = {.instances = &status, .instance_count = 1};
+    f->zones[1].is_mute = true;
+    instances_report(f->instances, 1, &report, f->now); /* it knows the order, and somebody is still in it */
+    uint32_t before = f->zones[1].orders;
+    fixture_pass(f, 1000);
+    assert_in_range(f->zones[1].orders - before, 3, 5);
+    f->zones[1].is_deaf = f->zones[1].is_mute = false;
     gone(f, id);
     fixture_destroy(f);
     (void)state;

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/zone_instances_fixture.h"
+#include "tests/unit/venues_fixture.h"
 #include "zone/replay.h"
 
 static char path[64];
@@ -73,6 +73,8 @@ static void play(struct sim *sim) {
         for (uint64_t player = 1; player <= 12; player++) {
             if ((step + player) % 3 == 0) hold(sim, player, step, 1 + step % 2, (uint16_t)(step * 700 + player * 9000));
         }
+        if (step == 60) sim_instances_renew(sim);
+        if (step == 400) sim_instance_orders(sim, &o.orders);
         if (step == 1500) {
             o.instances[0].state = WIRE_INSTANCE_END;
             o.instances[0].version = 2;
@@ -90,7 +92,7 @@ static void test_replay_of_instances_gives_the_same_hashes(void **state) {
     struct recorder *recorder = record_to(sim);
     play(sim);
     assert_int_equal(recorder_close(recorder), 0);
-    const struct instances_stats *stats = sim_instances_stats(sim);
+    const struct venues_stats *stats = sim_instances_stats(sim);
     assert_true(stats->spawned == 40 && stats->homes >= 12 && stats->strays == 1 && sim_stats(sim)->deaths > 10);
     struct replay_result result;
     assert_int_equal(replay(&result), 0);

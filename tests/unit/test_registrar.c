@@ -12,7 +12,7 @@
 
 #include "common/bus.h"
 #include "common/edge_url.h"
-#include "tests/unit/zone_instances_fixture.h"
+#include "tests/unit/venues_fixture.h"
 #include "zone/registrar.h"
 
 static struct config_gateway gateways[] = {{.name = "gateway-0"}};
@@ -169,12 +169,12 @@ static void test_registrar_connection_begins_anew(void **state) {
     struct wire_instance_orders complete = {.is_complete = true};
     AWAIT(f, f->reports > 0);
     send_orders(f, &complete);
-    AWAIT(f, f->sim->instances && instances_hash(f->sim->instances, 1) != 1);
+    AWAIT(f, f->sim->instances && venues_hash(f->sim->instances, 1) != 1);
     bus_edge_close(f->edge);
     f->reports = 0;
     listen_as_matchmaker(f);
     AWAIT(f, f->reports > 0);
-    assert_true(instances_hash(f->sim->instances, 1) == 1);
+    assert_true(venues_hash(f->sim->instances, 1) == 1);
 }
 
 int main(void) {

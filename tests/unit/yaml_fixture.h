@@ -56,8 +56,8 @@ static inline void yaml_put(const char *folder, const char *name, const char *te
     snprintf(path, sizeof path, "%s/%s", folder, name);
     FILE *file = fopen(path, "w");
     CHECK(file != NULL);
-    CHECK(fputs(text, file) >= 0);
-    CHECK(fclose(file) == 0);
+    int written = fputs(text, file), closed = fclose(file);
+    CHECK(written >= 0 && closed == 0);
 }
 
 static inline void yaml_drop(const char *folder, const char *name) {

@@ -17,7 +17,8 @@
 struct arguments {
     const char *run_dir;
     const char *command;
-    char **paths; /* of check */
+    const char *templates; /* of a check of modes: folder, NULL: which there are is not known */
+    char **paths;          /* of check */
     int path_count;
     bool json;
 };
@@ -29,7 +30,7 @@ struct kind {
     /* What is in a file, for programs; NULL, with a line in `error`. */
     json_t *(*load)(const char *path, char error[YAML_ERROR_SIZE]);
     /* What a folder's files together have wrong. */
-    int (*load_folder)(const char *folder, char error[YAML_ERROR_SIZE]);
+    int (*load_folder)(const struct arguments *a, const char *folder, char error[YAML_ERROR_SIZE]);
     void (*print_head)(void);
     void (*print_row)(const json_t *entry);
 };
@@ -40,11 +41,19 @@ static const struct argp_option OPTIONS[] = {
     {0},
 };
 
+static const struct argp_option MODE_OPTIONS[] = {
+    {"json", 'j', NULL, 0, "Print an object, for programs", 0},
+    {"templates", 't', "FOLDER", 0, "Check: the templates that modes of a folder name must be in this one", 0},
+    {"run-dir", 'r', "DIR", 0, "Run directory of the cluster [" RUN_DIR_DEFAULT "]", 0},
+    {0},
+};
+
 static error_t parse(int key, char *arg, struct argp_state *state) {
     struct arguments *a = state->input;
     switch (key) {
     case 'j': a->json = true; return 0;
     case 'r': a->run_dir = arg; return 0;
+    case 't': a->templates = arg; return 0;
     case ARGP_KEY_ARGS:
         a->command = state->argv[state->next];
         a->paths = state->argv + state->next + 1;
@@ -66,7 +75,8 @@ static json_t *load_template(const char *path, char error[YAML_ERROR_SIZE]) {
                      "waves", (int)t.wave_count, "time_limit_s", (int)t.time_limit_s);
 }
 
-static int load_templates(const char *folder, char error[YAML_ERROR_SIZE]) {
+static int load_templates(const struct arguments *a, const char *folder, char error[YAML_ERROR_SIZE]) {
+    (void)a;
     static struct template_set set;
     return template_file_load_folder(folder, NULL, &set, error, YAML_ERROR_SIZE);
 }
@@ -104,9 +114,13 @@ static json_t *load_mode(const char *path, char error[YAML_ERROR_SIZE]) {
                      "instance", m.instance);
 }
 
-static int load_modes(const char *folder, char error[YAML_ERROR_SIZE]) {
-    static struct mode_set set;
-    return mode_file_load_folder(folder, &set, error, YAML_ERROR_SIZE);
+static int load_modes(const struct arguments *a, const char *folder, char error[YAML_ERROR_SIZE]) {
+    static struct mode_set modes;
+    static struct template_set templates;
+    int result = mode_file_load_folder(folder, &modes, error, YAML_ERROR_SIZE);
+    if (result != 0 || !a->templates) return result;
+    result = template_file_load_folder(a->templates, NULL, &templates, error, YAML_ERROR_SIZE);
+    return result == 0 ? template_set_serves(&templates, &modes, error, YAML_ERROR_SIZE) : result;
 }
 
 static void print_mode_head(void) {
@@ -122,7 +136,7 @@ static void print_mode(const json_t *m) {
 static const struct kind MODES = {"modes", MODE_FILES_MAX, load_mode, load_modes, print_mode_head, print_mode};
 
 static const struct argp MODE_ARGP = {
-    OPTIONS,
+    MODE_OPTIONS,
     parse,
     "check FILE|FOLDER...\nlist",
     "Checks modes of play, each file or every *.yaml of a folder, and tells what is wrong by line and key; or lists those "
@@ -160,14 +174,14 @@ static bool check_file(const struct kind *kind, const char *path, json_t *files)
 }
 
 /* check_folder checks each file; where all are good, whether they go together. */
-static bool check_folder(const struct kind *kind, const char *folder, json_t *out) {
+static bool check_folder(const struct kind *kind, const struct arguments *a, const char *folder, json_t *out) {
     char error[YAML_ERROR_SIZE] = "";
     struct yaml_files files;
     bool is_good = true;
     int result = yaml_files_list(folder, kind->files_max, &files, error, sizeof error);
     for (uint32_t i = 0; i < files.count; i++) is_good = check_file(kind, files.paths[i], out) && is_good;
     yaml_files_free(&files);
-    if (result == 0 && is_good) result = kind->load_folder(folder, error);
+    if (result == 0 && is_good) result = kind->load_folder(a, folder, error);
     if (result != 0) note(out, folder, NULL, error);
     return result == 0 && is_good;
 }
@@ -188,7 +202,8 @@ static int check(const struct kind *kind, const struct arguments *a) {
     json_t *files = json_array();
     bool is_good = true;
     for (int i = 0; i < a->path_count; i++) {
-        bool each = is_folder(a->paths[i]) ? check_folder(kind, a->paths[i], files) : check_file(kind, a->paths[i], files);
+        bool each =
+            is_folder(a->paths[i]) ? check_folder(kind, a, a->paths[i], files) : check_file(kind, a->paths[i], files);
         is_good = each && is_good;
     }
     if (a->json) {

@@ -1,8 +1,8 @@
-/* instances_run.c: what instances do: one look at who is there, then waves, goals and ends. */
+/* venues_run.c: what instances do: one look at who is there, then waves, goals and ends. */
 #include "common/step.h"
 #include "schemas/cells.h"
 #include "zone/angle.h"
-#include "zone/instances_inner.h"
+#include "zone/venues_inner.h"
 
 #define BODY_RADIUS 32768 /* of what stands in a cell: half a metre */
 #define SPOT_FREE   0xffff
@@ -15,7 +15,7 @@ static int32_t within(int64_t position, int32_t min_m, int32_t max_m) {
 }
 
 /* Picks a place at a spot, or where that is NULL anywhere within the walls. */
-static void pick_place(const struct instance *item, const struct wire_instance_spot *spot, struct rng *rng, int32_t *x,
+static void pick_place(const struct venue *item, const struct wire_instance_spot *spot, struct rng *rng, int32_t *x,
                        int32_t *y) {
     const struct wire_rect *r = &item->rect;
     if (!spot) {
@@ -30,7 +30,7 @@ static void pick_place(const struct instance *item, const struct wire_instance_s
 }
 
 /* Returns the n-th spot of a team, in turn; NULL when it has none. */
-static const struct wire_instance_spot *spot_of(const struct instance *item, uint32_t team, uint32_t n) {
+static const struct wire_instance_spot *spot_of(const struct venue *item, uint32_t team, uint32_t n) {
     uint32_t count = 0;
     for (uint32_t i = 0; i < item->order.spot_count; i++) count += item->spots[i].team == team;
     if (count == 0) return NULL;
@@ -43,7 +43,7 @@ static const struct wire_instance_spot *spot_of(const struct instance *item, uin
 /* --- strays: whoever is in a block, or was on the way to one, without an instance that runs there */
 
 /* is_lost tells whether an entity has been astray for too long. */
-static bool is_lost(struct instances *in, uint64_t tick, uint16_t index) {
+static bool is_lost(struct venues *in, uint64_t tick, uint16_t index) {
     const struct entities *e = in->config.entities;
     const struct territory *t = in->config.territory;
     const struct wire_directory_partition *p = directory_at(&t->directory, e->x[index], e->y[index]);
@@ -52,13 +52,13 @@ static bool is_lost(struct instances *in, uint64_t tick, uint16_t index) {
     bool is_known = s->since_tick != 0 && s->id == e->id[index] && tick < s->seen_tick + in->config.tick_hz;
     if (!is_known) *s = (struct stray){.id = e->id[index], .since_tick = tick};
     s->seen_tick = tick;
-    if (!p || p->owner != t->slot) return tick >= s->since_tick + instances_ticks(in, INSTANCES_STUCK_MS);
+    if (!p || p->owner != t->slot) return tick >= s->since_tick + venues_ticks(in, VENUES_STUCK_MS);
     if (in->complete_tick == 0) return false;
     uint64_t since = s->since_tick > in->complete_tick ? s->since_tick : in->complete_tick;
-    return tick >= since + instances_ticks(in, INSTANCES_STRAY_MS);
+    return tick >= since + venues_ticks(in, VENUES_STRAY_MS);
 }
 
-static void send_home(struct instances *in, uint16_t index) {
+static void send_home(struct venues *in, uint16_t index) {
     game_go_home(in->config.game, index);
     in->strays[index].since_tick = 0;
     in->stats.homes++;
@@ -67,19 +67,19 @@ static void send_home(struct instances *in, uint16_t index) {
 
 /* --- the look */
 
-static bool goes_home(const struct instances *in, const struct instance *item, uint64_t tick) {
-    bool is_long_over = item->phase == WIRE_PHASE_OVER && tick >= item->over_tick + instances_ticks(in, INSTANCES_OVER_MS);
+static bool goes_home(const struct venues *in, const struct venue *item, uint64_t tick) {
+    bool is_long_over = item->phase == WIRE_PHASE_OVER && tick >= item->over_tick + venues_ticks(in, VENUES_OVER_MS);
     return item->order.state == WIRE_INSTANCE_END || is_long_over;
 }
 
-static void revive(struct instances *in, struct instance *item, uint16_t index, const struct game_guest *guest) {
+static void revive(struct venues *in, struct venue *item, uint16_t index, const struct game_guest *guest) {
     int32_t x, y;
     uint32_t team = guest->team > 0 ? guest->team - 1u : SPOT_FREE - 1u;
     pick_place(item, spot_of(item, team, rng_below(&item->rng, WIRE_INSTANCE_SPOTS_MAX)), &item->rng, &x, &y);
     game_revive(in->config.game, index, x, y);
 }
 
-static void look_at_member(struct instances *in, uint64_t tick, struct instance *item, uint16_t index,
+static void look_at_member(struct venues *in, uint64_t tick, struct venue *item, uint16_t index,
                            const struct game_guest *guest) {
     in->strays[index].since_tick = 0;
     if (goes_home(in, item, tick)) {
@@ -91,7 +91,7 @@ static void look_at_member(struct instances *in, uint64_t tick, struct instance 
     item->count.players++;
     item->count.teams_seen |= 1u << guest->team;
     if (guest->is_alive || may_rise) item->count.teams_in |= 1u << guest->team;
-    bool is_due = tick >= guest->died_tick + instances_ticks(in, item->order.rise_ms);
+    bool is_due = tick >= guest->died_tick + venues_ticks(in, item->order.rise_ms);
     if (!guest->is_alive && may_rise && is_due && item->phase == WIRE_PHASE_RUNNING) revive(in, item, index, guest);
 }
 
@@ -103,25 +103,25 @@ static bool is_in_block(const struct territory *t, int32_t x, int32_t y) {
 }
 
 /* Returns the instance that a guest is part of here, NULL when it does not run here. */
-static struct instance *host_of(const struct instances *in, uint32_t id) {
-    struct instance *item = instances_find(in, id);
+static struct venue *host_of(const struct venues *in, uint32_t id) {
+    struct venue *item = venues_find(in, id);
     bool runs = item && !item->is_left && (item->phase == WIRE_PHASE_RUNNING || item->phase == WIRE_PHASE_OVER);
     return runs ? item : NULL;
 }
 
-static bool is_member(const struct instances *in, const struct instance *item, uint16_t index) {
+static bool is_member(const struct venues *in, const struct venue *item, uint16_t index) {
     uint64_t player = in->config.player_of(in->config.context, index);
     uint32_t i = 0;
     while (i < item->order.member_count && item->members[i] != player) i++;
     return i < item->order.member_count;
 }
 
-static void look_at_player(struct instances *in, uint64_t tick, uint16_t index) {
+static void look_at_player(struct venues *in, uint64_t tick, uint16_t index) {
     const struct entities *e = in->config.entities;
     struct game_guest guest = game_guest(in->config.game, index);
     if (guest.instance == 0 && !is_in_block(in->config.territory, e->x[index], e->y[index])) return;
     in->stats.players++;
-    struct instance *item = host_of(in, guest.instance), *known = instances_find(in, guest.instance);
+    struct venue *item = host_of(in, guest.instance), *known = venues_find(in, guest.instance);
     if (item && (goes_home(in, item, tick) || is_member(in, item, index))) {
         look_at_member(in, tick, item, index, &guest);
     } else if (known && known->phase == WIRE_PHASE_ENDED) {
@@ -132,13 +132,13 @@ static void look_at_player(struct instances *in, uint64_t tick, uint16_t index) 
     }
 }
 
-static void look_at_creature(struct instances *in, uint64_t tick, uint16_t index) {
+static void look_at_creature(struct venues *in, uint64_t tick, uint16_t index) {
     struct game_guest guest = game_guest(in->config.game, index);
     in->world_creatures += guest.instance == 0;
     if (guest.instance == 0) return;
-    struct instance *item = host_of(in, guest.instance);
+    struct venue *item = host_of(in, guest.instance);
     bool is_over = item && (item->phase != WIRE_PHASE_RUNNING || item->order.state == WIRE_INSTANCE_END);
-    bool is_rotten = !guest.is_alive && tick >= guest.died_tick + instances_ticks(in, INSTANCES_CORPSE_MS);
+    bool is_rotten = !guest.is_alive && tick >= guest.died_tick + venues_ticks(in, VENUES_CORPSE_MS);
     if (is_over || is_rotten || (!item && is_lost(in, tick, index))) {
         in->strays[index].since_tick = 0;
         game_dismiss(in->config.game, index);
@@ -156,7 +156,7 @@ static void look_at_creature(struct instances *in, uint64_t tick, uint16_t index
 }
 
 /* Backwards: whoever is removed is replaced in the list by the last one, which was looked at. */
-static void look(struct instances *in, uint64_t tick) {
+static void look(struct venues *in, uint64_t tick) {
     const struct entities *e = in->config.entities;
     in->stats.players = in->stats.creatures = in->world_creatures = 0;
     for (uint32_t i = 0; i < in->count; i++)
@@ -174,7 +174,7 @@ static void look(struct instances *in, uint64_t tick) {
 
 /* --- waves */
 
-static void spawn_some(struct instances *in, struct instance *item) {
+static void spawn_some(struct venues *in, struct venue *item) {
     uint32_t n = item->started - 1;
     const struct wire_instance_wave *wave = &item->waves[n];
     for (; item->spawned < wave->creatures; item->spawned++) {
@@ -192,12 +192,12 @@ static void spawn_some(struct instances *in, struct instance *item) {
     }
 }
 
-static bool is_all_there(const struct instance *item) {
+static bool is_all_there(const struct venue *item) {
     return item->started == 0 || item->spawned >= item->waves[item->started - 1].creatures;
 }
 
 /* A wave is over when all of it was there and is dead, and all waves before it. */
-static void end_waves(struct instance *item, uint64_t tick) {
+static void end_waves(struct venue *item, uint64_t tick) {
     uint32_t before = item->wave;
     while (item->wave < item->started && item->count.living[item->wave] == 0 &&
            (item->wave + 1 < item->started || is_all_there(item)))
@@ -205,14 +205,14 @@ static void end_waves(struct instance *item, uint64_t tick) {
     if (item->wave > before && item->wave == item->started) item->dead_tick = tick;
 }
 
-static bool is_due(const struct instances *in, const struct instance *item, uint64_t tick) {
+static bool is_due(const struct venues *in, const struct venue *item, uint64_t tick) {
     const struct wire_instance_wave *next = &item->waves[item->started];
     if (!is_all_there(item) || (!next->overlaps && item->wave < item->started)) return false;
     uint64_t from = next->overlaps && item->started > 0 ? item->wave_tick : item->dead_tick;
-    return tick >= from + instances_ticks(in, next->after_ms);
+    return tick >= from + venues_ticks(in, next->after_ms);
 }
 
-static void run_waves(struct instances *in, struct instance *item, uint64_t tick) {
+static void run_waves(struct venues *in, struct venue *item, uint64_t tick) {
     if (item->started > item->wave) spawn_some(in, item);
     while (item->started < item->order.wave_count && is_due(in, item, tick)) {
         item->started++;
@@ -224,7 +224,7 @@ static void run_waves(struct instances *in, struct instance *item, uint64_t tick
 
 /* --- goals */
 
-static bool has_kills(const struct instance *item) {
+static bool has_kills(const struct venue *item) {
     for (uint32_t i = 0; i < WIRE_TEAMS_MAX; i++) {
         if (item->order.kills > 0 && item->scores[i] >= item->order.kills) return true;
     }
@@ -232,7 +232,7 @@ static bool has_kills(const struct instance *item) {
 }
 
 /* Returns which of its goals an instance has reached, 0: none. */
-static uint32_t goal_of(const struct instances *in, const struct instance *item, uint64_t tick) {
+static uint32_t goal_of(const struct venues *in, const struct venue *item, uint64_t tick) {
     const struct instance_count *c = &item->count;
     bool is_one = (c->teams_in & (c->teams_in - 1)) == 0, were_two = (c->teams_seen & (c->teams_seen - 1)) != 0;
     const struct {
@@ -243,7 +243,7 @@ static uint32_t goal_of(const struct instances *in, const struct instance *item,
         {WIRE_GOAL_KILLS, has_kills(item)},
         {WIRE_GOAL_LAST_TEAM, is_one && were_two},
         {WIRE_GOAL_LOST, c->teams_seen != 0 && c->teams_in == 0},
-        {WIRE_GOAL_EMPTY, c->players == 0 && tick >= item->seen_tick + instances_ticks(in, item->order.empty_ms)},
+        {WIRE_GOAL_EMPTY, c->players == 0 && tick >= item->seen_tick + venues_ticks(in, item->order.empty_ms)},
     };
     for (unsigned i = 0; i < sizeof goals / sizeof *goals; i++) {
         if ((item->order.goals & goals[i].goal) && goals[i].is_reached) return goals[i].goal;
@@ -251,9 +251,11 @@ static uint32_t goal_of(const struct instances *in, const struct instance *item,
     return 0;
 }
 
-static void run(struct instances *in, struct instance *item, uint64_t tick, const struct wire_directory_partition *block) {
+static void run(struct venues *in, struct venue *item, uint64_t tick, const struct wire_directory_partition *block) {
     uint64_t now_ms = tick * 1000 / in->config.tick_hz;
-    if (block->former != WIRE_SLOT_NONE) item->settle_tick = tick + instances_ticks(in, INSTANCES_SETTLE_MS);
+    bool is_coming = block->former != WIRE_SLOT_NONE && /* over from there */
+                     tick < item->began_tick + venues_ticks(in, VENUES_COMING_MS);
+    if (is_coming) item->settle_tick = tick + venues_ticks(in, VENUES_SETTLE_MS);
     bool is_settled = tick >= item->settle_tick;
     if (item->count.players > 0 || !is_settled) item->seen_tick = tick;
     if (is_settled) end_waves(item, tick);
@@ -267,9 +269,9 @@ static void run(struct instances *in, struct instance *item, uint64_t tick, cons
 }
 
 /* step moves one on after a look; true: it is to be forgotten. */
-static bool step(struct instances *in, struct instance *item, uint64_t tick) {
-    if (item->is_left) return tick >= item->left_tick + instances_ticks(in, INSTANCES_LEFT_MS);
-    const struct wire_directory_partition *block = instances_block(in, item->order.block);
+static bool step(struct venues *in, struct venue *item, uint64_t tick) {
+    if (item->is_left) return tick >= item->left_tick + venues_ticks(in, VENUES_LEFT_MS);
+    const struct wire_directory_partition *block = venues_block(in, item->order.block);
     if (!block) {
         item->is_left = true;
         item->left_tick = tick;
@@ -283,28 +285,28 @@ static bool step(struct instances *in, struct instance *item, uint64_t tick) {
     } else if (item->phase == WIRE_PHASE_RUNNING) {
         run(in, item, tick, block);
     }
-    return item->phase == WIRE_PHASE_ENDED && tick >= item->heard_tick + instances_ticks(in, INSTANCES_ENDED_MS);
+    return item->phase == WIRE_PHASE_ENDED && tick >= item->heard_tick + venues_ticks(in, VENUES_ENDED_MS);
 }
 
-void instances_update(struct instances *in, uint64_t tick) {
+void venues_update(struct venues *in, uint64_t tick) {
     if (tick < in->look_tick) return;
-    in->look_tick = tick + in->config.tick_hz / INSTANCES_LOOKS_PER_S;
+    in->look_tick = tick + in->config.tick_hz / VENUES_LOOKS_PER_S;
     if (in->config.territory->cells.per_block == 0) return;
     look(in, tick);
     in->stats.running = 0;
     for (uint32_t i = in->count; i-- > 0;) {
         if (step(in, &in->items[i], tick)) {
-            instances_remove(in, i);
+            venues_remove(in, i);
         } else {
             in->stats.running += in->items[i].phase == WIRE_PHASE_RUNNING;
         }
     }
 }
 
-void instances_died(struct instances *in, uint16_t index, uint64_t by) {
+void venues_died(struct venues *in, uint16_t index, uint64_t by) {
     const struct entities *e = in->config.entities;
     struct game_guest dead = game_guest(in->config.game, index);
-    struct instance *item = host_of(in, dead.instance);
+    struct venue *item = host_of(in, dead.instance);
     uint16_t killer = entities_find(e, by);
     if (!item || item->phase != WIRE_PHASE_RUNNING || killer == ENTITY_NONE || e->kind[killer] != GAME_KIND_PLAYER) return;
     struct game_guest k = game_guest(in->config.game, killer);

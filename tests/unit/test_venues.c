@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/zone_instances_fixture.h"
+#include "tests/unit/venues_fixture.h"
 
 enum { BEGUN_MS = 1300 /* an order has settled, and one look since has begun its first wave */, LOOK_MS = 400 };
 
@@ -238,7 +238,7 @@ static void test_instances_kills_of_other_teams_are_scored(void **state) {
     struct fixture f;
     struct wire_instance_order *o = begin(&f);
     o->goals = WIRE_GOAL_KILLS;
-    o->kills = 3;
+    o->kills = 4;
     o->scores[1] = 1;
     go(&f);
     fx_run_ms(f.sim, BEGUN_MS);
@@ -248,9 +248,15 @@ static void test_instances_kills_of_other_teams_are_scored(void **state) {
         fx_run_ms(f.sim, LOOK_MS);
         assert_int_equal(fx_status(f.sim, 5).scores[1], 2 + i);
     }
-    assert_over(f.sim, WIRE_GOAL_KILLS);
     assert_int_equal(fx_presence(f.sim, 3).kills, 2);
-    assert_int_equal(fx_presence(f.sim, 1).deaths, 1);
+    fx_kill(f.sim, f.c, f.c); /* its own doing */
+    fx_run_ms(f.sim, LOOK_MS);
+    assert_int_equal(fx_status(f.sim, 5).scores[1], 3);
+    fx_run_ms(f.sim, 3000);
+    fx_kill(f.sim, f.a, f.c);
+    fx_run_ms(f.sim, LOOK_MS);
+    assert_over(f.sim, WIRE_GOAL_KILLS);
+    assert_true(fx_presence(f.sim, 1).deaths == 2 && fx_presence(f.sim, 3).deaths == 1);
     assert_int_equal(fx_status(f.sim, 5).scores[0], 0);
     end(&f);
 }
@@ -560,11 +566,11 @@ static void test_instances_same_seed_gives_the_same_places(void **state) {
     for (uint32_t i = 0; i < 2; i++) {
         struct fixture f;
         begin(&f);
-        if (i == 1) fx_order(&f.orders, 4, 9);
-        if (i == 1) fx_wave(&f.orders, 5); /* another one, whatever happens there, */
         struct wire_instance_order *o = fx_order(&f.orders, 8, 1);
         o->seed = 77;
         fx_wave(&f.orders, 8);
+        if (i == 1) fx_order(&f.orders, 4, 9);
+        if (i == 1) fx_wave(&f.orders, 5); /* another one, whatever happens there */
         f.orders.orders.instances++;
         f.orders.orders.instance_count--;
         sim_instance_orders(f.sim, &f.orders.orders);
@@ -693,16 +699,17 @@ static void test_instances_run_on_where_their_block_goes(void **state) {
     order->version = 2;
     pair_directory(&p, &drained);
     sim_instance_orders(to, &o.orders);
+    pair_run_ms(&p, 1000);
+    assert_int_equal(fx_status(from, 5).id, 5); /* told until somebody heard it */
+    sim_instances_told(from);
+    assert_int_equal(fx_status(from, 5).id, 0);
     for (uint64_t player = 1; player <= 3; player++) {
-        pair_run_ms(&p, 700);
+        pair_run_ms(&p, player < 3 ? 700 : 11000); /* however long that takes */
         hand_player_over(&p, player);
     }
     pair_run_ms(&p, 1000);
     assert_int_equal(fx_creatures(from, 5), 0);
     assert_int_equal(fx_creatures(to, 5), 4);
-    assert_int_equal(fx_status(from, 5).id, 5); /* told until somebody heard it */
-    sim_instances_told(from);
-    assert_int_equal(fx_status(from, 5).id, 0);
     struct directory settled = fx_directory(4, 1, WIRE_SLOT_NONE);
     pair_directory(&p, &settled);
     pair_run_ms(&p, 3000);
@@ -737,6 +744,39 @@ static void test_instances_who_is_not_taken_goes_home(void **state) {
     end(&f);
 }
 
+/* What its former zone can't let go of does not keep an instance from going on. */
+static void test_instances_do_not_wait_for_a_hand_over_for_ever(void **state) {
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    struct directory d = fx_directory(3, 0, 1);
+    assert_int_equal(sim_set_directory(f.sim, &d), 0);
+    fx_wave(&f.orders, 3);
+    go(&f);
+    fx_run_ms(f.sim, 10500);
+    assert_int_equal(fx_creatures(f.sim, 5), 0);
+    fx_run_ms(f.sim, 1500);
+    assert_int_equal(fx_creatures(f.sim, 5), 3);
+    end(&f);
+}
+
+/* How long one waited before it was taken, and came back, does not count. */
+static void test_instances_who_travels_again_waits_anew(void **state) {
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    struct directory d = fx_directory(3, 1, WIRE_SLOT_NONE);
+    assert_int_equal(sim_set_directory(f.sim, &d), 0);
+    go(&f);
+    fx_run_ms(f.sim, 9000);
+    game_go_home(f.sim->game, f.a);
+    fx_run_ms(f.sim, 5000);
+    go(&f);
+    fx_run_ms(f.sim, 9000);
+    assert_int_equal(game_guest(f.sim->game, f.a).instance, 5);
+    end(&f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_instances_travel_keeps_the_way_home),
@@ -765,6 +805,8 @@ int main(void) {
         cmocka_unit_test(test_instances_same_seed_gives_the_same_places),
         cmocka_unit_test(test_instances_run_on_where_their_block_goes),
         cmocka_unit_test(test_instances_who_is_not_taken_goes_home),
+        cmocka_unit_test(test_instances_do_not_wait_for_a_hand_over_for_ever),
+        cmocka_unit_test(test_instances_who_travels_again_waits_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
-/* zone_instances_fixture.h: a zone with a part of the world and a block, and orders for it, for tests of instances. */
-#ifndef MARCH_TESTS_UNIT_ZONE_INSTANCES_FIXTURE_H
-#define MARCH_TESTS_UNIT_ZONE_INSTANCES_FIXTURE_H
+/* venues_fixture.h: a zone with a part of the world and a block, and orders for it, for tests of instances. */
+#ifndef MARCH_TESTS_UNIT_VENUES_FIXTURE_H
+#define MARCH_TESTS_UNIT_VENUES_FIXTURE_H
 
 #include <string.h>
 

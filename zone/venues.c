@@ -1,4 +1,4 @@
-#include "zone/instances.h"
+#include "zone/venues.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -7,29 +7,29 @@
 #include "common/step.h"
 #include "schemas/cells.h"
 #include "zone/hash.h"
-#include "zone/instances_inner.h"
+#include "zone/venues_inner.h"
 
 #define INDEX_FREE 0xffff
 
 _Static_assert(WIRE_INSTANCES_MAX < INDEX_FREE, "a place in the table fits into the index");
 _Static_assert(WIRE_INSTANCE_WAVES_MAX <= UINT8_MAX, "a creature knows its wave");
 
-struct instances *instances_create(const struct instances_config *config) {
-    struct instances *in = calloc(1, sizeof *in);
+struct venues *venues_create(const struct venues_config *config) {
+    struct venues *in = calloc(1, sizeof *in);
     if (!in) return NULL;
     in->config = *config;
     in->items = calloc(WIRE_INSTANCES_MAX, sizeof *in->items);
-    in->index = malloc(INSTANCES_INDEX_SIZE * sizeof *in->index);
+    in->index = malloc(VENUES_INDEX_SIZE * sizeof *in->index);
     in->strays = calloc(config->entities->capacity, sizeof *in->strays);
     if (!in->items || !in->index || !in->strays) {
-        instances_destroy(in);
+        venues_destroy(in);
         return NULL;
     }
-    memset(in->index, 0xff, INSTANCES_INDEX_SIZE * sizeof *in->index);
+    memset(in->index, 0xff, VENUES_INDEX_SIZE * sizeof *in->index);
     return in;
 }
 
-void instances_destroy(struct instances *in) {
+void venues_destroy(struct venues *in) {
     if (!in) return;
     free(in->items);
     free(in->index);
@@ -39,27 +39,27 @@ void instances_destroy(struct instances *in) {
 
 /* --- the table */
 
-static uint16_t *index_entry(const struct instances *in, uint32_t id) {
+static uint16_t *index_entry(const struct venues *in, uint32_t id) {
     uint32_t at = id * 2654435769u;
     for (;; at++) {
-        uint16_t *entry = &in->index[at % INSTANCES_INDEX_SIZE];
+        uint16_t *entry = &in->index[at % VENUES_INDEX_SIZE];
         if (*entry == INDEX_FREE || in->items[*entry].order.id == id) return entry;
     }
 }
 
-struct instance *instances_find(const struct instances *in, uint32_t id) {
+struct venue *venues_find(const struct venues *in, uint32_t id) {
     uint16_t place = *index_entry(in, id);
     return place != INDEX_FREE ? &in->items[place] : NULL;
 }
 
-void instances_remove(struct instances *in, uint32_t place) {
+void venues_remove(struct venues *in, uint32_t place) {
     CHECK(place < in->count);
     in->items[place] = in->items[--in->count];
-    memset(in->index, 0xff, INSTANCES_INDEX_SIZE * sizeof *in->index);
+    memset(in->index, 0xff, VENUES_INDEX_SIZE * sizeof *in->index);
     for (uint32_t i = 0; i < in->count; i++) *index_entry(in, in->items[i].order.id) = (uint16_t)i;
 }
 
-const struct wire_directory_partition *instances_block(const struct instances *in, uint32_t block) {
+const struct wire_directory_partition *venues_block(const struct venues *in, uint32_t block) {
     const struct territory *t = in->config.territory;
     const struct wire_directory_partition *p = cells_is_block(block) ? directory_find(&t->directory, block) : NULL;
     return p && p->owner == t->slot ? p : NULL;
@@ -78,15 +78,15 @@ static uint32_t most_creatures(const struct wire_instance_wave *waves, uint32_t 
 }
 
 /* Returns how many creatures more there is room for, beside players, the world's creatures and what is promised already. */
-static uint32_t room(const struct instances *in) {
+static uint32_t room(const struct venues *in) {
     uint64_t used = (uint64_t)in->config.players_max + in->world_creatures;
     for (uint32_t i = 0; i < in->count; i++) used += in->items[i].reserved;
     return used < in->config.entities->capacity ? (uint32_t)(in->config.entities->capacity - used) : 0;
 }
 
-static bool is_free(const struct instances *in, const struct instance *item) {
+static bool is_free(const struct venues *in, const struct venue *item) {
     for (uint32_t i = 0; i < in->count; i++) {
-        const struct instance *other = &in->items[i];
+        const struct venue *other = &in->items[i];
         bool is_there = other->phase == WIRE_PHASE_RUNNING || other->phase == WIRE_PHASE_OVER;
         if (other != item && is_there && other->order.block == item->order.block && other->order.cell == item->order.cell)
             return false;
@@ -94,14 +94,21 @@ static bool is_free(const struct instances *in, const struct instance *item) {
     return true;
 }
 
-static bool makes_sense(const struct instances *in, const struct wire_instance_order *o) {
-    bool may_clear = !(o->goals & WIRE_GOAL_CLEARED) || o->wave_count > 0;
-    return o->cell < in->config.territory->cells.per_block && o->team_count <= WIRE_TEAMS_MAX && o->side_m >= 2 &&
-           may_clear && o->wave <= o->wave_count;
+/* is_cell tells whether a block has such a cell, all of it. */
+static bool is_cell(const struct venues *in, const struct wire_instance_order *o) {
+    const struct cells *cells = &in->config.territory->cells;
+    const struct wire_directory_partition *block = venues_block(in, o->block);
+    if (!block || o->cell >= cells->per_block) return false;
+    struct wire_rect r = cells_rect(cells, block, o->cell);
+    return r.max_x <= block->rect.max_x && r.max_y <= block->rect.max_y;
 }
 
-static void copy_order(struct instance *item, const struct wire_instance_orders *orders,
-                       const struct wire_instance_order *o) {
+static bool makes_sense(const struct venues *in, const struct wire_instance_order *o) {
+    bool may_clear = !(o->goals & WIRE_GOAL_CLEARED) || o->wave_count > 0;
+    return is_cell(in, o) && o->team_count <= WIRE_TEAMS_MAX && o->side_m >= 2 && may_clear && o->wave <= o->wave_count;
+}
+
+static void copy_order(struct venue *item, const struct wire_instance_orders *orders, const struct wire_instance_order *o) {
     item->order = *o;
     if (item->order.wave_count > WIRE_INSTANCE_WAVES_MAX) item->order.wave_count = WIRE_INSTANCE_WAVES_MAX;
     if (item->order.spot_count > WIRE_INSTANCE_SPOTS_MAX) item->order.spot_count = WIRE_INSTANCE_SPOTS_MAX;
@@ -112,17 +119,16 @@ static void copy_order(struct instance *item, const struct wire_instance_orders 
 }
 
 /* judge_order tells whether an instance can run; where it can, its creatures have a promise of room. */
-static bool judge_order(struct instances *in, struct instance *item) {
+static bool judge_order(struct venues *in, struct venue *item) {
     item->reserved = 0;
     uint32_t most = most_creatures(item->waves, item->order.wave_count);
-    if (!makes_sense(in, &item->order) || most > INSTANCES_CREATURES_MAX || most > room(in) || !is_free(in, item))
-        return false;
+    if (!makes_sense(in, &item->order) || most > VENUES_CREATURES_MAX || most > room(in) || !is_free(in, item)) return false;
     item->reserved = most;
     return true;
 }
 
-static void place_walls(const struct instances *in, struct instance *item) {
-    const struct wire_directory_partition *block = instances_block(in, item->order.block);
+static void place_walls(const struct venues *in, struct venue *item) {
+    const struct wire_directory_partition *block = venues_block(in, item->order.block);
     struct wire_rect r = cells_rect(&in->config.territory->cells, block, item->order.cell);
     int32_t side = (int32_t)item->order.side_m;
     if (side < r.max_x - r.min_x) r.max_x = r.min_x + side;
@@ -130,11 +136,11 @@ static void place_walls(const struct instances *in, struct instance *item) {
     item->rect = r;
 }
 
-static void begin(struct instances *in, struct instance *item, uint64_t tick) {
+static void begin(struct venues *in, struct venue *item, uint64_t tick) {
     const struct wire_instance_order *o = &item->order;
     item->phase = WIRE_PHASE_RUNNING;
     item->began_tick = item->seen_tick = item->wave_tick = item->dead_tick = tick;
-    item->settle_tick = tick + instances_ticks(in, INSTANCES_SETTLE_MS);
+    item->settle_tick = tick + venues_ticks(in, VENUES_SETTLE_MS);
     item->wave = item->started = o->wave;
     item->rng = (struct rng){o->seed};
     memcpy(item->scores, o->scores, sizeof item->scores);
@@ -143,7 +149,7 @@ static void begin(struct instances *in, struct instance *item, uint64_t tick) {
 }
 
 /* Takes what is newer of an order. While it changes hands, what its former zone told last may come late. */
-static void renew(struct instances *in, struct instance *item, const struct wire_instance_orders *orders,
+static void renew(struct venues *in, struct venue *item, const struct wire_instance_orders *orders,
                   const struct wire_instance_order *o, uint64_t tick) {
     uint32_t block = item->order.block, cell = item->order.cell;
     copy_order(item, orders, o);
@@ -161,19 +167,18 @@ static void renew(struct instances *in, struct instance *item, const struct wire
     }
 }
 
-static struct instance *add(struct instances *in, const struct wire_instance_orders *orders,
-                            const struct wire_instance_order *o) {
+static struct venue *add(struct venues *in, const struct wire_instance_orders *orders, const struct wire_instance_order *o) {
     if (in->count == WIRE_INSTANCES_MAX) return NULL;
-    struct instance *item = &in->items[in->count];
-    *item = (struct instance){0};
+    struct venue *item = &in->items[in->count];
+    *item = (struct venue){0};
     copy_order(item, orders, o);
     *index_entry(in, o->id) = (uint16_t)in->count++;
     return item;
 }
 
-static void take_new(struct instances *in, uint64_t tick, const struct wire_instance_orders *orders,
+static void take_new(struct venues *in, uint64_t tick, const struct wire_instance_orders *orders,
                      const struct wire_instance_order *o) {
-    struct instance *item = add(in, orders, o);
+    struct venue *item = add(in, orders, o);
     if (!item) {
         in->stats.orders_refused++;
         return;
@@ -189,16 +194,16 @@ static void take_new(struct instances *in, uint64_t tick, const struct wire_inst
     }
 }
 
-static void take_order(struct instances *in, uint64_t tick, const struct wire_instance_orders *orders,
+static void take_order(struct venues *in, uint64_t tick, const struct wire_instance_orders *orders,
                        const struct wire_instance_order *o) {
-    if (o->id == 0 || !instances_block(in, o->block)) {
+    if (o->id == 0 || !venues_block(in, o->block)) {
         in->stats.orders_elsewhere++;
         return;
     }
     in->stats.orders++;
-    struct instance *item = instances_find(in, o->id);
+    struct venue *item = venues_find(in, o->id);
     if (item && item->is_left) { /* it was elsewhere meanwhile */
-        instances_remove(in, (uint32_t)(item - in->items));
+        venues_remove(in, (uint32_t)(item - in->items));
         item = NULL;
     }
     if (!item) {
@@ -216,26 +221,26 @@ static void take_order(struct instances *in, uint64_t tick, const struct wire_in
     }
 }
 
-void instances_take(struct instances *in, uint64_t tick, const struct wire_instance_orders *orders) {
+void venues_take(struct venues *in, uint64_t tick, const struct wire_instance_orders *orders) {
     for (uint32_t i = 0; i < orders->instance_count; i++) take_order(in, tick, orders, &orders->instances[i]);
     if (orders->is_complete && in->complete_tick == 0) in->complete_tick = tick;
 }
 
-void instances_renew(struct instances *in) {
+void venues_renew(struct venues *in) {
     in->complete_tick = 0;
 }
 
 /* --- looking in */
 
-bool instances_is_out(const struct instances *in, const struct game_guest *guest) {
-    const struct instance *item = instances_find(in, guest->instance);
+bool venues_is_out(const struct venues *in, const struct game_guest *guest) {
+    const struct venue *item = venues_find(in, guest->instance);
     return item && item->order.lives > 0 && guest->deaths >= item->order.lives;
 }
 
-uint32_t instances_report(const struct instances *in, uint64_t tick, struct wire_instance_status out[WIRE_INSTANCES_MAX]) {
+uint32_t venues_report(const struct venues *in, uint64_t tick, struct wire_instance_status out[WIRE_INSTANCES_MAX]) {
     uint32_t count = 0;
     for (uint32_t i = 0; i < in->count; i++) {
-        const struct instance *item = &in->items[i];
+        const struct venue *item = &in->items[i];
         if (item->is_left && item->is_told) continue;
         uint64_t until = item->phase == WIRE_PHASE_RUNNING ? tick : item->over_tick;
         struct wire_instance_status *s = &out[count++];
@@ -252,11 +257,11 @@ uint32_t instances_report(const struct instances *in, uint64_t tick, struct wire
     return count;
 }
 
-void instances_told(struct instances *in) {
+void venues_told(struct venues *in) {
     for (uint32_t i = 0; i < in->count; i++) in->items[i].is_told = in->items[i].is_left;
 }
 
-static uint64_t hash_item(const struct instance *item, uint64_t hash) {
+static uint64_t hash_item(const struct venue *item, uint64_t hash) {
     hash = hash_word(hash, (uint64_t)item->order.id << 32 | item->order.version);
     hash = hash_word(hash, (uint64_t)item->phase << 32 | (uint64_t)item->order.state << 16 | item->is_left);
     hash = hash_word(hash, (uint64_t)item->goal << 32 | item->spawned);
@@ -270,7 +275,7 @@ static uint64_t hash_item(const struct instance *item, uint64_t hash) {
     return hash_word(hash, (uint64_t)item->count.teams_seen << 32 | item->count.players);
 }
 
-uint64_t instances_hash(const struct instances *in, uint64_t hash) {
+uint64_t venues_hash(const struct venues *in, uint64_t hash) {
     if (in->complete_tick != 0) hash = hash_word(hash, in->complete_tick);
     for (uint32_t i = 0; i < in->count; i++) hash = hash_item(&in->items[i], hash);
     const struct entities *e = in->config.entities;
@@ -281,6 +286,6 @@ uint64_t instances_hash(const struct instances *in, uint64_t hash) {
     return hash;
 }
 
-const struct instances_stats *instances_stats(const struct instances *in) {
+const struct venues_stats *venues_stats(const struct venues *in) {
     return &in->stats;
 }

@@ -1,11 +1,11 @@
-/* instances_inner.h: inside of instances: their state, and what instances.c and instances_run.c lend each other. Nothing
+/* venues_inner.h: inside of instances: their state, and what instances.c and venues_run.c lend each other. Nothing
  * outside these files includes it.
  */
-#ifndef MARCH_ZONE_INSTANCES_INNER_H
-#define MARCH_ZONE_INSTANCES_INNER_H
+#ifndef MARCH_ZONE_VENUES_INNER_H
+#define MARCH_ZONE_VENUES_INNER_H
 
-#include "zone/instances.h"
 #include "zone/rng.h"
+#include "zone/venues.h"
 
 /* Who and what is in an instance, as the newest look found it. Teams are bits, who has none is the lowest. */
 struct instance_count {
@@ -15,7 +15,7 @@ struct instance_count {
     uint32_t teams_in;                        /* that have somebody who lives or may rise */
 };
 
-struct instance {
+struct venue {
     struct wire_instance_order order; /* the newest; its ranges are ours */
     struct wire_instance_wave waves[WIRE_INSTANCE_WAVES_MAX];
     struct wire_instance_spot spots[WIRE_INSTANCE_SPOTS_MAX];
@@ -42,31 +42,31 @@ struct stray {
     uint64_t since_tick, seen_tick;
 };
 
-#define INSTANCES_INDEX_SIZE (2 * WIRE_INSTANCES_MAX) /* a power of two */
+#define VENUES_INDEX_SIZE (2 * WIRE_INSTANCES_MAX) /* a power of two */
 
-struct instances {
-    struct instances_config config;
-    struct instance *items; /* the first `count` */
+struct venues {
+    struct venues_config config;
+    struct venue *items; /* the first `count` */
     uint32_t count;
     uint16_t *index;          /* by id, open addressing; 0xffff: free */
     uint64_t complete_tick;   /* since when all that runs here is known; 0: it is not */
     uint64_t look_tick;       /* of the next look */
     uint32_t world_creatures; /* those of no instance, at the newest look */
     struct stray *strays;     /* by index of the entity */
-    struct instances_stats stats;
+    struct venues_stats stats;
 };
 
-static inline uint64_t instances_ticks(const struct instances *in, uint64_t ms) {
+static inline uint64_t venues_ticks(const struct venues *in, uint64_t ms) {
     return ms * in->config.tick_hz / 1000;
 }
 
-/* instances_find returns the instance of an id, NULL when it is not here. */
-struct instance *instances_find(const struct instances *in, uint32_t id);
+/* venues_find returns the instance of an id, NULL when it is not here. */
+struct venue *venues_find(const struct venues *in, uint32_t id);
 
-/* instances_remove forgets one; the last takes its place. */
-void instances_remove(struct instances *in, uint32_t place);
+/* venues_remove forgets one; the last takes its place. */
+void venues_remove(struct venues *in, uint32_t place);
 
-/* instances_block returns the block of an instance, NULL where this zone does not own it. */
-const struct wire_directory_partition *instances_block(const struct instances *in, uint32_t block);
+/* venues_block returns the block of an instance, NULL where this zone does not own it. */
+const struct wire_directory_partition *venues_block(const struct venues *in, uint32_t block);
 
 #endif

@@ -1,4 +1,4 @@
-#include "matchmaker/launch.h"
+#include "matchmaker/launch_request.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -7,7 +7,7 @@
 
 #define VALUE_SIZE 64
 
-static int read_players(const json_t *list, struct launch *launch, char *error, size_t error_size) {
+static int read_players(const json_t *list, struct launch_request *launch, char *error, size_t error_size) {
     launch->player_count = 0;
     for (size_t i = 0; i < json_array_size(list); i++) {
         const char *text = json_string_value(json_array_get(list, i));
@@ -33,8 +33,8 @@ static const char *text_of(const json_t *value, char text[VALUE_SIZE]) {
     return text;
 }
 
-int launch_read(const struct template_set *templates, const char *name, const json_t *players, json_t *set,
-                struct launch *launch, char *error, size_t error_size) {
+int launch_request_read(const struct template_set *templates, const char *name, const json_t *players, json_t *set,
+                        struct launch_request *launch, char *error, size_t error_size) {
     const struct template *template = template_set_find(templates, name);
     if (!template) {
         snprintf(error, error_size, "there is no template of that name");

@@ -1,0 +1,100 @@
+/* venues.h: the instances that run in a zone's blocks: their waves, what ends them, who rises in them and who goes home.
+ *
+ *   ──order──► RUNNING ──goal, or its time is up──► OVER ──5 s──► all go home
+ *      │          └──────────────────┬────────────────┘
+ *      │                     ordered to end ──► all go home ──nobody is in it──► ENDED ──no order for 2 s──► forgotten
+ *      └──► REFUSED: no room for its creatures, a cell that is not free, or it makes no sense
+ *
+ * Orders come as often as the matchmaker likes, and take effect once; those for blocks that others own are passed over. Who
+ * and what is there is found anew five times a second by one look at all entities, so nothing has to be told when they come
+ * and go: a player's journey and a creature's instance and wave travel with them (game.h). Thus a block that another zone
+ * takes over runs on: the order says which waves are over and what the scores are, and creatures that come over say which
+ * wave runs. While a block changes hands (10 s at most), and for a second after, no wave begins and nothing but time ends an
+ * instance. A zone that has handed its block over tells of its instances once more and lets go of them.
+ *
+ * A wave begins when the one before is dead, or overlaps it; its creatures stand at the spots of no team, in turn. The same
+ * seed gives the same places. A player that died rises after a while at a spot of its team, as long as it has lives.
+ *
+ * Whoever is in a block of this zone without an instance that runs there and has it as a member goes home: after 2 s in
+ * which all that runs was known. Who waits elsewhere for longer than 10 s goes home too.
+ *
+ * Everything here is state of the simulation: a function of the orders, the ticks and the entities. Limits:
+ * WIRE_INSTANCES_MAX, VENUES_CREATURES_MAX at once in one, and as many in all as there is room for beside players and the
+ * world's. Nothing allocates after create.
+ */
+#ifndef MARCH_ZONE_VENUES_H
+#define MARCH_ZONE_VENUES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "schemas/wire_match.h"
+#include "zone/entities.h"
+#include "zone/game.h"
+#include "zone/territory.h"
+
+#define VENUES_CREATURES_MAX 256 /* of one, at once */
+#define VENUES_LOOKS_PER_S   5
+#define VENUES_SETTLE_MS     1000  /* after an order or a hand-over, before waves begin */
+#define VENUES_COMING_MS     10000 /* for so long at most a hand-over is waited for */
+#define VENUES_OVER_MS       5000  /* players stay for so long */
+#define VENUES_ENDED_MS      2000  /* without an order an end is told for so long */
+#define VENUES_LEFT_MS       10000 /* what is another zone's by now is told once, in this time */
+#define VENUES_STRAY_MS      2000
+#define VENUES_STUCK_MS      10000
+#define VENUES_CORPSE_MS     3000 /* dead creatures lie so long */
+
+struct venues_config {
+    const struct entities *entities; /* these three outlive it */
+    struct game *game;
+    const struct territory *territory;
+    uint32_t tick_hz;
+    uint32_t players_max;
+    uint64_t (*player_of)(void *context, uint16_t index); /* the player whose entity that is, 0: nobody's */
+    void *context;
+};
+
+struct venues_stats {
+    uint64_t orders, orders_elsewhere, orders_refused;
+    uint64_t homes;  /* players that went home, */
+    uint64_t strays; /* of those, without an instance that runs here */
+    uint64_t spawned;
+    uint32_t running, players, creatures; /* at the newest look */
+};
+
+struct venues;
+
+/* venues_create returns NULL without memory. */
+struct venues *venues_create(const struct venues_config *config);
+void venues_destroy(struct venues *instances);
+
+/* --- between ticks */
+
+/* venues_take takes orders, not travels. venues_renew: what the matchmaker has told so far was over an older
+ * connection: what runs here goes on, but may not be all. */
+void venues_take(struct venues *instances, uint64_t tick, const struct wire_instance_orders *orders);
+void venues_renew(struct venues *instances);
+
+/* --- in a tick */
+
+/* venues_update: before the rules think. */
+void venues_update(struct venues *instances, uint64_t tick);
+
+/* venues_died scores the death of a player, which was done by the entity of an id. */
+void venues_died(struct venues *instances, uint16_t index, uint64_t by);
+
+/* --- looking in */
+
+/* venues_report fills in what the matchmaker is to be told of instances, and returns how many. venues_told: that is on
+ * its way, so what was handed over need not be told again. */
+uint32_t venues_report(const struct venues *instances, uint64_t tick, struct wire_instance_status out[WIRE_INSTANCES_MAX]);
+void venues_told(struct venues *instances);
+
+/* venues_is_out tells whether a guest has no life left in its instance. */
+bool venues_is_out(const struct venues *instances, const struct game_guest *guest);
+
+/* venues_hash stays as it is where there was never an instance. */
+uint64_t venues_hash(const struct venues *instances, uint64_t hash);
+const struct venues_stats *venues_stats(const struct venues *instances);
+
+#endif
