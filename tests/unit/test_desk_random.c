@@ -221,11 +221,8 @@ static void persist(struct chance *c) {
 /* --- the death of the matchmaker */
 
 static bool is_kept_as_member(const struct chance *c, const struct track *t) {
-    const struct model_document *d = t->instance ? model_document(c->w->model, WIRE_DOCUMENT_INSTANCE, t->instance) : NULL;
     struct fake_instance f;
-    if (!d) return false;
-    memcpy(&f.d, d->bytes, sizeof f.d);
-    memcpy(f.members, d->bytes + sizeof f.d, f.d.member_count * sizeof *f.members);
+    if (t->instance == 0 || !fake_read(&f, model_document(c->w->model, WIRE_DOCUMENT_INSTANCE, t->instance))) return false;
     return fake_is_member(&f, t->players[0]);
 }
 
