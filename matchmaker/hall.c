@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/step.h"
 #include "matchmaker/library.h"
 #include "matchmaker/regions.h"
 
@@ -152,34 +153,40 @@ void hall_connect(struct hall *h, struct links *links, struct front *front) {
 
 /* --- a turn */
 
-static void send_asks(struct hall *h) {
+static void send_asks(struct hall *h, uint32_t shard) {
     struct wire_match_ask ask;
-    for (uint32_t shard = 0; shard < h->config.config->persists_count; shard++)
-        while (links_persist_is_up(h->links, shard) && keep_fill(h->keep, shard, &ask) &&
-               links_ask(h->links, shard, &ask) == 0)
-            keep_sent(h->keep, shard);
+    while (links_persist_is_up(h->links, shard) && keep_fill(h->keep, shard, &ask)) {
+        if (links_ask(h->links, shard, &ask) != 0) return;
+        keep_sent(h->keep, shard);
+        if (ask.document_count > 0) STEP("matchmaker.put");
+        if (ask.settle_count > 0) STEP("matchmaker.settling");
+    }
 }
 
-static void send_orders(struct hall *h, struct mono now) {
+static void send_orders(struct hall *h, uint32_t slot, struct mono now) {
     struct wire_instance_orders orders;
-    for (uint32_t slot = 0; slot < h->config.config->zones_count; slot++)
-        while (links_zone_is_up(h->links, slot) && instances_fill(h->instances, slot, now, &orders) &&
-               links_order(h->links, slot, &orders) == 0)
-            instances_sent(h->instances, slot, now);
+    while (links_zone_is_up(h->links, slot) && instances_fill(h->instances, slot, now, &orders)) {
+        if (links_order(h->links, slot, &orders) != 0) return;
+        instances_sent(h->instances, slot, now);
+        if (orders.instance_count > 0) STEP("matchmaker.ordered");
+        if (orders.travel_count > 0) STEP("matchmaker.sent_off");
+    }
 }
 
-void hall_step(struct hall *h, struct mono now) {
+bool hall_step(struct hall *h, struct mono now) {
     const struct directory *told = &h->config.atlas->told;
+    const struct config *c = h->config.config;
+    bool is_more = true;
     h->now = now;
     if (told->version != h->version) instances_directory(h->instances, told, now);
     h->version = told->version;
     keep_step(h->keep, now);
-    for (int i = 0; i < STEPS_MAX && desk_step(h->desk, now, wall_ms()); i++)
-        ;
     instances_step(h->instances, now, wall_ms());
-    send_asks(h);
-    send_orders(h, now);
+    for (int i = 0; i < STEPS_MAX && is_more; i++) is_more = desk_step(h->desk, now, wall_ms());
+    for (uint32_t shard = 0; shard < c->persists_count; shard++) send_asks(h, shard);
+    for (uint32_t slot = 0; slot < c->zones_count; slot++) send_orders(h, slot, now);
     if (h->front) front_step(h->front, now);
+    return is_more;
 }
 
 /* --- life */

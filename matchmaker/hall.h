@@ -10,6 +10,7 @@
 #ifndef MARCH_MATCHMAKER_HALL_H
 #define MARCH_MATCHMAKER_HALL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,11 +43,13 @@ must_check int hall_open(struct hall **out, const struct hall_config *config, ch
 /* hall_close: NULL is fine. After the edges, which call its handlers. */
 void hall_close(struct hall *hall);
 
-/* hall_handlers are for links_open; hall_connect gives it the edges, and the front door or NULL, before the loop runs. */
+/* hall_handlers are for links_open; hall_connect gives it the edges, and the front door or NULL, before the loop runs; and
+ * NULL for both before they are closed. */
 struct links_handlers hall_handlers(struct hall *hall);
 void hall_connect(struct hall *hall, struct links *links, struct front *front);
 
-void hall_step(struct hall *hall, struct mono now);
+/* hall_step is true when more is due at once. */
+bool hall_step(struct hall *hall, struct mono now);
 
 /* --- looking in */
 

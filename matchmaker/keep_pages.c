@@ -63,7 +63,7 @@ void keep_pages_sent(struct keep_pages *p, uint32_t shard) {
 /* --- merging */
 
 static bool is_better(const struct wire_page_row *a, const struct wire_page_row *b) {
-    return a->points != b->points ? a->points > b->points : a->player < b->player;
+    return a->points != b->points ? a->points > b->points : a->player < b->player; /* as each shard does */
 }
 
 void keep_pages_row(struct keep_pages *p, uint32_t shard, const struct wire_page_row *row) {

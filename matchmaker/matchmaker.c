@@ -32,6 +32,7 @@ struct matchmaker {
     struct ev_loop *loop;
     ev_timer turn;
     ev_prepare prepare;
+    ev_idle busy; /* while there is more to do the loop does not sleep */
     uint64_t turns;
     struct health health;
     struct tally *tally;
@@ -161,6 +162,18 @@ static void on_turn(struct ev_loop *loop, ev_timer *timer, int events) {
     if (s->stopping && *s->stopping) ev_break(loop, EVBREAK_ALL);
 }
 
+static void on_busy(struct ev_loop *loop, ev_idle *idle, int events) {
+    (void)loop, (void)idle, (void)events;
+}
+
+static void stay_awake(struct matchmaker *s, bool is_busy) {
+    if (is_busy) {
+        ev_idle_start(s->loop, &s->busy);
+    } else {
+        ev_idle_stop(s->loop, &s->busy);
+    }
+}
+
 /* Before the loop sleeps: what came is judged, and what is new goes out. */
 static void on_prepare(struct ev_loop *loop, ev_prepare *prepare, int events) {
     (void)loop, (void)events;
@@ -169,7 +182,7 @@ static void on_prepare(struct ev_loop *loop, ev_prepare *prepare, int events) {
     if (atlas_step(&s->atlas, now, wall_now_ns() / NS_PER_MS))
         log_info("directory.version", "version=%" PRIu64 " partitions=%u", s->atlas.told.version,
                  s->atlas.told.partition_count);
-    hall_step(s->hall, now);
+    stay_awake(s, hall_step(s->hall, now));
     links_flush(s->links, now);
     histogram_record(tally_step_ns(s->tally), mono_since_ns(mono_now(), now));
 }
@@ -187,6 +200,7 @@ static int open_parts(struct matchmaker *s, char *error, size_t error_size) {
     hall_connect(s->hall, s->links, s->front);
     ev_timer_init(&s->turn, on_turn, 0, TURN_S);
     ev_prepare_init(&s->prepare, on_prepare);
+    ev_idle_init(&s->busy, on_busy);
     s->turn.data = s->prepare.data = s;
     ev_timer_start(s->loop, &s->turn);
     ev_prepare_start(s->loop, &s->prepare);
@@ -242,6 +256,8 @@ void matchmaker_close(struct matchmaker *s) {
     if (!s) return;
     if (ev_is_active(&s->turn)) ev_timer_stop(s->loop, &s->turn);
     if (ev_is_active(&s->prepare)) ev_prepare_stop(s->loop, &s->prepare);
+    if (ev_is_active(&s->busy)) ev_idle_stop(s->loop, &s->busy);
+    if (s->hall) hall_connect(s->hall, NULL, NULL);
     operator_api_close(s->http);
     front_close(s->front);
     links_close(s->links);

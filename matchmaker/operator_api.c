@@ -143,7 +143,11 @@ static void merge(struct operator_api *api, const struct http_request *request) 
 
 static void tell_status(struct operator_api *api, const struct http_request *request) {
     json_t *json = status_json(api->config.atlas, api->config.links, api->config.config, mono_now());
-    if (json && api->config.instances) json_object_set_new(json, "instances", instance_api_status(api->config.instances));
+    const struct instance_api *instances = api->config.instances;
+    if (json && instances) {
+        json_object_set_new(json, "instances", instance_api_status(instances));
+        json_object_set_new(json, "matches", status_matches(instances->desk, instances->keep));
+    }
     reply(api, request, 200, json);
 }
 

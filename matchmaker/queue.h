@@ -196,7 +196,7 @@ bool queue_attempt(struct queue *queue, struct handle ticket, struct mono now);
 must_check bool queue_step(struct queue *queue, struct mono now);
 
 /* queue_hold stops a mode from forming matches, as while there is nowhere to play them, and lets it go on: tickets come,
- * wait and go meanwhile, and are tried again at their next steps. */
+ * wait, join matches that run and go meanwhile, and are tried again at their next steps. */
 void queue_hold(struct queue *queue, uint32_t mode, bool is_held);
 
 /* queue_view_get returns MARCH_ERR_NOT_FOUND when the ticket has ended. */

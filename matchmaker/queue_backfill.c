@@ -115,7 +115,7 @@ static void join(struct queue *q, uint32_t index, uint32_t ticket, uint32_t team
 bool queue_backfill_offer(struct queue *q, uint32_t ticket) {
     struct queue_mode *m = &q->modes[q->tickets[ticket].mode];
     uint32_t at = m->backfill_first;
-    if (at == QUEUE_NONE || m->is_held || !queue_check_is_free(q, q->tickets[ticket].mode)) return false;
+    if (at == QUEUE_NONE || !queue_check_is_free(q, q->tickets[ticket].mode)) return false;
     for (uint32_t looked = 0; looked < QUEUE_BACKFILL_LOOK_MAX && at != QUEUE_NONE; looked++) {
         const struct queue_backfill *b = pool_at(&q->backfills, at);
         uint32_t team = team_for(q, b, ticket);
@@ -146,7 +146,7 @@ static struct queue_scan scan_of(const struct queue *q, const struct queue_backf
 static void draw_in(struct queue *q, uint32_t index) {
     const struct queue_backfill *b = pool_at(&q->backfills, index);
     uint32_t classes = classes_of(b);
-    if (classes == 0 || q->modes[b->mode].is_held) return;
+    if (classes == 0) return;
     struct queue_scan scan = scan_of(q, b);
     for (uint32_t at; (at = queue_scan_next(&scan, classes)) != QUEUE_NONE;) {
         uint32_t team = team_for(q, b, at);

@@ -144,3 +144,11 @@ json_t *status_directory(const struct atlas *a, const struct config *config) {
     return json_pack("{s:I, s:o, s:o, s:o}", "version", (json_int_t)a->told.version, "workers", workers, "partitions",
                      partitions, "gateways", gateways);
 }
+
+json_t *status_matches(const struct desk *desk, const struct keep *keep) {
+    const struct desk_stats d = desk_stats_get(desk);
+    const struct keep_stats k = keep_stats_get(keep);
+    return json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I}", "ready", (int)keep_is_ready(keep), "tickets",
+                     (json_int_t)d.tickets, "parties", (json_int_t)d.parties, "formed", (json_int_t)d.matches, "settling",
+                     (json_int_t)d.settling, "settled", (json_int_t)d.settled, "not_durable", (json_int_t)k.pending);
+}

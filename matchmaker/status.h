@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "common/config.h"
 #include "matchmaker/atlas.h"
+#include "matchmaker/desk.h"
 #include "matchmaker/links.h"
 
 /* status_json returns everything: version, workers, partitions, gateways, persists, drains with what is left. Both return a
@@ -18,5 +19,8 @@ json_t *status_json(const struct atlas *atlas, const struct links *links, const 
 
 /* status_directory returns the newest version as everybody was told. */
 json_t *status_directory(const struct atlas *atlas, const struct config *config);
+
+/* status_matches tells in short of tickets, matches and what is not durable yet. */
+json_t *status_matches(const struct desk *desk, const struct keep *keep);
 
 #endif

@@ -26,6 +26,7 @@ struct shown {
 #define DEATHS_HELP   "Processes that were found dead"
 #define LINKS_HELP    "Processes that are connected"
 #define ENDED_HELP    "Tickets that ended, by why"
+#define REFUSED_HELP  "Tickets that were refused, or dropped, by why"
 #define OVER_HELP     "Instances that are over, by why"
 #define FRONT_HELP    "Requests to the front door by what became of them"
 static const struct metric_row rows[] = {
@@ -106,6 +107,17 @@ static const struct metric_row rows[] = {
     {COUNTER, "march_matchmaker_players_absent_total", NULL, "Players that did not come in time", AT(hall.instances.absent)},
     {GAUGE, "march_matchmaker_documents_pending", NULL, "Documents that are not known to be kept yet",
      AT(hall.keep.pending)},
+    {COUNTER, "march_matchmaker_tickets_refused_total", "reason=\"unavailable\"", REFUSED_HELP,
+     AT(hall.desk.refused[WIRE_REASON_UNAVAILABLE])},
+    {COUNTER, "march_matchmaker_tickets_refused_total", "reason=\"full\"", REFUSED_HELP,
+     AT(hall.desk.refused[WIRE_REASON_FULL])},
+    {GAUGE, "march_matchmaker_matches_settling", NULL, "Matches that are over and not settled", AT(hall.desk.settling)},
+    {COUNTER, "march_matchmaker_settled_total", NULL, "Players who have what a match was worth", AT(hall.desk.settled)},
+    {GAUGE, "march_matchmaker_questions", NULL, "Questions to persist under way", AT(hall.keep.asks)},
+    {COUNTER, "march_matchmaker_questions_again_total", NULL, "Questions that persist could not answer then",
+     AT(hall.keep.again)},
+    {COUNTER, "march_matchmaker_keep_refused_total", NULL, "Documents and questions that there was no room for",
+     AT(hall.keep.refused)},
     {COUNTER, "march_matchmaker_documents_kept_total", NULL, "Documents that were kept", AT(hall.keep.durable)},
     {COUNTER, "march_matchmaker_library_changes_total", NULL, "Times that modes and templates were taken over",
      AT(hall.library.changes)},

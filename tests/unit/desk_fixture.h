@@ -14,6 +14,7 @@
 
 #define FAKE_MAX         8192 /* instances, ever */
 #define WORLD_PLAYERS    4096
+#define WORLD_TICKETS    2048
 #define WORLD_FIRST_WALL 1700000000000ULL
 
 struct fake_document { /* what is kept of an instance; then members, then the note */
@@ -56,6 +57,7 @@ struct world {
     uint64_t wall_ms, first_version;
     uint32_t season, next_instance; /* ids of instances are never used again */
     struct world_told told[WORLD_PLAYERS];
+    uint64_t tickets[WORLD_PLAYERS]; /* for a test to remember */
     uint64_t changes;
     void (*on_launch)(struct world *world, const struct fake_instance *instance, uint32_t first); /* members from first on */
     void (*on_told)(struct world *world, uint64_t player, const struct wire_server_message *message);
@@ -95,6 +97,14 @@ static inline int fake_put(struct instances *i, const struct fake_instance *f) {
     len += members;
     memcpy(bytes + len, f->note, f->d.note_len);
     return keep_put(i->keep, WIRE_DOCUMENT_INSTANCE, f->d.id, bytes, len + f->d.note_len);
+}
+
+/* fake_read reads what is kept of an instance, but for its note; false where nothing is. */
+static inline bool fake_read(struct fake_instance *f, const struct model_document *d) {
+    if (!d) return false;
+    memcpy(&f->d, d->bytes, sizeof f->d);
+    memcpy(f->members, d->bytes + sizeof f->d, f->d.member_count * sizeof *f->members);
+    return true;
 }
 
 static inline bool fake_is_member(const struct fake_instance *f, uint64_t player) {
@@ -352,7 +362,7 @@ static inline void world_begin(struct world *w) {
                                      .instances = w->instances,
                                      .region_count = 2,
                                      .regions = {"north", "south"},
-                                     .tickets_max = 1000,
+                                     .tickets_max = WORLD_TICKETS,
                                      .season = w->season,
                                      .seed = 7,
                                      .on_tell = world_on_tell,

@@ -316,15 +316,16 @@ static inline void model_answer_players(struct persist_model *m, uint32_t shard,
     }
 }
 
-/* model_answer_pages gives each shard `count` rows: player ids are its own, points fall from 1000. */
+/* model_answer_pages gives each shard `count` rows: player ids are its own, points fall from 1000; of season 0 all are
+ * equal. */
 static inline void model_answer_pages(uint32_t shard, const struct model_ask *a, struct model_answer *answer) {
     answer->rows = calloc(a->ask.page_count * WIRE_BOARD_PAGE_MAX + 1, sizeof *answer->rows);
     for (uint32_t i = 0; i < a->ask.page_count; i++) {
         for (uint32_t k = 0; k < a->pages[i].count; k++)
-            answer->rows[answer->told.row_count++] =
-                (struct wire_page_row){.request = a->pages[i].request,
-                                       .player = shard * 1000 + k + 1,
-                                       .points = 1000 - (int64_t)(k * PERSIST_MODEL_SHARDS + shard)};
+            answer->rows[answer->told.row_count++] = (struct wire_page_row){
+                .request = a->pages[i].request,
+                .player = shard * 1000 + k + 1,
+                .points = a->pages[i].season == 0 ? 5 : 1000 - (int64_t)(k * PERSIST_MODEL_SHARDS + shard)};
         answer->ends[answer->told.end_count++] = (struct wire_page_end){.request = a->pages[i].request};
     }
 }

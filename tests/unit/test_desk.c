@@ -52,9 +52,9 @@ static void test_desk_requests_beyond_the_rules_are_refused(void **state) {
 static void test_desk_full_refuses_tickets(void **state) {
     (void)state;
     struct world *w = world_new(0);
-    for (uint64_t player = 1; player <= 1000; player++)
+    for (uint64_t player = 1; player <= WORLD_TICKETS; player++)
         assert_int_equal(world_enter(w, player, "crypt", NULL), WIRE_REASON_NONE);
-    assert_int_equal(world_enter(w, 1001, "crypt", NULL), WIRE_REASON_FULL);
+    assert_int_equal(world_enter(w, WORLD_TICKETS + 1, "crypt", NULL), WIRE_REASON_FULL);
     world_free(w);
 }
 
@@ -115,6 +115,23 @@ static void test_desk_cancel_is_told_once_durable_and_is_final(void **state) {
     assert_null(model_document(w->model, WIRE_DOCUMENT_TICKET, ticket));
     (void)world_queue(w, 2, "duel");
     assert_int_equal(w->told[2].ticket.state, WIRE_TICKET_WAITING);
+    world_free(w);
+}
+
+static void test_desk_cancelled_before_it_was_durable_is_told_of_the_end_alone(void **state) {
+    (void)state;
+    struct world *w = world_new(1);
+    uint64_t ticket;
+    assert_int_equal(world_enter(w, 1, "duel", &ticket), WIRE_REASON_NONE);
+    assert_true(model_take(w->model, w->keep, 0) && model_work(w->model, 0) && model_tell(w->model, w->keep, 0));
+    assert_true(model_take(w->model, w->keep, 0) && model_work(w->model, 0));
+    assert_int_equal(desk_cancel(w->desk, ticket, 1, w->now), WIRE_REASON_NONE);
+    assert_true(model_tell(w->model, w->keep, 0)); /* it is durable now, its end is not */
+    world_step(w, 1);
+    assert_int_equal(w->told[1].tickets, 0);
+    world_settle(w);
+    assert_int_equal(w->told[1].tickets, 1);
+    assert_int_equal(w->told[1].ticket.reason, WIRE_REASON_CANCELLED);
     world_free(w);
 }
 
@@ -328,6 +345,63 @@ static void test_desk_match_is_kept_and_its_tickets_erased_in_one(void **state) 
     assert_int_equal(w->told[2].match.phase, WIRE_MATCH_STARTING);
     assert_string_equal(w->told[2].match.template_name, "hall");
     assert_int_equal(world_enter(w, 1, "duel", NULL), WIRE_REASON_BUSY);
+    world_free(w);
+}
+
+/* check_whole: whoever is kept as a member of an instance is not kept as one who waits. */
+static void check_whole(void *context) {
+    struct world *w = context;
+    for (uint64_t id = 1; id < w->next_instance; id++) {
+        struct fake_instance f = {0};
+        if (!fake_read(&f, model_document(w->model, WIRE_DOCUMENT_INSTANCE, id))) continue;
+        for (uint32_t k = 0; k < f.d.member_count; k++)
+            assert_null(model_document(w->model, WIRE_DOCUMENT_TICKET, w->tickets[f.members[k].player]));
+    }
+}
+
+static void test_desk_more_matches_than_a_message_takes_are_each_whole(void **state) {
+    (void)state;
+    struct world *w = world_new(1);
+    w->instances->cells = 0;
+    for (uint64_t player = 1; player <= 1800; player++)
+        assert_int_equal(world_enter(w, player, "duel", &w->tickets[player]), WIRE_REASON_NONE);
+    world_settle(w);
+    w->model->on_transaction = check_whole;
+    w->model->context = w;
+    uint64_t before = w->model->transactions;
+    w->instances->cells = 900; /* 2700 documents */
+    for (uint32_t i = 0; i < 12; i++) world_step(w, 100);
+    world_settle(w);
+    assert_int_equal(desk_stats_get(w->desk).matches, 900);
+    assert_true(w->model->transactions > before + 1);
+    for (uint64_t player = 1; player <= 1800; player++) assert_int_equal(w->told[player].ticket.state, WIRE_TICKET_MATCHED);
+    world_free(w);
+}
+
+static void test_desk_places_filled_beyond_a_message_are_each_whole(void **state) {
+    (void)state;
+    struct world *w = world_new(1);
+    for (uint64_t player = 1; player <= 1200; player++)
+        assert_int_equal(world_enter(w, player, "siege", &w->tickets[player]), WIRE_REASON_NONE);
+    world_settle(w);
+    assert_int_equal(desk_stats_get(w->desk).matches, 300);
+    for (uint32_t id = 1; id <= 300; id++) {
+        fake_run(w, id);
+        for (uint32_t k = 0; k < 2; k++) fake_come(w, id, w->instances->list[id].members[k].player);
+    }
+    world_step(w, 1000);
+    w->instances->cells = 0; /* nobody who comes now is matched anew */
+    for (uint64_t player = 1201; player <= 1800; player++)
+        assert_int_equal(world_enter(w, player, "siege", &w->tickets[player]), WIRE_REASON_NONE);
+    world_settle(w);
+    w->model->on_transaction = check_whole;
+    w->model->context = w;
+    world_step(w, 30000); /* those who were away have left */
+    w->instances->cells = 1;
+    for (uint32_t i = 0; i < 25; i++) world_step(w, 100);
+    world_settle(w);
+    for (uint64_t player = 1201; player <= 1800; player++)
+        assert_int_equal(w->told[player].ticket.state, WIRE_TICKET_MATCHED);
     world_free(w);
 }
 
@@ -698,6 +772,26 @@ static void test_desk_players_in_instances_are_known_after_a_restart(void **stat
     world_free(w);
 }
 
+static void test_desk_ticket_of_who_is_in_an_instance_ends_after_a_restart(void **state) {
+    (void)state;
+    struct world *w = world_new(1);
+    const uint64_t player = 1;
+    uint32_t id;
+    uint64_t ticket = world_queue(w, player, "duel");
+    struct model_document kept = *model_document(w->model, WIRE_DOCUMENT_TICKET, ticket);
+    assert_int_equal(desk_launch(w->desk, &w->templates.templates[0], &player, 1, w->now, w->wall_ms, &id), 0);
+    world_settle(w);
+    /* As if it had died between the two. */
+    const struct wire_document back = {.kind = WIRE_DOCUMENT_TICKET, .key = ticket, .version = UINT32_MAX, .len = kept.len};
+    model_keep(w->model, &back, kept.bytes);
+    world_restart(w);
+    world_settle(w);
+    assert_int_equal(world_ticket(w, ticket).reason, WIRE_REASON_BUSY);
+    assert_int_equal(desk_ticket_of(w->desk, player), 0);
+    assert_null(model_document(w->model, WIRE_DOCUMENT_TICKET, ticket));
+    world_free(w);
+}
+
 static void test_desk_ticket_whose_mode_is_gone_after_a_restart_ends(void **state) {
     (void)state;
     struct world *w = world_new(1);
@@ -801,6 +895,7 @@ int main(void) {
         cmocka_unit_test(test_desk_without_an_answer_is_unavailable_after_three_seconds),
         cmocka_unit_test(test_desk_before_all_is_recalled_is_unavailable),
         cmocka_unit_test(test_desk_cancel_is_told_once_durable_and_is_final),
+        cmocka_unit_test(test_desk_cancelled_before_it_was_durable_is_told_of_the_end_alone),
         cmocka_unit_test(test_desk_time_out_ends_a_ticket),
         cmocka_unit_test(test_desk_ticket_of_long_ago_is_forgotten),
         cmocka_unit_test(test_desk_rating_of_persist_is_what_is_queued_with),
@@ -811,6 +906,8 @@ int main(void) {
         cmocka_unit_test(test_desk_party_has_room_for_so_many),
         cmocka_unit_test(test_desk_party_plays_together_and_loses_its_ticket_when_it_changes),
         cmocka_unit_test(test_desk_match_is_kept_and_its_tickets_erased_in_one),
+        cmocka_unit_test(test_desk_more_matches_than_a_message_takes_are_each_whole),
+        cmocka_unit_test(test_desk_places_filled_beyond_a_message_are_each_whole),
         cmocka_unit_test(test_desk_no_cell_free_has_them_wait_on),
         cmocka_unit_test(test_desk_cell_gone_while_they_are_asked_has_them_wait_on),
         cmocka_unit_test(test_desk_result_rates_rewards_and_closes),
@@ -828,6 +925,7 @@ int main(void) {
         cmocka_unit_test(test_desk_modes_anew_keep_tickets_with_the_time_they_waited),
         cmocka_unit_test(test_desk_ticket_comes_back_with_the_time_it_waited),
         cmocka_unit_test(test_desk_players_in_instances_are_known_after_a_restart),
+        cmocka_unit_test(test_desk_ticket_of_who_is_in_an_instance_ends_after_a_restart),
         cmocka_unit_test(test_desk_ticket_whose_mode_is_gone_after_a_restart_ends),
         cmocka_unit_test(test_desk_tickets_whose_mode_is_not_played_after_a_restart_end),
         cmocka_unit_test(test_desk_documents_of_nonsense_are_left_alone),

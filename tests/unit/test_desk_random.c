@@ -221,11 +221,8 @@ static void persist(struct chance *c) {
 /* --- the death of the matchmaker */
 
 static bool is_kept_as_member(const struct chance *c, const struct track *t) {
-    const struct model_document *d = t->instance ? model_document(c->w->model, WIRE_DOCUMENT_INSTANCE, t->instance) : NULL;
     struct fake_instance f;
-    if (!d) return false;
-    memcpy(&f.d, d->bytes, sizeof f.d);
-    memcpy(f.members, d->bytes + sizeof f.d, f.d.member_count * sizeof *f.members);
+    if (t->instance == 0 || !fake_read(&f, model_document(c->w->model, WIRE_DOCUMENT_INSTANCE, t->instance))) return false;
     return fake_is_member(&f, t->players[0]);
 }
 
@@ -255,7 +252,9 @@ static void die(struct chance *c) {
             t->instance = 0;
             t->is_ended = false; /* one that nobody knew about is there */
             for (uint32_t i = 0; i < t->count; i++) c->current[t->players[i]] = t;
-        } else if (!t->is_matched && !is_kept_as_member(c, t)) {
+        } else if (is_kept_as_member(c, t)) {
+            t->is_matched = true; /* its players hear of it when it runs */
+        } else if (!t->is_matched) {
             t->is_ended = true;
         }
     }

@@ -353,6 +353,9 @@ static void test_keep_page_merges_the_rows_of_all_shards(void **state) {
     assert_true(w->told.is_whole);
     assert_int_equal(w->told.row_count, 10);
     for (uint32_t i = 0; i < 10; i++) assert_int_equal(w->told.rows[i].points, 1000 - (int)i);
+    assert_int_equal(keep_page(w->keep, 77, MODE, 0, 10), 0); /* ties: by id, as each shard has them */
+    model_settle_down(w->model, w->keep, &w->now);
+    for (uint32_t i = 0; i < 10; i++) assert_int_equal(w->told.rows[i].player, i + 1);
     assert_int_equal(keep_page(w->keep, 0, MODE, 1, 10), MARCH_ERR_INVALID);
     assert_int_equal(keep_page(w->keep, 77, MODE, 1, WIRE_BOARD_PAGE_MAX + 1), MARCH_ERR_INVALID);
     world_free(w);

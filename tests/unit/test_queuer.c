@@ -224,6 +224,19 @@ static void test_queuer_connects_anew_in_the_middle_of_a_match(void **state) {
     assert_true(f->report.came == 1 && f->report.absent == 0 && f->q.state == QUEUER_INSIDE);
 }
 
+static void test_queuer_that_is_back_before_it_hears_that_its_match_is_over_goes_on(void **state) {
+    struct fixture *f = *state;
+    enter(f);
+    ticket(f, 7, MARCH_TICKET_MATCHED, MARCH_TICKET_NO_REASON, 3);
+    place(f, true);
+    place(f, false);
+    pass(f, QUEUER_PAUSE_MS);
+    assert_true(decide(f) && f->ask.kind == QUEUER_ASK_ENTER);
+    ticket(f, 8, MARCH_TICKET_WAITING, MARCH_TICKET_NO_REASON, 0);
+    match(f, 3, MARCH_MATCH_OVER, 50);
+    assert_true(f->q.state == QUEUER_QUEUED && f->report.played == 1 && f->report.gold == 50);
+}
+
 static void test_queuer_begins_nothing_when_play_ends(void **state) {
     struct fixture *f = *state;
     enter(f);
@@ -273,6 +286,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_queuer_bot_beyond_the_world_without_a_match_is_lost_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_queuer_bot_that_is_not_taken_home_is_lost, setup, teardown),
         cmocka_unit_test_setup_teardown(test_queuer_connects_anew_in_the_middle_of_a_match, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_queuer_that_is_back_before_it_hears_that_its_match_is_over_goes_on, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_queuer_begins_nothing_when_play_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(test_queuer_party_comes_together_and_its_leader_enters, setup, teardown),
     };

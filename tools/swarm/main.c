@@ -49,9 +49,9 @@ enum {
     KEY_LEDGER,
     KEY_PACE,
     KEY_BORDERS,
-    KEY_CLOSE,
     KEY_MODE,
     KEY_PARTY,
+    KEY_CLOSE,
     KEY_CROSSINGS,
     KEY_TIMELINE,
     KEY_EVERY
@@ -127,13 +127,13 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         if (!borders_parse(&o->borders, arg))
             argp_error(state, "--borders: expected lines such as x=512,y=-64, found \"%s\"", arg);
         return 0;
-    case KEY_CLOSE: o->is_close = true; return 0;
     case KEY_MODE:
         if (arg[0] == '\0' || strlen(arg) >= sizeof o->mode)
             argp_error(state, "--mode: expected 1 to 31 bytes, found \"%s\"", arg);
         snprintf(o->mode, sizeof o->mode, "%s", arg);
         return 0;
     case KEY_PARTY: o->party_size = (uint32_t)option_number(state, "--party", arg, 1, MARCH_PARTY_MAX); return 0;
+    case KEY_CLOSE: o->is_close = true; return 0;
     case KEY_CROSSINGS: o->crossings = (uint32_t)option_number(state, "--crossings", arg, 1, UINT32_MAX); return 0;
     case KEY_TIMELINE: o->timeline_path = arg; return 0;
     case KEY_EVERY: o->timeline_ms = (uint32_t)option_number(state, "--every", arg, EVERY_MIN_MS, EVERY_MAX_MS); return 0;

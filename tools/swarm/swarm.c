@@ -250,8 +250,8 @@ static int add_bots(struct swarm *s) {
         if (bot->client == NULL) return MARCH_ERR_SYSTEM;
         mind_init(&bot->mind, o->seed + i);
         bot->mind.borders = &s->options.borders;
-        bot->mind.is_close = s->options.is_close;
         if (s->queuers != NULL) queuer_init(&s->queuers[i], i, o->clients, o->player_base + 1, o->party_size);
+        bot->mind.is_close = s->options.is_close;
         if (swarm_deals(s)) {
             s->market.dealers[i].player = o->player_base + i + 1;
             s->market.dealers[i].inventory = march_client_inventory(bot->client);
