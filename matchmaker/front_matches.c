@@ -99,6 +99,7 @@ static struct problem launch_problem(int result) {
     case 0: return (struct problem){0};
     case MARCH_ERR_EXISTS: return (struct problem){409, "in_a_match", "a player is in a match", 0};
     case MARCH_ERR_FULL: return (struct problem){503, "full", "no place for an instance is free", 5};
+    case MARCH_ERR_UNAVAILABLE: return UNAVAILABLE;
     default: return front_bad_request("more players than the template has room for, or one twice");
     }
 }

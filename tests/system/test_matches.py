@@ -168,7 +168,13 @@ def test_matches_templates_and_modes_are_taken_over_live(shared):
     result = wait_until(lambda: (r := shared.cluster.zonectl("template", "list")).returncode == 0 and "nowhere" in r.stdout + r.stderr and r,
                         "what is wrong is told")
     assert "late" in [m["mode"] for m in shared.ask("GET", "/v1/modes").json["modes"]], result.stdout
+    wide = shared.folder / "instances" / "wide.yaml"  # it has no room in a cell, so no mode may have it
+    wide.write_text("name: wide\nside_m: 65\ncapacity: 2\nends: [empty]\n", encoding="utf-8")
+    (modes / "late.yaml").write_text("name: late\ninstance: wide\nteams: 2\nteam_size: 1\n", encoding="utf-8")
+    wait_until(lambda: (r := shared.cluster.zonectl("template", "list")).returncode == 0 and "side_m of at most 64" in r.stdout + r.stderr,
+               "what is too large is told")
     (modes / "late.yaml").unlink()
+    wide.unlink()
     wait_until(lambda: "late" not in [m["mode"] for m in shared.ask("GET", "/v1/modes").json["modes"]], "the mode is gone")
 
 
