@@ -222,7 +222,7 @@ static void persist(struct chance *c) {
 
 static bool is_kept_as_member(const struct chance *c, const struct track *t) {
     const struct model_document *d = t->instance ? model_document(c->w->model, WIRE_DOCUMENT_INSTANCE, t->instance) : NULL;
-    struct fake_instance f;
+    struct fake_instance f = {0};
     if (!d) return false;
     memcpy(&f.d, d->bytes, sizeof f.d);
     memcpy(f.members, d->bytes + sizeof f.d, f.d.member_count * sizeof *f.members);
