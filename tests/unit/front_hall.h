@@ -8,6 +8,8 @@
 #ifndef MARCH_TESTS_UNIT_FRONT_HALL_H
 #define MARCH_TESTS_UNIT_FRONT_HALL_H
 
+#include <stdio.h>
+
 #include "matchmaker/desk.h"
 #include "matchmaker/front.h"
 #include "matchmaker/regions.h"

@@ -1,4 +1,6 @@
 /* test_front.c: the front door over real sockets: who is let in, and what is said to the others. */
+#include <sys/resource.h>
+
 #include "matchmaker/pace.h"
 #include "tests/unit/front_served.h"
 
@@ -182,6 +184,21 @@ static void test_front_does_not_open_without_its_keys(void **state) {
     front_close(front);
 }
 
+static void test_front_has_files_for_all_its_connections(void **state) {
+    (void)state;
+    struct rlimit before, limit;
+    void *served;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    limit = before;
+    limit.rlim_cur = 512;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    served_open_dev(&served);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_true(limit.rlim_cur > FRONT_CONNECTIONS_MAX || limit.rlim_cur == limit.rlim_max);
+    served_close(&served);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 int main(void) {
 #define dev(name)  cmocka_unit_test_setup_teardown(name, served_open_dev, served_close)
 #define hmac(name) cmocka_unit_test_setup_teardown(name, served_open_hmac, served_close)
@@ -194,6 +211,7 @@ int main(void) {
         hmac(test_front_token_lets_its_subject_in),
         hmac(test_front_tokens_that_are_wrong_are_refused),
         hmac(test_front_does_not_open_without_its_keys),
+        cmocka_unit_test(test_front_has_files_for_all_its_connections),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
