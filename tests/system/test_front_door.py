@@ -18,7 +18,8 @@ from front_door import DOCUMENT, Document, Door, encoded, make_key, sign
 
 # Answers that can't be had: the loop would have to stand still while the HTTP thread goes on.
 UNSEEN = {("/health", "get", 503)}
-HALF_SENT = 600  # connections, more than twice what the front door has
+HALF_SENT = 2100  # connections, more than twice what the front door has
+HELD_POLLS = 300
 PROMPT_S = 4     # less than it takes until somebody who says nothing is given up
 
 
