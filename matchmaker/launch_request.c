@@ -48,7 +48,7 @@ int launch_request_read(const struct template_set *templates, const char *name, 
         char buf[VALUE_SIZE];
         const char *text = text_of(value, buf);
         if (!text) {
-            snprintf(error, error_size, "set.%s: expected a text, a number, true or false", key);
+            snprintf(error, error_size, "set: expected texts, numbers, true or false"); /* a key may be of any length */
             return MARCH_ERR_INVALID;
         }
         int result = template_override(&launch->template, key, text, error, error_size);

@@ -128,7 +128,7 @@ class Door:
         return self.ask(method, path, json.dumps(body), headers | {"Content-Type": "application/json"})
 
     def session(self, **body):
-        return self.act("POST", "/v1/sessions", **body)
+        return self.ask("POST", "/v1/sessions", json.dumps(body), {"Content-Type": "application/json"})
 
     def admitted(self, **body):
         """The session of somebody who is let in, as soon as the gateways take tokens."""

@@ -478,6 +478,21 @@ static void test_instance_bodies_that_are_wrong_are_told_apart(void **state) {
     assert_int_equal(instances_count(s->hall.instances), 0);
 }
 
+/* What is wrong is told with the key or value in it, however long that is and wherever it is cut. */
+static void test_instance_keys_may_be_anything(void **state) {
+    struct served *s = *state;
+    static const char *const values[] = {"null", "1", "\"%s\""};
+    for (size_t i = 0; i < sizeof values / sizeof *values * 4; i++) {
+        char long_text[2048] = "", value[4096], body[8192];
+        for (size_t len = i % 4; len < 1600; len += 2) memcpy(long_text + len, "\xc3\xa9", 3);
+        memset(long_text, 'x', i % 4);
+        snprintf(value, sizeof value, values[i / 4], long_text);
+        snprintf(body, sizeof body, "{\"name\": \"n%zu\", \"template\": \"hall\", \"set\": {\"%s\": %s}}", i,
+                 i / 4 == 2 ? "kills" : long_text, value);
+        served_expect(s, "POST", "/v1/instances", JSON, body, 400, "bad_request");
+    }
+}
+
 static void test_instances_are_no_more_than_there_are_places(void **state) {
     struct served *s = *state;
     for (int i = 0; i < FRONT_HALL_CELLS; i++)
@@ -594,6 +609,7 @@ int main(void) {
         dev(test_modes_are_listed),
         dev(test_instance_is_launched_and_ended),
         dev(test_instance_bodies_that_are_wrong_are_told_apart),
+        dev(test_instance_keys_may_be_anything),
         dev(test_instances_are_no_more_than_there_are_places),
         hmac(test_instances_are_for_those_whose_scope_says_so),
         hmac(test_nothing_is_done_without_a_good_token),
