@@ -580,7 +580,7 @@ struct netcode_slot netcode_server_slot_at(const struct netcode_server *server, 
 
 struct netcode_slot netcode_server_slot_of(const struct netcode_server *server, uint64_t client_id) {
     uint32_t index = find_client(server, client_id);
-    return index == KEY_MAP_NONE ? (struct netcode_slot){0} : netcode_server_slot_at(server, index);
+    return netcode_server_slot_at(server, index); /* KEY_MAP_NONE is beyond the last */
 }
 
 void netcode_server_stats(const struct netcode_server *server, struct netcode_server_stats *stats) {

@@ -108,8 +108,8 @@ int match_keep_create(struct match_keep **out, const struct match_keep_config *c
     m->config = *config;
     m->settles = calloc(MATCH_KEEP_SETTLES_MAX, sizeof *m->settles);
     m->out_blob = malloc(WIRE_MATCH_BLOB_MAX);
-    struct pg_params *params[] = {&m->fence,          &m->documents_params, &m->recall_params, &m->reads.params,
-                                  &m->lookups.params, &m->pages.params,     &m->settle_params};
+    struct pg_params *params[] = {&m->fence,          &m->documents_params, &m->recall_params,  &m->reads.params,
+                                  &m->lookups.params, &m->pages.params,     &m->looking_params, &m->settle_params};
     for (size_t i = 0; i < sizeof params / sizeof *params; i++) pg_params_init(params[i]);
     pg_params_int8(&m->fence, config->epoch);
     ev_timer_init(&m->timer, on_timer, RETRY_S, RETRY_S);
@@ -125,7 +125,7 @@ int match_keep_create(struct match_keep **out, const struct match_keep_config *c
 
 void match_keep_destroy(struct match_keep *m) {
     if (!m) return;
-    CHECK(!m->is_storing && !m->is_recalling && !m->is_settling);
+    CHECK(!m->is_storing && !m->is_recalling && !m->is_looking && !m->is_settling);
     if (ev_is_active(&m->timer)) ev_timer_stop(m->config.loop, &m->timer);
     struct match_documents *documents[] = {&m->gathering, &m->storing, &m->out_recalled, &m->out_reads};
     struct match_list *lists[] = {&m->out_ratings, &m->out_settled, &m->out_rows, &m->out_ends};
@@ -137,6 +137,7 @@ void match_keep_destroy(struct match_keep *m) {
     pg_params_deinit(&m->fence);
     pg_params_deinit(&m->documents_params);
     pg_params_deinit(&m->recall_params);
+    pg_params_deinit(&m->looking_params);
     pg_params_deinit(&m->settle_params);
     free(m->settles);
     free(m->out_blob);
@@ -159,11 +160,11 @@ static uint64_t waiting_bytes(const struct match_keep *m) {
     return m->gathering.blob_len + m->gathering.list.count * sizeof(struct wire_document) +
            m->reads.waiting.count * sizeof(struct wire_document) +
            m->lookups.waiting.count * sizeof(struct wire_rating_lookup) +
-           m->pages.waiting.count * sizeof(struct wire_page_ask);
+           m->pages.waiting.count * sizeof(struct wire_page_ask) + m->out_settled.count * sizeof(struct wire_settled);
 }
 
 bool match_keep_has_room(const struct match_keep *m) {
-    return waiting_bytes(m) < MATCH_KEEP_WAITING_BYTES;
+    return waiting_bytes(m) < MATCH_KEEP_WAITING_BYTES && m->gathering.list.count < MATCH_KEEP_DOCUMENTS_MAX;
 }
 
 static void add_all(struct match_lane *lane, const void *items, uint32_t count, size_t size) {
@@ -178,6 +179,7 @@ void match_keep_ask(struct match_keep *m, const struct wire_match_ask *ask) {
         m->after_kind = 0;
         m->after_key = 0;
         m->is_recall_told = false;
+        m->is_recall_behind = m->gathering.list.count > 0;
     }
     for (uint32_t i = 0; i < ask->document_count; i++)
         CHECK(match_documents_add(&m->gathering, &ask->documents[i], ask->blob + ask->documents[i].offset));

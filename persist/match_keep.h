@@ -1,19 +1,22 @@
 /* match_keep.h: what the matchmaker keeps here, and what players have of matches (schemas/wire_match.h).
  *
  *   documents   gathered while a transaction is under way; all of an ask in one, asks in order, several in one
- *   recall      all documents but results, page by page, while nothing is written
+ *   recall      all documents but results, page by page; what is kept meanwhile waits until it is over
  *   reads       documents by key
  *   lookups     ratings, a batch in a statement
- *   settles     the reward is granted by the ledger under `MATCH_KEEP_KEY | match`; then one transaction notes that the
- * match is settled for the player and, where that is new, has the rating; so both happen once, however often it is asked and
- * whoever dies between the two pages       the best of a mode
+ *   settles     who is noted as settled is answered so. Else the reward is granted by the ledger under
+ *               `MATCH_KEEP_KEY | match`; then one transaction notes that the match is settled for the player and, where
+ *               that is new, has the rating. So both happen once, however often it is asked and whoever dies between the
+ *               two: upkeep.h leaves the ledger's key until the note is there
+ *   pages       the best of a mode
  *
  * A document has a version, and an erased one stays as a row without a body for an hour, so a transaction that is carried
  * out late by a server that had hung changes nothing. What changes something is done again until its outcome is known, and
  * answered only then; what only reads is answered UNAVAILABLE where the database is away, documents apart, which wait.
  *
- * Limits: past MATCH_KEEP_WAITING_BYTES of what was asked match_keep_has_room is false, and no more is to be read from the
- * matchmaker; MATCH_KEEP_SETTLES_MAX players under way, the rest is answered UNAVAILABLE. One thread.
+ * Limits: past MATCH_KEEP_WAITING_BYTES of what was asked, or MATCH_KEEP_DOCUMENTS_MAX documents, match_keep_has_room is
+ * false, and no more is to be read from the matchmaker; MATCH_KEEP_SETTLES_MAX players under way, the rest is answered
+ * UNAVAILABLE. One thread.
  */
 #ifndef MARCH_PERSIST_MATCH_KEEP_H
 #define MARCH_PERSIST_MATCH_KEEP_H
@@ -25,6 +28,7 @@
 #include "schemas/wire.h"
 
 #define MATCH_KEEP_WAITING_BYTES (8u << 20)
+#define MATCH_KEEP_DOCUMENTS_MAX 8192 /* what has gathered is one transaction, which must end within its deadline */
 #define MATCH_KEEP_SETTLES_MAX   4096
 #define MATCH_KEEP_BATCH_MAX     256                      /* documents read, lookups, settles of one statement */
 #define MATCH_KEEP_KEY           ((uint64_t)0xffff << 48) /* of grants; those of kills have an index of a zone there */

@@ -62,6 +62,8 @@ static void kept(void *ctx, const struct pg_reply *reply) {
 void match_keep_store(struct match_keep *m) {
     if (m->is_storing || m->is_recalling) return;
     if (m->storing.list.count == 0) {
+        if (m->is_recall_wanted && !m->is_recall_behind) return; /* pages of it are of one moment */
+        m->is_recall_behind = false;
         struct match_documents next = m->gathering;
         m->gathering = m->storing;
         m->gathering.seq = next.seq;

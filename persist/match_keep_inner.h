@@ -24,7 +24,18 @@ struct match_documents {
     uint64_t seq, generation; /* of the newest ask in it */
 };
 
-enum settle_state { SETTLE_FREE = 0, SETTLE_WAITING = 1, SETTLE_GRANTING = 2, SETTLE_GRANTED = 3, SETTLE_STORING = 4 };
+/* free -> new -> looking -> waiting -> granting -> granted -> storing -> free; what fails goes one step back, and who turns
+ * out to be settled already goes from looking to free. */
+enum settle_state {
+    SETTLE_FREE = 0,
+    SETTLE_NEW = 1,
+    SETTLE_LOOKING = 2,
+    SETTLE_WAITING = 3,
+    SETTLE_GRANTING = 4,
+    SETTLE_GRANTED = 5,
+    SETTLE_STORING = 6,
+    SETTLE_STATE_COUNT = 7
+};
 
 struct settling {
     struct match_keep *matches;
@@ -52,6 +63,7 @@ struct match_keep {
     bool is_storing;
 
     bool is_recall_wanted, is_recalling, is_recall_told;
+    bool is_recall_behind;      /* what had gathered before it is to be stored first */
     uint64_t recall_generation; /* that the page under way is for */
     struct pg_params recall_params;
     int32_t after_kind;
@@ -61,8 +73,8 @@ struct match_keep {
 
     struct settling *settles;
     uint32_t settle_count; /* that are not free */
-    struct pg_params settle_params;
-    bool is_settling;
+    struct pg_params looking_params, settle_params;
+    bool is_looking, is_settling;
 
     /* what is to be told */
     struct match_documents out_recalled, out_reads;

@@ -50,8 +50,64 @@ void match_keep_add_settle(struct match_keep *m, const struct wire_settle *settl
         answer(m, settle, WIRE_MATCH_UNAVAILABLE);
         return;
     }
-    *room = (struct settling){.matches = m, .settle = *settle, .state = SETTLE_WAITING};
+    *room = (struct settling){.matches = m, .settle = *settle, .state = SETTLE_NEW};
     m->settle_count++;
+}
+
+/* --- was it settled before? The ledger forgets its keys sooner than the matchmaker may ask again. */
+
+static const struct pg_statement FIND = {
+    "match_settled_find", "select exists (select from match_settled s where s.match = a.match and s.player = a.player)"
+                          " from unnest($1::bigint[], $2::bigint[]) with ordinality as a (match, player, n) order by a.n"};
+
+static void looked(struct settling *one, const PGresult *result, int at) {
+    struct pg_row row = pg_row_at(result, at);
+    bool is_settled = pg_row_bool(&row, 0);
+    one->state = row.error ? SETTLE_NEW : SETTLE_WAITING;
+    if (row.error || !is_settled) return;
+    answer(one->matches, &one->settle, WIRE_MATCH_OK);
+    free_settling(one);
+}
+
+/* Rows come in the order of those that are looked for, which is that of the table. */
+static void found(void *ctx, const struct pg_reply *reply) {
+    struct match_keep *m = ctx;
+    int at = 0;
+    m->is_looking = false;
+    if (reply->error) match_keep_failed(m, reply);
+    for (uint32_t i = 0; i < MATCH_KEEP_SETTLES_MAX; i++) {
+        struct settling *one = &m->settles[i];
+        if (one->state != SETTLE_LOOKING) continue;
+        if (reply->error) {
+            one->state = SETTLE_NEW;
+        } else {
+            looked(one, reply->results[0], at++);
+        }
+    }
+    if (!reply->error) match_keep_settle(m);
+}
+
+static void push_keys(struct pg_params *p, struct settling *const *batch, uint32_t count) {
+    pg_params_array(p, PG_INT8);
+    for (uint32_t i = 0; i < count; i++) pg_params_push_int8(p, (int64_t)batch[i]->settle.match);
+    pg_params_end(p);
+    pg_params_array(p, PG_INT8);
+    for (uint32_t i = 0; i < count; i++) pg_params_push_int8(p, (int64_t)batch[i]->settle.player);
+    pg_params_end(p);
+}
+
+static void look(struct match_keep *m) {
+    struct settling *batch[MATCH_KEEP_BATCH_MAX];
+    uint32_t count = 0;
+    if (m->is_looking) return;
+    for (uint32_t i = 0; i < MATCH_KEEP_SETTLES_MAX && count < MATCH_KEEP_BATCH_MAX; i++)
+        if (m->settles[i].state == SETTLE_NEW) batch[count++] = &m->settles[i];
+    if (count == 0) return;
+    pg_params_reset(&m->looking_params);
+    push_keys(&m->looking_params, batch, count);
+    const struct pg_call call = {&FIND, &m->looking_params};
+    m->is_looking = pg_run(m->config.pg, &call, 1, PG_READ, MATCH_KEEP_DEADLINE_MS, found, m) == 0;
+    for (uint32_t i = 0; m->is_looking && i < count; i++) batch[i]->state = SETTLE_LOOKING;
 }
 
 /* --- the reward */
@@ -162,12 +218,7 @@ static void push_double(struct pg_params *p, double value) {
 
 static void build(struct pg_params *p, struct settling *const *batch, uint32_t count) {
     pg_params_reset(p);
-    pg_params_array(p, PG_INT8);
-    for (uint32_t i = 0; i < count; i++) pg_params_push_int8(p, (int64_t)batch[i]->settle.match);
-    pg_params_end(p);
-    pg_params_array(p, PG_INT8);
-    for (uint32_t i = 0; i < count; i++) pg_params_push_int8(p, (int64_t)batch[i]->settle.player);
-    pg_params_end(p);
+    push_keys(p, batch, count);
     pg_params_array(p, PG_TEXT);
     for (uint32_t i = 0; i < count; i++) match_keep_push_mode(p, batch[i]->settle.mode);
     pg_params_end(p);
@@ -202,7 +253,9 @@ static uint32_t pick(struct match_keep *m, struct settling *batch[MATCH_KEEP_BAT
 
 void match_keep_settle(struct match_keep *m) {
     struct settling *batch[MATCH_KEEP_BATCH_MAX];
-    if (m->is_settling || m->settle_count == 0) return;
+    if (m->settle_count == 0) return;
+    look(m);
+    if (m->is_settling) return;
     uint32_t count = pick(m, batch);
     if (count == 0) return;
     build(&m->settle_params, batch, count);

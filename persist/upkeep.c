@@ -28,12 +28,14 @@ static const struct pg_statement CLOSE = {
 
 static const struct pg_statement STATS = {"daily_stats", "refresh materialized view concurrently daily_stats"};
 
+/* The key of a match's reward (match_keep.h) stays until it is noted that the match is settled. */
 static const struct pg_statement CLEAN_COMMANDS = {
-    "clean_commands",
-    "with gone as (delete from commands where ctid = any(array("
-    "select ctid from commands where at < now() - make_interval(hours => $1::integer) "
-    "and (domain <> 3 or at < now() - make_interval(days => $2::integer)) limit $3::integer)) returning 1) "
-    "select count(*) from gone"};
+    "clean_commands", "with gone as (delete from commands where ctid = any(array("
+                      "select ctid from commands c where at < now() - make_interval(hours => $1::integer) "
+                      "and (domain <> 3 and (domain <> 2 or key >> 48 <> -1 or coalesce((select true from match_settled s "
+                      "where s.match = (c.key & ((1::bigint << 48) - 1)) and s.player = c.player), false)) "
+                      "or at < now() - make_interval(days => $2::integer)) limit $3::integer)) returning 1) "
+                      "select count(*) from gone"};
 
 static const struct pg_statement CLEAN_SESSIONS = {
     "clean_sessions",
@@ -48,8 +50,9 @@ static const struct pg_statement CLEAN_TOKENS = {
 static const struct pg_statement CLEAN_DOCUMENTS = {
     "clean_documents",
     "with gone as (delete from match_documents where ctid = any(array("
-    "select ctid from match_documents where (body is null and changed_at < now() - interval '1 hour')"
-    " or (kind = 4 and changed_at < now() - make_interval(days => $1::integer)) limit $2::integer)) returning 1) "
+    "select ctid from match_documents where body is null and changed_at < now() - interval '1 hour' limit $2::integer)"
+    " || array(select ctid from match_documents where kind = 4 "
+    "and changed_at < now() - make_interval(days => $1::integer) limit $2::integer)) returning 1) "
     "select count(*) from gone"};
 
 static const struct pg_statement CLEAN_SETTLED = {
@@ -125,7 +128,7 @@ static bool account(struct upkeep_stats *stats, enum upkeep_task task, const str
     if (task == UPKEEP_CLEAN) stats->rows_cleaned += count;
     if (task == UPKEEP_FOLD && count > 0) log_info("upkeep.folded", "days=%u", (unsigned)count);
     bool by_day = task == UPKEEP_FOLD || task == UPKEEP_CLOSE;
-    return (by_day && count > 0) || (task == UPKEEP_CLEAN && most == UPKEEP_CLEAN_ROWS);
+    return (by_day && count > 0) || (task == UPKEEP_CLEAN && most >= UPKEEP_CLEAN_ROWS);
 }
 
 static void finish(struct lane *lane, uint32_t wait_ms) {

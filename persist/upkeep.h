@@ -6,7 +6,7 @@
  *     STATS   each 5 min    daily_stats is refreshed, concurrently: readers see the old rows meanwhile. It reads sums of
  *                           closed days and the events of open ones, so its cost is that of a day, however many are kept
  *     CLEAN   each 10 s     idempotency keys past `idempotency_keep_h`, expired sessions and tokens, what is over of
- * matches, UPKEEP_CLEAN_ROWS at a time
+ *                           matches, UPKEEP_CLEAN_ROWS of each at a time
  *
  * Two lanes, with one task at a time each: CREATE and CLEAN, which are short and must not be late, and FOLD, CLOSE and
  * STATS, which may take minutes. The pool is apart from that of play, with a long `statement_ms` and, so that no lane waits

@@ -363,6 +363,12 @@ static int open_told(const fb::MatchTold &in, struct wire_match_told *out) {
     return aligned && told_valid(*out) ? 0 : MARCH_ERR_INVALID;
 }
 
+/* some makes an empty array have an address, so that a range of none may be taken of it. */
+template <typename C> static void some(const C **items) {
+    static const C nothing = {};
+    if (!*items) *items = &nothing;
+}
+
 static int open_orders(const fb::InstanceOrders &in, struct wire_instance_orders *out) {
     out->is_complete = in.is_complete();
     bool aligned = items_of(in.instances(), &out->instances, &out->instance_count);
@@ -370,6 +376,9 @@ static int open_orders(const fb::InstanceOrders &in, struct wire_instance_orders
     aligned &= items_of(in.spots(), &out->spots, &out->spot_count);
     aligned &= items_of(in.members(), &out->members, &out->member_count);
     aligned &= items_of(in.travels(), &out->travels, &out->travel_count);
+    some(&out->waves);
+    some(&out->spots);
+    some(&out->members);
     return aligned && orders_valid(*out) ? 0 : MARCH_ERR_INVALID;
 }
 

@@ -13,8 +13,8 @@
  *
  * A reader has verified structure, names, that counts are within the *_MAX below, that every offset and len, and every
  * range of waves, spots or members, lies in what it points into, that teams of players are below WIRE_TEAMS_MAX, and that
- * ratings are numbers. It has not judged ids, kinds, states and results. Waves, spots, members and players that are present
- * have no limit but that of a message.
+ * ratings are numbers. What a range is of is never NULL. It has not judged ids, kinds, states and results. Waves, spots,
+ * members and players that are present have no limit but that of a message.
  */
 #ifndef MARCH_SCHEMAS_WIRE_MATCH_H
 #define MARCH_SCHEMAS_WIRE_MATCH_H

@@ -94,10 +94,18 @@ static bool is_free(const struct venues *in, const struct venue *item) {
     return true;
 }
 
+/* is_cell tells whether a block has such a cell, all of it. */
+static bool is_cell(const struct venues *in, const struct wire_instance_order *o) {
+    const struct cells *cells = &in->config.territory->cells;
+    const struct wire_directory_partition *block = venues_block(in, o->block);
+    if (!block || o->cell >= cells->per_block) return false;
+    struct wire_rect r = cells_rect(cells, block, o->cell);
+    return r.max_x <= block->rect.max_x && r.max_y <= block->rect.max_y;
+}
+
 static bool makes_sense(const struct venues *in, const struct wire_instance_order *o) {
     bool may_clear = !(o->goals & WIRE_GOAL_CLEARED) || o->wave_count > 0;
-    return o->cell < in->config.territory->cells.per_block && o->team_count <= WIRE_TEAMS_MAX && o->side_m >= 2 &&
-           may_clear && o->wave <= o->wave_count;
+    return is_cell(in, o) && o->team_count <= WIRE_TEAMS_MAX && o->side_m >= 2 && may_clear && o->wave <= o->wave_count;
 }
 
 static void copy_order(struct venue *item, const struct wire_instance_orders *orders, const struct wire_instance_order *o) {

@@ -1,8 +1,8 @@
 /* venues.h: the instances that run in a zone's blocks: their waves, what ends them, who rises in them and who goes home.
  *
  *   ──order──► RUNNING ──goal, or its time is up──► OVER ──5 s──► all go home
- *      │          └──────────────────┬────────────────┘
- *      │                     ordered to end ──► all go home ──nobody is in it──► ENDED ──no order for 2 s──► forgotten
+ *      │          │                                   │
+ *      │          └─ordered to end ──► all go home ◄──┘ ──nobody is in it──► ENDED ──no order for 2 s──► forgotten
  *      └──► REFUSED: no room for its creatures, a cell that is not free, or it makes no sense
  *
  * Orders come as often as the matchmaker likes, and take effect once; those for blocks that others own are passed over. Who

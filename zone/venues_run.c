@@ -67,9 +67,10 @@ static void send_home(struct venues *in, uint16_t index) {
 
 /* --- the look */
 
+/* What came to its end by itself is seen for a while, also when it is ordered to end meanwhile. */
 static bool goes_home(const struct venues *in, const struct venue *item, uint64_t tick) {
-    bool is_long_over = item->phase == WIRE_PHASE_OVER && tick >= item->over_tick + venues_ticks(in, VENUES_OVER_MS);
-    return item->order.state == WIRE_INSTANCE_END || is_long_over;
+    if (item->phase == WIRE_PHASE_OVER) return tick >= item->over_tick + venues_ticks(in, VENUES_OVER_MS);
+    return item->order.state == WIRE_INSTANCE_END;
 }
 
 static void revive(struct venues *in, struct venue *item, uint16_t index, const struct game_guest *guest) {

@@ -9,7 +9,8 @@ create table match_documents (
     changed_at timestamptz not null default now(),
     primary key (kind, key)
 ) with (fillfactor = 80);
-create index match_documents_to_clean on match_documents (changed_at) where body is null or kind = 4;
+create index match_documents_erased on match_documents (changed_at) where body is null;
+create index match_documents_results on match_documents (changed_at) where kind = 4;
 
 create table ratings (
     player   bigint           not null check (player > 0),

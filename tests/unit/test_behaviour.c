@@ -194,6 +194,29 @@ static void test_borders_parse_takes_lines_and_nothing_else(void **state) {
     assert_false(borders_parse(&borders, "x=1,x=2,x=3,x=4,x=5,x=6,x=7,x=8,x=9,x=1,x=2,x=3,x=4,x=5,x=6,x=7,x=8"));
 }
 
+static void test_behaviour_matchmaking_fights_beyond_the_world_alone(void **state) {
+    (void)state;
+    struct mind mind;
+    mind_init(&mind, 1);
+    struct march_entity seen[3] = {body(50, 50, 255, true), body(51, 50, 255, false), body(50, 55, 255, false)};
+    seen[1].kind = 1;
+    seen[2].kind = BEHAVIOUR_CREATURE;
+    assert_false(mind_is_beyond(&mind, &seen[0])); /* it is not known where the world is */
+    mind_enter(&mind, &(struct march_welcome){.min_x_m = 0, .min_y_m = 0, .max_x_m = 100, .max_y_m = 100});
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(behaviour_decide(BEHAVIOUR_MATCHMAKING, &mind, seen, 3).buttons, 0); /* at peace */
+    for (int i = 0; i < 3; i++) seen[i].x_m += 100; /* just beyond: the edge is outside */
+    assert_true(mind_is_beyond(&mind, &(struct march_entity){.x_m = 100, .y_m = 50}));
+    assert_true(mind_is_beyond(&mind, &(struct march_entity){.x_m = 50, .y_m = -1}));
+    assert_false(mind_is_beyond(&mind, &(struct march_entity){.x_m = 0, .y_m = 99.9f}));
+    struct march_input input = behaviour_decide(BEHAVIOUR_MATCHMAKING, &mind, seen, 3);
+    assert_true(input.buttons == MARCH_BUTTON_SHOOT && input.move_x == 0 && input.move_y == 1); /* the creature */
+    seen[2].health = 0;
+    input = behaviour_decide(BEHAVIOUR_MATCHMAKING, &mind, seen, 3);
+    assert_int_equal(input.buttons, MARCH_BUTTON_STRIKE); /* the player beside it */
+    assert_int_equal(behaviour_parse("matchmaking"), BEHAVIOUR_MATCHMAKING);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_behaviour_roam_takes_every_direction),
@@ -207,6 +230,7 @@ int main(void) {
         cmocka_unit_test(test_behaviour_close_commuter_turns_sooner_and_still_beyond_the_hysteresis),
         cmocka_unit_test(test_borders_parse_takes_lines_and_nothing_else),
         cmocka_unit_test(test_behaviour_parse_knows_each_name),
+        cmocka_unit_test(test_behaviour_matchmaking_fights_beyond_the_world_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

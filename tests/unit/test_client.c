@@ -45,6 +45,33 @@ static void test_client_connects_and_takes_its_leave(void **state) {
     fixture_destroy(f);
 }
 
+/* What is shown is two snapshots old; the own entity of the newest one is ahead of that, where the server had it. */
+static void test_client_own_entity_is_that_of_the_newest_snapshot(void **state) {
+    (void)state;
+    struct march_entity own, entities[8];
+    struct fixture *f = fixture_create(&defaults);
+    assert_false(march_client_own(f->client, &own));
+    fixture_connect(f);
+    fixture_run(f, 1000);
+    unsigned ahead = 0;
+    for (unsigned i = 0; i < 200; i++) {
+        fixture_step(f);
+        assert_true(march_client_own(f->client, &own));
+        assert_true(own.id == f->own_id && own.own);
+        assert_int_equal(march_client_entities(f->client, f->now.ns, entities, 8), FIXTURE_ENTITIES);
+        bool is_known = false; /* it is where it was at the tick of a snapshot of the last 60 ms */
+        uint32_t now = FIXTURE_TICK_AT_0 + (uint32_t)fixture_tick(f);
+        for (uint32_t tick = now - 4; tick != now + 1; tick++) {
+            struct net_state at = fixture_entity(0, tick);
+            is_known = is_known || hypotf(own.x_m - (float)at.x / 64, own.y_m - (float)at.y / 64) < 0.01f;
+        }
+        assert_true(is_known);
+        ahead += hypotf(own.x_m - entities[0].x_m, own.y_m - entities[0].y_m) > 0.1f;
+    }
+    assert_true(ahead > 100);
+    fixture_destroy(f);
+}
+
 static void test_client_ends_of_a_session_have_reasons(void **state) {
     (void)state;
     uint8_t token[MARCH_TOKEN_BYTES];
@@ -614,6 +641,7 @@ static void test_client_that_was_taken_over_says_so(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_client_connects_and_takes_its_leave),
+        cmocka_unit_test(test_client_own_entity_is_that_of_the_newest_snapshot),
         cmocka_unit_test(test_client_ends_of_a_session_have_reasons),
         cmocka_unit_test(test_client_inputs_survive_loss_and_short_presses),
         cmocka_unit_test(test_client_entities_move_as_they_did),

@@ -78,6 +78,23 @@ static void test_gateway_matches_asks_of_one_moment_are_one_message(void **state
     assert_true(f->matchmaker.batches < 8);
 }
 
+static void test_gateway_matches_batches_keep_their_distance(void **state) {
+    struct fixture *f = play_with_matchmaker(state);
+    struct guide *guide = f->gateway->guide;
+    struct wire_session_ref ref = {.session = 1, .player = PLAYER};
+    static const uint8_t bytes[8] = {0};
+    struct mono now = mono_add_ms(mono_now(), 1000);
+    assert_int_equal(guide_ask(guide, &ref, bytes, sizeof bytes), 0);
+    guide_flush(guide, now);
+    assert_false(guide_waits(guide));
+    assert_int_equal(guide_ask(guide, &ref, bytes, sizeof bytes), 0);
+    guide_flush(guide, mono_add_ns(now, GUIDE_FLUSH_MS * NS_PER_MS - 1));
+    assert_true(guide_waits(guide));
+    guide_flush(guide, mono_add_ms(now, GUIDE_FLUSH_MS));
+    assert_false(guide_waits(guide));
+    assert_int_equal(guide->stats.asks_sent, 2);
+}
+
 static void test_gateway_matches_player_is_told(void **state) {
     struct fixture *f = play_with_matchmaker(state);
     unsigned before = f->client.messages;
@@ -180,6 +197,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_gateway_matches_asks_go_to_the_matchmaker_and_not_to_the_zone, setup_matchmaker,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_gateway_matches_asks_of_one_moment_are_one_message, setup_matchmaker, teardown),
+        cmocka_unit_test_setup_teardown(test_gateway_matches_batches_keep_their_distance, setup_matchmaker, teardown),
         cmocka_unit_test_setup_teardown(test_gateway_matches_player_is_told, setup_matchmaker, teardown),
         cmocka_unit_test_setup_teardown(test_gateway_matches_player_that_left_or_is_not_admitted_is_not_told, setup_claims,
                                         teardown),

@@ -284,8 +284,25 @@ static void test_links_player_is_told_where_it_asked_last(void **state) {
     ask_by(&f->gateways[0], PLAYER);
     until(f, f->asks == 2);
     links_tell(f->links, PLAYER, &matched);
-    until(f, f->gateways[0].tells == 1);
-    assert_int_equal(f->gateways[1].tells, 1);
+    links_tell(f->links, PLAYER + 1, &matched); /* that one goes to both, behind what went before */
+    until(f, f->gateways[0].told_player == PLAYER + 1 && f->gateways[1].told_player == PLAYER + 1);
+    assert_int_equal(f->gateways[0].tells, 2);
+    assert_int_equal(f->gateways[1].tells, 2);
+}
+
+static void test_links_what_waited_for_a_gateway_that_is_lost_is_not_told_later(void **state) {
+    struct fixture *f = *state;
+    links_tell(f->links, PLAYER, &matched);
+    fake_peer_close(&f->gateways[0]);
+    for (int i = 0; i < WAIT_MS && links_gateway_is_up(f->links, 0); i++) {
+        links_update(f->links, mono_now());
+        poll(NULL, 0, 1);
+    }
+    fake_peer_open(&f->gateways[0], f->config, f->run_dir, WIRE_ROLE_GATEWAY, 0, 222);
+    until(f, all_up(f));
+    links_tell(f->links, PLAYER + 1, &matched);
+    until(f, f->gateways[0].told_player == PLAYER + 1);
+    assert_int_equal(f->gateways[0].tells, 1);
 }
 
 static void test_links_player_not_heard_or_of_a_gateway_away_is_told_by_all(void **state) {
@@ -341,6 +358,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_links_without_handlers_takes_it_all_the_same, setup_without_handlers, teardown),
         cmocka_unit_test_setup_teardown(test_links_peer_may_say_only_its_own, setup, teardown),
         cmocka_unit_test_setup_teardown(test_links_player_is_told_where_it_asked_last, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_links_what_waited_for_a_gateway_that_is_lost_is_not_told_later, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_links_player_not_heard_or_of_a_gateway_away_is_told_by_all, setup, teardown),
         cmocka_unit_test_setup_teardown(test_links_more_than_a_batch_is_told_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(test_links_orders_and_asks_go_to_the_one_they_are_for, setup, teardown),

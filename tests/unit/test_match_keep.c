@@ -231,6 +231,62 @@ static void test_matches_many_documents_are_recalled_in_pieces(void **state) {
     close_world(&w);
 }
 
+static uint64_t put_many(struct world *w, uint64_t count) {
+    uint64_t seq = 0;
+    for (uint64_t i = 1; i <= count; i++) seq = put(w, i, i, "a document of some forty bytes or thereabouts");
+    return seq;
+}
+
+/* What is kept while a recall goes on is none of it, and waits. */
+static void test_matches_a_recall_is_of_one_moment(void **state) {
+    (void)state;
+    struct world w;
+    clear();
+    open_world(&w);
+    uint64_t seq = put_many(&w, MANY);
+    hear_until(&w, w.durable_seq >= seq);
+    ask(&w, (struct wire_match_ask){.recalls = true});
+    hear_until(&w, w.documents > 0);
+    assert_false(w.is_recalled);
+    seq = put(&w, INT64_MAX, 1, "of later");
+    put(&w, MANY, MANY + 1, "");
+    hear_until(&w, w.is_recalled);
+    assert_int_equal(w.documents, MANY);
+    assert_true(w.document.key == MANY);
+    hear_until(&w, w.durable_seq > seq);
+    recall(&w);
+    assert_int_equal(w.documents, MANY);
+    assert_true(w.document.key == INT64_MAX);
+    close_world(&w);
+}
+
+/* What one matchmaker left under way is found by the next. */
+static void test_matches_a_recall_has_what_was_under_way(void **state) {
+    (void)state;
+    struct world w;
+    clear();
+    open_world(&w);
+    put_many(&w, MANY); /* the first is on its way, the others wait for it */
+    match_keep_begin(w.matches);
+    w.seq = 0;
+    recall(&w);
+    assert_int_equal(w.documents, MANY);
+    close_world(&w);
+}
+
+static void test_matches_no_more_is_taken_than_a_transaction_bears(void **state) {
+    (void)state;
+    struct world w;
+    clear();
+    open_world(&w);
+    uint64_t seq = 0;
+    for (uint64_t i = 1; match_keep_has_room(w.matches); i++) seq = put(&w, i, i, "x");
+    assert_int_equal(seq, MATCH_KEEP_DOCUMENTS_MAX + 1); /* one is on its way */
+    hear_until(&w, w.durable_seq == seq);
+    assert_true(match_keep_has_room(w.matches));
+    close_world(&w);
+}
+
 static void test_matches_what_was_told_is_there_after_a_crash(void **state) {
     (void)state;
     struct world w;
@@ -332,6 +388,41 @@ static void test_matches_a_match_is_settled_once(void **state) {
     assert_int_equal(settle(&w, next), WIRE_MATCH_OK);
     rating = rating_of(&w, PLAYER, "duel");
     assert_true(rating.played == 1 && rating.won == 1 && rating.season == 3);
+    close_world(&w);
+}
+
+/* The ledger remembers its keys for a day, that a match is settled is known for months. */
+static void test_matches_a_match_is_settled_once_though_the_ledger_forgot(void **state) {
+    (void)state;
+    struct world w;
+    clear();
+    open_world(&w);
+    assert_int_equal(settle(&w, settle_of(150, PLAYER)), WIRE_MATCH_OK);
+    int64_t before = gold_of(PLAYER);
+    close_world(&w);
+    pg_fixture_execute(&fixture, "delete from commands");
+    open_world(&w);
+    assert_int_equal(settle(&w, settle_of(150, PLAYER)), WIRE_MATCH_OK);
+    assert_int_equal(gold_of(PLAYER), before);
+    assert_int_equal(rating_of(&w, PLAYER, "duel").played, 1);
+    close_world(&w);
+}
+
+/* It was granted, and whoever did it died before it could note that. */
+static void test_matches_a_reward_that_was_not_noted_is_granted_once(void **state) {
+    (void)state;
+    struct world w;
+    clear();
+    open_world(&w);
+    assert_int_equal(settle(&w, settle_of(151, PLAYER)), WIRE_MATCH_OK);
+    int64_t before = gold_of(PLAYER);
+    close_world(&w);
+    clear();
+    open_world(&w);
+    assert_int_equal(settle(&w, settle_of(151, PLAYER)), WIRE_MATCH_OK);
+    assert_int_equal(gold_of(PLAYER), before);
+    assert_int_equal(rating_of(&w, PLAYER, "duel").played, 1);
+    assert_int_equal(pg_fixture_number(&fixture, "select count(*) from match_settled"), 1);
     close_world(&w);
 }
 
@@ -444,9 +535,14 @@ int main(void) {
         cmocka_unit_test(test_matches_older_versions_change_nothing),
         cmocka_unit_test(test_matches_an_ask_is_all_or_nothing_and_in_order),
         cmocka_unit_test(test_matches_many_documents_are_recalled_in_pieces),
+        cmocka_unit_test(test_matches_a_recall_is_of_one_moment),
+        cmocka_unit_test(test_matches_a_recall_has_what_was_under_way),
+        cmocka_unit_test(test_matches_no_more_is_taken_than_a_transaction_bears),
         cmocka_unit_test(test_matches_what_was_told_is_there_after_a_crash),
         cmocka_unit_test(test_matches_a_new_connection_is_told_nothing_of_the_old_one),
         cmocka_unit_test(test_matches_a_match_is_settled_once),
+        cmocka_unit_test(test_matches_a_match_is_settled_once_though_the_ledger_forgot),
+        cmocka_unit_test(test_matches_a_reward_that_was_not_noted_is_granted_once),
         cmocka_unit_test(test_matches_a_reward_without_a_rating_rates_nobody),
         cmocka_unit_test(test_matches_what_makes_no_sense_is_refused),
         cmocka_unit_test(test_matches_settles_outlive_crashes_once),

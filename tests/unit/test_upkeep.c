@@ -200,6 +200,31 @@ static void test_upkeep_keys_stay_until_they_may_go(void **state) {
     close_all(&harness, upkeep);
 }
 
+/* A reward's key stays until its match is noted as settled; of documents the erased go and old results. */
+static void test_upkeep_cleans_what_is_over_of_matches(void **state) {
+    (void)state;
+    pg_fixture_execute(&fixture,
+                       "truncate commands, match_documents, match_settled;"
+                       "insert into commands select 2, 7, -1::bigint << 48 | n, 0, 0, now() - interval '25 hours'"
+                       " from generate_series(1, 3) n;"
+                       "insert into commands values (2, 7, -1::bigint << 48 | 9, 0, 0, now() - interval '91 days'),"
+                       " (2, 7, 1, 0, 0, now() - interval '25 hours');"
+                       "insert into match_settled values (1, 7, now()), (2, 8, now()), (50, 7, now() - interval '91 days');"
+                       "insert into match_documents values (1, 1, 1, null, now() - interval '61 minutes'),"
+                       " (1, 2, 1, null, now() - interval '50 minutes'), (1, 3, 1, 'x', now() - interval '99 days'),"
+                       " (4, 4, 1, 'x', now() - interval '31 days'), (4, 5, 1, 'x', now() - interval '29 days')");
+    struct harness harness = open_pool();
+    struct upkeep *upkeep = upkeep_create(harness.loop, harness.pg, &(struct upkeep_config){0});
+    harness_until(&harness, upkeep_stats_get(upkeep).runs[UPKEEP_CLEAN] > 0);
+    assert_int_equal(number("select count(*) from commands"), 2);
+    assert_int_equal(number("select count(*) from commands where key & 255 in (2, 3)"), 2);
+    assert_int_equal(number("select count(*) from match_settled"), 2);
+    assert_int_equal(number("select sum(key) from match_documents"), 2 + 3 + 5);
+    harness_until(&harness, !upkeep_stats_get(upkeep).running);
+    close_all(&harness, upkeep);
+    pg_fixture_execute(&fixture, "truncate commands, match_documents, match_settled");
+}
+
 static void test_upkeep_cleans_old_keys_in_helpings(void **state) {
     (void)state;
     pg_fixture_execute(
@@ -230,6 +255,7 @@ int main(void) {
         cmocka_unit_test(test_upkeep_slow_statistics_delay_no_other),
         cmocka_unit_test(test_upkeep_fold_does_not_wait_behind_a_reader),
         cmocka_unit_test(test_upkeep_keys_stay_until_they_may_go),
+        cmocka_unit_test(test_upkeep_cleans_what_is_over_of_matches),
         cmocka_unit_test(test_upkeep_cleans_old_keys_in_helpings),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

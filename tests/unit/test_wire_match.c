@@ -201,6 +201,11 @@ static void test_wire_match_orders_round_trip(void **state) {
     refuse_u32(&bytes, &out->members[2].team, WIRE_TEAMS_MAX);
     refuse_u32(&bytes, &out->travels[0].team, WIRE_TEAMS_MAX);
     assert_int_equal(try_u32(&bytes, &out->instances[0].first_member, 3), 0); /* none, behind the last */
+
+    in = (struct wire_instance_orders){.instances = instances, .instance_count = 1};
+    assert_int_equal(wire_instance_orders_pack(*state, &in, &bytes), 0);
+    open_packed(&bytes, wire_instance_orders_bytes(&in), WIRE_BUS_INSTANCE_ORDERS, &view);
+    assert_true(out->waves && out->spots && out->members); /* so that no range is one of NULL */
 }
 
 /* With arrays that would hold them, ranges of more than an instance may have are refused. */

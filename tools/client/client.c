@@ -497,6 +497,15 @@ size_t march_client_entities(struct march_client *client, uint64_t now_ns, struc
     return show_past(client, now, at, out, count, max);
 }
 
+bool march_client_own(const struct march_client *client, struct march_entity *out) {
+    const struct snapshot_slot *slot = &client->table->slots[0];
+    if (client->view.snapshots == 0 || client->table->slots_used == 0 || slot->id == 0) return false;
+    struct client_view_entity entity;
+    client_view_entity(&client->view, slot, NULL, client->view.newest, &entity);
+    *out = shown(client, slot->id, true, &entity);
+    return true;
+}
+
 double march_client_server_tick(const struct march_client *client, uint64_t now_ns) {
     return server_clock_tick(&client->clock, (struct mono){now_ns});
 }

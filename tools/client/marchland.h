@@ -226,6 +226,10 @@ void march_client_input(struct march_client *client, const struct march_input *i
  * Returns their number. */
 size_t march_client_entities(struct march_client *client, uint64_t now_ns, struct march_entity *out, size_t max);
 
+/* march_client_own fills in the player's own entity as the newest snapshot has it, whatever the view shows by now; false
+ * before the first one. May be called from a march_gap_fn. */
+bool march_client_own(const struct march_client *client, struct march_entity *out);
+
 /* march_client_server_tick returns the server's tick now, as estimated from pings, with its fraction; 0 before the first.
  * Low 32 bits count: it wraps with them. */
 double march_client_server_tick(const struct march_client *client, uint64_t now_ns);

@@ -8,7 +8,8 @@
 
 #include "common/check.h"
 
-static const char *const texts[] = {"roam", "crowd", "fight", "loot", "trade", "guild", "live", "commute", "stand"};
+static const char *const texts[] = {"roam",  "crowd", "fight",   "loot",  "trade",
+                                    "guild", "live",  "commute", "stand", "matchmaking"};
 _Static_assert(sizeof(texts) / sizeof(texts[0]) == BEHAVIOUR_COUNT, "a text for each behaviour");
 
 void mind_init(struct mind *mind, uint64_t seed) {
@@ -28,7 +29,8 @@ size_t behaviour_sees(enum behaviour behaviour) {
     switch (behaviour) {
     case BEHAVIOUR_FIGHT:
     case BEHAVIOUR_LOOT:
-    case BEHAVIOUR_LIVE: return MARCH_ENTITIES_MAX;
+    case BEHAVIOUR_LIVE:
+    case BEHAVIOUR_MATCHMAKING: return MARCH_ENTITIES_MAX;
     case BEHAVIOUR_CROWD:
     case BEHAVIOUR_COMMUTE: return 1;
     default: return 0;
@@ -90,6 +92,12 @@ void mind_enter(struct mind *mind, const struct march_welcome *welcome) {
     mind->goal_x_m = ((float)welcome->min_x_m + (float)welcome->max_x_m) / 2;
     mind->goal_y_m = ((float)welcome->min_y_m + (float)welcome->max_y_m) / 2;
     mind->has_goal = false;
+}
+
+bool mind_is_beyond(const struct mind *mind, const struct march_entity *entity) {
+    if (mind->max_x_m <= mind->min_x_m) return false;
+    return entity->x_m < (float)mind->min_x_m || entity->x_m >= (float)mind->max_x_m || entity->y_m < (float)mind->min_y_m ||
+           entity->y_m >= (float)mind->max_y_m;
 }
 
 static float draw_between(struct mind *mind, int32_t min, int32_t max) {
@@ -178,6 +186,15 @@ static struct march_input fight(struct mind *mind, const struct march_entity *en
     return input;
 }
 
+/* play_match fights where matches are. Players may be of the own team, so creatures come first. */
+static struct march_input play_match(struct mind *mind, const struct march_entity *entities, size_t count) {
+    if (!mind_is_beyond(mind, &entities[0])) return roam(mind);
+    for (size_t i = 1; i < count; i++)
+        if (entities[i].kind == BEHAVIOUR_CREATURE && entities[i].health > 0)
+            return fight(mind, entities, count, BEHAVIOUR_CREATURE);
+    return fight(mind, entities, count, 0);
+}
+
 struct march_input behaviour_decide(enum behaviour behaviour, struct mind *mind, const struct march_entity *entities,
                                     size_t count) {
     CHECK((unsigned)behaviour < BEHAVIOUR_COUNT);
@@ -189,6 +206,7 @@ struct march_input behaviour_decide(enum behaviour behaviour, struct mind *mind,
     case BEHAVIOUR_FIGHT: return fight(mind, entities, count, 0);
     case BEHAVIOUR_LOOT:
     case BEHAVIOUR_LIVE: return fight(mind, entities, count, BEHAVIOUR_CREATURE);
+    case BEHAVIOUR_MATCHMAKING: return play_match(mind, entities, count);
     default: return roam(mind);
     }
 }

@@ -10,6 +10,8 @@
  *     live    fights creatures, trades and is in guilds
  *     commute walks between far places of the world, without a rest; where borders are given, to and fro across the
  *             nearest one, just far enough for another zone to take it over
+ *     matchmaking  wanders in the world, and asks for matches (queuer.h); beyond the world, where matches are, it fights:
+ *             creatures first, and players where there are none
  *
  * Pure: a random state, a time and entities in, an input out.
  */
@@ -32,6 +34,7 @@ enum behaviour {
     BEHAVIOUR_LIVE,
     BEHAVIOUR_COMMUTE,
     BEHAVIOUR_STAND,
+    BEHAVIOUR_MATCHMAKING,
     BEHAVIOUR_COUNT
 };
 
@@ -77,6 +80,9 @@ uint32_t mind_draw(struct mind *mind, uint32_t below);
 
 /* mind_enter tells where the world is, and its middle. */
 void mind_enter(struct mind *mind, const struct march_welcome *welcome);
+
+/* mind_is_beyond tells whether a place is outside of the world, as far as that is known. */
+bool mind_is_beyond(const struct mind *mind, const struct march_entity *entity);
 
 /* behaviour_deals tells whether bots of it deal in things of value. */
 bool behaviour_deals(enum behaviour behaviour);

@@ -138,6 +138,7 @@ static void try_connect(struct swarm *s, uint32_t index) {
 static void enter_world(struct swarm *s, uint32_t index) {
     struct bot *bot = &s->bots[index];
     if (swarm_deals(s)) dealer_enter(&s->market, index, swarm_now_ms(s));
+    if (s->queuers != NULL) queuer_enter(&s->queuers[index]);
     set_state(s, bot, BOT_PLAYING);
     histogram_record(&s->report->connect_ns, mono_since_ns(s->now, bot->tried));
     s->report->connected += !bot->connected_once;
@@ -181,6 +182,21 @@ static void deal(struct swarm *s, uint32_t index) {
     }
     if (!order_is_due(&d->order, now_ms)) return;
     if (march_client_command(bot->client, s->now.ns, &d->order.command) == 0) order_sent(&d->order, now_ms);
+}
+
+/* --- matches */
+
+/* ask_for_matches sends what the bot wants of the matchmaker; where there is no room, it asks again. */
+static void ask_for_matches(struct swarm *s, uint32_t index) {
+    struct march_client *client = s->bots[index].client;
+    struct queuer_ask ask;
+    bool may_enter = s->phase == SWARM_PLAY && !s->ending;
+    if (!queuer_decide(&s->queuers[index], may_enter, s->now.ns, &s->report->matches, &ask)) return;
+    switch (ask.kind) {
+    case QUEUER_ASK_ENTER: (void)march_client_enter(client, s->now.ns, s->options.mode, 0); break;
+    case QUEUER_ASK_TICKET: (void)march_client_ticket(client, s->now.ns, ask.ticket); break;
+    case QUEUER_ASK_PARTY: (void)march_client_party(client, s->now.ns, ask.party, ask.player); break;
+    }
 }
 
 /* rise has a bot that was killed stand again, a moment later. */
@@ -236,6 +252,7 @@ static void hear_event(struct swarm *s, uint32_t index, const struct march_event
         break;
     default:
         if (swarm_deals(s)) dealer_hear(&s->market, index, event);
+        if (s->queuers != NULL) queuer_hear(&s->queuers[index], event, s->now.ns, &s->report->matches);
     }
 }
 
@@ -322,7 +339,8 @@ void bot_look_at(struct swarm *s, uint32_t index) {
         hear(s, index);
         say(s, bot);
         if (swarm_deals(s)) deal(s, index);
-        if (swarm_deals(s) || s->options.behaviour == BEHAVIOUR_COMMUTE) rise(s, bot);
+        if (s->queuers != NULL) ask_for_matches(s, index);
+        if (swarm_deals(s) || s->queuers != NULL || s->options.behaviour == BEHAVIOUR_COMMUTE) rise(s, bot);
     }
     bool sent = bot->state != BOT_IDLE && update(s, index);
     follow_client(s, index);
@@ -331,7 +349,11 @@ void bot_look_at(struct swarm *s, uint32_t index) {
 
 void bot_take_gap(void *context, const struct march_gap *gap) {
     struct swarm *s = context;
-    continuity_snapshot(&s->continuity, &s->bots[s->receiving].continuity, s->now, gap, s->phase == SWARM_PLAY);
+    struct bot *bot = &s->bots[s->receiving];
+    struct march_entity own;
+    continuity_snapshot(&s->continuity, &bot->continuity, s->now, gap, s->phase == SWARM_PLAY);
+    if (s->queuers == NULL || !march_client_own(bot->client, &own)) return;
+    queuer_place(&s->queuers[s->receiving], mind_is_beyond(&bot->mind, &own), s->now.ns, &s->report->matches);
 }
 
 void bot_take_packet(void *context, uint32_t index, uint8_t *packet, size_t len) {
@@ -341,7 +363,7 @@ void bot_take_packet(void *context, uint32_t index, uint8_t *packet, size_t len)
     s->receiving = index;
     (void)march_client_receive(bot->client, s->now.ns, packet, len);
     if (bot->state == BOT_PLAYING && march_client_state(bot->client) == MARCH_CLIENT_CONNECTED) {
-        if (swarm_deals(s)) hear(s, index); /* at once: answers are timed */
+        if (swarm_deals(s) || s->queuers != NULL) hear(s, index); /* at once: answers are timed */
         return;
     }
     if (bot->state == BOT_CONNECTING) (void)update(s, index); /* answer a challenge at once */

@@ -49,6 +49,8 @@ enum {
     KEY_LEDGER,
     KEY_PACE,
     KEY_BORDERS,
+    KEY_MODE,
+    KEY_PARTY,
     KEY_CLOSE,
     KEY_CROSSINGS,
     KEY_TIMELINE,
@@ -65,8 +67,10 @@ static const struct argp_option OPTIONS[] = {
     {"behaviour", 'b', "NAME", 0,
      "roam (wander), crowd (all to the zone's middle), fight (chase and attack); loot (hunt, and tidy what was got), trade "
      "(offers and auctions), guild (guilds and their banks), live (all of these three); commute (between far places of the "
-     "world, or across --borders); stand [roam]",
+     "world, or across --borders); stand; matchmaking (queue for --mode, go to the match, fight there, come back) [roam]",
      0},
+    {"mode", KEY_MODE, "NAME", 0, "Mode that those of matchmaking queue for [duel]", 0},
+    {"party", KEY_PARTY, "N", 0, "They queue in parties of so many, 1 to 16 [1]", 0},
     {"borders", KEY_BORDERS, "LINES", 0,
      "Lines between zones, as x=512,y=512: those who commute walk to and fro across the nearest one [far places]", 0},
     {"close", KEY_CLOSE, NULL, 0, "They turn back close behind --borders, and so cross them nearly twice as often", 0},
@@ -105,7 +109,8 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         o->behaviour = behaviour_parse(arg);
         if (o->behaviour == BEHAVIOUR_COUNT)
             argp_error(state,
-                       "--behaviour: expected roam, crowd, fight, loot, trade, guild, live, commute or stand, found \"%s\"",
+                       "--behaviour: expected roam, crowd, fight, loot, trade, guild, live, commute, stand or matchmaking, "
+                       "found \"%s\"",
                        arg);
         return 0;
     case 'j': a->json = true; return 0;
@@ -122,6 +127,12 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         if (!borders_parse(&o->borders, arg))
             argp_error(state, "--borders: expected lines such as x=512,y=-64, found \"%s\"", arg);
         return 0;
+    case KEY_MODE:
+        if (arg[0] == '\0' || strlen(arg) >= sizeof o->mode)
+            argp_error(state, "--mode: expected 1 to 31 bytes, found \"%s\"", arg);
+        snprintf(o->mode, sizeof o->mode, "%s", arg);
+        return 0;
+    case KEY_PARTY: o->party_size = (uint32_t)option_number(state, "--party", arg, 1, MARCH_PARTY_MAX); return 0;
     case KEY_CLOSE: o->is_close = true; return 0;
     case KEY_CROSSINGS: o->crossings = (uint32_t)option_number(state, "--crossings", arg, 1, UINT32_MAX); return 0;
     case KEY_TIMELINE: o->timeline_path = arg; return 0;
@@ -183,6 +194,8 @@ int main(int argc, char **argv) {
                                     .sockets = 1,
                                     .seed = 1,
                                     .pace_ms = 1000,
+                                    .mode = "duel",
+                                    .party_size = 1,
                                     .timeline_ms = CONTINUITY_EVERY_MS,
                                     .player_base = (uint64_t)pid << 20,
                                     .address_base = pid * 2654435761u,

@@ -11,7 +11,7 @@
 
 bool report_clean(const struct report *r) {
     bool stayed = r->connected == r->clients && r->unconnected == 0 && r->disconnected == 0;
-    return stayed && r->messages_out_of_order == 0 && r->messages_malformed == 0;
+    return stayed && r->matches.lost == 0 && r->messages_out_of_order == 0 && r->messages_malformed == 0;
 }
 
 static uint64_t errors(const struct report *r) {
@@ -73,6 +73,21 @@ static void print_commands(const struct report *r, FILE *out) {
     fprintf(out, "holdings     %" PRIu64 " items, %" PRIu64 " gold\n", r->items, r->gold);
 }
 
+static void print_matches(const struct report *r, FILE *out) {
+    const struct queuer_report *m = &r->matches;
+    const double ms = (double)NS_PER_MS;
+    fprintf(out,
+            "queue        %" PRIu64 " entered, %" PRIu64 " matched, %" PRIu64 " timed out, %" PRIu64 " ended, %" PRIu64
+            " forgotten, %" PRIu64 " refused; waited p50 %.1f ms, p99 %.1f ms, max %.1f ms\n",
+            m->entered, m->matched, m->timed_out, m->ended, m->forgotten, m->refused, quantile(&m->wait_ns, 0.5, ms),
+            quantile(&m->wait_ns, 0.99, ms), max(&m->wait_ns, ms));
+    fprintf(out,
+            "matches      %" PRIu64 " came, %" PRIu64 " absent, %" PRIu64 " played, %" PRIu64 " returned, %" PRIu64
+            " lost, %" PRIu64 " gold; there after p50 %.1f ms, p99 %.1f ms, max %.1f ms\n",
+            m->came, m->absent, m->played, m->returned, m->lost, m->gold, quantile(&m->travel_ns, 0.5, ms),
+            quantile(&m->travel_ns, 0.99, ms), max(&m->travel_ns, ms));
+}
+
 void report_print(const struct report *r, FILE *out) {
     const double ms = (double)NS_PER_MS;
     fprintf(out, "clients      %u: %u connected, %u could not, %" PRIu64 " dropped\n", r->clients, r->connected,
@@ -92,6 +107,7 @@ void report_print(const struct report *r, FILE *out) {
             r->said, r->heard_own, r->messages_out_of_order);
     print_continuity(r, out);
     if (r->commands + r->commands_unknown > 0) print_commands(r, out);
+    if (r->matches.entered + r->matches.refused + r->matches.came > 0) print_matches(r, out);
     fprintf(out,
             "errors       %" PRIu64 " (%" PRIu64 " refused datagrams, %" PRIu64 " refused snapshots, %" PRIu64 " unsent)\n",
             errors(r), r->packets_refused, r->snapshots_refused, r->unsent);
@@ -144,6 +160,17 @@ static json_t *commands_json(const struct report *r) {
                      (json_int_t)r->reconnects, "statuses", statuses, "verbs_ms", verbs);
 }
 
+static json_t *matches_json(const struct report *r) {
+    const struct queuer_report *m = &r->matches;
+    const double ms = (double)NS_PER_MS;
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "entered",
+                     (json_int_t)m->entered, "matched", (json_int_t)m->matched, "timed_out", (json_int_t)m->timed_out,
+                     "ended", (json_int_t)m->ended, "forgotten", (json_int_t)m->forgotten, "refused", (json_int_t)m->refused,
+                     "came", (json_int_t)m->came, "absent", (json_int_t)m->absent, "played", (json_int_t)m->played,
+                     "returned", (json_int_t)m->returned, "lost", (json_int_t)m->lost, "gold", (json_int_t)m->gold,
+                     "wait_ms", spread(&m->wait_ns, ms), "travel_ms", spread(&m->travel_ns, ms));
+}
+
 void report_print_json(const struct report *r, FILE *out) {
     const double ms = (double)NS_PER_MS;
     json_t *counts =
@@ -165,6 +192,7 @@ void report_print_json(const struct report *r, FILE *out) {
     json_object_update(object, told);
     json_object_set_new(object, "continuity", continuity_json(r));
     json_object_set_new(object, "commands", commands_json(r));
+    json_object_set_new(object, "matches", matches_json(r));
     json_decref(told);
     json_dumpf(object, out, JSON_INDENT(2) | JSON_REAL_PRECISION(REAL_DIGITS));
     fputc('\n', out);

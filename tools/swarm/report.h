@@ -13,6 +13,7 @@
 #include "common/histogram.h"
 #include "tools/client/marchland.h"
 #include "tools/swarm/continuity.h"
+#include "tools/swarm/queuer.h"
 
 struct report {
     uint32_t clients;
@@ -46,10 +47,11 @@ struct report {
     uint64_t unavailable;                          /* answers that asked for a repeat */
     struct histogram command_ns[MARCH_VERB_COUNT]; /* from the first sending to the definite answer */
     uint64_t items, gold;                          /* what the clients had in the end */
+    struct queuer_report matches;                  /* of those who asked for any */
     uint64_t levels;                               /* times that a client rose or was told its level */
 };
 
-/* report_clean tells whether every client connected, none was dropped and messages came in order. */
+/* report_clean tells whether every client connected, none was dropped or lost, and messages came in order. */
 bool report_clean(const struct report *r);
 
 void report_print(const struct report *r, FILE *out);

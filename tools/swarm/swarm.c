@@ -250,6 +250,7 @@ static int add_bots(struct swarm *s) {
         if (bot->client == NULL) return MARCH_ERR_SYSTEM;
         mind_init(&bot->mind, o->seed + i);
         bot->mind.borders = &s->options.borders;
+        if (s->queuers != NULL) queuer_init(&s->queuers[i], i, o->clients, o->player_base + 1, o->party_size);
         bot->mind.is_close = s->options.is_close;
         if (swarm_deals(s)) {
             s->market.dealers[i].player = o->player_base + i + 1;
@@ -285,6 +286,8 @@ static int open_all(struct swarm *s) {
     if (s->bots == NULL || s->seen == NULL || s->rates == NULL || s->builder == NULL ||
         wheel_init(&s->wheel, o->clients, swarm_now_ms(s)) != 0)
         return MARCH_ERR_SYSTEM;
+    if (o->behaviour == BEHAVIOUR_MATCHMAKING && (s->queuers = calloc(o->clients, sizeof(*s->queuers))) == NULL)
+        return MARCH_ERR_SYSTEM;
     if (swarm_deals(s) && market_init(&s->market, o->clients) != 0) return MARCH_ERR_SYSTEM;
     if (o->ledger_path != NULL && (s->ledger = fopen(o->ledger_path, "we")) == NULL) return MARCH_ERR_SYSTEM;
     if (continuity_open(&s->continuity, &s->report->continuity, o->timeline_path, o->timeline_ms, s->now) != 0)
@@ -299,6 +302,7 @@ static void close_all(struct swarm *s) {
     wheel_deinit(&s->wheel);
     wire_builder_destroy(s->builder);
     market_deinit(&s->market);
+    free(s->queuers);
     free(s->bots);
     free(s->seen);
     free(s->rates);

@@ -7,7 +7,7 @@
  * connect again with a new token after SWARM_RETRY_MS; with one they stay away and make the run a failure, unless they may
  * reconnect: then they come back through any gateway, and it counts whether they are in the entity that they were in. A
  * client that its gateway asks to go to another one does so by itself. Clients that deal in things of value (dealer.h) ask
- * for no more when play ends, and stay until all is answered.
+ * for no more when play ends, and stay until all is answered. Those that ask for matches (queuer.h) just leave.
  */
 #ifndef MARCH_SWARM_SWARM_H
 #define MARCH_SWARM_SWARM_H
@@ -54,6 +54,8 @@ struct swarm_options {
     uint64_t player_base; /* player numbers are base + 1 to base + clients */
     uint32_t address_base;
     bool reconnects;                   /* clients that are dropped come back, at any gateway, also with a duration */
+    char mode[MARCH_NAME_SIZE];        /* that matchmakers queue for */
+    uint32_t party_size;               /* of them, 1 to MARCH_PARTY_MAX */
     uint32_t pace_ms;                  /* between an answer and the next command of a client, on average */
     const char *ledger_path;           /* see ledger_file.h; NULL: none */
     const volatile sig_atomic_t *stop; /* non-zero ends it */

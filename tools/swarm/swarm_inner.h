@@ -12,6 +12,7 @@
 #include "tools/client/marchland.h"
 #include "tools/swarm/continuity.h"
 #include "tools/swarm/dealer.h"
+#include "tools/swarm/queuer.h"
 #include "tools/swarm/speech.h"
 #include "tools/swarm/swarm.h"
 #include "tools/swarm/wheel.h"
@@ -58,7 +59,8 @@ struct swarm {
     struct bot *bots;
     struct march_entity *seen; /* scratch, MARCH_ENTITIES_MAX */
     struct wire_builder *builder;
-    struct market market; /* dealers only where the behaviour deals */
+    struct market market;   /* dealers only where the behaviour deals */
+    struct queuer *queuers; /* NULL but where it asks for matches */
     FILE *ledger;
     struct continuity continuity;
     uint32_t receiving; /* bot that bot_take_packet is for */
