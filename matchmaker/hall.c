@@ -198,7 +198,7 @@ static int create_desk(struct hall *h) {
     const struct config *c = h->config.config;
     struct desk_config config = {.keep = h->keep,
                                  .instances = h->instances,
-                                 .tickets_max = DESK_TICKETS_MAX,
+                                 .tickets_max = HALL_TICKETS_MAX,
                                  .season = c->persist.season,
                                  .seed = new_seed(),
                                  .on_tell = on_tell,
