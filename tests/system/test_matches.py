@@ -255,3 +255,22 @@ def test_matches_are_drained_like_the_world(world):
         assert subprocess.run([world.cluster.bin_dir / "zonectl", "instance", "end", match, "--run-dir", world.cluster.run_dir],
                               timeout=WAIT_S, check=False).returncode == 0
         wait_until(lambda: world.in_world() == (2, 0), "both are home")
+
+
+def test_matches_who_loses_the_connection_comes_back_to_it(world):
+    """Quietly, as a client that crashed: link-dead in the instance until it connects anew; and by the gateway, which dies."""
+    with world.playing("vera"):
+        with world.client("wim") as wim:
+            wait_until(lambda: world.cluster.playing() == 2, "both play")
+            match = duel(world, "vera", "wim")["match"]
+            wim.kill()
+        with world.client("wim"):
+            wait_until(lambda: world.cluster.playing() == 2 and world.in_world() == (2, 2), "both are there, once")
+            world.await_match(match, lambda m: m["state"] == "running" and present(m) == 2, "it goes on")
+            kill(world, "gateway-0")
+            wait_until(lambda: world.cluster.playing() == 0, "nobody is connected")
+    with world.playing("vera", "wim"):
+        wait_until(lambda: world.in_world() == (2, 2), "both are there, once")
+        world.await_match(match, lambda m: m["state"] == "running" and present(m) == 2, "it goes on")
+        assert world.ask("DELETE", f"/v1/instances/{match}", "anybody").status == 200
+        wait_until(lambda: world.in_world() == (2, 0), "both are home")
