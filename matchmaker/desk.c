@@ -8,8 +8,6 @@
 #include "common/check.h"
 #include "matchmaker/desk_inner.h"
 
-#define STEPS_MAX 8 /* of the queue in one of the desk's */
-
 /* --- lists of tickets */
 
 void desk_list_add(struct desk *d, enum desk_list_kind kind, uint32_t index) {
@@ -289,7 +287,6 @@ bool desk_step(struct desk *d, struct mono now, uint64_t wall_ms) {
     if (d->is_ready && d->queue) {
         hold(d);
         is_more = queue_step(d->queue, d->now);
-        for (uint32_t i = 1; i < STEPS_MAX && is_more; i++) is_more = queue_step(d->queue, d->now);
         desk_hold_if_full(d);
         desk_tickets_step(d);
         is_more |= d->lists[DESK_LIST_COMING].first != DESK_NONE;

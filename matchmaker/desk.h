@@ -134,7 +134,7 @@ void desk_settled(struct desk *desk, uint64_t match, uint64_t player, bool is_do
 void desk_instance(struct desk *desk, enum instances_event_kind kind, const struct instance_view *view, uint64_t player,
                    struct mono now, uint64_t wall_ms);
 
-/* desk_step lets time pass; true when more is due at once. */
+/* desk_step lets time pass, some milliseconds' worth at most; true when more is due at once. */
 bool desk_step(struct desk *desk, struct mono now, uint64_t wall_ms);
 
 /* --- what players want. The reason why not, WIRE_REASON_NONE where it is done. */

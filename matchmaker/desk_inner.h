@@ -1,7 +1,8 @@
 /* desk_inner.h: what the parts of the desk share. Not for others.
  *
  *   desk.c            modes, time, and what the queue tells
- *   desk_tickets.c    tickets: entered, rated, ended, looked at
+ *   desk_enter.c      how a ticket comes about: asked for, rated
+ *   desk_tickets.c    tickets: in the queue, ended, recalled, looked at
  *   desk_parties.c    parties and invitations
  *   desk_matches.c    matches in their instances: launched, joined, left
  *   desk_results.c    what matches come to: ranks, ratings, settlements
@@ -229,6 +230,12 @@ void desk_list_remove(struct desk *desk, enum desk_list_kind kind, uint32_t inde
 
 /* desk_ticket_at finds one that lives by player: DESK_NONE. */
 uint32_t desk_ticket_at(const struct desk *desk, uint64_t player);
+
+/* desk_ticket_take returns a ticket of these players, none of whom has one; DESK_NONE where there is no room. */
+uint32_t desk_ticket_take(struct desk *desk, const uint64_t *players, uint32_t count, uint64_t id);
+
+/* desk_ticket_sum_up says what the ratings of its players make of a ticket, as the queue does. */
+void desk_ticket_sum_up(const struct desk *desk, struct desk_live *ticket);
 
 /* desk_ticket_begin puts a ticket that is rated into the queue. */
 void desk_ticket_begin(struct desk *desk, uint32_t index);

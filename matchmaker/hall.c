@@ -11,8 +11,6 @@
 #include "matchmaker/library.h"
 #include "matchmaker/regions.h"
 
-#define STEPS_MAX 4 /* of the desk in a turn: deaths are noticed on the same loop */
-
 struct hall {
     struct hall_config config;
     struct keep *keep;
@@ -192,13 +190,12 @@ static void send_orders(struct hall *h, uint32_t slot, struct mono now) {
 bool hall_step(struct hall *h, struct mono now) {
     const struct directory *told = &h->config.atlas->told;
     const struct config *c = h->config.config;
-    bool is_more = true;
     h->now = now;
     if (told->version != h->version) instances_directory(h->instances, told, now);
     h->version = told->version;
     keep_step(h->keep, now);
     instances_step(h->instances, now, wall_ms());
-    for (int i = 0; i < STEPS_MAX && is_more; i++) is_more = desk_step(h->desk, now, wall_ms());
+    bool is_more = desk_step(h->desk, now, wall_ms()); /* one in a turn: deaths are noticed on the same loop */
     for (uint32_t shard = 0; shard < c->persists_count; shard++) send_asks(h, shard);
     for (uint32_t slot = 0; slot < c->zones_count; slot++) send_orders(h, slot, now);
     if (h->front) front_step(h->front, now);
@@ -217,7 +214,7 @@ static int create_desk(struct hall *h) {
     const struct config *c = h->config.config;
     struct desk_config config = {.keep = h->keep,
                                  .instances = h->instances,
-                                 .tickets_max = DESK_TICKETS_MAX,
+                                 .tickets_max = HALL_TICKETS_MAX,
                                  .season = c->persist.season,
                                  .seed = new_seed(),
                                  .on_tell = on_tell,

@@ -22,6 +22,8 @@
 #include "matchmaker/instance_api.h"
 #include "matchmaker/links.h"
 
+#define HALL_TICKETS_MAX (1u << 18) /* tables of a million would take 80 MB more, for a few players, too */
+
 struct hall;
 
 struct hall_config {

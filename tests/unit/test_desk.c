@@ -89,10 +89,12 @@ static void test_desk_before_all_is_recalled_is_unavailable(void **state) {
     (void)state;
     struct world *w = world_new(1);
     world_restart(w);
+    const uint64_t player = 1;
     uint64_t ticket;
+    uint32_t id;
     assert_int_equal(world_enter(w, 1, "duel", &ticket), WIRE_REASON_UNAVAILABLE);
     assert_int_equal(desk_party(w->desk, 1, WIRE_PARTY_INVITE, 2, w->now), WIRE_REASON_UNAVAILABLE);
-    assert_int_equal(desk_launch(w->desk, &w->templates.templates[0], &(uint64_t){1}, 1, w->now, w->wall_ms, &(uint32_t){0}),
+    assert_int_equal(desk_launch(w->desk, &w->templates.templates[0], &player, 1, w->now, w->wall_ms, &id),
                      MARCH_ERR_UNAVAILABLE);
     world_settle(w);
     assert_int_equal(world_enter(w, 1, "duel", &ticket), WIRE_REASON_NONE);
