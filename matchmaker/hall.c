@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/step.h"
 #include "matchmaker/library.h"
 #include "matchmaker/regions.h"
 
@@ -156,8 +157,10 @@ static void send_asks(struct hall *h) {
     struct wire_match_ask ask;
     for (uint32_t shard = 0; shard < h->config.config->persists_count; shard++)
         while (links_persist_is_up(h->links, shard) && keep_fill(h->keep, shard, &ask) &&
-               links_ask(h->links, shard, &ask) == 0)
+               links_ask(h->links, shard, &ask) == 0) {
             keep_sent(h->keep, shard);
+            if (ask.settle_count > 0) STEP("matchmaker.result_settling");
+        }
 }
 
 static void send_orders(struct hall *h, struct mono now) {
