@@ -3,6 +3,7 @@
 
 #include "common/check.h"
 #include "common/shard.h"
+#include "common/step.h"
 #include "matchmaker/desk_inner.h"
 
 /* --- records */
@@ -162,6 +163,7 @@ void desk_match_launch(struct desk *d, const struct queue_match *match) {
     d->stats.matches++;
     end_tickets(d, match, id); /* together with the document of the instance */
     keep_cut(d->config.keep);
+    STEP("matchmaker.match_made");
     bool is_there = instances_view(d->config.instances, id, &view);
     CHECK(is_there);
     (void)desk_match_take(d, &view);

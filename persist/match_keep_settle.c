@@ -122,6 +122,7 @@ static void granted(void *ctx, const struct ledger_result *result) {
     const struct wire_settle *s = &one->settle;
     one->state = is_for_later(result->status) ? SETTLE_WAITING : SETTLE_GRANTED;
     if (one->state == SETTLE_WAITING) return;
+    STEP("persist.granted");
     bool is_part = result->status != LEDGER_OK || result->is_part;
     if (is_part && !result->repeated)
         log_warn("reward.lost", "match=%u player=%llu status=%d part=%d", (unsigned)s->match, (unsigned long long)s->player,
