@@ -177,7 +177,8 @@ void desk_match_join(struct desk *d, const struct queue_match *match) {
     int error = !m || m->is_over ? MARCH_ERR_NOT_FOUND
                                  : instances_join(d->config.instances, m->id, members, match->seat_count, d->now);
     if (error) {
-        if (m) m->is_barred = true;
+        if (m && error == MARCH_ERR_FULL) m->is_to_reopen = true;
+        if (m && error != MARCH_ERR_FULL) m->is_barred = true;
         turn_away(d, match, error == MARCH_ERR_EXISTS ? error : MARCH_ERR_NOT_FOUND);
         return;
     }
@@ -331,7 +332,8 @@ static void look(struct desk *d, struct desk_match *m, struct instance_view *vie
     if (is_closed) close_places(d, m);
     if (!mode || !mode->backfill || is_closed) return;
     bool has_left = let_go(d, m, view);
-    if (!has_left && !handle_is_null(m->backfill)) return;
+    if (!has_left && !m->is_to_reopen && !handle_is_null(m->backfill)) return;
+    m->is_to_reopen = false;
     close_places(d, m);
     if (instances_view(d->config.instances, m->id, view)) open_places(d, m, mode, view);
 }
