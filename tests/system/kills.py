@@ -585,9 +585,9 @@ class World(Chaos):
         assert trial.harmed == 0, f"{trial.harmed} clients were dropped that were not on a killed gateway"
 
     def documents(self, kind):
-        """The keys of what the matchmaker has kept; 0 is no instance, but the number of the newest."""
+        """The keys of what the matchmaker has kept; what lies beyond ids among instances says which were reserved."""
         return [int(row[0]) for row in self.cluster.sql(
-            f"select key from match_documents where kind = {kind} and body is not null and key <> 0")]
+            f"select key from match_documents where kind = {kind} and body is not null and (kind <> {INSTANCE} or key < {1 << 32})")]
 
     def results(self):
         """What every match there ever was came to."""
