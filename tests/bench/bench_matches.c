@@ -3,8 +3,8 @@
  * Matchmaker, persist and PostgreSQL are real; gateway and zones are stand-ins, which speak with the matchmaker over the bus
  * as they do. It is started by `zonectl up` (matches.py sees to that) under the name of what it stands in for.
  *
- *   zone      runs the instances of its blocks: all players are there at once, and after LIFE_MS the first team has won
- *   gateway   queues BENCH_QUEUED players who lack a role and so wait, then lets RATE tickets a second come for
+ *   zone      runs the instances of its blocks: all players are there at once, and after BENCH_LIFE_MS the first team has
+ * won gateway   queues BENCH_QUEUED players who lack a role and so wait, then lets RATE tickets a second come for
  * BENCH_SECONDS, one evenly after the other, once in each scene:
  *
  *                 plain   in another mode, five against five: every tenth ticket completes a match
@@ -97,6 +97,7 @@ struct member {
     struct wire_instance_status statuses[WIRE_INSTANCES_MAX];
     struct wire_presence present[WIRE_INSTANCES_MAX * SEATS_MAX];
     struct mono report_at;
+    uint64_t life_ms;
 };
 
 /* --- a zone */
@@ -127,7 +128,7 @@ static void report_instances(struct member *m, struct mono now) {
             r->id = 0;
             continue;
         }
-        if (r->phase == WIRE_PHASE_RUNNING && lasted_ms >= LIFE_MS) r->phase = WIRE_PHASE_OVER;
+        if (r->phase == WIRE_PHASE_RUNNING && lasted_ms >= m->life_ms) r->phase = WIRE_PHASE_OVER;
         CHECK(report.instance_count < WIRE_INSTANCES_MAX);
         m->statuses[report.instance_count++] = (struct wire_instance_status){
             .id = r->id, .version = r->version, .phase = r->phase, .lasted_ms = lasted_ms, .scores = {1, 0}};
@@ -361,6 +362,7 @@ static void live(struct member *m, enum wire_role role) {
     }
     m->runs = calloc(INSTANCES, sizeof *m->runs);
     CHECK(m->runs);
+    m->life_ms = number("BENCH_LIFE_MS", LIFE_MS);
     while (!stopping) {
         turn(m);
         if (role == WIRE_ROLE_ZONE) live_as_zone(m);

@@ -189,14 +189,17 @@ def small(bench):
             wait("all play in instances", lambda: zone().get("march_zone_instance_players") == players)
             time.sleep(2)
             before, cpu_s, begun = zone(), cpu_of(c.run_dir, "zone-1"), time.monotonic()
-            time.sleep(min(bench.seconds, 30))
+            with world.Watch(c.run_dir) as watch:
+                time.sleep(min(bench.seconds, 30))
             after, took_s = zone(), time.monotonic() - begun
             busy_percent = 100 * (cpu_of(c.run_dir, "zone-1") - cpu_s) / took_s
         finally:
             report = world.ended(swarm)
     missed = after["march_zone_ticks_missed_total"] - before["march_zone_ticks_missed_total"]
-    bench.raw["matches_small"] = {"missed": missed, "busy_percent": busy_percent, "took_s": took_s, "before": before, "after": after,
-                                  "disconnected": report["disconnected"], "continuity": report["continuity"]}
+    for tick in watch.missed:
+        say(f"{tick['zone']} missed {tick['ticks']:.0f}: ran {tick['ran_ms']:.0f} ms, waited {tick['waited_ms']:.0f} ms for a core")
+    bench.raw["matches_small"] = {"missed": missed, "watch": watch.missed, "longest": watch.longest, "busy_percent": busy_percent,
+                                  "took_s": took_s, "before": before, "after": after, "disconnected": report["disconnected"], "continuity": report["continuity"]}
     yield f"instances of {SMALL_PLAYERS} players and {SMALL_CREATURES} creatures in one zone", after["march_zone_instances"], "", 200, False
     yield "creatures in them", after["march_zone_instance_creatures"], "", SMALL_INSTANCES * SMALL_CREATURES, False
     yield "ticks that it missed meanwhile, at 30 Hz", missed, "ticks", 0, True
