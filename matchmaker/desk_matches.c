@@ -241,7 +241,7 @@ static int64_t away_since(const struct desk_match *m, uint64_t player, int64_t n
 /* let_go takes out who has been away for long, and tells whether there was somebody. */
 static bool let_go(struct desk *d, struct desk_match *m, const struct instance_view *view) {
     uint64_t left[WIRE_INSTANCE_PLAYERS_MAX];
-    struct desk_away away[MODE_PLAYERS_MAX] = {{0}};
+    struct desk_away away[MODE_PLAYERS_MAX] = {0};
     uint32_t left_count = 0, away_count = 0;
     for (uint32_t i = 0; i < view->member_count && i < MODE_PLAYERS_MAX; i++) {
         if (view->members[i].is_present) continue;

@@ -200,7 +200,7 @@ void desk_ticket_recall(struct desk *d, uint64_t key, const uint8_t *bytes, uint
         desk_member_at(d, at)->rating = document.ratings[i++];
     desk_ticket_sum_up(d, t);
     t->stage = DESK_COMING;
-    if (mode) {
+    if (mode && mode->instance[0] != 0) {
         t->mode = (uint8_t)(mode - d->modes.modes);
         desk_list_add(d, DESK_LIST_COMING, index);
     } else {

@@ -5,13 +5,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "common/check.h"
+#include "common/log.h"
 #include "matchmaker/front_inner.h"
 #include "matchmaker/openapi.h"
 
 #define POLL_DEADLINE_MS  (FRONT_POLL_S * 1000 + 2000)
 #define WRITE_DEADLINE_MS 5000
+#define FILES_MIN         (FRONT_CONNECTIONS_MAX + 1024) /* that the process may open: strangers take none of the others */
 
 _Static_assert(CONFIG_KEYS_MAX == JWT_KEYS_MAX && CONFIG_TEXT_SIZE == JWT_TEXT_SIZE, "a verifier has what is configured");
 _Static_assert(JWT_BYTES_MAX + sizeof "Bearer " <= HTTP_HEADER_MAX, "a token fits into its header");
@@ -109,6 +112,15 @@ static int read_keys(struct front *f, char *error, size_t error_size) {
     return 0;
 }
 
+/* allow_files: many systems allow a process 1024 of them, and more where it asks. */
+static void allow_files(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= FILES_MIN) return;
+    limit.rlim_cur = limit.rlim_max < FILES_MIN ? limit.rlim_max : FILES_MIN;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < FILES_MIN)
+        log_warn("front.few_files", "limit=%llu expected=%d", (unsigned long long)limit.rlim_cur, FILES_MIN);
+}
+
 static int open_http(struct front *f, char *error, size_t error_size) {
     struct http_deferred_route deferred[ROUTE_COUNT];
     for (size_t i = 0; i < ROUTE_COUNT; i++)
@@ -139,6 +151,7 @@ int front_open(struct front **out, const struct front_config *config, char *erro
     if (!f) return MARCH_ERR_SYSTEM;
     f->config = *config;
     f->regions = regions_of(config->config);
+    allow_files();
     const struct gates_config gates = {.config = config->config, .run_dir = config->run_dir, .atlas = config->atlas};
     int result = read_keys(f, error, error_size);
     if (!result) result = gates_open(&f->gates, &gates, error, error_size);

@@ -55,7 +55,7 @@ void front_result(struct front *f, uint64_t id, const uint8_t *bytes, uint32_t l
 /* --- boards and modes: for anybody */
 
 void front_get_board(struct front *f, const struct http_request *request) {
-    uint64_t limit, season;
+    uint64_t limit, season = 0;
     struct problem problem = front_number(request, "limit", 1, WIRE_BOARD_PAGE_MAX, BOARD_ROWS, &limit);
     if (!problem.status) problem = front_number(request, "season", 1, UINT32_MAX, f->config.config->persist.season, &season);
     const char *mode = request->parameters[0];
@@ -86,7 +86,8 @@ void front_page(struct front *f, uint64_t page_request, const struct wire_page_r
 void front_get_modes(struct front *f, const struct http_request *request) {
     const struct mode_set *modes = desk_modes(f->config.desk);
     json_t *list = json_array();
-    for (uint32_t i = 0; i < modes->count; i++) json_array_append_new(list, mode_json(&modes->modes[i]));
+    for (uint32_t i = 0; i < modes->count; i++)
+        if (modes->modes[i].instance[0] != '\0') json_array_append_new(list, mode_json(&modes->modes[i]));
     front_reply(f, request, 200, json_pack("{s:o}", "modes", list));
 }
 
@@ -99,6 +100,7 @@ static struct problem launch_problem(int result) {
     case 0: return (struct problem){0};
     case MARCH_ERR_EXISTS: return (struct problem){409, "in_a_match", "a player is in a match", 0};
     case MARCH_ERR_FULL: return (struct problem){503, "full", "no place for an instance is free", 5};
+    case MARCH_ERR_UNAVAILABLE: return UNAVAILABLE;
     default: return front_bad_request("more players than the template has room for, or one twice");
     }
 }

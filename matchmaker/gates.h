@@ -2,8 +2,8 @@
  *
  * A gateway counts whose state in the directory is UP, that nobody has asked to drain, whose addresses are known, and which
  * takes tokens already (each refuses those that may be older than its start). How many players it has is what it reported
- * last, and those besides who were sent to it in about the last second and may not be in that report. Where a player was sent
- * to last is remembered in GATES_PLAYERS places, without chains, for as long as the matchmaker runs.
+ * last, and those besides who were sent to it in about the last second and may not be in that report. Where a player was
+ * sent to last is remembered in GATES_PLAYERS places, without chains, for as long as the matchmaker runs.
  *
  * Addresses are those in RUN/NAME.udp, where the gateway is on this machine, else the public ones of the configuration;
  * looked at again every GATES_LOOK_MS, and where the gateway is another process than before. On the loop: a look reads one

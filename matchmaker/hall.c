@@ -78,11 +78,27 @@ static void on_change(void *context, uint64_t ticket) {
     if (h->front) front_ticket_changed(h->front, ticket);
 }
 
+/* check_sides: what is larger than a cell is never launched, and a match of it would end all its tickets. */
+static int check_sides(const struct hall *h, const struct mode_set *modes, const struct template_set *templates, char *error,
+                       size_t error_size) {
+    const struct cells cells = cells_of(h->config.config);
+    for (uint32_t i = 0; i < modes->count && cells.per_block > 0; i++) {
+        const struct mode *mode = &modes->modes[i];
+        const struct template *template = mode->instance[0] ? template_set_find(templates, mode->instance) : NULL;
+        if (!template || template->side_m <= (uint32_t)cells.side_m) continue;
+        snprintf(error, error_size, "mode %s: instance: expected side_m of at most %d, that of a cell, template %s has %u",
+                 mode->name, (int)cells.side_m, template->name, (unsigned)template->side_m);
+        return MARCH_ERR_INVALID;
+    }
+    return 0;
+}
+
 static int on_library(void *context, const struct mode_set *modes, const struct template_set *templates, char *error,
                       size_t error_size) {
     struct hall *h = context;
     h->now = mono_now();
-    return desk_set_modes(h->desk, modes, templates, h->now, error, error_size);
+    int result = check_sides(h, modes, templates, error, error_size);
+    return result ? result : desk_set_modes(h->desk, modes, templates, h->now, error, error_size);
 }
 
 /* --- from the edges */

@@ -15,7 +15,8 @@ static int read_players(const json_t *list, struct launch_request *launch, char 
             snprintf(error, error_size, "players: expected at most %" PRIu32, launch->template.capacity);
             return MARCH_ERR_INVALID;
         }
-        if (!text || option_number_parse(text, 1, INT64_MAX, &launch->players[launch->player_count]) != 0) {
+        if (!text || text[0] == '0' ||
+            option_number_parse(text, 1, INT64_MAX, &launch->players[launch->player_count]) != 0) {
             snprintf(error, error_size, "players: expected ids as decimal strings");
             return MARCH_ERR_INVALID;
         }
@@ -47,7 +48,7 @@ int launch_request_read(const struct template_set *templates, const char *name, 
         char buf[VALUE_SIZE];
         const char *text = text_of(value, buf);
         if (!text) {
-            snprintf(error, error_size, "set.%s: expected a text, a number, true or false", key);
+            snprintf(error, error_size, "set: expected texts, numbers, true or false"); /* a key may be of any length */
             return MARCH_ERR_INVALID;
         }
         int result = template_override(&launch->template, key, text, error, error_size);

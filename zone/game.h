@@ -162,6 +162,9 @@ void game_go_home(struct game *game, uint16_t index);
 /* game_fence tells how far from its cell's least corner an entity may walk, metres; it holds for as long as it is there. */
 void game_fence(struct game *game, uint16_t index, uint16_t side_m);
 
+/* game_recount says what was counted of a guest so far. */
+void game_recount(struct game *game, uint16_t index, uint8_t kills, uint8_t deaths);
+
 /* game_revive lets a dead player rise at a place. */
 void game_revive(struct game *game, uint16_t index, int32_t x, int32_t y);
 

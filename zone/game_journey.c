@@ -92,6 +92,12 @@ void game_note_death(struct game *game, uint16_t index, uint16_t by) {
     if (killer->kills < COUNT_MAX) killer->kills++;
 }
 
+void game_recount(struct game *game, uint16_t index, uint8_t kills, uint8_t deaths) {
+    struct journey *j = begin(game, index);
+    j->kills = kills;
+    j->deaths = deaths;
+}
+
 struct game_guest game_guest(const struct game *game, uint16_t index) {
     const struct journey *j = game_journey(game, index);
     const struct body *body = &game->bodies[index];

@@ -108,6 +108,19 @@ static bool makes_sense(const struct venues *in, const struct wire_instance_orde
     return is_cell(in, o) && o->team_count <= WIRE_TEAMS_MAX && o->side_m >= 2 && may_clear && o->wave <= o->wave_count;
 }
 
+/* copy_members keeps what was counted of those that are still members. */
+static void copy_members(struct venue *item, const struct wire_instance_member *members, uint32_t count) {
+    struct venue_member before[WIRE_INSTANCE_PLAYERS_MAX];
+    memcpy(before, item->members, sizeof before);
+    for (uint32_t i = 0; i < count; i++) {
+        struct venue_member *m = &item->members[i];
+        *m = (struct venue_member){.player = members[i].player};
+        for (uint32_t k = 0; k < WIRE_INSTANCE_PLAYERS_MAX; k++)
+            if (before[k].player == m->player) *m = before[k];
+    }
+    memset(item->members + count, 0, (WIRE_INSTANCE_PLAYERS_MAX - count) * sizeof *item->members);
+}
+
 static void copy_order(struct venue *item, const struct wire_instance_orders *orders, const struct wire_instance_order *o) {
     item->order = *o;
     if (item->order.wave_count > WIRE_INSTANCE_WAVES_MAX) item->order.wave_count = WIRE_INSTANCE_WAVES_MAX;
@@ -115,7 +128,7 @@ static void copy_order(struct venue *item, const struct wire_instance_orders *or
     if (item->order.member_count > WIRE_INSTANCE_PLAYERS_MAX) item->order.member_count = WIRE_INSTANCE_PLAYERS_MAX;
     for (uint32_t i = 0; i < item->order.wave_count; i++) item->waves[i] = orders->waves[o->first_wave + i];
     for (uint32_t i = 0; i < item->order.spot_count; i++) item->spots[i] = orders->spots[o->first_spot + i];
-    for (uint32_t i = 0; i < item->order.member_count; i++) item->members[i] = orders->members[o->first_member + i].player;
+    copy_members(item, orders->members + o->first_member, item->order.member_count);
 }
 
 /* judge_order tells whether an instance can run; where it can, its creatures have a promise of room. */
@@ -272,6 +285,8 @@ static uint64_t hash_item(const struct venue *item, uint64_t hash) {
     hash = hash_word(hash, item->rng.state);
     for (uint32_t i = 0; i < WIRE_TEAMS_MAX; i += 2)
         hash = hash_word(hash, (uint64_t)item->scores[i] << 32 | item->scores[i + 1]);
+    for (uint32_t i = 0; i < item->order.member_count; i++)
+        hash = hash_word(hash, (uint64_t)item->members[i].kills << 8 | item->members[i].deaths);
     return hash_word(hash, (uint64_t)item->count.teams_seen << 32 | item->count.players);
 }
 

@@ -14,6 +14,7 @@
  *
  * A wave begins when the one before is dead, or overlaps it; its creatures stand at the spots of no team, in turn. The same
  * seed gives the same places. A player that died rises after a while at a spot of its team, as long as it has lives.
+ * Kills and deaths of who leaves and comes again go on, as long as it is a member and its block stays here.
  *
  * Whoever is in a block of this zone without an instance that runs there and has it as a member goes home: after 2 s in
  * which all that runs was known. Who waits elsewhere for longer than 10 s goes home too.

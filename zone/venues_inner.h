@@ -15,12 +15,18 @@ struct instance_count {
     uint32_t teams_in;                        /* that have somebody who lives or may rise */
 };
 
+/* A player that an instance lists, and what was counted of it there, also before it left and came again. */
+struct venue_member {
+    uint64_t player;
+    uint8_t kills, deaths;
+};
+
 struct venue {
     struct wire_instance_order order; /* the newest; its ranges are ours */
     struct wire_instance_wave waves[WIRE_INSTANCE_WAVES_MAX];
     struct wire_instance_spot spots[WIRE_INSTANCE_SPOTS_MAX];
-    uint64_t members[WIRE_INSTANCE_PLAYERS_MAX]; /* players */
-    struct wire_rect rect;                       /* of its cell, metres, up to the walls */
+    struct venue_member members[WIRE_INSTANCE_PLAYERS_MAX];
+    struct wire_rect rect; /* of its cell, metres, up to the walls */
     enum wire_instance_phase phase;
     uint32_t goal;
     uint32_t reserved; /* creatures that there is room for */

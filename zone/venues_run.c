@@ -80,6 +80,21 @@ static void revive(struct venues *in, struct venue *item, uint16_t index, const 
     game_revive(in->config.game, index, x, y);
 }
 
+static uint8_t sum_of(uint8_t a, uint8_t b) {
+    return a + b < UINT8_MAX ? (uint8_t)(a + b) : UINT8_MAX;
+}
+
+/* count has who left and came again go on with what was counted before: it has no more lives by that. */
+static void count(const struct venues *in, struct venue_member *m, uint16_t index, struct game_guest *guest) {
+    if (guest->kills < m->kills || guest->deaths < m->deaths) {
+        guest->kills = sum_of(guest->kills, m->kills);
+        guest->deaths = sum_of(guest->deaths, m->deaths);
+        game_recount(in->config.game, index, guest->kills, guest->deaths);
+    }
+    m->kills = guest->kills;
+    m->deaths = guest->deaths;
+}
+
 static void look_at_member(struct venues *in, uint64_t tick, struct venue *item, uint16_t index,
                            const struct game_guest *guest) {
     in->strays[index].since_tick = 0;
@@ -110,11 +125,12 @@ static struct venue *host_of(const struct venues *in, uint32_t id) {
     return runs ? item : NULL;
 }
 
-static bool is_member(const struct venues *in, const struct venue *item, uint16_t index) {
+/* member_of returns what an instance has of a player, NULL where it does not list it. */
+static struct venue_member *member_of(const struct venues *in, struct venue *item, uint16_t index) {
     uint64_t player = in->config.player_of(in->config.context, index);
     uint32_t i = 0;
-    while (i < item->order.member_count && item->members[i] != player) i++;
-    return i < item->order.member_count;
+    while (i < item->order.member_count && item->members[i].player != player) i++;
+    return i < item->order.member_count ? &item->members[i] : NULL;
 }
 
 static void look_at_player(struct venues *in, uint64_t tick, uint16_t index) {
@@ -123,7 +139,9 @@ static void look_at_player(struct venues *in, uint64_t tick, uint16_t index) {
     if (guest.instance == 0 && !is_in_block(in->config.territory, e->x[index], e->y[index])) return;
     in->stats.players++;
     struct venue *item = host_of(in, guest.instance), *known = venues_find(in, guest.instance);
-    if (item && (goes_home(in, item, tick) || is_member(in, item, index))) {
+    struct venue_member *member = item ? member_of(in, item, index) : NULL;
+    if (member) count(in, member, index, &guest);
+    if (item && (member || goes_home(in, item, tick))) {
         look_at_member(in, tick, item, index, &guest);
     } else if (known && known->phase == WIRE_PHASE_ENDED) {
         send_home(in, index);

@@ -20,6 +20,7 @@ import tempfile
 import time
 import urllib.request
 
+import matches
 import world
 
 JOURNAL_ROUNDS = 3
@@ -271,7 +272,7 @@ def lives(bench):
 def measure(bench):
     """All figures that could be measured, and the names of what failed."""
     figures, failed = [], []
-    for part in (simulation, kept_state, value, sessions_and_boards, queue, crowds, lives, *world.PARTS):
+    for part in (simulation, kept_state, value, sessions_and_boards, queue, crowds, lives, *world.PARTS, *matches.PARTS):
         try:
             for figure in part(bench):
                 figures.append(figure if isinstance(figure, Figure) else Figure(*figure))

@@ -6,6 +6,7 @@ import json
 import pathlib
 import subprocess
 import time
+import urllib.parse
 
 import jsonschema
 import yaml
@@ -73,11 +74,15 @@ class Document:
             self.matches(header["schema"], int(value) if header["schema"].get("type") == "integer" else value)
         self.seen.add((path, method, answer.status))
 
+    def bodies(self):
+        """(path, method) of all requests that have a body, and what the document says of it."""
+        return {(path, method): operation["requestBody"]["content"]["application/json"] for path in self.root["paths"]
+                for method, operation in self.methods(path).items() if "requestBody" in operation}
+
     def check_request(self, body, path="/v1/sessions", method="post"):
         """Whether a body is one that the document allows."""
-        content = self.root["paths"][path][method]["requestBody"]["content"]
         try:
-            self.matches(content["application/json"]["schema"], body)
+            self.matches(self.bodies()[path, method]["schema"], body)
         except jsonschema.ValidationError:
             return False
         return True
@@ -104,16 +109,23 @@ class Door:
         host, _, port = (self.cluster.run_dir / "matchmaker-0.front").read_text(encoding="ascii").rpartition(":")
         return host.strip("[]"), int(port)
 
-    def ask(self, method, path, body=None, headers=None, described=None):
-        """The answer to a request, which is as the document says of the path (`described`: without its query)."""
+    def ask(self, method, path, body=None, headers=None):
+        """The answer to a request, which is as the document says of the path."""
         connection = http.client.HTTPConnection(*self.address, timeout=30)
         try:
             connection.request(method, path, body, headers or {})
             answer = Answer(connection.getresponse())
         finally:
             connection.close()
-        self.document.check(self.document.pattern(described or path), method.lower(), answer)
+        self.document.check(self.document.pattern(path.partition("?")[0]), method.lower(), answer)
         return answer
+
+    def act(self, method, path, token=None, **body):
+        """The answer to what somebody asks; GET and DELETE have it in the query. `token`: in the header."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        if method in ("GET", "DELETE"):
+            return self.ask(method, path + ("?" + urllib.parse.urlencode(body) if body else ""), headers=headers)
+        return self.ask(method, path, json.dumps(body), headers | {"Content-Type": "application/json"})
 
     def session(self, **body):
         return self.ask("POST", "/v1/sessions", json.dumps(body), {"Content-Type": "application/json"})

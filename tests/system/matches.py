@@ -70,10 +70,7 @@ class World:
 
     def ask(self, method, path, name=None, **body):
         """The answer to a player's request; GET and DELETE say who asks in the query."""
-        if method in ("GET", "DELETE"):
-            query = "&".join([f"name={name}"] * (name is not None) + [f"{key}={value}" for key, value in body.items()])
-            return self.door.ask(method, path + ("?" + query if query else ""), described=path)
-        return self.door.ask(method, path, json.dumps({"name": name, **body}), {"Content-Type": "application/json"})
+        return self.door.act(method, path, **({"name": name} if name is not None else {}), **body)
 
     def player(self, name):
         return self.door.admitted(name=name)["player"]

@@ -1,11 +1,14 @@
-"""The front door of real clusters: sessions by name and by signed token, what is refused, who can't be in whose way; and its
-document, which is true: every answer is compared with it, and in the end every answer that it describes was seen."""
+"""The front door of real clusters: sessions by name and by signed token, tickets, parties, matches and instances, what is
+refused, who can't be in whose way; and its document, which is true: every answer is compared with it, and in the end every
+answer that it describes was seen. Nothing here is kept; test_matches.py has what matches come to."""
 
 import contextlib
 import hashlib
 import hmac
 import json
 import random
+import resource
+import select
 import signal
 import socket
 import subprocess
@@ -18,7 +21,8 @@ from front_door import DOCUMENT, Document, Door, encoded, make_key, sign
 
 # Answers that can't be had: the loop would have to stand still while the HTTP thread goes on.
 UNSEEN = {("/health", "get", 503)}
-HALF_SENT = 600  # connections, more than twice what the front door has
+HALF_SENT = 2100  # connections, more than twice what the front door has
+HELD_POLLS = 300
 PROMPT_S = 4     # less than it takes until somebody who says nothing is given up
 
 
@@ -60,6 +64,35 @@ def doors(tmp_path_factory):
     yield made
     for cluster in made.clusters.values():
         cluster.tear_down()
+
+
+def good_claims(**more):
+    """What is in a good token of the studio's."""
+    return {"sub": "4611", "iss": "studio", "aud": "world", "exp": int(time.time()) + 3600} | more
+
+
+def launched(door, **body):
+    """An instance that is launched as soon as a zone has a block."""
+    answer = wait_until(lambda: (a := door.act("POST", "/v1/instances", **body)).status not in (429, 503) and a, "there is room")
+    assert answer.status == 201 and answer.headers["Location"] == f"/v1/matches/{answer.json['match']}", answer.body
+    return answer.json
+
+
+def queued(door, name, mode, **body):
+    answer = door.act("POST", "/v1/tickets", name=name, mode=mode, **body)
+    assert answer.status == 201 and answer.headers["Location"] == f"/v1/tickets/{answer.json['ticket']}", answer.body
+    return answer.json
+
+
+def poll_until(door, name, ticket, state):
+    """A ticket in a state, by long polls."""
+    path, version = f"/v1/tickets/{ticket['ticket']}", ticket["version"]
+    deadline = time.monotonic() + WAIT_S
+    while ticket["state"] != state and time.monotonic() < deadline:
+        ticket = door.act("GET", path, name=name, wait_s=10, version=version).json
+        version = ticket["version"]
+    assert ticket["state"] == state
+    return ticket
 
 
 def published(cluster, *gateways):
@@ -135,7 +168,105 @@ def test_front_door_prefers_the_region_that_is_asked_for(doors):
     assert (answer.status, answer.code) == (400, "unknown_region")
 
 
+# --- tickets, parties, matches
+
+
+def test_front_door_ticket_is_followed_until_there_is_a_match(doors):
+    door, names = doors.dev, ("romeo", "tybalt")
+    tickets = {names[0]: queued(door, names[0], "duel", latency_ms={"main": 20, "east": 40}, avoid=["7"])}
+    path = f"/v1/tickets/{tickets[names[0]]['ticket']}"
+    assert (tickets[names[0]]["state"], tickets[names[0]]["position"]) == ("waiting", 1)
+    assert door.act("PUT", f"{path}/ready", name=names[0], ready=True).code == "not_asked"
+    assert door.act("POST", "/v1/tickets", name=names[0], mode="duel").code == "exists"
+    assert door.act("GET", path, name=names[1]).status == door.act("GET", "/v1/tickets/x", name=names[0]).status == 404
+    tickets[names[1]] = queued(door, names[1], "duel")
+    for name in names:
+        asked = poll_until(door, name, tickets[name], "asked")
+        answer = door.act("PUT", f"/v1/tickets/{asked['ticket']}/ready", name=name, ready=True)
+        assert answer.status == 200 and answer.json["state"] in ("asked", "matched")
+    matched = [poll_until(door, name, tickets[name], "matched") for name in names]
+    assert len({ticket["match"] for ticket in matched}) == 1
+    match = door.act("GET", f"/v1/matches/{matched[0]['match']}", name="watcher").json
+    assert match["template"] == "duel" and {p["team"] for p in match["players"]} == {0, 1}
+    answer = door.act("POST", "/v1/tickets", name=names[0], mode="arena")
+    assert (answer.status, answer.code) == (409, "in_a_match")
+    assert door.act("DELETE", f"/v1/instances/{match['match']}", name="referee").status == 200
+
+
+def test_front_door_ticket_that_is_cancelled_is_over(doors):
+    door = doors.dev
+    ticket = queued(door, "hamlet", "dungeon", roles=["tank", "healer"])
+    answer = door.act("DELETE", "/v1/tickets/current", name="hamlet")
+    assert (answer.status, answer.json["state"], answer.json["reason"]) == (200, "ended", "cancelled")
+    assert door.act("DELETE", f"/v1/tickets/{ticket['ticket']}", name="hamlet").status == 404
+    assert door.act("GET", f"/v1/tickets/{ticket['ticket']}", name="hamlet").json["state"] == "ended"
+    for status, code, body in ((404, "unknown_mode", {"mode": "chess"}), (400, "bad_request", {"mode": "duel", "roles": ["tank"]}),
+                               (400, "unknown_region", {"mode": "duel", "latency_ms": {"atlantis": 3}})):
+        answer = door.act("POST", "/v1/tickets", name="ophelia", **body)
+        assert (answer.status, answer.code) == (status, code), body
+
+
+def test_front_door_party_queues_together(doors):
+    door = doors.dev
+    titania, oberon = (door.admitted(name=name)["player"] for name in ("titania", "oberon"))
+    assert door.act("GET", "/v1/party", name="titania").json["leader"] is None
+    assert door.act("POST", "/v1/party/members", name="oberon", leader=titania).status == 404
+    assert door.act("POST", "/v1/party/invitations", name="titania", player=oberon).json["invited"] == [oberon]
+    assert door.act("POST", "/v1/party/members", name="oberon", leader=titania).json["leader"] == titania
+    assert door.act("POST", "/v1/tickets", name="oberon", mode="arena").code == "not_leader"
+    assert {p["player"] for p in queued(door, "titania", "arena")["players"]} == {titania, oberon}
+    assert door.act("DELETE", f"/v1/party/members/{oberon}", name="titania").json["leader"] is None
+    assert door.act("GET", "/v1/tickets/current", name="oberon").status == 404
+
+
+def test_front_door_tells_modes_and_boards_to_anybody(doors):
+    door = doors.dev
+    modes = {mode["mode"]: mode for mode in door.act("GET", "/v1/modes").json["modes"]}
+    assert {"arena", "duel", "dungeon", "free-for-all"} <= modes.keys()
+    assert [role["name"] for role in modes["dungeon"]["roles"]] == ["tank", "healer", "damage"]
+    assert door.act("GET", "/v1/leaderboards/duel", limit=3, season=1).json["rows"] == []
+    assert door.act("GET", "/v1/leaderboards/chess").code == "unknown_mode"
+    assert door.act("GET", "/v1/leaderboards/duel", limit=101).code == "bad_request"
+
+
+def test_front_door_launches_and_ends_instances(doors):
+    door = doors.dev
+    match = launched(door, name="gm", template="crypt", players=["7", "8"], set={"time_limit_s": 600, "win.gold": "3"})
+    assert {p["player"] for p in match["players"]} == {"7", "8"}
+    for status, code, body in ((409, "in_a_match", {"template": "crypt", "players": ["8"]}), (404, "unknown_template", {"template": "cathedral"}),
+                               (400, "bad_request", {"template": "crypt", "set": {"time_limit_s": -1}})):
+        answer = door.act("POST", "/v1/instances", name="gm", **body)
+        assert (answer.status, answer.code) == (status, code), body
+    assert door.act("DELETE", f"/v1/instances/{match['match']}", name="gm").status == 200
+    wait_until(lambda: door.act("GET", f"/v1/matches/{match['match']}", name="gm").status == 404, "it is forgotten")
+    assert door.act("DELETE", f"/v1/instances/{match['match']}", name="gm").status == 404
+
+
 # --- refusing
+
+
+def test_front_door_does_nothing_without_a_good_token(doors):
+    door = doors.signed
+    asks = {("POST", "/v1/tickets"): {"mode": "duel"}, ("GET", "/v1/tickets/current"): {}, ("DELETE", "/v1/tickets/current"): {},
+            ("PUT", "/v1/tickets/current/ready"): {"ready": True}, ("GET", "/v1/party"): {}, ("DELETE", "/v1/party/members/7"): {},
+            ("POST", "/v1/party/invitations"): {"player": "8"}, ("POST", "/v1/party/members"): {"leader": "8"},
+            ("GET", "/v1/matches/1"): {}, ("POST", "/v1/instances"): {"template": "crypt"}, ("DELETE", "/v1/instances/1"): {}}
+    expired, strange, other = (sign(doors.key, good_claims(exp=1)), sign(make_key(doors.folder / "impostor"), good_claims(scope="instances")),
+                               sign(doors.key, good_claims(aud="other")))
+    for (method, path), body in asks.items():
+        codes = [door.act(method, path, token=token, **body).code for token in (expired, strange, other, None)]
+        assert codes == ["expired_token", "bad_token", "bad_token", "unauthenticated"], (method, path)
+        assert door.act(method, path, name="alice", **body).status == 403
+    plain, scoped = sign(doors.key, good_claims()), sign(doors.key, good_claims(sub="4612", scope="play instances"))
+    answer = door.act("POST", "/v1/instances", token=plain, template="crypt")
+    assert (answer.status, answer.code) == (403, "not_allowed")
+    assert door.act("DELETE", "/v1/instances/1", token=plain).code == "not_allowed"
+    match = launched(door, token=scoped, template="crypt")
+    assert door.act("DELETE", f"/v1/instances/{match['match']}", token=scoped).status == 200
+    assert door.act("POST", "/v1/tickets", token=plain, mode="duel").status == 201
+    assert door.act("GET", "/v1/tickets/current", token=plain).json["players"][0]["player"] == "4611"
+    assert door.act("GET", "/v1/tickets/current", token=scoped).status == 404
+    assert door.act("DELETE", "/v1/tickets/current", token=plain).status == 200
 
 
 def test_front_door_refuses_tokens_that_are_not_the_studios(doors):
@@ -202,6 +333,38 @@ def test_front_door_answers_any_bytes_as_its_document_says(doors):
             assert doors.document.check_request(json.loads(body)), body
 
 
+@pytest.mark.parametrize("path, method, body", [
+    ("/v1/tickets", "post", {"mode": "dungeon", "roles": ["tank"], "latency_ms": {"main": 30}, "avoid": ["7"]}),
+    ("/v1/tickets/{ticket}/ready", "put", {"ready": True}),
+    ("/v1/party/invitations", "post", {"player": "7"}),
+    ("/v1/party/members", "post", {"leader": "7"}),
+    ("/v1/instances", "post", {"template": "crypt", "players": ["71"], "set": {"time_limit_s": 60, "checkpoints": True}}),
+])
+def test_front_door_takes_no_body_that_its_document_does_not_allow(doors, path, method, body):
+    """Pieces, and what is nearly right: members left out, doubled, or replaced by values of all kinds, on any level."""
+    door, draw = doors.dev, random.Random(path)
+    values = [None, True, 0, -1, 1.5, 1e300, 65535, 2**63, "", "0", "07", "7\n", "-7", "x" * 40, "tank", "duel", "main", [], [7], ["7"], {}, {"": ""}]
+    refused = (400, 401, 429) if path not in ("/v1/tickets", "/v1/instances") else (400, 401, 404, 409, 429, 503)  # as if it were not looked at
+    taken = 0
+    for i in range(150):
+        wrong = json.loads(json.dumps(body)) | {"name": f"{path} {i}"[-32:]}
+        for _ in range(draw.randrange(3)):
+            at = draw.choice([wrong] + [v for v in wrong.values() if isinstance(v, (list, dict)) and v])
+            keys = list(at) if isinstance(at, dict) else list(range(len(at)))
+            at[draw.choice(keys + ["more"] * isinstance(at, dict))] = draw.choice(values)
+        text = bytearray(json.dumps(wrong).encode())
+        if i % 5 == 0:
+            text[draw.randrange(len(text))] = draw.randrange(256)
+        answer = door.ask(method.upper(), path.replace("{ticket}", "current"), bytes(text), {"Content-Type": "application/json"})
+        assert answer.status < 500 or answer.status == 503, (text, answer.body)
+        if answer.status not in refused:
+            assert doors.document.check_request(json.loads(text), path, method), (text, answer.body)
+            taken += 1
+        if answer.status == 201 and "match" in answer.json:
+            assert door.act("DELETE", f"/v1/instances/{answer.json['match']}", name=f"end {i}").status == 200
+    assert taken > 10
+
+
 def test_front_door_slows_down_a_player_who_asks_too_often(doors):
     door = doors.dev
     door.admitted(name="hasty")
@@ -214,9 +377,33 @@ def test_front_door_slows_down_a_player_who_asks_too_often(doors):
 # --- others in the way
 
 
+def test_front_door_long_polls_are_in_nobodys_way(doors):
+    door = doors.dev
+    ticket = queued(door, "penelope", "free-for-all")
+    query = f"name=penelope&wait_s=30&version={ticket['version']}"
+    with contextlib.ExitStack() as stack:
+        held = [stack.enter_context(socket.create_connection(door.address, timeout=30)) for _ in range(HELD_POLLS)]
+        for connection in held:
+            connection.sendall(f"GET /v1/tickets/current?{query} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        begin = time.monotonic()
+        for i in range(5):
+            door.admitted(name=f"suitor {i}")
+            assert door.act("GET", "/v1/tickets/current", name="penelope").json["state"] == "waiting"
+            queued(door, f"suitor {i}", "arena")
+            assert door.act("DELETE", "/v1/tickets/current", name=f"suitor {i}").status == 200
+        assert time.monotonic() - begin < PROMPT_S
+        assert select.select(held, [], [], 0)[0] == []
+        assert door.act("DELETE", "/v1/tickets/current", name="penelope").status == 200
+        for connection in held:
+            answer = b"".join(iter(lambda connection=connection: connection.recv(65536), b""))
+            assert answer.startswith(b"HTTP/1.1 200 ") and b'"reason":"cancelled"' in answer
+
+
 def test_front_door_half_sent_requests_are_in_nobodys_way(doors):
     door = doors.dev
     held = []
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(limit[0], min(limit[1], 2 * HALF_SENT)), limit[1]))
     with contextlib.ExitStack() as stack:
         for i in range(HALF_SENT):
             held.append(stack.enter_context(socket.create_connection(door.address, timeout=30)))
@@ -268,5 +455,6 @@ def test_front_door_document_describes_what_there_is(doors):
     schemas = doors.document.root["components"]["schemas"]
     for schema in schemas.values():
         jsonschema.Draft202012Validator.check_schema(schema)
-    examples = doors.document.root["paths"]["/v1/sessions"]["post"]["requestBody"]["content"]["application/json"]["examples"]
-    assert all(doors.document.check_request(example["value"]) for example in examples.values())
+    for (path, method), body in doors.document.bodies().items():
+        for example in body["examples"].values():
+            assert doors.document.check_request(example["value"], path, method), (path, example)

@@ -168,7 +168,13 @@ def test_matches_templates_and_modes_are_taken_over_live(shared):
     result = wait_until(lambda: (r := shared.cluster.zonectl("template", "list")).returncode == 0 and "nowhere" in r.stdout + r.stderr and r,
                         "what is wrong is told")
     assert "late" in [m["mode"] for m in shared.ask("GET", "/v1/modes").json["modes"]], result.stdout
+    wide = shared.folder / "instances" / "wide.yaml"  # it has no room in a cell, so no mode may have it
+    wide.write_text("name: wide\nside_m: 65\ncapacity: 2\nends: [empty]\n", encoding="utf-8")
+    (modes / "late.yaml").write_text("name: late\ninstance: wide\nteams: 2\nteam_size: 1\n", encoding="utf-8")
+    wait_until(lambda: (r := shared.cluster.zonectl("template", "list")).returncode == 0 and "side_m of at most 64" in r.stdout + r.stderr,
+               "what is too large is told")
     (modes / "late.yaml").unlink()
+    wide.unlink()
     wait_until(lambda: "late" not in [m["mode"] for m in shared.ask("GET", "/v1/modes").json["modes"]], "the mode is gone")
 
 
@@ -254,4 +260,23 @@ def test_matches_are_drained_like_the_world(world):
         wait_until(lambda: world.in_world() == (2, 2), "both are there once")
         assert subprocess.run([world.cluster.bin_dir / "zonectl", "instance", "end", match, "--run-dir", world.cluster.run_dir],
                               timeout=WAIT_S, check=False).returncode == 0
+        wait_until(lambda: world.in_world() == (2, 0), "both are home")
+
+
+def test_matches_who_loses_the_connection_comes_back_to_it(world):
+    """Quietly, as a client that crashed: link-dead in the instance until it connects anew; and by the gateway, which dies."""
+    with world.playing("vera"):
+        with world.client("wim") as wim:
+            wait_until(lambda: world.cluster.playing() == 2, "both play")
+            match = duel(world, "vera", "wim")["match"]
+            wim.kill()
+        with world.client("wim"):
+            wait_until(lambda: world.cluster.playing() == 2 and world.in_world() == (2, 2), "both are there, once")
+            world.await_match(match, lambda m: m["state"] == "running" and present(m) == 2, "it goes on")
+            kill(world, "gateway-0")
+            wait_until(lambda: world.cluster.playing() == 0, "nobody is connected")
+    with world.playing("vera", "wim"):
+        wait_until(lambda: world.in_world() == (2, 2), "both are there, once")
+        world.await_match(match, lambda m: m["state"] == "running" and present(m) == 2, "it goes on")
+        assert world.ask("DELETE", f"/v1/instances/{match}", "anybody").status == 200
         wait_until(lambda: world.in_world() == (2, 0), "both are home")

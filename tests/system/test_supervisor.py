@@ -62,7 +62,7 @@ def test_up_without_a_program_says_which(fake_cluster):
 def test_up_is_ended_by_a_signal_while_it_waits(fake_cluster):
     fake_cluster.tell("gateway-0", "unready")
     up = fake_cluster.up_foreground()
-    wait_until(lambda: (s := fake_cluster.status()) and sum(p["ready"] for p in s["processes"]) == 6, "all but one ready")
+    wait_until(lambda: (s := fake_cluster.status()) and sum(p["ready"] for p in s["processes"]) == 7, "all but one ready")
     pids = fake_cluster.pids()
     up.send_signal(signal.SIGINT)
     assert up.wait(timeout=WAIT_S) == 0

@@ -332,7 +332,7 @@ static struct wire_client_message asked(const uint8_t *bytes, int len) {
 
 static void test_client_value_what_is_asked_of_the_matchmaker_is_read_by_the_server(void **state) {
     (void)state;
-    uint8_t bytes[CLIENT_MATCH_BYTES_MAX];
+    uint8_t bytes[CLIENT_MATCH_BYTES_MAX] = {0};
     static const char *const names[] = {"a", "duel", "gr\xc3\xbc\xc3\x9f", "a-name-that-is-as-long-as-can-be"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char name[MARCH_NAME_SIZE];

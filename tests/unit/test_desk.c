@@ -89,11 +89,11 @@ static void test_desk_before_all_is_recalled_is_unavailable(void **state) {
     (void)state;
     struct world *w = world_new(1);
     world_restart(w);
+    const uint64_t player = 1;
     uint64_t ticket;
+    uint32_t id;
     assert_int_equal(world_enter(w, 1, "duel", &ticket), WIRE_REASON_UNAVAILABLE);
     assert_int_equal(desk_party(w->desk, 1, WIRE_PARTY_INVITE, 2, w->now), WIRE_REASON_UNAVAILABLE);
-    const uint64_t player = 1;
-    uint32_t id;
     assert_int_equal(desk_launch(w->desk, &w->templates.templates[0], &player, 1, w->now, w->wall_ms, &id),
                      MARCH_ERR_UNAVAILABLE);
     world_settle(w);
@@ -811,6 +811,19 @@ static void test_desk_ticket_whose_mode_is_gone_after_a_restart_ends(void **stat
     world_free(w);
 }
 
+static void test_desk_tickets_whose_mode_is_not_played_after_a_restart_end(void **state) {
+    (void)state;
+    struct world *w = world_new(1);
+    uint64_t tickets[] = {world_queue(w, 1, "siege"), world_queue(w, 2, "siege")};
+    w->modes.modes[3].instance[0] = '\0';
+    w->modes.modes[3].team_size = w->modes.modes[3].max_party = 1; /* the two would be a match */
+    world_restart(w);
+    world_settle(w);
+    for (uint32_t i = 0; i < 2; i++) assert_int_equal(world_ticket(w, tickets[i]).reason, WIRE_REASON_UNKNOWN_MODE);
+    assert_null(model_document(w->model, WIRE_DOCUMENT_TICKET, tickets[0]));
+    world_free(w);
+}
+
 static void test_desk_documents_of_nonsense_are_left_alone(void **state) {
     (void)state;
     struct world *w = world_new(1);
@@ -920,6 +933,7 @@ int main(void) {
         cmocka_unit_test(test_desk_players_in_instances_are_known_after_a_restart),
         cmocka_unit_test(test_desk_ticket_of_who_is_in_an_instance_ends_after_a_restart),
         cmocka_unit_test(test_desk_ticket_whose_mode_is_gone_after_a_restart_ends),
+        cmocka_unit_test(test_desk_tickets_whose_mode_is_not_played_after_a_restart_end),
         cmocka_unit_test(test_desk_documents_of_nonsense_are_left_alone),
         cmocka_unit_test(test_desk_messages_do_what_http_does),
     };

@@ -1,101 +1,30 @@
 /* test_front.c: the front door over real sockets: who is let in, and what is said to the others. */
-#include <ev.h>
-#include <jansson.h>
-#include <poll.h>
+#include <sys/resource.h>
 
-#include "matchmaker/front.h"
 #include "matchmaker/pace.h"
-#include "tests/unit/front_fixture.h"
-#include "tests/unit/http_ask.h"
+#include "tests/unit/front_served.h"
 
-#define PATIENCE_MS 20000
-#define JSON        "Content-Type: application/json\r\n"
-#define SECRET      "thirty-two bytes to sign with..."
-
-static const char DEV[] = "matchmaker: {name: m, front: {address: \"127.0.0.1:0\", auth: dev}}\n";
-static const char HMAC[] =
-    "matchmaker: {name: m, front: {address: \"127.0.0.1:0\", auth: hmac, keys: [a.key, b.key], audience: world}}\n";
-
-struct fixture {
-    struct front_fixture front_fixture;
-    struct ev_loop *loop;
-    struct health health;
-    struct front *front;
-    struct http_asked asked;
-    json_t *json; /* of the last answer; NULL when it was none */
-};
-
-static int open_fixture(void **state, const char *matchmaker) {
-    struct fixture *f = calloc(1, sizeof *f);
-    char error[512];
-    *state = f;
-    front_fixture_open(&f->front_fixture, matchmaker);
-    front_fixture_write(&f->front_fixture, "a.key", "another key of thirty-two bytes.", 32);
-    front_fixture_write(&f->front_fixture, "b.key", SECRET, 32);
-    f->loop = ev_loop_new(EVFLAG_AUTO);
-    health_init(&f->health, mono_now());
-    const struct front_config config = {.loop = f->loop,
-                                        .config_path = f->front_fixture.config_path,
-                                        .config = f->front_fixture.config,
-                                        .run_dir = f->front_fixture.run_dir,
-                                        .health = &f->health,
-                                        .atlas = f->front_fixture.atlas};
-    if (front_open(&f->front, &config, error, sizeof error) != 0) fail_msg("%s", error);
-    return 0;
-}
-
-static int open_dev(void **state) {
-    return open_fixture(state, DEV);
-}
-
-static int open_hmac(void **state) {
-    return open_fixture(state, HMAC);
-}
-
-static int close_fixture(void **state) {
-    struct fixture *f = *state;
-    json_decref(f->json);
-    front_close(f->front);
-    ev_loop_destroy(f->loop);
-    front_fixture_close(&f->front_fixture);
-    free(f);
-    return 0;
-}
+#define JSON  SERVED_JSON
+#define WORLD SERVED_WORLD
 
 /* --- asking */
 
-static int ask(struct fixture *f, const char *headers, const char *body) {
-    int fd = http_ask_method(front_address(f->front), "POST", "/v1/sessions", headers, body);
-    struct pollfd readable = {.fd = fd, .events = POLLIN};
-    struct mono deadline = mono_add_ms(mono_now(), PATIENCE_MS);
-    while (poll(&readable, 1, 1) == 0) {
-        assert_false(mono_reached(mono_now(), deadline));
-        ev_run(f->loop, EVRUN_NOWAIT);
-    }
-    json_decref(f->json);
-    int status = http_ask_read(fd, &f->asked);
-    f->json = json_loads(f->asked.body, 0, NULL);
-    return status;
+static int ask(struct served *f, const char *headers, const char *body) {
+    return served_ask(f, "POST", "/v1/sessions", headers, body);
 }
 
-static void expect(struct fixture *f, const char *headers, const char *body, int status, const char *code) {
-    const char *got = "", *message = "";
-    int answered = ask(f, headers, body);
-    json_unpack(f->json, "{s:{s:s, s:s}}", "error", "code", &got, "message", &message);
-    if (answered != status || strcmp(got, code) != 0)
-        fail_msg("%s%s: %d %s, expected %d %s", headers ? headers : "", body ? body : "", answered, f->asked.body, status,
-                 code);
-    assert_true(status == 201 || message[0] != '\0');
+static void expect(struct served *f, const char *headers, const char *body, int status, const char *code) {
+    served_expect(f, "POST", "/v1/sessions", headers, body, status, code);
 }
 
-static const char *player(const struct fixture *f) {
-    return json_string_value(json_object_get(f->json, "player"));
+static const char *player(const struct served *f) {
+    return served_text(f, "player");
 }
 
 /* --- in dev mode */
 
 static void test_front_name_gets_a_connect_token(void **state) {
-    struct fixture *f = *state;
+    struct served *f = *state;
     uint8_t token[NETCODE_TOKEN_BYTES];
     struct netcode_token_public public;
     const char *text, *expires, *first;
@@ -130,7 +59,7 @@ static void test_front_name_is_always_the_same_player(void **state) {
 }
 
 static void test_front_bad_requests_are_told_apart(void **state) {
-    struct fixture *f = *state;
+    struct served *f = *state;
     static const struct {
         const char *headers, *body;
         int status;
@@ -171,7 +100,7 @@ static void test_front_bad_requests_are_told_apart(void **state) {
 }
 
 static void test_front_player_who_asks_too_often_is_told_when_to_come_back(void **state) {
-    struct fixture *f = *state;
+    struct served *f = *state;
     int status = 201;
     for (int i = 0; i < 10 * PACE_BURST && status == 201; i++) status = ask(f, JSON, "{\"name\": \"hasty\"}");
     assert_int_equal(status, 429);
@@ -180,7 +109,7 @@ static void test_front_player_who_asks_too_often_is_told_when_to_come_back(void 
 }
 
 static void test_front_says_why_nobody_comes_in(void **state) {
-    struct fixture *f = *state;
+    struct served *f = *state;
     struct atlas *atlas = f->front_fixture.atlas;
     atlas->phase = ATLAS_GATHERING;
     expect(f, JSON, "{\"name\": \"a\"}", 503, "starting");
@@ -195,28 +124,7 @@ static void test_front_says_why_nobody_comes_in(void **state) {
 
 /* --- with tokens */
 
-static size_t append_base64(char *out, size_t size, const void *bytes, size_t len) {
-    sodium_bin2base64(out, size, bytes, len, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
-    return strlen(out);
-}
-
-/* sign makes a token that expires after `ttl_s`; `more` is put behind its other claims. */
-static void sign(const char *key, const char *subject, int ttl_s, const char *more, char token[1024]) {
-    static const char header[] = "{\"alg\":\"HS256\"}";
-    char claims[512];
-    uint8_t signature[crypto_auth_hmacsha256_BYTES];
-    snprintf(claims, sizeof claims, "{\"sub\":\"%s\",\"exp\":%lld%s}", subject, (long long)wall_now_s() + ttl_s, more);
-    size_t len = append_base64(token, 1024, header, strlen(header));
-    token[len++] = '.';
-    len += append_base64(token + len, 1024 - len, claims, strlen(claims));
-    crypto_auth_hmacsha256(signature, (uint8_t *)token, len, (const uint8_t *)key);
-    token[len++] = '.';
-    append_base64(token + len, 1024 - len, signature, sizeof signature);
-}
-
-#define WORLD ",\"aud\":\"world\""
-
-static void expect_token(struct fixture *f, const char *token, int status, const char *code) {
+static void expect_token(struct served *f, const char *token, int status, const char *code) {
     char headers[2048], body[2048];
     snprintf(headers, sizeof headers, "Authorization: bearer %s\r\n", token);
     snprintf(body, sizeof body, "{\"token\": \"%s\"}", token);
@@ -227,11 +135,11 @@ static void expect_token(struct fixture *f, const char *token, int status, const
 }
 
 static void test_front_token_lets_its_subject_in(void **state) {
-    struct fixture *f = *state;
+    struct served *f = *state;
     char token[1024];
-    sign(SECRET, "9223372036854775807", 60, WORLD, token);
+    served_sign(SERVED_SECRET, "9223372036854775807", 60, WORLD, token);
     expect_token(f, token, 201, "");
-    sign("another key of thirty-two bytes.", "7", 60, WORLD, token);
+    served_sign(SERVED_OTHER, "7", 60, WORLD, token);
     expect(f, JSON "Authorization: Bearer x\r\n", "{\"region\": \"east\"}", 401, "bad_token");
     char headers[2048];
     snprintf(headers, sizeof headers, JSON "Authorization: Bearer %s\r\n", token);
@@ -241,21 +149,21 @@ static void test_front_token_lets_its_subject_in(void **state) {
 }
 
 static void test_front_tokens_that_are_wrong_are_refused(void **state) {
-    struct fixture *f = *state;
+    struct served *f = *state;
     char token[1024];
-    sign("a key that nobody here has known", "7", 60, WORLD, token);
+    served_sign("a key that nobody here has known", "7", 60, WORLD, token);
     expect_token(f, token, 401, "bad_token");
     assert_non_null(strstr(f->asked.text, "HTTP/1.1 400"));
-    sign(SECRET, "7", -60, WORLD, token);
+    served_sign(SERVED_SECRET, "7", -60, WORLD, token);
     expect_token(f, token, 401, "expired_token");
-    sign(SECRET, "7", 60, "", token);
+    served_sign(SERVED_SECRET, "7", 60, "", token);
     expect_token(f, token, 401, "bad_token");
-    sign(SECRET, "7", 60, ",\"aud\":\"elsewhere\"", token);
+    served_sign(SERVED_SECRET, "7", 60, ",\"aud\":\"elsewhere\"", token);
     expect_token(f, token, 401, "bad_token");
     static const char *const subjects[] = {"0",   "07", "-7", "+7", " 7", "7 ", "", "alice", "9223372036854775808",
                                            "1e3", "0x7"};
     for (size_t i = 0; i < sizeof subjects / sizeof *subjects; i++) {
-        sign(SECRET, subjects[i], 60, WORLD, token);
+        served_sign(SERVED_SECRET, subjects[i], 60, WORLD, token);
         expect_token(f, token, 403, "not_a_player");
     }
     expect(f, JSON, "{\"name\": \"alice\"}", 403, "not_dev_mode");
@@ -265,15 +173,10 @@ static void test_front_tokens_that_are_wrong_are_refused(void **state) {
 }
 
 static void test_front_does_not_open_without_its_keys(void **state) {
-    struct fixture *f = *state;
+    struct served *f = *state;
     char error[512], path[128];
     struct front *front;
-    const struct front_config config = {.loop = f->loop,
-                                        .config_path = f->front_fixture.config_path,
-                                        .config = f->front_fixture.config,
-                                        .run_dir = f->front_fixture.run_dir,
-                                        .health = &f->health,
-                                        .atlas = f->front_fixture.atlas};
+    const struct front_config config = served_config(f);
     front_fixture_write(&f->front_fixture, "b.key", "short", 5);
     assert_int_equal(front_open(&front, &config, error, sizeof error), MARCH_ERR_INVALID);
     snprintf(path, sizeof path, "%s/b.key: ", f->front_fixture.run_dir);
@@ -281,9 +184,24 @@ static void test_front_does_not_open_without_its_keys(void **state) {
     front_close(front);
 }
 
+static void test_front_has_files_for_all_its_connections(void **state) {
+    (void)state;
+    struct rlimit before, limit;
+    void *served;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    limit = before;
+    limit.rlim_cur = 512;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    served_open_dev(&served);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_true(limit.rlim_cur > FRONT_CONNECTIONS_MAX || limit.rlim_cur == limit.rlim_max);
+    served_close(&served);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 int main(void) {
-#define dev(name)  cmocka_unit_test_setup_teardown(name, open_dev, close_fixture)
-#define hmac(name) cmocka_unit_test_setup_teardown(name, open_hmac, close_fixture)
+#define dev(name)  cmocka_unit_test_setup_teardown(name, served_open_dev, served_close)
+#define hmac(name) cmocka_unit_test_setup_teardown(name, served_open_hmac, served_close)
     const struct CMUnitTest tests[] = {
         dev(test_front_name_gets_a_connect_token),
         cmocka_unit_test(test_front_name_is_always_the_same_player),
@@ -293,6 +211,7 @@ int main(void) {
         hmac(test_front_token_lets_its_subject_in),
         hmac(test_front_tokens_that_are_wrong_are_refused),
         hmac(test_front_does_not_open_without_its_keys),
+        cmocka_unit_test(test_front_has_files_for_all_its_connections),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

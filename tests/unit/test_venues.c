@@ -306,6 +306,34 @@ static void test_instances_lost_when_nobody_lives_or_may_rise(void **state) {
     end(&f);
 }
 
+static void test_instances_who_leaves_and_comes_again_has_no_more_lives(void **state) {
+    (void)state;
+    struct fixture f;
+    struct wire_instance_order *o = begin(&f);
+    o->goals = WIRE_GOAL_LAST_TEAM;
+    o->lives = 2;
+    go(&f);
+    fx_run_ms(f.sim, LOOK_MS);
+    fx_kill(f.sim, f.a, f.c);
+    fx_kill(f.sim, f.c, f.a);
+    fx_run_ms(f.sim, LOOK_MS);
+    for (uint64_t player = 1; player <= 3; player += 2) sim_detach(f.sim, 0, player);
+    f.a = fx_attach(f.sim, 1);
+    f.c = fx_attach(f.sim, 3);
+    o->version++; /* and the members are told in another order */
+    f.orders.members[0].player = 3;
+    f.orders.members[2].player = 1;
+    sim_instance_orders(f.sim, &f.orders.orders);
+    fx_run_ms(f.sim, LOOK_MS);
+    assert_true(fx_presence(f.sim, 1).kills == 1 && fx_presence(f.sim, 1).deaths == 1);
+    assert_true(fx_presence(f.sim, 3).kills == 1 && fx_presence(f.sim, 3).deaths == 1);
+    fx_kill(f.sim, f.a, f.c);
+    fx_run_ms(f.sim, LOOK_MS);
+    assert_int_equal(fx_presence(f.sim, 1).flags, WIRE_PRESENCE_DEAD | WIRE_PRESENCE_OUT);
+    assert_true(fx_presence(f.sim, 3).kills == 2 && fx_presence(f.sim, 3).deaths == 1);
+    end(&f);
+}
+
 static void test_instances_empty_for_long_is_over(void **state) {
     (void)state;
     struct fixture f;
@@ -790,6 +818,7 @@ int main(void) {
         cmocka_unit_test(test_instances_kills_of_other_teams_are_scored),
         cmocka_unit_test(test_instances_last_team_is_found_after_two_were_there),
         cmocka_unit_test(test_instances_lost_when_nobody_lives_or_may_rise),
+        cmocka_unit_test(test_instances_who_leaves_and_comes_again_has_no_more_lives),
         cmocka_unit_test(test_instances_empty_for_long_is_over),
         cmocka_unit_test(test_instances_time_ends_what_nothing_else_does),
         cmocka_unit_test(test_instances_dead_rise_at_a_spot_of_their_team),
