@@ -156,7 +156,8 @@ struct desk_note {
 struct desk_match {
     uint32_t id;
     bool is_over, is_result_kept, is_closed;
-    bool is_barred; /* nobody can join it any more */
+    bool is_barred;    /* nobody can join it any more */
+    bool is_to_reopen; /* who was let in could not be kept: the place is free still */
     struct desk_note note;
     struct handle backfill;
     uint32_t joined_count, away_count, gain_count, done_count;

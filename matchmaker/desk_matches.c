@@ -3,6 +3,7 @@
 
 #include "common/check.h"
 #include "common/shard.h"
+#include "common/step.h"
 #include "matchmaker/desk_inner.h"
 
 /* --- records */
@@ -162,6 +163,7 @@ void desk_match_launch(struct desk *d, const struct queue_match *match) {
     d->stats.matches++;
     end_tickets(d, match, id); /* together with the document of the instance */
     keep_cut(d->config.keep);
+    STEP("matchmaker.match_made");
     bool is_there = instances_view(d->config.instances, id, &view);
     CHECK(is_there);
     (void)desk_match_take(d, &view);
@@ -175,7 +177,8 @@ void desk_match_join(struct desk *d, const struct queue_match *match) {
     int error = !m || m->is_over ? MARCH_ERR_NOT_FOUND
                                  : instances_join(d->config.instances, m->id, members, match->seat_count, d->now);
     if (error) {
-        if (m) m->is_barred = true;
+        if (m && error == MARCH_ERR_FULL) m->is_to_reopen = true;
+        if (m && error != MARCH_ERR_FULL) m->is_barred = true;
         turn_away(d, match, error == MARCH_ERR_EXISTS ? error : MARCH_ERR_NOT_FOUND);
         return;
     }
@@ -241,7 +244,7 @@ static int64_t away_since(const struct desk_match *m, uint64_t player, int64_t n
 /* let_go takes out who has been away for long, and tells whether there was somebody. */
 static bool let_go(struct desk *d, struct desk_match *m, const struct instance_view *view) {
     uint64_t left[WIRE_INSTANCE_PLAYERS_MAX];
-    struct desk_away away[MODE_PLAYERS_MAX] = {0};
+    struct desk_away away[MODE_PLAYERS_MAX] = {{0}};
     uint32_t left_count = 0, away_count = 0;
     for (uint32_t i = 0; i < view->member_count && i < MODE_PLAYERS_MAX; i++) {
         if (view->members[i].is_present) continue;
@@ -329,7 +332,8 @@ static void look(struct desk *d, struct desk_match *m, struct instance_view *vie
     if (is_closed) close_places(d, m);
     if (!mode || !mode->backfill || is_closed) return;
     bool has_left = let_go(d, m, view);
-    if (!has_left && !handle_is_null(m->backfill)) return;
+    if (!has_left && !m->is_to_reopen && !handle_is_null(m->backfill)) return;
+    m->is_to_reopen = false;
     close_places(d, m);
     if (instances_view(d->config.instances, m->id, view)) open_places(d, m, mode, view);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/check.h"
+#include "common/step.h"
 #include "matchmaker/desk_inner.h"
 
 /* --- ranks */
@@ -164,6 +165,7 @@ static void close_settled(struct desk *d, struct desk_match *m) {
     d->stats.settling--;
     desk_match_close(d, m);
     instances_close(d->config.instances, m->id);
+    STEP("matchmaker.match_settled");
 }
 
 static bool gains_something(const struct desk_match *m, uint64_t player) {

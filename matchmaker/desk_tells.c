@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "common/step.h"
 #include "matchmaker/desk_inner.h"
 
 static void tell(struct desk *d, uint64_t player, const struct wire_server_message *message) {
@@ -130,6 +131,7 @@ static void tell_due_ticket(struct desk *d, uint64_t id) {
         d->recents[index & ~DESK_RECENT_BIT].is_told = true;
     } else {
         desk_list_remove(d, DESK_LIST_UNCONFIRMED, index);
+        STEP("matchmaker.ticket_kept");
     }
     desk_tell_ticket(d, id);
 }

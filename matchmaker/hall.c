@@ -172,8 +172,7 @@ static void send_asks(struct hall *h, uint32_t shard) {
     while (links_persist_is_up(h->links, shard) && keep_fill(h->keep, shard, &ask)) {
         if (links_ask(h->links, shard, &ask) != 0) return;
         keep_sent(h->keep, shard);
-        if (ask.document_count > 0) STEP("matchmaker.put");
-        if (ask.settle_count > 0) STEP("matchmaker.settling");
+        if (ask.settle_count > 0) STEP("matchmaker.result_settling");
     }
 }
 
@@ -182,8 +181,6 @@ static void send_orders(struct hall *h, uint32_t slot, struct mono now) {
     while (links_zone_is_up(h->links, slot) && instances_fill(h->instances, slot, now, &orders)) {
         if (links_order(h->links, slot, &orders) != 0) return;
         instances_sent(h->instances, slot, now);
-        if (orders.instance_count > 0) STEP("matchmaker.ordered");
-        if (orders.travel_count > 0) STEP("matchmaker.sent_off");
     }
 }
 

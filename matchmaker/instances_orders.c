@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "common/check.h"
+#include "common/step.h"
 #include "matchmaker/instances_inner.h"
 
 #define Q16 65536
@@ -196,4 +197,6 @@ void instances_sent(struct instances *i, uint32_t slot, struct mono now) {
     if (m->orders.is_complete) s->is_complete_due = false;
     travels_sent(i, s);
     m->slot = WIRE_SLOT_NONE;
+    if (m->orders.instance_count > 0) STEP("matchmaker.instance_ordered");
+    if (m->orders.travel_count > 0) STEP("matchmaker.travel_told");
 }

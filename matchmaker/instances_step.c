@@ -1,4 +1,5 @@
 /* instances_step.c: what waits for time, or until something is durable. */
+#include "common/step.h"
 #include "matchmaker/instances_inner.h"
 
 bool instances_is_durable(const struct instances *i, const struct instance *n) {
@@ -45,6 +46,7 @@ static bool step_over(struct instances *i, uint32_t index) {
     if (keep_erase(i->config.keep, WIRE_DOCUMENT_INSTANCE, n->id)) return false;
     instances_tell(i, INSTANCES_GONE, index, 0);
     instances_free(i, index);
+    STEP("matchmaker.instance_closed");
     return true;
 }
 
@@ -56,6 +58,7 @@ static bool step_one(struct instances *i, uint32_t index) {
     if (n->stage == INSTANCE_LAUNCHING && instances_is_durable(i, n)) {
         n->stage = INSTANCE_STARTING;
         is_kept = true;
+        STEP("matchmaker.match_kept");
     }
     if (n->is_recalled || !instances_same_life(n->life, i->blocks[n->block].owner)) instances_check_owner(i, index);
     if (n->keep_ns != 0 && i->now.ns >= n->keep_ns && n->stage != INSTANCE_OVER) {

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "common/check.h"
+#include "common/step.h"
 #include "matchmaker/instances_inner.h"
 
 #define NOBODY ((struct instances_life){.slot = WIRE_SLOT_NONE})
@@ -191,7 +192,9 @@ static void run(struct instances *i, uint32_t index, bool is_newest) {
     n->has_run = true;
     if (is_anew) instances_put_later(i, index, INSTANCES_KEEP_MS);
     instances_travel_all(i, index);
-    if (is_first) instances_tell(i, INSTANCES_RUNNING, index, 0);
+    if (!is_first) return;
+    instances_tell(i, INSTANCES_RUNNING, index, 0);
+    STEP("matchmaker.instance_running");
 }
 
 /* take_status takes what the owner of the block says. An order that is newer than what it knows is told again. */
@@ -218,7 +221,10 @@ static void take_status(struct instances *i, uint32_t slot, const struct wire_in
     }
     take_numbers(i, index, status);
     if (status->phase == WIRE_PHASE_RUNNING) run(i, index, status->version == n->version);
-    if (status->phase == WIRE_PHASE_OVER) instances_finish(i, index, INSTANCE_END_GOAL);
+    if (status->phase == WIRE_PHASE_OVER) {
+        instances_finish(i, index, INSTANCE_END_GOAL);
+        STEP("matchmaker.instance_over");
+    }
     if (status->phase == WIRE_PHASE_REFUSED) instances_finish(i, index, INSTANCE_END_REFUSED);
 }
 

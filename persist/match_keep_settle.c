@@ -57,8 +57,10 @@ void match_keep_add_settle(struct match_keep *m, const struct wire_settle *settl
 /* --- was it settled before? The ledger forgets its keys sooner than the matchmaker may ask again. */
 
 static const struct pg_statement FIND = {
-    "match_settled_find", "select exists (select from match_settled s where s.match = a.match and s.player = a.player)"
-                          " from unnest($1::bigint[], $2::bigint[]) with ordinality as a (match, player, n) order by a.n"};
+    "match_settled_find", /* with a limit, as of ratings_look_up */
+    "select s.match is not null from unnest($1::bigint[], $2::bigint[]) with ordinality as a (match, player, n)"
+    " left join lateral (select match from match_settled where match = a.match and player = a.player limit 1) s on true"
+    " order by a.n"};
 
 static void looked(struct settling *one, const PGresult *result, int at) {
     struct pg_row row = pg_row_at(result, at);
@@ -122,6 +124,7 @@ static void granted(void *ctx, const struct ledger_result *result) {
     const struct wire_settle *s = &one->settle;
     one->state = is_for_later(result->status) ? SETTLE_WAITING : SETTLE_GRANTED;
     if (one->state == SETTLE_WAITING) return;
+    STEP("persist.granted");
     bool is_part = result->status != LEDGER_OK || result->is_part;
     if (is_part && !result->repeated)
         log_warn("reward.lost", "match=%u player=%llu status=%d part=%d", (unsigned)s->match, (unsigned long long)s->player,

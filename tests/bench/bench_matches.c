@@ -7,9 +7,9 @@
  *   gateway   queues BENCH_QUEUED players who lack a role and so wait, then lets RATE tickets a second come for
  * BENCH_SECONDS, one evenly after the other, once in each scene:
  *
- *                 pairs   in another mode, one against one: every second ticket completes a match
- *                 roles   in the same mode, two against two; each other ticket has the role that those who wait lack, so
- *                         every fourth completes a match with some of these, and as many stay queued
+ *                 plain   in another mode, five against five: every tenth ticket completes a match
+ *                 roles   in the same mode, five against five, where each team needs two of the role that those who wait
+ *                         lack; two of five tickets have it, so they are matched with some of these, and as many stay queued
  *
  * All times are of the gateway's clock: from when it sends what the player asks until it has what the player is told. The
  * first WARM_MS of a scene don't count. It writes one JSON object into RUN/matches.json.
@@ -40,7 +40,7 @@
 #define PLAYERS_MAX    400000
 #define MATCHES_MAX    131072
 #define INSTANCES      8192 /* numbers of those that run at once differ by less */
-#define SEATS_MAX      4
+#define SEATS_MAX      10
 #define BATCH_MAX      256
 #define CARRY          1 /* roles */
 #define WARD           2
@@ -71,7 +71,7 @@ struct run { /* an instance */
 
 struct scene {
     const char *name, *mode;
-    uint32_t seats; /* of a match */
+    bool has_roles;
     uint64_t counted_from_ns;
     uint64_t asked, waiting, refused, matches;
     struct histogram waiting_ns, announced_ns;
@@ -162,7 +162,7 @@ static void take_matched(struct member *m, uint64_t player, uint32_t instance, u
         match->asked_ns = m->asked_ns[player];
         match->told_ns = now_ns;
     }
-    if (++match->count < s->seats || match->asked_ns < s->counted_from_ns) return;
+    if (++match->count < SEATS_MAX || match->asked_ns < s->counted_from_ns) return;
     s->matches++;
     histogram_record(&s->announced_ns, match->told_ns - match->asked_ns);
 }
@@ -241,7 +241,7 @@ static void turn_for(struct member *m, uint64_t ms) {
 /* probe asks until a first player may queue: persist must be there. */
 static void probe(struct member *m) {
     while (!stopping && m->confirmed == 0) {
-        if (m->peer.link.state == LINK_UP) add_ask(m, m->next_player, "quartet", CARRY);
+        if (m->peer.link.state == LINK_UP) add_ask(m, m->next_player, "ranks", CARRY);
         send_asks(m);
         turn_for(m, PROBE_EVERY_MS);
     }
@@ -253,8 +253,9 @@ static void probe(struct member *m) {
 static void fill(struct member *m, uint64_t queued) {
     struct mono end = mono_add_ms(mono_now(), CONFIRM_S * 1000);
     while (!stopping && m->confirmed + m->refused < queued && !mono_reached(mono_now(), end)) {
-        while (m->next_player <= queued && m->next_player - m->confirmed - m->refused < UNANSWERED && m->ask_count < BATCH_MAX)
-            add_ask(m, m->next_player++, "quartet", CARRY);
+        while (m->next_player <= queued && m->next_player - m->confirmed - m->refused < UNANSWERED &&
+               m->ask_count < BATCH_MAX)
+            add_ask(m, m->next_player++, "ranks", CARRY);
         send_asks(m);
         turn(m);
     }
@@ -267,7 +268,7 @@ static void play(struct member *m, struct scene *s, uint64_t seconds) {
     for (uint64_t sent = 0; !stopping && mono_since_ns(now, began) < seconds * NS_PER_S; now = mono_now()) {
         uint64_t due = mono_since_ns(now, began) * RATE / NS_PER_S;
         for (; sent < due && m->ask_count < BATCH_MAX; sent++) {
-            add_ask(m, m->next_player++, s->mode, s->seats == 2 ? 0 : sent % 2 ? WARD : CARRY);
+            add_ask(m, m->next_player++, s->mode, !s->has_roles ? 0 : sent % 5 < 3 ? CARRY : WARD);
             s->asked++;
         }
         send_asks(m);
@@ -312,8 +313,8 @@ static uint64_t number(const char *name, uint64_t otherwise) {
 }
 
 static void measure(struct member *m) {
-    static struct scene pairs = {.name = "pairs", .mode = "pair", .seats = 2};
-    static struct scene roles = {.name = "roles", .mode = "quartet", .seats = 4};
+    static struct scene plain = {.name = "plain", .mode = "five"};
+    static struct scene roles = {.name = "roles", .mode = "ranks", .has_roles = true};
     static char text[RESULT_SIZE];
     uint64_t queued = number("BENCH_QUEUED", 100000), seconds = number("BENCH_SECONDS", 20);
     struct mono began = mono_now();
@@ -321,10 +322,10 @@ static void measure(struct member *m) {
     fill(m, queued);
     double filled_s = (double)mono_since_ns(mono_now(), began) / 1e9;
     uint64_t confirmed = m->confirmed;
-    play(m, &pairs, seconds);
+    play(m, &plain, seconds);
     play(m, &roles, seconds);
     int len = snprintf(text, sizeof text, "{\"queued\":%llu,\"fill_s\":%.2f,", (unsigned long long)confirmed, filled_s);
-    len += write_scene(text + len, sizeof text - (size_t)len, &pairs);
+    len += write_scene(text + len, sizeof text - (size_t)len, &plain);
     len += snprintf(text + len, sizeof text - (size_t)len, ",");
     len += write_scene(text + len, sizeof text - (size_t)len, &roles);
     snprintf(text + len, sizeof text - (size_t)len, "}\n");

@@ -17,7 +17,7 @@ import world
 from world import gnuplot, metrics, say
 
 QUEUED = 100000
-SCENE_S = 20  # of each of bench_matches
+SCENE_S = 15  # of each of bench_matches
 SCENE_PLAYERS = 400000  # who are there to be rated
 TRAVELLERS = 200
 SMALL_INSTANCES = 200
@@ -57,12 +57,13 @@ limits: {{prefix_packets_per_s: 1000000, prefix_burst: 1000000}}
 WIDE = "window_start: 10000\nwindow_max: 10000\nbalance_max: 10000\n"
 MODES = {
     "pair": f"name: pair\ninstance: quick\nteams: 2\nteam_size: 1\n{WIDE}",
-    "quartet": f"name: quartet\ninstance: quick\nteams: 2\nteam_size: 2\ntimeout_ms: 3600000\n{WIDE}"
-               "roles:\n  - {name: carry, per_team: 1}\n  - {name: ward, per_team: 1}\n",
+    "five": f"name: five\ninstance: quick\nteams: 2\nteam_size: 5\n{WIDE}",
+    "ranks": f"name: ranks\ninstance: quick\nteams: 2\nteam_size: 5\ntimeout_ms: 3600000\n{WIDE}"
+             "roles:\n  - {name: carry, per_team: 3}\n  - {name: ward, per_team: 2}\n",
     "cave": f"name: cave\ninstance: cave\nteams: 1\nteam_size: {SMALL_PLAYERS}\n{WIDE}",
 }
 TEMPLATES = {
-    "quick": "name: quick\nside_m: 24\ncapacity: 4\ntime_limit_s: 4\nends: [empty]\nempty_s: 60\nwin: {gold: 2}\nlose: {gold: 1}\n",
+    "quick": "name: quick\nside_m: 24\ncapacity: 10\ntime_limit_s: 4\nends: [empty]\nempty_s: 60\nwin: {gold: 2}\nlose: {gold: 1}\n",
     "cave": f"name: cave\nside_m: 24\ncapacity: {SMALL_PLAYERS}\ntime_limit_s: 600\nends: [empty]\nempty_s: 60\n"
             f"waves:\n  - {{creatures: {SMALL_CREATURES}, health_percent: 10000}}\n",
 }
@@ -150,13 +151,13 @@ def announced(bench):
             told = json.loads(file.read_text())
             told["matchmaker"], told["persist"] = metrics(c.run_dir, "matchmaker-0"), metrics(c.run_dir, "persist-0")
     bench.raw["matches_announced"] = told
-    pairs, roles = told["pairs"], told["roles"]
-    plot_ladders({"one against one, others queued in another mode": pairs["announced_ms"]["ladder"],
-                  "two against two with roles, others queued in this mode": roles["announced_ms"]["ladder"]},
+    plain, roles = told["plain"], told["roles"]
+    plot_ladders({"others queued in another mode": plain["announced_ms"]["ladder"],
+                  "others queued in this mode": roles["announced_ms"]["ladder"]},
                  10, "From the ticket that completes a match until it is announced", bench.out / "announced.svg")
-    yield "ticket that completes a match until announced p99", pairs["announced_ms"]["p99"], "ms", 10, True
+    yield "ticket that completes a match until announced p99", plain["announced_ms"]["p99"], "ms", 10, True
     yield "the same in the mode that the 100,000 queue for", roles["announced_ms"]["p99"], "ms", 10, True
-    yield "tickets refused meanwhile", pairs["refused"] + roles["refused"], "tickets", 0, True
+    yield "tickets refused meanwhile", plain["refused"] + roles["refused"], "tickets", 0, True
 
 
 # --- from the announcement until players have snapshots of the instance

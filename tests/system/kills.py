@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Bots walk across borders for minutes while every kind of process is killed, or stopped for a while, in each phase of handoffs,
-drains and take-overs; each time every player must exist exactly once afterwards.
+"""Bots walk across borders and play matches for minutes while every kind of process is killed, or stopped for a while, in each phase
+of handoffs, drains, take-overs and matches; each time every player must exist exactly once afterwards.
 
     kills.py                        at least 30 kills of each kind and a stop at each step, then a table
     kills.py --kind gateway         of one kind alone
@@ -14,7 +14,7 @@ let go on after a while. The schedule is drawn from a seed. After each of them:
 - the zones together have as many players as there are clients, while all stand still: so each exists exactly once
 - the whole world has owners, nothing is being handed over, and there is a spare again
 
-and at the end the books hold, as those of chaos.py.
+and at the end the books hold, as those of chaos.py; every match is settled, and what its result says has been granted once.
 
 Exit status: 0 all held, 1 something did not: it is told with its step, and the run directory is kept.
 """
@@ -34,12 +34,14 @@ import time
 import urllib.error
 import urllib.request
 
-from chaos import PLAYER_BASE, Chaos, Findings, Ledger
+from chaos import LOOT, PLAYER_BASE, Chaos, Findings, Ledger
 from conftest import BIN_DIR, POLL_S, ROOT, SEGMENT_BYTES, alive, exit_on_signals, wait_until
+from front_door import Document, Door
 
 COMMUTERS = 16
 DEALERS = 8  # they fight, trade and are in guilds
-COMMUTER_BASE = 5000
+FIGHTERS = 8  # they play matches
+COMMUTER_BASE, FIGHTER_BASE = 5000, 8000
 GATEWAYS = ["gateway-0", "gateway-1"]
 MATCHMAKER, PERSIST = "matchmaker-0", "persist-0"
 CLIENT_TIMEOUT_S = 6  # more than any stop
@@ -63,12 +65,40 @@ zones:
   - {{name: zone-2, rect: {{x_m: 0, y_m: 60, width_m: 60, height_m: 60}}, creatures: 10}}
   - {{name: zone-3, rect: {{x_m: 60, y_m: 60, width_m: 60, height_m: 60}}, creatures: 10}}
   - {{name: zone-4}}
-matchmaker: {{name: {MATCHMAKER}, silence_ms: 2000}}
+  - {{name: zone-5}}
+matchmaker:
+  name: {MATCHMAKER}
+  silence_ms: 2000
+  modes: modes
+  front: {{address: "127.0.0.1:0", auth: dev}}
+instances: {{blocks: 1, cells: 64, side_m: 48, templates: instances}}
 persists:
   - {{name: {PERSIST}}}
 persist: {{journal_segment_bytes: {SEGMENT_BYTES}, journal_bytes_max: {8 * SEGMENT_BYTES}}}
 limits: {{client_timeout_s: {CLIENT_TIMEOUT_S}, link_dead_s: 3600}}
 """  # link-dead players stay, so that one too many does not go by itself before it is noticed
+MODE = """
+name: brawl
+instance: brawl
+teams: 2
+team_size: 1
+window_start: 5000
+window_max: 5000
+balance_max: 10000
+timeout_ms: 10000
+"""
+TEMPLATE = """
+name: brawl
+side_m: 24
+capacity: 2
+time_limit_s: 4
+ends: [empty]
+empty_s: 60
+win: {gold: 40}
+lose: {gold: 7}
+"""
+TICKET, INSTANCE, RESULT = 1, 3, 4  # kinds of documents
+MATCH_KEY = -(1 << 48)  # what a match grants has keys from here, as PostgreSQL keeps them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,19 +120,23 @@ def steps_of(kind, **names):
 
 # walk: bots cross borders; drain: a zone is drained; undrain: and told to stay; death: a zone is killed; leave: a gateway is
 # drained; refusal: the target of a player under way is killed; orphan: the gateways of one are; strand: they are, and then a zone
-# with their players is drained; rebirth: the matchmaker is killed.
+# with their players is drained; rebirth: the matchmaker is killed; match: bots queue, go into an instance, fight and come home.
 STEPS = [
     *steps_of("source", walk="offered accepted frozen sent done forgotten creature_left creature_done",
               drain="zone.directory frozen sent done", refusal="restored", orphan="asked answered",
-              strand="given given_answered"),
+              strand="given given_answered", match="frozen"),
     *steps_of("target", walk="reserved activate activated sent creature_taken", drain="zone.directory reserved activate sent",
-              orphan="asked", strand="given"),
+              orphan="asked", strand="given", match="activate activated"),
+    *steps_of("zone", match="instance_begun travelled instance_over went_home"),
     *steps_of("gateway", walk="reroute rerouted activate_sent activated done forgotten", drain="directory rerouted",
               leave="drain_begun drain_told claimed attached", death="attach_sent attached", refusal="restored"),
     *steps_of("matchmaker", drain="drain version told settled", undrain="undrain",
-              death="dead fence_asked fenced taken version told admitted", rebirth="begun"),
+              death="dead fence_asked fenced taken version told admitted", rebirth="begun",
+              match="ticket_kept match_made match_kept instance_ordered instance_running travel_told instance_over result_settling"
+              " match_settled instance_closed"),
     *steps_of("persist", walk="reported", leave="claim_asked claim_written",
-              death="fence_asked fence_written fence_answered load_asked load_answered lease_written"),
+              death="fence_asked fence_written fence_answered load_asked load_answered lease_written",
+              match="documents_written granted settled"),
 ]
 UNPLANNED = {"gateway.waits"}  # where source and target die at once, which is not brought about here
 KINDS = list(dict.fromkeys(step.kind for step in STEPS))
@@ -197,7 +231,7 @@ class Swarm:
 class World(Chaos):
     """A cluster with bots in it, and its steps."""
 
-    zones = [f"zone-{i}" for i in range(5)]
+    zones = [f"zone-{i}" for i in range(6)]
 
     def __init__(self, folder, seed, bin_dir=BIN_DIR):
         super().__init__(folder, 2 * seed, 0, bin_dir)  # an even one is of one shard
@@ -213,6 +247,9 @@ class World(Chaos):
 
     def write_config(self):
         self.folder.mkdir(parents=True, exist_ok=True)
+        for name, text in (("modes", MODE), ("instances", TEMPLATE)):
+            (self.folder / name).mkdir(exist_ok=True)
+            (self.folder / name / "brawl.yaml").write_text(text, encoding="utf-8")
         path = self.folder / "kills.yaml"
         path.write_text(CONFIG, encoding="utf-8")
         return path
@@ -223,6 +260,7 @@ class World(Chaos):
             Swarm(self, "commuters", COMMUTERS, "--behaviour", "commute", "--borders", "x=60,y=60", "--players", COMMUTER_BASE),
             Swarm(self, "dealers", DEALERS, "--behaviour", "live", "--players", PLAYER_BASE, "--ledger",
                   self.folder / "ledger.jsonl"),
+            Swarm(self, "fighters", FIGHTERS, "--behaviour", "matchmaking", "--mode", "brawl", "--players", FIGHTER_BASE),
         ]
         self.swarm = self.swarms[1]
         self.await_recovery(Trial())
@@ -329,7 +367,7 @@ class World(Chaos):
 
     def those_of(self, kind, source=None, target=None):
         """Which processes may come by at a step of a kind."""
-        return {"source": source, "target": target, "gateway": GATEWAYS, "matchmaker": [MATCHMAKER], "persist": [PERSIST]}[kind]
+        return {"source": source, "target": target, "zone": self.zones, "gateway": GATEWAYS, "matchmaker": [MATCHMAKER], "persist": [PERSIST]}[kind]
 
     # --- causes: each returns the process that has stopped at the step
 
@@ -408,6 +446,13 @@ class World(Chaos):
         self.kill(MATCHMAKER)
         self.arm([MATCHMAKER], step.name)
         return self.await_stop([MATCHMAKER], step)
+
+    def match(self, step):
+        """Who has the block lets go of players that go home, and takes those that come."""
+        block = next(p["owner"] for p in self.directory()["partitions"] if p["kind"] == "instances")
+        names = self.those_of(step.kind, [block], [block])
+        self.arm(names, step.name, self.draw.randint(0, SKIP_MAX))
+        return self.await_stop(names, step)
 
     # --- what must hold
 
@@ -539,20 +584,58 @@ class World(Chaos):
         trial.dropped -= trial.harmed
         assert trial.harmed == 0, f"{trial.harmed} clients were dropped that were not on a killed gateway"
 
+    def documents(self, kind):
+        """The keys of what the matchmaker has kept; 0 is no instance, but the number of the newest."""
+        return [int(row[0]) for row in self.cluster.sql(
+            f"select key from match_documents where kind = {kind} and body is not null and key <> 0")]
+
+    def results(self):
+        """What every match there ever was came to."""
+        door = Door(self.cluster, Document())
+        for match in self.documents(RESULT):
+            path = f"/v1/matches/{match}"
+            answer = door.ask("GET", path + "?name=watcher", described=path)
+            assert answer.status == 200, (match, answer.body)
+            yield answer.json
+
+    def check_matches(self):
+        """All that began is over and settled, and every player of a match has got what its result says, once."""
+        wait_until(lambda: not self.documents(TICKET) + self.documents(INSTANCE), "no ticket and no instance is left", RECOVERY_S)
+        due = {}
+        for result in self.results():
+            if result["state"] != "settled":
+                yield f"match {result['match']} is {result['state']}"
+            due |= {(int(p["player"]), int(result["match"])): p["gold"] for p in result["players"] if p["gold"]}
+        granted = {(int(player), int(key) - MATCH_KEY): (int(count), int(gold)) for player, key, count, gold in self.cluster.sql(
+            "select e.player, e.key, count(distinct e.id), sum((entry->>4)::bigint) from events e"
+            " cross join jsonb_array_elements(e.detail->'entries') entry"
+            f" where e.domain = {LOOT} and e.key >= {MATCH_KEY} and e.key < 0 and entry->>0 = '1' and entry->>3 = '0'"
+            " group by e.player, e.key")}
+        for player, match in sorted(due.keys() | granted.keys()):
+            count, gold = granted.get((player, match), (0, 0))
+            if (count, gold) != (1, due.get((player, match))):
+                yield f"match {match}: player {player} is to have {due.get((player, match), 0)} gold, had {gold} by {count} grants"
+        if not due:
+            yield "no match was worth anything"
+
     def check_end(self):
         """Ends the bots, and looks into the books; returns what the commuters have counted."""
         report = self.swarms[0].end()
         self.swarms[1].end()
+        matches = self.swarms[2].end()["matches"]
         self.ledger = Ledger.read(self.folder / "ledger.jsonl")
-        findings = [*self.check_processes(), *self.check_answers(), *self.check_events()]
+        findings = [*self.check_processes(), *self.check_answers(), *self.check_events(), *self.check_matches()]
         result = self.cluster.zonectl("audit", "world")
         if result.returncode != 0:
             findings.append(f"the world's audit: {result.stdout}{result.stderr}")
+        if matches["lost"]:
+            findings.append(f"{matches['lost']} times a player stayed beyond the world without a match")
         if sum(self.ledger.done.values()) == 0:
             findings.append("nothing of value was done")
         if findings:
             raise Findings("\n".join(findings))
-        return {"crossings": report["continuity"]["crossings"], "commands": sum(self.ledger.done.values())}
+        return {"crossings": report["continuity"]["crossings"], "commands": sum(self.ledger.done.values()),
+                "matches": len(self.documents(RESULT))}
 
 
 def has_steps(bin_dir):
@@ -625,14 +708,15 @@ class Run:
                 "silence_ms_p50": silences[len(silences) // 2], "silence_ms_max": silences[-1]}
 
     def summary(self):
-        return {"seed": self.seed, "clients": COMMUTERS + DEALERS, "worlds": self.worlds,
+        return {"seed": self.seed, "clients": COMMUTERS + DEALERS + FIGHTERS, "worlds": self.worlds,
                 "kinds": {kind: self.sums(lambda t, kind=kind: t.step.kind == kind) for kind in KINDS},
                 "steps": [{"kind": step.kind, "step": step.name, "cause": step.cause} |
                           self.sums(lambda t, step=step: t.step == step) for step in STEPS],
                 "crossings": sum(report["crossings"] for report in self.reports),
                 "crossings_in_trials": sum(trial.crossings for trial in self.trials),
                 "interruptions_in_trials": sum(trial.interruptions for trial in self.trials),
-                "commands": sum(report["commands"] for report in self.reports), "findings": self.findings}
+                "commands": sum(report["commands"] for report in self.reports),
+                "matches": sum(report["matches"] for report in self.reports), "findings": self.findings}
 
     def table(self):
         columns = {"kills": 5, "stops": 5, "lost": 5, "doubled": 7, "disconnected": 12, "of killed gateways": 18,
@@ -651,7 +735,7 @@ class Run:
                 lines.append(row(kind, what, [round(sums[key]) for key in keys]))
         books = "the books hold" if self.reports and not self.findings else "see below"
         lines.append(f"{summary['crossings']} crossings of commuters; {summary['interruptions_in_trials']} interruptions of over "
-                     f"100 ms from a hit until all was in order again; {summary['commands']} commands done: {books}")
+                     f"100 ms from a hit until all was in order again; {summary['commands']} commands done, {summary['matches']} matches played: {books}")
         return "\n".join(lines + self.findings)
 
 

@@ -16,6 +16,10 @@ SHORT = [
     (Step("gateway", "gateway.activated", "walk"), 0.5),  # it alone knows who has the player
     (Step("persist", "persist.fence_written", "death"), 0),  # and the matchmaker waits for the answer
     (Step("gateway", "gateway.rerouted", "walk"), 0),  # the source has let go, and the target will never hear of it
+    (Step("matchmaker", "matchmaker.match_kept", "match"), 0),  # the tickets are gone, and nobody was told to run the match
+    (Step("zone", "zone.travelled", "match"), 0),  # a player is in a cell by its coordinates, and still here
+    (Step("persist", "persist.granted", "match"), 0),  # a reward is had, and nobody has noted it
+    (Step("matchmaker", "matchmaker.instance_over", "match"), 0),  # it alone knows what the match came to
 ]
 
 

@@ -36,6 +36,7 @@ struct instances {
     struct keep *keep;
     struct world *world;
     uint32_t cells, next_id; /* cells: that are free */
+    bool is_join_full;       /* nobody can join now */
     struct fake_instance *list;
 };
 
@@ -155,6 +156,7 @@ int instances_join(struct instances *i, uint32_t id, const struct wire_instance_
     (void)now;
     struct fake_instance *f = fake_at(i, id);
     if (!f || f->d.stage == INSTANCE_OVER) return MARCH_ERR_NOT_FOUND;
+    if (i->is_join_full) return MARCH_ERR_FULL;
     uint32_t first = f->d.member_count;
     int error = fake_add(i, f, members, count);
     if (error) return error;

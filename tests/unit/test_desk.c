@@ -669,6 +669,24 @@ static void test_desk_place_of_who_left_is_filled(void **state) {
     world_free(w);
 }
 
+static void test_desk_place_is_filled_once_there_is_room_to_keep_it(void **state) {
+    (void)state;
+    struct world *w = world_new(1);
+    for (uint64_t player = 1; player <= 4; player++) (void)world_queue(w, player, "siege");
+    fake_run(w, 1);
+    for (uint64_t player = 1; player <= 3; player++) fake_come(w, 1, player);
+    (void)world_queue(w, 5, "siege");
+    w->instances->is_join_full = true;
+    for (uint32_t second = 0; second < 34; second++) world_step(w, 1000);
+    assert_int_equal(w->told[5].ticket.state, WIRE_TICKET_WAITING);
+    w->instances->is_join_full = false;
+    for (uint32_t second = 0; second < 3; second++) world_step(w, 1000);
+    world_settle(w);
+    assert_int_equal(w->told[5].ticket.state, WIRE_TICKET_MATCHED);
+    assert_int_equal(w->told[5].match.instance, 1);
+    world_free(w);
+}
+
 static void test_desk_match_that_is_over_takes_nobody_in(void **state) {
     (void)state;
     struct world *w = world_new(1);
@@ -926,6 +944,7 @@ int main(void) {
         cmocka_unit_test(test_desk_result_after_a_restart_is_the_same),
         cmocka_unit_test(test_desk_launch_takes_players_out_of_the_queue),
         cmocka_unit_test(test_desk_place_of_who_left_is_filled),
+        cmocka_unit_test(test_desk_place_is_filled_once_there_is_room_to_keep_it),
         cmocka_unit_test(test_desk_match_that_is_over_takes_nobody_in),
         cmocka_unit_test(test_desk_modes_that_make_no_sense_change_nothing),
         cmocka_unit_test(test_desk_modes_anew_keep_tickets_with_the_time_they_waited),
