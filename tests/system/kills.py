@@ -594,7 +594,7 @@ class World(Chaos):
         door = Door(self.cluster, Document())
         for match in self.documents(RESULT):
             path = f"/v1/matches/{match}"
-            answer = door.ask("GET", path + "?name=watcher", described=path)
+            answer = door.act("GET", path, name="watcher")
             assert answer.status == 200, (match, answer.body)
             yield answer.json
 
@@ -615,7 +615,7 @@ class World(Chaos):
             count, gold = granted.get((player, match), (0, 0))
             if (count, gold) != (1, due.get((player, match))):
                 yield f"match {match}: player {player} is to have {due.get((player, match), 0)} gold, had {gold} by {count} grants"
-        if not due:
+        if not due and "\ninstances:" in self.cluster.config.read_text(encoding="utf-8"):
             yield "no match was worth anything"
 
     def check_end(self):
