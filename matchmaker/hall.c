@@ -16,7 +16,7 @@ struct hall {
     struct keep *keep;
     struct instances *instances;
     struct desk *desk;
-    struct library *library;
+    struct library *designs;
     struct links *links; /* NULL until hall_connect */
     struct front *front;
     struct instance_api api;
@@ -256,7 +256,7 @@ static int open_library(struct hall *h, char *error, size_t error_size) {
     if (!result) result = path_of(h, h->config.config->instances.templates, templates, error, error_size);
     const struct library_config config = {
         .loop = h->config.loop, .modes = modes, .templates = templates, .changed = on_library, .context = h};
-    return result ? result : library_open(&h->library, &config, error, error_size);
+    return result ? result : library_open(&h->designs, &config, error, error_size);
 }
 
 int hall_open(struct hall **out, const struct hall_config *config, char *error, size_t error_size) {
@@ -277,7 +277,7 @@ int hall_open(struct hall **out, const struct hall_config *config, char *error, 
                                    .keep = h->keep,
                                    .desk = h->desk,
                                    .instances = h->instances,
-                                   .library = h->library,
+                                   .designs = h->designs,
                                    .player_of = is_dev ? front_player_of : NULL};
     *out = h;
     return 0;
@@ -285,7 +285,7 @@ int hall_open(struct hall **out, const struct hall_config *config, char *error, 
 
 void hall_close(struct hall *h) {
     if (!h) return;
-    library_close(h->library);
+    library_close(h->designs);
     if (h->desk) desk_destroy(h->desk);
     if (h->instances) instances_destroy(h->instances);
     if (h->keep) keep_destroy(h->keep);
@@ -314,5 +314,5 @@ struct hall_stats hall_stats_get(const struct hall *h) {
     return (struct hall_stats){.keep = keep_stats_get(h->keep),
                                .instances = instances_stats_get(h->instances),
                                .desk = desk_stats_get(h->desk),
-                               .library = library_stats_get(h->library)};
+                               .designs = library_stats_get(h->designs)};
 }

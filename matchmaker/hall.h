@@ -37,7 +37,7 @@ struct hall_stats {
     struct keep_stats keep;
     struct instances_stats instances;
     struct desk_stats desk;
-    struct library_stats library;
+    struct library_stats designs;
 };
 
 /* hall_open reads modes and templates; on failure `error` holds the line that says what is wrong. */

@@ -202,7 +202,7 @@ static struct instance_answer launch_wish(const struct instance_api *api, const 
     json_t *ids;
     struct instance_answer answer = read_players(api, wish, &ids);
     int result = answer.status ? 0
-                               : launch_request_read(library_templates(api->library), wish->template, ids, wish->set,
+                               : launch_request_read(library_templates(api->designs), wish->template, ids, wish->set,
                                                      &launch, error, sizeof error);
     json_decref(ids);
     if (answer.status) return answer;
@@ -243,45 +243,45 @@ static json_t *template_json(const struct template *t) {
 static struct instance_answer tell_templates(const struct instance_api *api, const struct http_request *request,
                                              struct mono now, uint64_t wall_ms) {
     (void)request, (void)now, (void)wall_ms;
-    const struct template_set *set = library_templates(api->library);
+    const struct template_set *set = library_templates(api->designs);
     json_t *list = json_array();
     for (uint32_t i = 0; i < set->count; i++) json_array_append_new(list, template_json(&set->templates[i]));
-    return (struct instance_answer){200, json_pack("{s:o, s:s}", "templates", list, "error", library_error(api->library))};
+    return (struct instance_answer){200, json_pack("{s:o, s:s}", "templates", list, "error", library_error(api->designs))};
 }
 
 static struct instance_answer tell_modes(const struct instance_api *api, const struct http_request *request, struct mono now,
                                          uint64_t wall_ms) {
     (void)request, (void)now, (void)wall_ms;
-    const struct mode_set *set = library_modes(api->library);
+    const struct mode_set *set = library_modes(api->designs);
     json_t *list = json_array();
     for (uint32_t i = 0; i < set->count; i++) {
         json_t *mode = mode_json(&set->modes[i]);
         if (mode) json_object_set_new(mode, "instance", json_string(set->modes[i].instance));
         json_array_append_new(list, mode);
     }
-    return (struct instance_answer){200, json_pack("{s:o, s:s}", "modes", list, "error", library_error(api->library))};
+    return (struct instance_answer){200, json_pack("{s:o, s:s}", "modes", list, "error", library_error(api->designs))};
 }
 
 static struct instance_answer reload(const struct instance_api *api, const struct http_request *request, struct mono now,
                                      uint64_t wall_ms) {
     (void)request, (void)now, (void)wall_ms;
     char error[LIBRARY_ERROR_SIZE];
-    int result = library_reload(api->library, error, sizeof error);
+    int result = library_reload(api->designs, error, sizeof error);
     log_info("command.reload", "done=%d", result == 0);
     if (result != 0) return fail(409, "bad_file", error);
     return (struct instance_answer){200, json_pack("{s:b, s:I, s:I}", "done", 1, "modes",
-                                                   (json_int_t)library_modes(api->library)->count, "templates",
-                                                   (json_int_t)library_templates(api->library)->count)};
+                                                   (json_int_t)library_modes(api->designs)->count, "templates",
+                                                   (json_int_t)library_templates(api->designs)->count)};
 }
 
 json_t *instance_api_status(const struct instance_api *api) {
     const struct instances_stats i = instances_stats_get(api->instances);
-    const struct library_stats l = library_stats_get(api->library);
+    const struct library_stats l = library_stats_get(api->designs);
     return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "running", (json_int_t)i.running, "members",
                      (json_int_t)i.members, "cells_free", (json_int_t)i.cells_free, "modes",
-                     (json_int_t)library_modes(api->library)->count, "templates",
-                     (json_int_t)library_templates(api->library)->count, "file_changes", (json_int_t)l.changes,
-                     "file_failures", (json_int_t)l.failures, "file_error", library_error(api->library));
+                     (json_int_t)library_modes(api->designs)->count, "templates",
+                     (json_int_t)library_templates(api->designs)->count, "file_changes", (json_int_t)l.changes,
+                     "file_failures", (json_int_t)l.failures, "file_error", library_error(api->designs));
 }
 
 const struct instance_route INSTANCE_ROUTES[INSTANCE_API_ROUTES] = {

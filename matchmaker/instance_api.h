@@ -32,7 +32,7 @@ struct instance_api {
     struct keep *keep; /* these outlive it */
     struct desk *desk;
     struct instances *instances;
-    struct library *library;
+    struct library *designs;
     uint64_t (*player_of)(const char *name); /* in dev mode; NULL: names are nobody's */
 };
 

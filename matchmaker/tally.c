@@ -120,9 +120,9 @@ static const struct metric_row rows[] = {
      AT(hall.keep.refused)},
     {COUNTER, "march_matchmaker_documents_kept_total", NULL, "Documents that were kept", AT(hall.keep.durable)},
     {COUNTER, "march_matchmaker_library_changes_total", NULL, "Times that modes and templates were taken over",
-     AT(hall.library.changes)},
+     AT(hall.designs.changes)},
     {COUNTER, "march_matchmaker_library_failures_total", NULL, "Times that they were not, for a mistake in them",
-     AT(hall.library.failures)},
+     AT(hall.designs.failures)},
 };
 #define ROW_COUNT (sizeof rows / sizeof rows[0])
 

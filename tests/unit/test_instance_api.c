@@ -122,8 +122,8 @@ static int setup(void **state) {
         (struct instance_api){.config = f->config, .desk = &f->desk, .instances = &f->instances, .player_of = player_of};
     open_keep(f, 0);
     const struct library_config library = {.loop = f->loop, .modes = "", .templates = f->folder, .changed = agree};
-    if (library_open(&f->api.library, &library, error, sizeof error) != 0) fail_msg("%s", error);
-    f->instances.template = *template_set_find(library_templates(f->api.library), "cave");
+    if (library_open(&f->api.designs, &library, error, sizeof error) != 0) fail_msg("%s", error);
+    f->instances.template = *template_set_find(library_templates(f->api.designs), "cave");
     f->instances.members[0] = (struct instance_member){.player = 11, .is_present = true, .kills = 3};
     f->instances.members[1] = (struct instance_member){.player = INT64_MAX, .team = 1};
     f->instances.stage = INSTANCE_RUNNING;
@@ -134,7 +134,7 @@ static int setup(void **state) {
 
 static int teardown(void **state) {
     struct fixture *f = *state;
-    library_close(f->api.library);
+    library_close(f->api.designs);
     keep_destroy(f->api.keep);
     config_free(f->config);
     ev_loop_destroy(f->loop);
@@ -240,7 +240,7 @@ static void test_instance_api_launches_with_what_is_set(void **state) {
     assert_true(f->desk.players[0] == 11 && f->desk.players[1] == (NAMED | 'a') && f->desk.players[2] == INT64_MAX);
     assert_int_equal(f->desk.launched.win.gold, 70);
     assert_int_equal(f->desk.launched.waves[0].creatures, 8);
-    assert_int_equal(template_set_find(library_templates(f->api.library), "cave")->win.gold, 5);
+    assert_int_equal(template_set_find(library_templates(f->api.designs), "cave")->win.gold, 5);
     json_decref(answer);
 }
 
