@@ -1,6 +1,7 @@
 #include "common/utf8.h"
 
 #include <stdint.h>
+#include <string.h>
 
 /* character_len returns the bytes of the character at `s`, of which `left` are there; 0 where it is malformed or a control.
  */
@@ -27,4 +28,12 @@ bool utf8_text_valid(const char *text, size_t len, size_t max) {
         i += step;
     }
     return true;
+}
+
+void utf8_text_clean(char *text) {
+    for (size_t len = strlen(text), i = 0; i < len;) {
+        size_t step = character_len((const uint8_t *)text + i, len - i);
+        if (step == 0) text[i] = '?';
+        i += step ? step : 1;
+    }
 }

@@ -9,4 +9,8 @@
  * Unicode table 3-7) without control characters, NUL included. */
 bool utf8_text_valid(const char *text, size_t len, size_t max);
 
+/* utf8_text_clean puts a question mark for each byte of a text that such a text may not hold, as of a character that was
+ * cut. */
+void utf8_text_clean(char *text);
+
 #endif

@@ -8,6 +8,7 @@
 
 #include "common/check.h"
 #include "common/file.h"
+#include "common/utf8.h"
 
 int yaml_relations_fail(struct yaml_relations *relations, const struct yaml_node *node, const char *format, ...) {
     va_list args;
@@ -64,12 +65,6 @@ static int load_tree(const struct yaml_format *format, const struct yaml_node *r
     return result;
 }
 
-/* error_clean replaces what would break the one line, or a terminal. */
-static void error_clean(char *error) {
-    for (; *error; error++)
-        if ((unsigned char)*error < 0x20 || *error == 0x7f) *error = '?';
-}
-
 int yaml_load(const struct yaml_format *format, const char *path, const char *bytes, size_t len, void **out, char *error,
               size_t error_size) {
     *out = NULL;
@@ -85,7 +80,7 @@ int yaml_load(const struct yaml_format *format, const char *path, const char *by
     yaml_tree_free(tree);
     if (result == 0) return 0;
     snprintf(error, error_size, "%s:%" PRIu32 ": %s", path, relations.line, relations.message);
-    error_clean(error);
+    utf8_text_clean(error); /* it may quote anything */
     return result;
 }
 
@@ -107,7 +102,7 @@ int yaml_change(const struct yaml_format *format, void *data, const char *key, c
     if (result == 0) result = format->check(&relations);
     if (result == 0) return 0;
     snprintf(error, error_size, "%s", relations.message);
-    error_clean(error);
+    utf8_text_clean(error); /* it may quote anything */
     return result;
 }
 

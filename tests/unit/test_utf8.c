@@ -58,10 +58,24 @@ static void test_utf8_limits_hold(void **state) {
     assert_false(utf8_text_valid("a\0b", 3, 8));
 }
 
+static void test_utf8_clean_keeps_what_is_whole(void **state) {
+    (void)state;
+    char mixed[] = "\xc3\xa9\n\xc2\x89z\x7f\xe2\x82";
+    utf8_text_clean(mixed);
+    assert_string_equal(mixed, "\xc3\xa9???z???");
+    char empty[] = "";
+    utf8_text_clean(empty);
+    assert_string_equal(empty, "");
+    char whole[] = "h\xc3\xb6he: 2 \xe2\x82\xac";
+    utf8_text_clean(whole);
+    assert_string_equal(whole, "h\xc3\xb6he: 2 \xe2\x82\xac");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_utf8_edges_are_judged),
         cmocka_unit_test(test_utf8_limits_hold),
+        cmocka_unit_test(test_utf8_clean_keeps_what_is_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
