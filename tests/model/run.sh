@@ -10,7 +10,7 @@ CC=${CC:-gcc}
 JOBS=${SPIN_JOBS:-$(nproc)}
 OUT=build/model
 MODELS=$PWD/tests/model
-LIMIT_S=${SPIN_LIMIT_S:-300} # of the clock, on a machine that does other things too
+LIMIT_S=${SPIN_LIMIT_S:-120}
 MEMORY_MB=2000
 OPTIMISE=-O0 # to compile takes longer than to search; clang takes half the time of gcc
 
