@@ -79,6 +79,7 @@ AT(wire_instance_order, first_spot, 108);
 AT(wire_instance_order, spot_count, 112);
 AT(wire_instance_order, first_member, 116);
 AT(wire_instance_order, member_count, 120);
+AT(wire_instance_order, run, 124);
 SAME_LAYOUT(wire_travel, fb::Travel, 24);
 AT(wire_travel, x, 8);
 AT(wire_travel, y, 12);

@@ -206,7 +206,7 @@ struct wire_instance_order {
     uint32_t first_wave, wave_count; /* in the arrays of the message */
     uint32_t first_spot, spot_count;
     uint32_t first_member, member_count;
-    uint32_t reserved;
+    uint32_t run; /* how often it was begun again: what is left of one before is nothing to this one */
 };
 
 /* A player is to go to an instance, wherever it is now; a zone that simulates it has it go. Told to all zones, again and

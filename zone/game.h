@@ -82,10 +82,11 @@ struct game_striker {
 struct game_guest {
     uint32_t instance; /* 0: in the world */
     bool is_alive;
-    uint8_t team;          /* of a player, from 1; 0: none */
-    uint8_t kills, deaths; /* of a player: since it came, of players of other teams and its own, up to 255 */
-    uint8_t wave;          /* of a creature */
-    uint64_t died_tick;    /* where it is dead */
+    uint8_t team;           /* of a player, from 1; 0: none */
+    uint16_t kills, deaths; /* of a player: of players of other teams and its own, up to 65,535: since it came, */
+    bool is_recounted;      /* and before, for game_recount has added that */
+    uint8_t wave;           /* of a creature */
+    uint64_t died_tick;     /* where it is dead */
 };
 
 /* A creature of an instance. */
@@ -162,8 +163,8 @@ void game_go_home(struct game *game, uint16_t index);
 /* game_fence tells how far from its cell's least corner an entity may walk, metres; it holds for as long as it is there. */
 void game_fence(struct game *game, uint16_t index, uint16_t side_m);
 
-/* game_recount says what was counted of a guest so far. */
-void game_recount(struct game *game, uint16_t index, uint8_t kills, uint8_t deaths);
+/* game_recount adds what was counted of a guest before it came, once. */
+void game_recount(struct game *game, uint16_t index, uint16_t kills, uint16_t deaths);
 
 /* game_revive lets a dead player rise at a place. */
 void game_revive(struct game *game, uint16_t index, int32_t x, int32_t y);

@@ -3,7 +3,7 @@
 #include "zone/game_rules.h"
 #include "zone/hash.h"
 
-#define COUNT_MAX UINT8_MAX
+#define COUNT_MAX UINT16_MAX
 
 static uint64_t metres_of(const struct wire_rect *r) {
     return (uint64_t)(r->max_x - r->min_x) * (uint64_t)(r->max_y - r->min_y);
@@ -56,6 +56,7 @@ void game_travel(struct game *game, uint16_t index, uint32_t instance, uint32_t 
     j->team = team < WIRE_TEAMS_MAX ? (uint8_t)(team + 1) : 0;
     j->side_m = 0;
     j->kills = j->deaths = 0;
+    j->is_recounted = false;
     game_revive(game, index, x, y);
 }
 
@@ -92,10 +93,16 @@ void game_note_death(struct game *game, uint16_t index, uint16_t by) {
     if (killer->kills < COUNT_MAX) killer->kills++;
 }
 
-void game_recount(struct game *game, uint16_t index, uint8_t kills, uint8_t deaths) {
+static uint16_t sum_of(uint16_t a, uint16_t b) {
+    return a < COUNT_MAX - b ? (uint16_t)(a + b) : COUNT_MAX;
+}
+
+void game_recount(struct game *game, uint16_t index, uint16_t kills, uint16_t deaths) {
     struct journey *j = begin(game, index);
-    j->kills = kills;
-    j->deaths = deaths;
+    if (j->is_recounted) return;
+    j->is_recounted = true;
+    j->kills = sum_of(j->kills, kills);
+    j->deaths = sum_of(j->deaths, deaths);
 }
 
 struct game_guest game_guest(const struct game *game, uint16_t index) {
@@ -107,6 +114,7 @@ struct game_guest game_guest(const struct game *game, uint16_t index) {
                                .team = j->team,
                                .kills = j->kills,
                                .deaths = j->deaths,
+                               .is_recounted = j->is_recounted,
                                .wave = place != ENTITY_NONE ? game->creatures[place].wave : 0,
                                .died_tick = body->rise_tick - PLAYER_RESPAWN_TICKS};
 }
@@ -116,7 +124,8 @@ uint64_t game_hash_journeys(const struct game *game, uint64_t hash) {
         const struct journey *j = game_journey(game, game->entities->alive[i]);
         if (j->instance == 0 && j->side_m == 0) continue;
         hash = hash_word(hash, (uint64_t)j->instance << 32 | (uint64_t)(uint16_t)j->home_x << 16 | (uint16_t)j->home_y);
-        hash = hash_word(hash, (uint64_t)j->side_m << 24 | (uint64_t)j->team << 16 | (uint64_t)j->kills << 8 | j->deaths);
+        hash = hash_word(hash, (uint64_t)j->side_m << 48 | (uint64_t)j->kills << 32 | (uint64_t)j->deaths << 16 |
+                                   (uint64_t)j->team << 8 | j->is_recounted);
     }
     return hash;
 }

@@ -67,7 +67,9 @@ struct journey {
     uint32_t instance;
     int16_t home_x, home_y; /* of a player: whole metres, its middle is meant */
     uint16_t side_m;        /* 0: as far as the cell is wide */
-    uint8_t team, kills, deaths;
+    uint16_t kills, deaths;
+    uint8_t team;
+    bool is_recounted; /* what was before this journey is in them */
 };
 
 /* A creature's mind. */

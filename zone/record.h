@@ -5,7 +5,7 @@
  *
  *   header, 48 bytes
  *     0  8  "MARCHREC"
- *     8  4  version, 5
+ *     8  4  version, 6
  *    12  4  hash_every: ticks whose number it divides carry a hash
  *    16  8  digest of the configuration of the zone
  *    24  8  seed
@@ -31,8 +31,8 @@
  * 4 x 4)
  *             8 arrive   gateway 1 (255: none), the player as in wire_carried
  *             9 depart   slot 2, target 1
- *            10 peer     slot 1, tick 8, reset 1, count 2 of ghosts, gone, hits, outcomes, creatures, taken, then these
- *                        as in wire_world.h
+ *            10 peer     slot 1, tick 8, reset 1, count 2 of ghosts, gone, hits, outcomes, creatures, taken,
+ *                        instances, members, instances taken, then these as in wire_world.h
  *            11 peer lost  slot 1
  *            12 peer up    slot 1, the incarnation that was there before 1
  *            13 peer dead  slot 1
@@ -61,11 +61,11 @@
 #include "schemas/wire.h"
 #include "zone/game.h"
 
-#define RECORD_VERSION      5
+#define RECORD_VERSION      6
 #define RECORD_HEADER_BYTES 48
 #define RECORD_BLOCK_HEADER 8
 #define RECORD_BODY_MIN     17
-#define RECORD_PEER_BYTES   21 /* of a peer's event after its slot, when it tells of nothing */
+#define RECORD_PEER_BYTES   27 /* of a peer's event after its slot, when it tells of nothing */
 #define RECORD_BODY_MAX     (4u << 20)
 #define RECORD_BUFFER_BYTES (RECORD_BODY_MAX + RECORD_BLOCK_HEADER)
 

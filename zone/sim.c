@@ -103,6 +103,7 @@ int sim_set_directory(struct sim *sim, const struct directory *directory) {
     territory_set(&sim->territory, directory, sim->config.zone_index);
     struct grid *grid = grid_of(sim);
     if (!grid) return MARCH_ERR_SYSTEM;
+    venues_directory(sim->instances, sim->tick);
     game_set_grid(sim->game, grid);
     grid_destroy(sim->grid);
     sim->grid = grid;
@@ -500,7 +501,7 @@ static void tell_events(struct sim *sim) {
     uint32_t count;
     const struct game_event *events = game_events(sim->game, &count);
     for (uint32_t i = 0; i < count; i++) {
-        if (events[i].type == GAME_EVENT_DIED) venues_died(sim->instances, events[i].index, events[i].by);
+        if (events[i].type == GAME_EVENT_DIED) venues_died(sim->instances, sim->tick, events[i].index, events[i].by);
         if (events[i].index == ENTITY_NONE) {
             tell_loot(sim, events[i].player, &events[i]);
             continue;

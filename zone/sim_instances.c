@@ -113,8 +113,8 @@ void sim_instance_report(struct sim *sim, struct wire_instance_report *report) {
     }
 }
 
-void sim_instances_told(struct sim *sim) {
-    venues_told(sim->instances);
+uint32_t sim_instances_in_flight(const struct sim *sim, uint32_t block) {
+    return venues_in_flight(sim->instances, sim->tick, block);
 }
 
 const struct venues_stats *sim_instances_stats(const struct sim *sim) {

@@ -57,6 +57,7 @@ void sim_peer_take(struct sim *sim, uint32_t slot, const struct wire_peer_batch 
     for (uint32_t i = 0; i < b->outcome_count; i++) take_outcome(sim, &b->outcomes[i]);
     migration_take(sim->migration, slot, sim->tick, b->creatures, b->creature_count);
     migration_take_answers(sim->migration, slot, sim->tick, b->taken, b->taken_count);
+    venues_peer_take(sim->instances, slot, sim->tick, b);
     for (uint32_t i = 0; i < b->speech_count; i++) take_speech(sim, slot, &b->speeches[i], b->blob);
 }
 
@@ -127,6 +128,7 @@ void sim_look(struct sim *sim, struct sightings *sightings, uint32_t slot, struc
         if (news->outcome_slots[i] == slot) news->outcomes_for[batch->outcome_count++] = news->outcomes[i];
     }
     migration_tell(sim->migration, slot, batch);
+    venues_tell(sim->instances, slot, sim->tick, batch);
     batch->hits = news->hits_for;
     batch->outcomes = news->outcomes_for;
     batch->speeches = news->speeches;
