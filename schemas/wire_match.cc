@@ -94,6 +94,7 @@ AT(wire_instance_status, wave, 24);
 AT(wire_instance_status, creatures, 28);
 AT(wire_instance_status, players, 32);
 AT(wire_instance_status, scores, 36);
+AT(wire_instance_status, slowed, 68);
 SAME_LAYOUT(wire_presence, fb::Presence, 24);
 AT(wire_presence, instance, 8);
 AT(wire_presence, kills, 12);

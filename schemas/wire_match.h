@@ -246,7 +246,7 @@ struct wire_instance_status {
     uint32_t wave;               /* waves that are over */
     uint32_t creatures, players; /* that live; that are there */
     uint32_t scores[WIRE_TEAMS_MAX];
-    uint32_t reserved;
+    uint32_t slowed; /* its creatures think in one of so many of their turns, for they take too long; 1: in each */
 };
 
 enum wire_presence_flag { WIRE_PRESENCE_DEAD = 1, WIRE_PRESENCE_OUT = 2 /* has no life left */ };

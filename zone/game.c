@@ -113,11 +113,14 @@ void game_struck(struct game *game, uint16_t index, struct game_striker by, uint
     hurt(game, index, damage < INT16_MAX ? (int32_t)damage : INT16_MAX, by, ENTITY_NONE);
     if (by.player == 0 || game->outcome_count == GAME_HITS_MAX) return;
     bool killed = body->hit_points == 0;
+    const struct journey *j = game_journey(game, index);
     game->outcomes[game->outcome_count++] =
         (struct game_outcome){.attacker = by.id,
                               .target = game->entities->id[index],
                               .experience = killed && is_creature ? CREATURE_EXPERIENCE : 0,
-                              .killed = killed};
+                              .killed = killed,
+                              .instance = killed && !is_creature ? j->instance : 0,
+                              .team = j->team};
 }
 
 static int32_t inside(int32_t position, int32_t min, int32_t max) {

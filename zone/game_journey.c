@@ -1,5 +1,6 @@
 /* game_journey.c: players that are in an instance, where their home is meanwhile, and what is kept of a player. */
 #include "common/bytes.h"
+#include "common/check.h"
 #include "zone/game_rules.h"
 #include "zone/hash.h"
 
@@ -79,6 +80,11 @@ void game_fence(struct game *game, uint16_t index, uint16_t side_m) {
     begin(game, index)->side_m = side_m;
 }
 
+void game_pace(struct game *game, uint16_t index, uint8_t pace) {
+    CHECK(pace >= 1 && pace < 16);
+    begin(game, index)->pace = pace > 1 ? pace : 0;
+}
+
 /* --- what is counted */
 
 void game_note_death(struct game *game, uint16_t index, uint16_t by) {
@@ -89,8 +95,12 @@ void game_note_death(struct game *game, uint16_t index, uint16_t by) {
     if (dead->deaths < COUNT_MAX) dead->deaths++;
     bool by_player = by != ENTITY_NONE && by != index && e->kind[by] == GAME_KIND_PLAYER;
     if (!by_player || game_journey(game, by)->instance != instance) return;
-    struct journey *killer = &game->journeys[by];
-    if (killer->kills < COUNT_MAX) killer->kills++;
+    game_killed(game, by);
+}
+
+void game_killed(struct game *game, uint16_t index) {
+    struct journey *j = begin(game, index);
+    if (j->kills < COUNT_MAX) j->kills++;
 }
 
 static uint16_t sum_of(uint16_t a, uint16_t b) {
@@ -125,7 +135,7 @@ uint64_t game_hash_journeys(const struct game *game, uint64_t hash) {
         if (j->instance == 0 && j->side_m == 0) continue;
         hash = hash_word(hash, (uint64_t)j->instance << 32 | (uint64_t)(uint16_t)j->home_x << 16 | (uint16_t)j->home_y);
         hash = hash_word(hash, (uint64_t)j->side_m << 48 | (uint64_t)j->kills << 32 | (uint64_t)j->deaths << 16 |
-                                   (uint64_t)j->team << 8 | j->is_recounted);
+                                   (uint64_t)j->team << 8 | (uint64_t)j->pace << 1 | j->is_recounted);
     }
     return hash;
 }

@@ -348,6 +348,13 @@ void recorder_orders_renewed(struct recorder *r) {
     if (!r->stopped) write_uint(&r->writer, RECORD_EVENT_ORDERS_RENEWED, 1);
 }
 
+void recorder_pace(struct recorder *r, uint32_t instance, uint32_t pace) {
+    if (r->stopped) return;
+    write_uint(&r->writer, RECORD_EVENT_PACE, 1);
+    write_uint(&r->writer, instance, 4);
+    write_uint(&r->writer, pace, 1);
+}
+
 void recorder_load(struct recorder *r, uint32_t think_ticks) {
     if (r->stopped) return;
     write_uint(&r->writer, RECORD_EVENT_LOAD, 1);

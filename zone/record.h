@@ -43,6 +43,7 @@
  *            18 cut      gateway 1, session 8
  *            19 orders   complete 1, count 4 of instances, waves, spots, members, travels, then these as in wire_match.h
  *            20 orders renewed
+ *            21 pace     instance 4, pace 1
  *
  * A file may end in the middle of a block, as a killed process leaves it: that block does not count.
  *
@@ -89,7 +90,8 @@ enum record_event {
     RECORD_EVENT_VANISH = 17,
     RECORD_EVENT_CUT = 18,
     RECORD_EVENT_ORDERS = 19,
-    RECORD_EVENT_ORDERS_RENEWED = 20
+    RECORD_EVENT_ORDERS_RENEWED = 20,
+    RECORD_EVENT_PACE = 21
 };
 
 struct record_header {
@@ -133,6 +135,7 @@ void recorder_rebind(struct recorder *recorder, uint32_t slot, uint32_t gateway,
 void recorder_vanish(struct recorder *recorder, uint64_t entity);
 void recorder_orders(struct recorder *recorder, const struct wire_instance_orders *orders);
 void recorder_orders_renewed(struct recorder *recorder);
+void recorder_pace(struct recorder *recorder, uint32_t instance, uint32_t pace);
 void recorder_load(struct recorder *recorder, uint32_t think_ticks);
 
 /* recorder_wants_hash tells whether this tick's block is to carry a hash. */

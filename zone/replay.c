@@ -317,6 +317,11 @@ static int replay_orders(struct sim *sim, struct byte_reader *r) {
     return is_sound ? 0 : MARCH_ERR_INVALID;
 }
 
+static int replay_pace(struct sim *sim, struct byte_reader *r) {
+    uint32_t instance = (uint32_t)read_uint(r, 4), pace = (uint32_t)read_uint(r, 1);
+    return !r->overflow && sim_instance_pace(sim, instance, pace) ? 0 : MARCH_ERR_INVALID;
+}
+
 static int replay_event(struct sim *sim, uint32_t gateways_max, struct byte_reader *r) {
     uint64_t type = read_uint(r, 1);
     if (type == RECORD_EVENT_LOAD) return replay_load(sim, r);
@@ -329,6 +334,7 @@ static int replay_event(struct sim *sim, uint32_t gateways_max, struct byte_read
     if (type == RECORD_EVENT_REBIND) return replay_rebind(sim, r);
     if (type == RECORD_EVENT_VANISH) return replay_vanish(sim, r);
     if (type == RECORD_EVENT_ORDERS) return replay_orders(sim, r);
+    if (type == RECORD_EVENT_PACE) return replay_pace(sim, r);
     if (type == RECORD_EVENT_ORDERS_RENEWED) {
         sim_instances_renew(sim);
         return 0;

@@ -5,6 +5,7 @@
 
 #include "common/check.h"
 #include "common/net_state.h"
+#include "zone/budget.h"
 #include "zone/hash.h"
 
 #define GRID_CELL_M 16
@@ -575,6 +576,7 @@ void sim_run(struct sim *sim, enum sim_phase phase) {
     case SIM_PHASE_INPUTS: run_inputs(sim); break;
     case SIM_PHASE_RULES:
         venues_update(sim->instances, sim->tick);
+        game_set_meter(sim->game, sim->meter.now_ns && budget_is_measured(sim->tick) ? &sim->meter : NULL);
         game_think(sim->game, sim->tick, sim->load.think_ticks);
         break;
     case SIM_PHASE_MOVEMENT: run_movement(sim); break;

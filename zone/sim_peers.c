@@ -37,6 +37,10 @@ static void take_outcome(struct sim *sim, const struct wire_outcome *outcome) {
     uint16_t index = entities_find(sim->entities, outcome->attacker);
     if (index == ENTITY_NONE || !entities_is_own(sim->entities, index) || sim->slot_of_entity[index] == SLOT_NONE) return;
     if (outcome->experience > 0) game_gain(sim->game, index, outcome->experience);
+    struct game_guest killer = game_guest(sim->game, index);
+    if (!outcome->killed || outcome->instance == 0 || killer.instance != outcome->instance) return;
+    game_killed(sim->game, index);
+    venues_killed(sim->instances, sim->tick, index, outcome->team);
 }
 
 static void take_speech(struct sim *sim, uint32_t slot, const struct wire_speech *speech, const uint8_t *blob) {
@@ -108,7 +112,9 @@ void sim_note_outcomes(struct sim *sim) {
         news->outcomes[news->outcome_count++] = (struct wire_outcome){.attacker = outcomes[i].attacker,
                                                                       .target = outcomes[i].target,
                                                                       .experience = outcomes[i].experience,
-                                                                      .killed = outcomes[i].killed};
+                                                                      .killed = outcomes[i].killed,
+                                                                      .instance = outcomes[i].instance,
+                                                                      .team = outcomes[i].team};
     }
 }
 

@@ -199,7 +199,7 @@ static void renew(struct venues *in, struct venue *item, const struct wire_insta
  * again, and answers are forgotten soon. */
 static void take_new(struct venues *in, uint64_t tick, const struct wire_instance_orders *orders,
                      const struct wire_instance_order *o) {
-    struct venue item = {.heard_tick = tick, .began_tick = tick, .left_to = WIRE_SLOT_NONE};
+    struct venue item = {.heard_tick = tick, .began_tick = tick, .left_to = WIRE_SLOT_NONE, .pace = 1};
     item.carry.answer_to = WIRE_SLOT_NONE;
     copy_order(&item, orders, o);
     item.phase = o->state == WIRE_INSTANCE_END ? WIRE_PHASE_ENDED : WIRE_PHASE_RUNNING;
@@ -252,6 +252,31 @@ void venues_renew(struct venues *in) {
     in->complete_tick = 0;
 }
 
+/* --- how long creatures think */
+
+void venues_spent(struct venues *in, uint32_t id, uint64_t ns) {
+    struct venue *item = venues_find(in, id);
+    if (item) item->budget.spent_ns += ns;
+}
+
+bool venues_pace(struct venues *in, uint32_t id, uint32_t pace) {
+    struct venue *item = venues_find(in, id);
+    if (!item || pace < 1 || pace > BUDGET_PACE_MAX) return false;
+    in->stats.slowings += pace > item->pace;
+    item->pace = pace;
+    return true;
+}
+
+uint32_t venues_judge(struct venues *in, uint32_t tick_us, struct venues_pace paces[WIRE_INSTANCES_MAX]) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < in->count; i++) {
+        struct venue *item = &in->items[i];
+        uint32_t pace = budget_judge(&item->budget, item->pace, tick_us);
+        if (pace != item->pace) paces[count++] = (struct venues_pace){item->order.id, pace};
+    }
+    return count;
+}
+
 /* --- looking in */
 
 bool venues_is_out(const struct venues *in, const struct game_guest *guest) {
@@ -272,7 +297,8 @@ uint32_t venues_report(const struct venues *in, uint64_t tick, struct wire_insta
                                            .goal = item->goal,
                                            .wave = item->wave,
                                            .creatures = item->count.creatures,
-                                           .players = item->count.players};
+                                           .players = item->count.players,
+                                           .slowed = item->pace};
         if (until > item->began_tick) s->lasted_ms = (until - item->began_tick) * 1000 / in->config.tick_hz;
         for (uint32_t k = 0; k < WIRE_TEAMS_MAX; k++) s->scores[k] = venues_score(item, k);
     }
@@ -284,7 +310,7 @@ static uint64_t hash_item(const struct venue *item, uint64_t hash) {
     hash = hash_word(hash, (uint64_t)item->phase << 32 | (uint64_t)item->order.state << 16 | (uint64_t)item->is_left << 2 |
                                (uint64_t)item->is_heard << 1 | item->is_sure);
     hash = hash_word(hash, (uint64_t)item->left_to << 32 | item->scores.other);
-    hash = hash_word(hash, (uint64_t)item->goal << 32 | item->spawned);
+    hash = hash_word(hash, (uint64_t)item->goal << 32 | (uint64_t)item->pace << 16 | item->spawned);
     hash = hash_word(hash, (uint64_t)item->wave << 32 | item->started);
     hash = hash_word(hash, item->over_tick ^ item->settle_tick << 1);
     hash = hash_word(hash, item->wave_tick ^ item->dead_tick << 1);

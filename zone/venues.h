@@ -12,6 +12,8 @@
  * while a block changes hands (10 s at most), and for a second after; what depends on who is there waits until nobody is at
  * the former zone, however long. Where that was lost the order says which waves are over and what the scores were.
  *
+ * Creatures that think for too long do so less often, as the shell says that it measured (budget.h).
+ *
  * A wave begins when the one before is dead, or overlaps it; its creatures stand at the spots of no team, in turn. The same
  * seed gives the same places. A player that died rises after a while at a spot of its team, as long as it has lives.
  * Kills and deaths of who leaves and comes again go on, as long as it is a member.
@@ -66,7 +68,8 @@ struct venues_stats {
     uint64_t homes;          /* players that went home, */
     uint64_t strays;         /* of those, without an instance that runs here */
     uint64_t spawned;
-    uint32_t running, players, creatures; /* at the newest look */
+    uint64_t slowings;                            /* times that creatures of one were to think less often */
+    uint32_t running, players, creatures, slowed; /* at the newest look; slowed: instances */
 };
 
 struct venues;
@@ -90,13 +93,26 @@ void venues_directory(struct venues *instances, uint64_t tick);
 void venues_peer_take(struct venues *instances, uint32_t slot, uint64_t tick, const struct wire_peer_batch *batch);
 void venues_tell(struct venues *instances, uint32_t slot, uint64_t tick, struct wire_peer_batch *batch);
 
+/* venues_spent adds what was measured that the creatures of an instance thought. venues_judge ends a window (budget.h): it
+ * fills in what is to change, and changes nothing; returns how many. venues_pace changes it: false where there is no such
+ * instance, or pace. */
+struct venues_pace {
+    uint32_t id, pace;
+};
+
+void venues_spent(struct venues *instances, uint32_t id, uint64_t ns);
+uint32_t venues_judge(struct venues *instances, uint32_t tick_us, struct venues_pace paces[WIRE_INSTANCES_MAX]);
+bool venues_pace(struct venues *instances, uint32_t id, uint32_t pace);
+
 /* --- in a tick */
 
 /* venues_update: before the rules think. */
 void venues_update(struct venues *instances, uint64_t tick);
 
-/* venues_died scores the death of a player, which was done by the entity of an id. */
+/* venues_died scores the death of a player, which was done by the entity of an id; where another zone has that, the death
+ * is scored there. venues_killed does so: a player here has killed one of a team, from 1 (0: none), in its instance. */
 void venues_died(struct venues *instances, uint64_t tick, uint16_t index, uint64_t by);
+void venues_killed(struct venues *instances, uint64_t tick, uint16_t killer, uint32_t team);
 
 /* --- looking in */
 

@@ -4,6 +4,7 @@
 #ifndef MARCH_ZONE_VENUES_INNER_H
 #define MARCH_ZONE_VENUES_INNER_H
 
+#include "zone/budget.h"
 #include "zone/rng.h"
 #include "zone/venues.h"
 
@@ -51,6 +52,8 @@ struct venue {
     uint32_t spawned;              /* creatures of the newest */
     uint64_t wave_tick, dead_tick; /* the newest began, all that began were found dead */
     struct rng rng;                /* for those who rise */
+    uint32_t pace;                 /* its creatures think in one of so many of their turns */
+    struct budget budget;          /* what was measured: no part of the state */
     struct instance_count count;
     struct {
         uint32_t serial;           /* of what is to be told where it is left; each change has a greater one */

@@ -161,6 +161,7 @@ static void look_at_creature(struct venues *in, uint64_t tick, uint16_t index) {
     }
     if (!item || !guest.is_alive || guest.wave >= item->order.wave_count) return;
     game_fence(in->config.game, index, (uint16_t)(item->rect.max_x - item->rect.min_x));
+    game_pace(in->config.game, index, (uint8_t)item->pace);
     in->stats.creatures++;
     item->count.creatures++;
     item->count.living[guest.wave]++;
@@ -308,12 +309,13 @@ void venues_update(struct venues *in, uint64_t tick) {
     in->look_tick = tick + in->config.tick_hz / VENUES_LOOKS_PER_S;
     if (in->config.territory->cells.per_block == 0) return;
     look(in, tick);
-    in->stats.running = 0;
+    in->stats.running = in->stats.slowed = 0;
     for (uint32_t i = in->count; i-- > 0;) {
         if (step(in, &in->items[i], tick)) {
             venues_remove(in, i);
         } else {
             in->stats.running += in->items[i].phase == WIRE_PHASE_RUNNING;
+            in->stats.slowed += in->items[i].phase == WIRE_PHASE_RUNNING && in->items[i].pace > 1;
         }
     }
 }
@@ -325,18 +327,27 @@ static void note_counts(const struct venues *in, uint64_t tick, struct venue *it
     if (m && guest.instance == item->order.id) count(in, tick, item, m, index, &guest);
 }
 
-/* Also where the block is another zone's by now: who is still here fights on. */
-void venues_died(struct venues *in, uint64_t tick, uint16_t index, uint64_t by) {
-    const struct entities *e = in->config.entities;
-    struct game_guest dead = game_guest(in->config.game, index);
-    struct venue *item = venues_find(in, dead.instance);
-    uint16_t killer = entities_find(e, by);
-    if (!item || item->phase != WIRE_PHASE_RUNNING) return;
+/* Also where the block is another zone's by now: who is still here fights on. Returns NULL where nothing is counted. */
+static struct venue *note(struct venues *in, uint64_t tick, uint16_t index) {
+    struct venue *item = venues_find(in, game_guest(in->config.game, index).instance);
+    if (!item || item->phase != WIRE_PHASE_RUNNING) return NULL;
     item->carry.serial++;
     in->has_news |= item->is_left;
     note_counts(in, tick, item, index);
-    if (killer == ENTITY_NONE || e->kind[killer] != GAME_KIND_PLAYER) return;
-    note_counts(in, tick, item, killer);
+    return item;
+}
+
+void venues_killed(struct venues *in, uint64_t tick, uint16_t killer, uint32_t team) {
     struct game_guest k = game_guest(in->config.game, killer);
-    if (k.instance == dead.instance && k.team > 0 && k.team != dead.team) item->scores.own[k.team - 1]++;
+    struct venue *item = note(in, tick, killer);
+    if (item && k.team > 0 && k.team != team) item->scores.own[k.team - 1]++;
+}
+
+void venues_died(struct venues *in, uint64_t tick, uint16_t index, uint64_t by) {
+    const struct entities *e = in->config.entities;
+    struct game_guest dead = game_guest(in->config.game, index);
+    uint16_t killer = entities_find(e, by);
+    if (!note(in, tick, index) || killer == ENTITY_NONE || e->kind[killer] != GAME_KIND_PLAYER) return;
+    bool is_here = entities_is_own(e, killer) && game_guest(in->config.game, killer).instance == dead.instance;
+    if (is_here) venues_killed(in, tick, killer, dead.team);
 }

@@ -290,6 +290,29 @@ static void test_instances_know_where_their_block_goes_who_was_there(void **stat
     pair_destroy(&m.p);
 }
 
+/* Who hits and who dies may be in two zones meanwhile, and either way round. */
+static void test_instances_count_kills_from_zone_to_zone(void **state) {
+    (void)state;
+    struct match m;
+    begin_match(&m);
+    hand(&m, 3, 1, 0);
+    sim_instance_orders(m.to, &m.o.orders);
+    pair_hand_over(&m.p, 0, 3);
+    pair_run_ms(&m.p, 500);
+    const uint64_t at_from = m.from->entities->id[fx_index(m.from, 1)], at_to = m.to->entities->id[fx_index(m.to, 3)];
+    struct wire_hit hits[2] = {{.target = at_to, .attacker = at_from, .attacker_player = 1, .damage = 1000},
+                               {.target = at_from, .attacker = at_to, .attacker_player = 3, .damage = 1000}};
+    pair_tick(&m.p);
+    sim_peer_take(m.to, 0, &(struct wire_peer_batch){.hits = &hits[0], .hit_count = 1, .tick = m.p.tick});
+    pair_run_ms(&m.p, 100);
+    sim_peer_take(m.from, 1, &(struct wire_peer_batch){.hits = &hits[1], .hit_count = 1, .tick = m.p.tick});
+    pair_run_ms(&m.p, 500);
+    assert_true(fx_presence(m.from, 1).kills == 1 && fx_presence(m.from, 1).deaths == 1);
+    assert_true(fx_presence(m.to, 3).kills == 1 && fx_presence(m.to, 3).deaths == 1);
+    assert_true(fx_status(m.to, 5).scores[0] == 1 && fx_status(m.to, 5).scores[1] == 1);
+    pair_destroy(&m.p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_instances_run_on_where_their_block_goes),
@@ -302,6 +325,7 @@ int main(void) {
         cmocka_unit_test(test_instances_begun_again_hear_nothing_of_before),
         cmocka_unit_test(test_instances_in_flight_are_given_up_after_a_while),
         cmocka_unit_test(test_instances_know_where_their_block_goes_who_was_there),
+        cmocka_unit_test(test_instances_count_kills_from_zone_to_zone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
