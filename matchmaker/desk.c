@@ -198,9 +198,11 @@ static void move_over(struct desk *d, const struct mode_set *modes) {
         if (!t) continue;
         const struct mode *mode = mode_set_find(modes, d->modes.modes[t->mode].name);
         bool is_played = mode && mode->instance[0] != 0;
-        if (t->stage != DESK_ENTERING) desk_ticket_return(d, index);
+        if (t->stage != DESK_ENTERING && t->stage != DESK_HELD) desk_ticket_return(d, index);
         if (is_played) {
             t->mode = (uint8_t)(mode - modes->modes);
+        } else if (t->stage == DESK_HELD) {
+            desk_held_end(d, index);
         } else {
             desk_ticket_end(d, index, WIRE_REASON_UNKNOWN_MODE, 0, NULL);
         }
@@ -223,7 +225,8 @@ int desk_set_modes(struct desk *d, const struct mode_set *modes, const struct te
         move_over(d, modes);
         queue_destroy(d->queue);
         d->queue = queue;
-        d->is_held = false;
+        d->held_modes = 0;
+        memset(d->rest_until_ms, 0, sizeof d->rest_until_ms);
         desk_matches_unlink(d);
     }
     d->modes = *modes;
@@ -260,13 +263,16 @@ void desk_ready(struct desk *d, struct mono now, uint64_t wall_ms) {
 
 /* --- time */
 
-/* hold stops all modes while there is nowhere to play, or too much is on its way to persist. */
+/* hold stops all modes while there is nowhere to play, or too much is on its way to persist, and each that rests. */
 static void hold(struct desk *d) {
     bool is_held = d->now_ms < d->held_until_ms || instances_stats_get(d->config.instances).cells_free == 0 ||
                    keep_stats_get(d->config.keep).pending > DESK_PENDING_MAX;
-    if (is_held == d->is_held || !d->queue) return;
-    d->is_held = is_held;
-    for (uint32_t i = 0; i < d->modes.count; i++) queue_hold(d->queue, i, is_held);
+    for (uint32_t i = 0; i < d->modes.count && d->queue; i++) {
+        bool is_mode_held = is_held || d->now_ms < d->rest_until_ms[i];
+        if (is_mode_held == (d->held_modes >> i & 1)) continue;
+        d->held_modes ^= 1u << i;
+        queue_hold(d->queue, i, is_mode_held);
+    }
 }
 
 void desk_hold_if_full(struct desk *d) {
@@ -312,6 +318,7 @@ static void message_ticket(struct desk *d, uint64_t player, enum wire_ticket_ver
     case WIRE_TICKET_CANCEL: reason = desk_cancel(d, desk_ticket_of(d, player), player, d->now); break;
     case WIRE_TICKET_READY:
     case WIRE_TICKET_DECLINE: reason = desk_answer(d, player, verb == WIRE_TICKET_READY, d->now); break;
+    case WIRE_TICKET_LEAVE: reason = desk_leave(d, player, d->now); break;
     case WIRE_TICKET_LOOK:
     case WIRE_TICKET_VERB_COUNT: desk_tell_now(d, player); break;
     }

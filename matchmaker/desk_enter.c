@@ -79,7 +79,7 @@ static bool is_sound(const struct desk *d, const struct desk_request *request, c
 
 static enum wire_ticket_reason reason_of_players(const struct desk *d, const uint64_t *players, uint32_t count) {
     for (uint32_t i = 0; i < count; i++)
-        if (desk_ticket_at(d, players[i]) != DESK_NONE) return WIRE_REASON_EXISTS;
+        if (desk_ticket_at(d, players[i]) != DESK_NONE && !desk_is_seated(d, players[i])) return WIRE_REASON_EXISTS;
     for (uint32_t i = 0; i < count; i++)
         if (desk_is_seated(d, players[i]) || instances_of_player(d->config.instances, players[i]) != 0)
             return WIRE_REASON_BUSY;
@@ -142,7 +142,8 @@ enum wire_ticket_reason desk_enter(struct desk *d, const struct desk_request *re
 enum wire_ticket_reason desk_cancel(struct desk *d, uint64_t ticket, uint64_t player, struct mono now) {
     desk_advance(d, now, d->wall_ms);
     uint32_t index = player_map_find(&d->ids, ticket);
-    if (index == PLAYER_MAP_NONE || index & DESK_RECENT_BIT) return WIRE_REASON_NOT_FOUND;
+    if (index == PLAYER_MAP_NONE || index & DESK_RECENT_BIT || desk_live_at(d, index)->stage == DESK_HELD)
+        return WIRE_REASON_NOT_FOUND;
     if (desk_member_at(d, desk_live_at(d, index)->members)->player != player) return WIRE_REASON_NOT_LEADER;
     desk_ticket_drop(d, index, WIRE_REASON_CANCELLED);
     desk_finish(d);
@@ -153,10 +154,10 @@ enum wire_ticket_reason desk_answer(struct desk *d, uint64_t player, bool is_rea
     desk_advance(d, now, d->wall_ms);
     uint32_t index = desk_ticket_at(d, player);
     if (index == DESK_NONE || desk_live_at(d, index)->stage != DESK_ASKED) return WIRE_REASON_NOT_FOUND;
-    uint64_t id = desk_live_at(d, index)->id;
     int error = queue_answer(d->queue, player, is_ready, d->now);
     CHECK(error == 0);
-    if (player_map_find(&d->ids, id) == index) desk_changed(d, index); /* the others see who is ready */
+    bool is_asked = desk_ticket_at(d, player) == index && desk_live_at(d, index)->stage == DESK_ASKED;
+    if (is_asked) desk_changed(d, index); /* the others see who is ready */
     desk_finish(d);
     return WIRE_REASON_NONE;
 }

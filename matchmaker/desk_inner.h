@@ -5,6 +5,7 @@
  *   desk_tickets.c    tickets: in the queue, ended, recalled, looked at
  *   desk_parties.c    parties and invitations
  *   desk_matches.c    matches in their instances: launched, joined, left
+ *   desk_held.c       tickets of matches that nobody has come to yet
  *   desk_results.c    what matches come to: ranks, ratings, settlements
  *   desk_documents.c  what is kept of all that, as bytes
  *   desk_tells.c      what players are told, and when
@@ -31,6 +32,8 @@
 #define DESK_DUES_MAX     (2 * KEEP_DOCUMENTS_MAX) /* to be told once durable; those beyond are not told */
 #define DESK_RETURNS_MAX  512                      /* tickets that come back into the queue in a step */
 #define DESK_HOLD_MS      250                      /* no match is formed for so long after there was no room for one */
+#define DESK_REST_MS      2000                     /* none of a mode for so long after a zone had no room for one */
+#define DESK_REFUSALS_MAX 5                        /* so often a ticket comes back of a match that no zone could run */
 #define DESK_PENDING_MAX  (KEEP_DOCUMENTS_MAX / 8) /* the same while so many documents are not durable */
 #define DESK_LOOK_MS      1000                     /* between two looks at who is away from matches that run */
 #define DESK_ABSENT_MS    30000                    /* who is away from one for so long has left it, where others may join */
@@ -45,7 +48,8 @@ enum desk_stage {
     DESK_ENTERING = 0, /* ratings are asked for */
     DESK_COMING = 1,   /* is put into the queue in a step to come */
     DESK_WAITING = 2,  /* in the queue */
-    DESK_ASKED = 3
+    DESK_ASKED = 3,
+    DESK_HELD = 4 /* matched: it comes back if nobody can come to the match */
 };
 
 enum desk_list_kind {
@@ -73,16 +77,16 @@ struct desk_member {
 /* A ticket that lives. Times are of the desk's clock, ms. */
 struct desk_live {
     uint64_t id, version;
-    uint64_t mark;       /* when its document is durable */
-    uint64_t entered_ms; /* Unix time */
-    int64_t since_ms;    /* waits since; moved on by the time in which it was asked */
-    int64_t began_ms, asked_ms;
+    uint64_t mark;              /* when its document is durable */
+    uint64_t entered_ms;        /* Unix time */
+    int64_t since_ms;           /* waits since; moved on by the time in which it was asked, or held */
+    int64_t began_ms, asked_ms; /* asked_ms: or held */
     struct handle queued;
     uint32_t members, unrated; /* the first; how many have no rating yet */
     uint32_t roles;
     struct desk_link links[DESK_LIST_KIND_COUNT];
     uint8_t lists; /* that it is in, by bit */
-    uint8_t stage, mode, count, avoid_count, region;
+    uint8_t stage, mode, count, avoid_count, region, refusals;
     bool is_kept, is_provisional; /* is_kept: its document was put */
     int16_t rating;
     uint16_t latency_ms[QUEUE_REGIONS_MAX];
@@ -156,8 +160,10 @@ struct desk_note {
 struct desk_match {
     uint32_t id;
     bool is_over, is_result_kept, is_closed;
+    bool has_begun;    /* somebody has come: its tickets are not held any more */
+    bool is_let_go;    /* nobody could come, and its players are free again */
     bool is_barred;    /* nobody can join it any more */
-    bool is_to_reopen; /* who was let in could not be kept: the place is free still */
+    bool is_to_reopen; /* a place is free that nobody was asked for */
     struct desk_note note;
     struct handle backfill;
     uint32_t joined_count, away_count, gain_count, done_count;
@@ -168,11 +174,15 @@ struct desk_match {
 
 /* --- what is to be told once it is durable */
 
-enum desk_due_kind { DESK_DUE_TICKET = 0, DESK_DUE_PARTY = 1 };
+enum desk_due_kind {
+    DESK_DUE_TICKET = 0,
+    DESK_DUE_PARTY = 1,
+    DESK_DUE_NOW = 2 /* what the player has then */
+};
 
 struct desk_due {
     uint64_t mark;
-    uint64_t key; /* of a ticket its id, of a party the player who is to be told */
+    uint64_t key; /* of a ticket its id, else the player who is to be told */
     enum desk_due_kind kind;
 };
 
@@ -184,9 +194,11 @@ struct desk {
     struct mono began, now;
     int64_t now_ms; /* since `began` */
     uint64_t wall_ms, next_id;
-    bool is_ready, is_held, is_full; /* is_full: an instance found no room in this call */
+    bool is_ready, is_full; /* is_full: an instance found no room in this call */
+    uint32_t held_modes;    /* by bit */
     enum wire_ticket_reason cancel_reason;
     int64_t held_until_ms, looked_ms;
+    int64_t rest_until_ms[QUEUE_MODES_MAX];
 
     struct pool tickets, members, parties, matches;
     struct desk_list lists[DESK_LIST_KIND_COUNT];
@@ -249,7 +261,7 @@ void desk_ticket_drop(struct desk *desk, uint32_t index, enum wire_ticket_reason
 void desk_ticket_end(struct desk *desk, uint32_t index, enum wire_ticket_reason reason, uint32_t instance,
                      const uint8_t *teams);
 
-/* desk_ticket_return has one that the queue has let go come back, with the time that it waited. */
+/* desk_ticket_return has one that is not in the queue any more come back, with the time that it waited. */
 void desk_ticket_return(struct desk *desk, uint32_t index);
 void desk_ticket_recall(struct desk *desk, uint64_t key, const uint8_t *bytes, uint32_t len, uint64_t wall_ms);
 uint64_t desk_ticket_waited_ms(const struct desk *desk, const struct desk_live *ticket);
@@ -277,10 +289,34 @@ struct desk_match *desk_match_take(struct desk *desk, const struct instance_view
 void desk_match_close(struct desk *desk, struct desk_match *match);
 void desk_match_forget(struct desk *desk, uint32_t id);
 bool desk_is_seated(const struct desk *desk, uint64_t player);
+struct desk_match *desk_match_seating(const struct desk *desk, uint64_t player); /* NULL: none does */
 void desk_matches_step(struct desk *desk);
 
 /* desk_matches_unlink forgets the backfills of a queue that is no more. */
 void desk_matches_unlink(struct desk *desk);
+
+/* --- desk_held.c */
+
+/* desk_hold_tickets has the tickets of a match that was launched wait until somebody has come to it. */
+void desk_hold_tickets(struct desk *desk, const struct queue_match *match);
+
+/* desk_held_begun: somebody has come, or will not any more. Its tickets end, as matched. */
+void desk_held_begun(struct desk *desk, struct desk_match *match);
+
+/* desk_held_end does so with one of them. */
+void desk_held_end(struct desk *desk, uint32_t index);
+
+/* desk_held_return has its tickets wait again, as nobody could come; it tries again later where that could not be kept. */
+void desk_held_return(struct desk *desk, struct desk_match *match);
+
+/* desk_held_recall tells whether a ticket of before a restart is that of a match, and holds it then, or ends it. */
+bool desk_held_recall(struct desk *desk, uint32_t index);
+
+/* desk_held_show fills in what a ticket that is held is matched to. */
+void desk_held_show(const struct desk *desk, const struct desk_live *ticket, struct desk_ticket *out);
+
+/* desk_is_void tells whether an instance is over that nobody could come to. */
+bool desk_is_void(const struct instance_view *view);
 
 /* --- desk_results.c */
 
@@ -303,7 +339,7 @@ uint32_t desk_write_result(const struct desk_result *result, uint8_t *bytes);
 struct desk_ticket_document {
     char mode[WIRE_MODE_NAME_MAX + 1];
     uint64_t entered_ms;
-    uint32_t roles, avoid_count, count;
+    uint32_t roles, avoid_count, count, refusals;
     uint16_t latency_ms[QUEUE_REGIONS_MAX];
     uint64_t avoid[QUEUE_AVOID_MAX];
     uint64_t players[DESK_PARTY_MAX];

@@ -1,8 +1,9 @@
 /* desk_results.c: what matches come to: ranks, ratings, settlements.
  *
  * All of it follows from the note of the match and its last report, so a matchmaker that begins anew comes to the same, and
- * persist does it once. Who was to play from the start is rated with its team, whether it came or not; who joined later, or
- * played without a mode, is not. Who came, and has not left for good, is rewarded. What ended by no goal of its own (lost,
+ * persist does it once. Who was to play from the start is rated with its team, whether it came or not; who has left for
+ * good, as if its team had been the last; who joined later, or played without a mode, is not. Who came, and has not left, is
+ * rewarded. What ended by no goal of its own (lost,
  * refused, ordered) rates and rewards nobody.
  */
 #include <string.h>
@@ -58,8 +59,9 @@ static void add_player(const struct instance_view *view, struct desk_result *res
     if (result->player_count == WIRE_INSTANCE_PLAYERS_MAX) return;
     struct desk_result_player *p = &result->players[result->player_count++];
     *p = (struct desk_result_player){.player = player, .team = team, .points_before = points, .points_after = points};
-    p->is_won = has_won(result, team);
+    p->has_left = !member && !desk_is_void(view);
     if (!member) return;
+    p->is_won = has_won(result, team);
     p->kills = member->kills;
     p->deaths = member->deaths;
     p->has_come = member->has_come;
@@ -82,8 +84,9 @@ static void add_players(const struct desk_note *note, const struct instance_view
 
 /* --- ratings */
 
-/* rate writes the ratings after a match, seat by seat; false where nobody is rated. */
-static bool rate(const struct desk_note *note, const struct desk_result *result, struct rating *after) {
+/* rate_as writes the ratings after a match, seat by seat, where one team is the last whatever it did, or none is; false
+ * where nobody is rated. */
+static bool rate_as(const struct desk_note *note, const struct desk_result *result, uint32_t last, struct rating *after) {
     struct rating ratings[MODE_TEAMS_MAX][MODE_PLAYERS_MAX];
     struct rating_team teams[MODE_TEAMS_MAX] = {{0}};
     uint32_t places[MODE_PLAYERS_MAX];
@@ -98,10 +101,24 @@ static bool rate(const struct desk_note *note, const struct desk_result *result,
     }
     for (uint32_t i = 0; i < result->team_count; i++) {
         teams[i].players = ratings[i];
-        teams[i].rank = result->ranks[i];
+        teams[i].rank = i == last ? result->team_count : result->ranks[i];
     }
     if (!has_come || rating_update(&RATING_RULES, teams, result->team_count) != 0) return false;
     for (uint32_t i = 0; i < note->seat_count; i++) after[i] = ratings[note->seats[i].team][places[i]];
+    return true;
+}
+
+static bool rate(const struct desk_note *note, const struct desk_result *result, struct rating *after) {
+    struct rating left[MODE_PLAYERS_MAX];
+    if (!rate_as(note, result, WIRE_TEAMS_MAX, after)) return false;
+    for (uint32_t team = 0; team < result->team_count; team++) {
+        bool has_left = false;
+        for (uint32_t i = 0; i < note->seat_count; i++)
+            has_left |= result->players[i].has_left && note->seats[i].team == team;
+        if (!has_left || !rate_as(note, result, team, left)) continue;
+        for (uint32_t i = 0; i < note->seat_count; i++)
+            if (result->players[i].has_left && note->seats[i].team == team) after[i] = left[i];
+    }
     return true;
 }
 
@@ -161,7 +178,8 @@ static void keep_result(struct desk *d, struct desk_match *m, const struct insta
 
 /* close_settled lets an instance go that there is nothing left to do for. */
 static void close_settled(struct desk *d, struct desk_match *m) {
-    if (!m->is_result_kept || m->done_count < m->gain_count || m->is_closed) return;
+    bool is_held = !m->has_begun && !m->is_let_go;
+    if (!m->is_result_kept || m->done_count < m->gain_count || is_held || m->is_closed) return;
     d->stats.settling--;
     desk_match_close(d, m);
     instances_close(d->config.instances, m->id);
@@ -177,6 +195,7 @@ static bool gains_something(const struct desk_match *m, uint64_t player) {
 static void begin(struct desk *d, struct desk_match *m, const struct instance_view *view) {
     m->is_over = true;
     d->stats.settling++;
+    if (!desk_is_void(view)) desk_held_begun(d, m);
     if (d->queue) queue_backfill_close(d->queue, m->backfill, d->now);
     m->gain_count = desk_result_make(&m->note, view, &d->result, m->gains);
     for (uint32_t i = 0; i < view->member_count; i++)
@@ -188,6 +207,7 @@ void desk_match_over(struct desk *d, struct desk_match *m, const struct instance
     if (m->is_closed) return;
     if (!m->is_over) begin(d, m, view);
     if (!m->is_result_kept) keep_result(d, m, view);
+    if (m->is_result_kept && !m->has_begun && !m->is_let_go) desk_held_return(d, m);
     for (uint32_t i = 0; i < m->gain_count; i++)
         if (!m->gains[i].is_asked) m->gains[i].is_asked = keep_settle(d->config.keep, &m->gains[i].settle) == 0;
     close_settled(d, m);

@@ -303,6 +303,7 @@ enum wire_ticket_verb {
     WIRE_TICKET_CANCEL = 1,
     WIRE_TICKET_READY = 2,
     WIRE_TICKET_DECLINE = 3,
+    WIRE_TICKET_LEAVE = 4, /* the match, for good */
     WIRE_TICKET_VERB_COUNT
 };
 
