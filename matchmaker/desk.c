@@ -61,6 +61,7 @@ static int create_maps(struct desk *d) {
     if (!error) error = player_map_create(&d->partied, DESK_PARTIED_MAX, c->seed);
     if (!error) error = player_map_create(&d->invited, DESK_INVITES_MAX, c->seed);
     if (!error) error = player_map_create(&d->by_id, INSTANCES_MAX, c->seed);
+    if (!error) error = player_map_create(&d->debtors, DESK_DEBTS_MAX, c->seed);
     if (!error) error = player_map_create(&d->seated, DESK_SEATED_MAX, c->seed);
     return error;
 }
@@ -73,7 +74,8 @@ static int create_tables(struct desk *d) {
     if (!error) error = pool_init(&d->matches, INSTANCES_MAX, sizeof(struct desk_match));
     if (!error) error = ring_init(&d->unerased, power_of_two(d->config.tickets_max), sizeof(uint64_t));
     if (!error) error = ring_init(&d->dues, DESK_DUES_MAX, sizeof(struct desk_due));
-    if (!error) error = ring_init(&d->invites, DESK_INVITES_MAX, sizeof(struct desk_invite));
+    if (!error) error = pool_init(&d->debts, DESK_DEBTS_MAX, sizeof(struct desk_debt));
+    if (!error) error = timer_wheel_create(&d->party_timers, DESK_PARTIES_MAX, 0);
     d->recents = calloc(DESK_RECENT_MAX, sizeof *d->recents);
     return error || !d->recents ? MARCH_ERR_SYSTEM : 0;
 }
@@ -90,6 +92,7 @@ int desk_create(struct desk **desk, const struct desk_config *config, struct mon
     d->next_id = 1;
     d->cancel_reason = WIRE_REASON_CANCELLED;
     for (uint32_t i = 0; i < DESK_LIST_KIND_COUNT; i++) d->lists[i] = (struct desk_list){DESK_NONE, DESK_NONE};
+    for (uint32_t i = 0; i <= DESK_PARTY_MAX; i++) d->crowds[i] = (struct desk_list){DESK_NONE, DESK_NONE};
     if (create_tables(d)) {
         desk_destroy(d);
         return MARCH_ERR_SYSTEM;
@@ -102,7 +105,8 @@ void desk_destroy(struct desk *d) {
     if (!d) return;
     queue_destroy(d->queue);
     free(d->recents);
-    ring_deinit(&d->invites);
+    timer_wheel_destroy(&d->party_timers);
+    pool_deinit(&d->debts);
     ring_deinit(&d->dues);
     ring_deinit(&d->unerased);
     pool_deinit(&d->matches);
@@ -110,6 +114,7 @@ void desk_destroy(struct desk *d) {
     pool_deinit(&d->members);
     pool_deinit(&d->tickets);
     player_map_destroy(&d->seated);
+    player_map_destroy(&d->debtors);
     player_map_destroy(&d->by_id);
     player_map_destroy(&d->invited);
     player_map_destroy(&d->partied);
@@ -243,7 +248,11 @@ void desk_recalled(struct desk *d, const struct wire_document *document, const u
     case WIRE_DOCUMENT_PARTY: desk_party_recall(d, document->key, bytes, document->len); break;
     case WIRE_DOCUMENT_INSTANCE:
         /* One that can't be read is of a build that is no more: it is left alone. */
-        (void)!instances_recall(d->config.instances, document->key, bytes, document->len);
+        if (document->key & DESK_DEBT_BIT) {
+            desk_debt_recall(d, document->key, bytes, document->len);
+        } else {
+            (void)!instances_recall(d->config.instances, document->key, bytes, document->len);
+        }
         break;
     }
 }
@@ -299,6 +308,7 @@ bool desk_step(struct desk *d, struct mono now, uint64_t wall_ms) {
     }
     desk_parties_step(d);
     desk_matches_step(d);
+    desk_debts_step(d);
     desk_finish(d);
     return is_more;
 }
@@ -328,6 +338,7 @@ static void message_ticket(struct desk *d, uint64_t player, enum wire_ticket_ver
 void desk_message(struct desk *d, uint64_t player, const struct wire_client_message *message, struct mono now,
                   uint64_t wall_ms) {
     desk_advance(d, now, wall_ms);
+    desk_party_heard(d, player);
     enum wire_ticket_reason reason = WIRE_REASON_NONE;
     switch (message->kind) {
     case WIRE_CLIENT_ENTER: message_enter(d, player, &message->enter); break;
@@ -355,5 +366,6 @@ struct desk_stats desk_stats_get(const struct desk *d) {
     struct desk_stats stats = d->stats;
     stats.tickets = pool_count(&d->tickets);
     stats.parties = pool_count(&d->parties);
+    stats.owed = pool_count(&d->debts);
     return stats;
 }

@@ -18,6 +18,14 @@
  * the result changes. A ticket of a party is of its leader, who alone may enter and cancel it. Who was asked and
  * declines or is silent loses his ticket; a member of a party takes the party's ticket along.
  *
+ * What persist can't settle within a second, as while loot is switched off, is *owed*: it is kept, settled when that can be,
+ * and keeps nobody from the next match, which takes the rating that is owed (desk_debts.c).
+ *
+ * A party ends when its players have. Who asks nothing for an hour (by a message or a request), and neither waits nor plays,
+ * leaves his party; after a restart the hour begins anew. Invitations end after a minute, are as many as the party has
+ * places, and where there are too many in all the oldest of the party that invites most is taken back, or who invites most
+ * is refused.
+ *
  * Modes and templates are given as whole sets, and may be given anew at any time: tickets of a mode that is gone end as
  * UNKNOWN_MODE, tickets of a mode that changed go on under it with the time they waited.
  *
@@ -117,7 +125,7 @@ struct desk_result {
 
 struct desk_stats {
     uint64_t entered, refused[WIRE_REASON_COUNT], ended[QUEUE_END_COUNT], matches, left, settled, results;
-    uint32_t tickets, parties, settling;
+    uint32_t tickets, parties, settling, owed; /* owed: to players, of matches that are forgotten already */
 };
 
 struct desk;

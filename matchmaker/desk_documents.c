@@ -5,6 +5,8 @@
  *   party   u8 format, u8 members x u64, the leader first
  *   note    u8 format, text mode, u32 season, u8 region, u8 seats x (u64 player, u8 team + 8 x role, i32 mu / 2^-20,
  *           u16 sigma / 2^-12)
+ *   debt    u8 format, text mode, u64 match, u64 player, f64 mu, f64 sigma, u64 gold, u32 item_kind, u32 item_count,
+ *           u32 season, i32 points, u8 flags, u8 is_won
  *   result  u8 format, the fields of struct desk_result in their order, see desk_write_result
  *
  * Regions are kept by name, as their order may be another after a restart.
@@ -28,6 +30,7 @@
 _Static_assert(TICKET_MAX <= DESK_TICKET_BYTES, "a ticket's document has room");
 _Static_assert(16 + WIRE_MODE_NAME_MAX + MODE_PLAYERS_MAX * SEAT_BYTES <= INSTANCES_NOTE_MAX, "a note has room");
 _Static_assert(2 + DESK_PARTY_MAX * 8 <= DESK_PARTY_BYTES, "a party's document has room");
+_Static_assert(60 + WIRE_MODE_NAME_MAX <= DESK_DEBT_BYTES, "a debt's document has room");
 _Static_assert(256 + WIRE_INSTANCE_PLAYERS_MAX * PLAYER_BYTES <= DESK_RESULT_BYTES, "a result's document has room");
 _Static_assert(DESK_RESULT_BYTES <= WIRE_DOCUMENT_BYTES_MAX && DESK_TICKET_BYTES <= WIRE_DOCUMENT_BYTES_MAX,
                "and may be kept");
@@ -214,6 +217,44 @@ int desk_read_note(const uint8_t *bytes, uint32_t len, struct desk_note *out) {
         is_sound &= seat->player != 0 && is_rating(seat->before) && seat->role < MODE_ROLES_MAX;
     }
     return outcome(&r, is_sound);
+}
+
+/* --- debts */
+
+uint32_t desk_write_debt(const struct wire_settle *s, uint8_t *bytes) {
+    struct byte_writer w = {.bytes = bytes, .size = DESK_DEBT_BYTES};
+    write_uint(&w, FORMAT, 1);
+    write_text(&w, s->mode);
+    write_uint(&w, s->match, 8);
+    write_uint(&w, s->player, 8);
+    write_double(&w, s->mu);
+    write_double(&w, s->sigma);
+    write_uint(&w, s->gold, 8);
+    write_uint(&w, s->item_kind, 4);
+    write_uint(&w, s->item_count, 4);
+    write_uint(&w, s->season, 4);
+    write_uint(&w, (uint32_t)s->points, 4);
+    write_uint(&w, s->flags, 1);
+    write_uint(&w, s->is_won, 1);
+    return written(&w);
+}
+
+int desk_read_debt(const uint8_t *bytes, uint32_t len, struct wire_settle *out) {
+    struct byte_reader r = begin_read(bytes, len, FORMAT);
+    *out = (struct wire_settle){0};
+    read_text(&r, out->mode, sizeof out->mode);
+    out->match = read_uint(&r, 8);
+    out->player = read_uint(&r, 8);
+    out->mu = read_double(&r);
+    out->sigma = read_double(&r);
+    out->gold = read_uint(&r, 8);
+    out->item_kind = (uint32_t)read_uint(&r, 4);
+    out->item_count = (uint32_t)read_uint(&r, 4);
+    out->season = (uint32_t)read_uint(&r, 4);
+    out->points = (int32_t)(uint32_t)read_uint(&r, 4);
+    out->flags = (uint16_t)read_uint(&r, 1);
+    out->is_won = (uint16_t)read_uint(&r, 1);
+    return outcome(&r, out->match != 0 && out->player != 0);
 }
 
 /* --- results */

@@ -51,7 +51,8 @@ void desk_rating(struct desk *d, const struct wire_rating *rating, struct mono n
         desk_ticket_drop(d, index, WIRE_REASON_INVALID);
     } else {
         member->is_rated = true;
-        member->rating = rating_now(d, rating);
+        struct wire_rating owed;
+        member->rating = rating_now(d, desk_debt_rating(d, rating->player, rating->mode, &owed) ? &owed : rating);
         if (--t->unrated == 0) rated(d, index);
     }
     desk_finish(d);
@@ -131,6 +132,7 @@ static enum wire_ticket_reason enter(struct desk *d, const struct desk_request *
 enum wire_ticket_reason desk_enter(struct desk *d, const struct desk_request *request, struct mono now, uint64_t wall_ms,
                                    uint64_t *ticket) {
     desk_advance(d, now, wall_ms);
+    desk_party_heard(d, request->player);
     *ticket = 0;
     enum wire_ticket_reason reason = enter(d, request, ticket);
     d->stats.entered += reason == WIRE_REASON_NONE;
@@ -141,6 +143,7 @@ enum wire_ticket_reason desk_enter(struct desk *d, const struct desk_request *re
 
 enum wire_ticket_reason desk_cancel(struct desk *d, uint64_t ticket, uint64_t player, struct mono now) {
     desk_advance(d, now, d->wall_ms);
+    desk_party_heard(d, player);
     uint32_t index = player_map_find(&d->ids, ticket);
     if (index == PLAYER_MAP_NONE || index & DESK_RECENT_BIT || desk_live_at(d, index)->stage == DESK_HELD)
         return WIRE_REASON_NOT_FOUND;
@@ -152,6 +155,7 @@ enum wire_ticket_reason desk_cancel(struct desk *d, uint64_t ticket, uint64_t pl
 
 enum wire_ticket_reason desk_answer(struct desk *d, uint64_t player, bool is_ready, struct mono now) {
     desk_advance(d, now, d->wall_ms);
+    desk_party_heard(d, player);
     uint32_t index = desk_ticket_at(d, player);
     if (index == DESK_NONE || desk_live_at(d, index)->stage != DESK_ASKED) return WIRE_REASON_NOT_FOUND;
     int error = queue_answer(d->queue, player, is_ready, d->now);

@@ -244,6 +244,7 @@ int desk_launch(struct desk *d, const struct template *template, const uint64_t 
 
 enum wire_ticket_reason desk_leave(struct desk *d, uint64_t player, struct mono now) {
     desk_advance(d, now, d->wall_ms);
+    desk_party_heard(d, player);
     if (!d->is_ready || keep_stats_get(d->config.keep).pending > DESK_PENDING_MAX) return WIRE_REASON_UNAVAILABLE;
     uint32_t id = instances_of_player(d->config.instances, player), index = desk_ticket_at(d, player);
     keep_cut(d->config.keep);
@@ -400,6 +401,7 @@ void desk_instance(struct desk *d, enum instances_event_kind kind, const struct 
     switch (kind) {
     case INSTANCES_RUNNING: tell_running(d, view, 0); break;
     case INSTANCES_CAME:
+        desk_party_heard(d, player);
         desk_held_begun(d, desk_match_take(d, view));
         tell_running(d, view, player);
         break;

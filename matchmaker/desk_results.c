@@ -194,6 +194,7 @@ static bool gains_something(const struct desk_match *m, uint64_t player) {
 
 static void begin(struct desk *d, struct desk_match *m, const struct instance_view *view) {
     m->is_over = true;
+    m->over_ms = d->now_ms;
     d->stats.settling++;
     if (!desk_is_void(view)) desk_held_begun(d, m);
     if (d->queue) queue_backfill_close(d->queue, m->backfill, d->now);
@@ -203,19 +204,32 @@ static void begin(struct desk *d, struct desk_match *m, const struct instance_vi
             desk_tell_match(d, view->members[i].player, view->members[i].team, view, NULL);
 }
 
+/* settle asks for what a player gains, or has it owed: where that takes long, or something of a match before is owed. */
+static void settle(struct desk *d, struct desk_match *m, const struct instance_view *view, uint32_t at) {
+    struct desk_gain *gain = &m->gains[at];
+    bool is_owed = desk_debt_find(d, gain->settle.player, 0);
+    if (gain->is_done) return;
+    if (!is_owed && !gain->is_asked) gain->is_asked = keep_settle(d->config.keep, &gain->settle) == 0;
+    if (!is_owed && d->now_ms - m->over_ms < DESK_SETTLE_MS) return;
+    if (desk_debt_add(d, m, at) != 0) return;
+    gain->is_done = true;
+    m->done_count++;
+    desk_tell_match(d, gain->settle.player, gain->team, view, NULL);
+}
+
 void desk_match_over(struct desk *d, struct desk_match *m, const struct instance_view *view) {
     if (m->is_closed) return;
     if (!m->is_over) begin(d, m, view);
     if (!m->is_result_kept) keep_result(d, m, view);
     if (m->is_result_kept && !m->has_begun && !m->is_let_go) desk_held_return(d, m);
-    for (uint32_t i = 0; i < m->gain_count; i++)
-        if (!m->gains[i].is_asked) m->gains[i].is_asked = keep_settle(d->config.keep, &m->gains[i].settle) == 0;
+    for (uint32_t i = 0; i < m->gain_count && m->is_result_kept; i++) settle(d, m, view, i);
     close_settled(d, m);
 }
 
 void desk_settled(struct desk *d, uint64_t match, uint64_t player, bool is_done) {
     struct desk_match *m = match <= UINT32_MAX ? desk_match_of(d, (uint32_t)match) : NULL;
     struct instance_view view;
+    if (desk_debt_settled(d, match, player, is_done)) return;
     if (!m || !m->is_over || m->is_closed || !instances_view(d->config.instances, m->id, &view)) return;
     for (uint32_t i = 0; i < m->gain_count; i++) {
         struct desk_gain *gain = &m->gains[i];

@@ -13,7 +13,7 @@
 #include "tests/unit/persist_model.h"
 
 #define FAKE_MAX         8192 /* instances, ever */
-#define WORLD_PLAYERS    4096
+#define WORLD_PLAYERS    8192
 #define WORLD_TICKETS    2048
 #define WORLD_FIRST_WALL 1700000000000ULL
 
