@@ -322,7 +322,7 @@ static void end_invitations(struct desk *d, struct desk_group *party) {
 static bool is_idle(const struct desk *d, const struct desk_group *party, uint32_t at) {
     uint64_t player = party->members[at];
     return d->now_ms - party->heard_ms[at] >= DESK_IDLE_MS && desk_ticket_at(d, player) == DESK_NONE &&
-           !desk_is_seated(d, player) && instances_of_player(d->config.instances, player) == 0;
+           !desk_is_seated(d, player);
 }
 
 /* let_idle_go: a party that only idle ones are left of ends with the last but one. */

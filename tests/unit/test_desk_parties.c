@@ -140,11 +140,17 @@ static void test_desk_party_waits_for_who_waits_or_plays(void **state) {
     assert_int_equal(desk_set_modes(w->desk, &w->modes, &w->templates, w->now, error, sizeof error), 0);
     world_party(w, 1, 2);
     world_party(w, 3, 4);
+    world_party(w, 5, 6);
+    world_step(w, 100000);
     (void)world_queue(w, 1, "siege");
     (void)world_queue(w, 3, "siege");
     fake_run(w, 1);
     fake_come_all(w, 1);
-    world_step(w, HOUR_MS + 10000);
+    uint64_t ticket = world_queue(w, 5, "siege");
+    world_step(w, HOUR_MS - 10000);
+    assert_int_equal(world_ticket(w, ticket).state, WIRE_TICKET_WAITING);
+    assert_int_equal(desk_party_of(w->desk, 6).leader, 5);
+    world_step(w, 20000);
     world_settle(w);
     assert_int_equal(desk_party_of(w->desk, 2).leader, 1);
     assert_int_equal(desk_party_of(w->desk, 4).leader, 3);
