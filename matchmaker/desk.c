@@ -267,6 +267,7 @@ void desk_ready(struct desk *d, struct mono now, uint64_t wall_ms) {
         instances_nth(d->config.instances, i, &view);
         (void)desk_match_take(d, &view);
     }
+    desk_held_ready(d);
     desk_finish(d);
 }
 

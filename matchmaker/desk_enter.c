@@ -144,6 +144,7 @@ enum wire_ticket_reason desk_enter(struct desk *d, const struct desk_request *re
 enum wire_ticket_reason desk_cancel(struct desk *d, uint64_t ticket, uint64_t player, struct mono now) {
     desk_advance(d, now, d->wall_ms);
     desk_party_heard(d, player);
+    if (!d->is_ready) return WIRE_REASON_UNAVAILABLE; /* it may be that of a match */
     uint32_t index = player_map_find(&d->ids, ticket);
     if (index == PLAYER_MAP_NONE || index & DESK_RECENT_BIT || desk_live_at(d, index)->stage == DESK_HELD)
         return WIRE_REASON_NOT_FOUND;

@@ -75,12 +75,16 @@ void desk_held_return(struct desk *d, struct desk_match *m) {
     for (uint32_t at = 0, index; (index = next_held(d, m, &at)) != DESK_NONE;) come_again(d, index);
 }
 
-bool desk_held_recall(struct desk *d, uint32_t index) {
+static bool has_seat(const struct desk_match *m, uint64_t player) {
+    for (uint32_t i = 0; i < m->note.seat_count; i++)
+        if (m->note.seats[i].player == player) return true;
+    return false;
+}
+
+static void find_match(struct desk *d, uint32_t index) {
     uint64_t id = desk_live_at(d, index)->id, player = desk_member_at(d, desk_live_at(d, index)->members)->player;
-    const struct desk_match *m = desk_match_seating(d, player);
-    bool has_seat = false;
-    for (uint32_t i = 0; m && i < m->note.seat_count; i++) has_seat |= m->note.seats[i].player == player;
-    if (!has_seat) return false;
+    const struct desk_match *m = desk_match_of(d, instances_of_player(d->config.instances, player));
+    if (!m || !has_seat(m, player)) return;
     hold(d, index);
     if (m->has_begun) {
         desk_held_end(d, index);
@@ -88,7 +92,13 @@ bool desk_held_recall(struct desk *d, uint32_t index) {
     } else {
         desk_changed(d, index);
     }
-    return true;
+}
+
+void desk_held_ready(struct desk *d) {
+    for (uint32_t index = d->lists[DESK_LIST_COMING].first, next; index != DESK_NONE; index = next) {
+        next = desk_live_at(d, index)->links[DESK_LIST_COMING].next;
+        find_match(d, index);
+    }
 }
 
 /* --- looking in */

@@ -332,8 +332,8 @@ void desk_held_end(struct desk *desk, uint32_t index);
 /* desk_held_return has its tickets wait again, as nobody could come; it tries again later where that could not be kept. */
 void desk_held_return(struct desk *desk, struct desk_match *match);
 
-/* desk_held_recall tells whether a ticket of before a restart is that of a match, and holds it then, or ends it. */
-bool desk_held_recall(struct desk *desk, uint32_t index);
+/* desk_held_ready holds, or ends, tickets of before a restart that are those of matches. */
+void desk_held_ready(struct desk *desk);
 
 /* desk_held_show fills in what a ticket that is held is matched to. */
 void desk_held_show(const struct desk *desk, const struct desk_live *ticket, struct desk_ticket *out);

@@ -22,8 +22,12 @@ struct desk_match *desk_match_seating(const struct desk *d, uint64_t player) {
     return index == PLAYER_MAP_NONE ? NULL : pool_at(&d->matches, index);
 }
 
+/* seat: after a restart what a player left before the match that it is in now may be found, too. */
 static void seat(struct desk *d, uint64_t player, uint32_t index) {
-    if (!desk_is_seated(d, player)) player_map_add(&d->seated, player, index);
+    const struct desk_match *other = desk_match_seating(d, player), *m = pool_at(&d->matches, index);
+    if (other && other->id > m->id) return;
+    if (other) player_map_remove(&d->seated, player);
+    player_map_add(&d->seated, player, index);
 }
 
 static void unseat(struct desk *d, uint64_t player, uint32_t index) {

@@ -229,10 +229,9 @@ void desk_tickets_ready(struct desk *d) {
 static void come(struct desk *d, uint32_t index) {
     const struct desk_live *t = desk_live_at(d, index);
     desk_list_remove(d, DESK_LIST_COMING, index);
-    if (desk_held_recall(d, index)) return;
     for (uint32_t at = t->members; at != DESK_NONE; at = desk_member_at(d, at)->next) {
         uint64_t player = desk_member_at(d, at)->player;
-        if (!desk_is_seated(d, player) && instances_of_player(d->config.instances, player) == 0) continue;
+        if (instances_of_player(d->config.instances, player) == 0) continue;
         desk_ticket_end(d, index, WIRE_REASON_BUSY, 0, NULL);
         return;
     }

@@ -191,6 +191,31 @@ static void test_desk_held_is_what_it_was_after_a_restart(void **state) {
     world_free(w);
 }
 
+/* Of a match before, which is not forgotten yet, more is found than of the one that its players are in by now. */
+static void test_desk_held_ticket_is_that_of_the_newest_match(void **state) {
+    (void)state;
+    struct world *w = world_new(1);
+    uint32_t first = world_duel(w);
+    assert_int_equal(desk_leave(w->desk, 2, w->now), WIRE_REASON_NONE);
+    fake_end(w, first, INSTANCE_END_GOAL, WIRE_GOAL_KILLS);
+    world_settle(w);
+    uint64_t ticket = world_queue(w, 2, "duel");
+    world_restart(w); /* it is over, and nobody is home */
+    world_settle(w);
+    assert_int_equal(world_ticket(w, ticket).state, WIRE_TICKET_WAITING);
+    (void)world_queue(w, 3, "duel");
+    assert_int_equal(world_ticket(w, ticket).state, WIRE_TICKET_MATCHED);
+    uint32_t second = w->told[2].ticket.instance;
+    world_restart(w);
+    world_settle(w);
+    assert_int_equal(world_ticket(w, ticket).state, WIRE_TICKET_MATCHED);
+    assert_int_equal(world_ticket(w, ticket).instance, second);
+    fake_home(w, first);
+    refuse(w, second);
+    assert_int_equal(world_ticket(w, ticket).state, WIRE_TICKET_WAITING);
+    world_free(w);
+}
+
 static void test_desk_held_ticket_whose_mode_is_gone_has_its_match(void **state) {
     (void)state;
     struct world *w = world_new(1);
@@ -218,6 +243,7 @@ int main(void) {
         cmocka_unit_test(test_desk_lost_match_returns_those_who_could_not_come),
         cmocka_unit_test(test_desk_match_ended_before_anybody_came_is_no_refusal),
         cmocka_unit_test(test_desk_held_is_what_it_was_after_a_restart),
+        cmocka_unit_test(test_desk_held_ticket_is_that_of_the_newest_match),
         cmocka_unit_test(test_desk_held_ticket_whose_mode_is_gone_has_its_match),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,7 +34,7 @@ struct chance {
     struct fate *fates;                 /* FAKE_MAX */
     bool is_launching;                  /* by an operator */
     bool is_answered[PLAYERS + 1];
-    uint32_t deaths, matches, joined, returned, left;
+    uint32_t deaths, matches, joined, returned, left, owed; /* owed: at most, at once */
 };
 
 static uint32_t draw(struct chance *c, uint32_t below) {
@@ -242,6 +242,7 @@ static void persist(struct chance *c) {
     struct persist_model *m = c->w->model;
     uint32_t shard = draw(c, m->shard_count), what = draw(c, 60);
     if (what == 0) model_lose(m, c->w->keep, shard);
+    if (what == 1) m->is_loot_off = draw(c, 3) == 0;
     if (what > 40) model_connect(m, c->w->keep, shard);
     for (uint32_t i = 0; i < m->shard_count; i++) {
         if (draw(c, 3)) (void)model_take(m, c->w->keep, i);
@@ -381,6 +382,7 @@ static void check_agreement(struct chance *c) {
 
 static void come_to_rest(struct chance *c) {
     c->w->model->not_now = 0;
+    c->w->model->is_loot_off = false;
     c->w->instances->cells = 50;
     for (uint32_t i = 0; i < 400; i++) {
         world_settle(c->w);
@@ -413,6 +415,8 @@ static void step(struct chance *c) {
     if (what == 68 && draw(c, 6) == 0) die(c);
     persist(c);
     world_step(c->w, draw(c, 120));
+    uint32_t owed = desk_stats_get(c->w->desk).owed;
+    if (owed > c->owed) c->owed = owed;
 }
 
 static void run(uint64_t seed) {
@@ -431,8 +435,9 @@ static void run(uint64_t seed) {
     come_to_rest(c);
     check_agreement(c);
     check_fates(c);
-    printf("seed %u: %u deaths, %u tickets, %u matches, %u joined, %u left, %u returned, %u settled, %u again\n",
-           (unsigned)seed, c->deaths, HASH_COUNT(c->tracks), c->matches, c->joined, c->left, c->returned,
+    assert_int_equal(desk_stats_get(c->w->desk).owed, 0);
+    printf("seed %u: %u deaths, %u tickets, %u matches, %u joined, %u left, %u returned, %u owed, %u settled, %u again\n",
+           (unsigned)seed, c->deaths, HASH_COUNT(c->tracks), c->matches, c->joined, c->left, c->returned, c->owed,
            (unsigned)c->w->model->settled_count, (unsigned)c->w->model->settled_again);
     struct track *t, *next;
     HASH_ITER(hh, c->tracks, t, next) {

@@ -88,7 +88,9 @@ static void test_desk_without_an_answer_is_unavailable_after_three_seconds(void 
 static void test_desk_before_all_is_recalled_is_unavailable(void **state) {
     (void)state;
     struct world *w = world_new(1);
+    uint64_t waits = world_queue(w, 9, "siege");
     world_restart(w);
+    assert_int_equal(desk_cancel(w->desk, waits, 9, w->now), WIRE_REASON_UNAVAILABLE);
     const uint64_t player = 1;
     uint64_t ticket;
     uint32_t id;
