@@ -118,6 +118,7 @@ void front_join_party(struct front *front, const struct http_request *request);
 void front_leave_party(struct front *front, const struct http_request *request);
 
 void front_get_match(struct front *front, const struct http_request *request);
+void front_leave_match(struct front *front, const struct http_request *request);
 void front_get_board(struct front *front, const struct http_request *request);
 void front_get_modes(struct front *front, const struct http_request *request);
 void front_launch(struct front *front, const struct http_request *request);

@@ -28,6 +28,7 @@ void front_get_party(struct front *f, const struct http_request *request) {
     if (problem.status) {
         front_reply_problem(f, request, &problem);
     } else {
+        (void)desk_party(f->config.desk, ask.player, WIRE_PARTY_LOOK, 0, mono_now()); /* who looks has not left it */
         reply_party(f, request, ask.player);
     }
     front_forget(&ask);

@@ -13,7 +13,7 @@
 #include "tests/unit/persist_model.h"
 
 #define FAKE_MAX         8192 /* instances, ever */
-#define WORLD_PLAYERS    4096
+#define WORLD_PLAYERS    8192
 #define WORLD_TICKETS    2048
 #define WORLD_FIRST_WALL 1700000000000ULL
 
@@ -176,6 +176,16 @@ int instances_leave(struct instances *i, uint32_t id, uint64_t player) {
         return fake_put(i, f);
     }
     return MARCH_ERR_NOT_FOUND;
+}
+
+int instances_release(struct instances *i, uint32_t id) {
+    struct fake_instance *f = fake_at(i, id);
+    if (!f || f->d.stage != INSTANCE_OVER) return MARCH_ERR_NOT_FOUND;
+    uint32_t count = f->d.member_count;
+    f->d.member_count = 0;
+    int error = fake_put(i, f);
+    if (error) f->d.member_count = count;
+    return error;
 }
 
 void instances_close(struct instances *i, uint32_t id) {
@@ -467,6 +477,17 @@ static inline struct desk_ticket world_ticket(const struct world *w, uint64_t ti
     struct desk_ticket t;
     assert_true(desk_ticket_get(w->desk, ticket, w->now, w->wall_ms, &t));
     return t;
+}
+
+/* world_duel has two players in an instance that runs, both there; returns its id. */
+static inline uint32_t world_duel(struct world *w) {
+    (void)world_queue(w, 1, "duel");
+    (void)world_queue(w, 2, "duel");
+    uint32_t id = w->told[1].match.instance;
+    assert_int_not_equal(id, 0);
+    fake_run(w, id);
+    fake_come_all(w, id);
+    return id;
 }
 
 #endif
