@@ -88,6 +88,7 @@ struct desk_ticket {
 
 struct desk_party {
     uint64_t leader; /* 0: none */
+    uint64_t mark;   /* of keep.h: from then on it would survive as it is */
     uint32_t member_count, invited_count;
     uint64_t members[DESK_PARTY_MAX], invited[DESK_PARTY_MAX];
 };

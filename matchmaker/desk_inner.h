@@ -109,7 +109,7 @@ struct desk_invitation {
 };
 
 struct desk_group {
-    uint64_t mark;
+    uint64_t mark; /* when it would survive as it is */
     uint32_t member_count, invited_count;
     uint64_t members[DESK_PARTY_MAX]; /* the leader first */
     struct desk_invitation invited[DESK_PARTY_MAX];

@@ -37,9 +37,12 @@ struct front_ask {
 /* A request that is answered later. */
 enum front_wait_kind {
     FRONT_WAIT_CREATED = 0, /* until the ticket would survive */
-    FRONT_WAIT_TICKET = 1,  /* until it has another version */
+    FRONT_WAIT_TICKET = 1,  /* until another version of it would */
     FRONT_WAIT_RESULT = 2,
-    FRONT_WAIT_BOARD = 3
+    FRONT_WAIT_BOARD = 3,
+    FRONT_WAIT_PARTY = 4,    /* until a mark is durable: `version` */
+    FRONT_WAIT_LAUNCHED = 5, /* until the instance would survive */
+    FRONT_WAIT_ENDED = 6     /* until its end would */
 };
 
 struct front_wait {
@@ -97,6 +100,9 @@ struct problem front_number(const struct http_request *request, const char *name
 
 bool front_wait_add(struct front *front, const struct front_wait *wait);
 
+/* front_wait_room is asked before something is done that may have to be waited for. */
+struct problem front_wait_room(const struct front *front);
+
 /* front_wait_take removes the first request that waits for this, and returns it; NULL where there is none. */
 const struct http_request *front_wait_take(struct front *front, enum front_wait_kind kind, uint64_t key);
 
@@ -109,14 +115,17 @@ void front_get_ticket(struct front *front, const struct http_request *request);
 void front_delete_ticket(struct front *front, const struct http_request *request);
 void front_answer_check(struct front *front, const struct http_request *request);
 
-/* front_ticket_due answers who waits for a ticket, where there is something to say or `is_late`; true where it did. */
+/* front_ticket_due, front_party_due and front_instance_due answer who waits for such, where there is something to say that
+ * would survive, of a ticket also where nothing is new but `is_late`; true where they did. */
 bool front_ticket_due(struct front *front, const struct front_wait *wait, bool is_late);
 
+bool front_party_due(struct front *front, const struct front_wait *wait);
 void front_get_party(struct front *front, const struct http_request *request);
 void front_invite(struct front *front, const struct http_request *request);
 void front_join_party(struct front *front, const struct http_request *request);
 void front_leave_party(struct front *front, const struct http_request *request);
 
+bool front_instance_due(struct front *front, const struct front_wait *wait, bool is_late);
 void front_get_match(struct front *front, const struct http_request *request);
 void front_get_board(struct front *front, const struct http_request *request);
 void front_get_modes(struct front *front, const struct http_request *request);

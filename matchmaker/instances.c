@@ -223,6 +223,11 @@ void instances_tell(struct instances *i, enum instances_event_kind kind, uint32_
     i->config.on_event(i->config.context, kind, &view, player);
 }
 
+bool instances_is_kept(const struct instances *i, uint32_t id) {
+    uint32_t index = instances_find(i, id);
+    return index == INSTANCES_NONE || instances_is_durable(i, instances_at(i, index));
+}
+
 bool instances_view(const struct instances *i, uint32_t id, struct instance_view *view) {
     uint32_t index = instances_find(i, id);
     if (index == INSTANCES_NONE) return false;

@@ -156,6 +156,8 @@ void instances_sent(struct instances *instances, uint32_t slot, struct mono now)
 
 /* --- looking in */
 
+/* instances_is_kept tells whether what was last asked of an instance would survive; so it is of one that is not there. */
+bool instances_is_kept(const struct instances *instances, uint32_t id);
 bool instances_view(const struct instances *instances, uint32_t id, struct instance_view *view);
 uint32_t instances_of_player(const struct instances *instances, uint64_t player); /* 0: none */
 uint32_t instances_count(const struct instances *instances);
