@@ -27,6 +27,51 @@ static void test_match_runs_and_becomes_a_result(void **state) {
     assert_int_equal(gold, 50);
 }
 
+/* expect_none: a name has nothing, and may queue. */
+static void expect_none(struct served *s, const char *name) {
+    served_expect(s, "GET", served_ticket_path("current?name=", name), NULL, NULL, 404, "not_found");
+}
+
+static void test_match_is_current_until_one_may_queue_again(void **state) {
+    struct served *s = *state;
+    uint32_t id = served_match(s, "a", "b");
+    char match[24], ticket[24];
+    snprintf(match, sizeof match, "%" PRIu32, id);
+    served_await_match(s, id, "running");
+    assert_string_equal(served_state(s, "a", "current"), "matched");
+    assert_string_equal(served_text(s, "match"), match);
+    assert_string_equal(served_text(s, "match_state"), "running");
+    assert_string_equal(served_text(s, "template"), "hall");
+    assert_string_equal(served_text(s, "mode"), "duel");
+    snprintf(ticket, sizeof ticket, "%s", served_text(s, "ticket"));
+    assert_string_equal(served_state(s, "a", ticket), "matched"); /* the same by its number */
+    served_expect(s, "DELETE", "/v1/tickets/current?name=a", NULL, NULL, 404, "not_found");
+    expect_none(s, "c");
+    front_hall_finish(&s->hall, id);
+    served_await_match(s, id, "settled");
+    expect_none(s, "a");
+    assert_string_equal(served_state(s, "a", ticket), "matched");
+    assert_string_equal(served_text(s, "match_state"), ""); /* its result can be asked for */
+    served_enter(s, "a", "duel", ticket);
+    assert_string_equal(served_state(s, "a", "current"), "waiting");
+}
+
+static void test_match_without_a_ticket_is_current_as_well(void **state) {
+    struct served *s = *state;
+    char body[128], id[24];
+    snprintf(body, sizeof body, "{\"name\": \"gm\", \"template\": \"hall\", \"players\": [\"%" PRIu64 "\"]}",
+             front_player_of("a"));
+    served_expect(s, "POST", "/v1/instances", JSON, body, 201, "");
+    snprintf(id, sizeof id, "%s", served_text(s, "match"));
+    assert_string_equal(served_state(s, "a", "current"), "matched");
+    assert_string_equal(served_text(s, "match"), id);
+    assert_string_equal(served_text(s, "template"), "hall");
+    assert_null(json_object_get(s->json, "ticket"));
+    json_t *player = json_array_get(json_object_get(s->json, "players"), 0);
+    assert_int_equal(json_integer_value(json_object_get(player, "team")), 0);
+    expect_none(s, "gm");
+}
+
 static void test_match_that_there_is_not(void **state) {
     struct served *s = *state;
     static const char *const ids[] = {"0", "1", "77", "4294967296", "x", "-1", "07"};
@@ -58,8 +103,8 @@ static void test_board_is_paged(void **state) {
     assert_int_equal(json_integer_value(json_object_get(s->json, "season")), 3);
     served_expect(s, "GET", "/v1/leaderboards/duel", NULL, NULL, 200, "");
     assert_int_equal(json_array_size(json_object_get(s->json, "rows")), 20);
-    static const char *const wrong[] = {"limit=0", "limit=101", "limit=x", "season=0", "season=4294967296",
-                                        "colour=red", "name=a", "limit=2&mode=duel"};
+    static const char *const wrong[] = {"limit=0",           "limit=101",  "limit=x", "season=0",
+                                        "season=4294967296", "colour=red", "name=a",  "limit=2&mode=duel"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         char path[64];
         snprintf(path, sizeof path, "/v1/leaderboards/duel?%s", wrong[i]);
@@ -97,6 +142,8 @@ int main(void) {
 #define dev(name) cmocka_unit_test_setup_teardown(name, served_open_dev, served_close)
     const struct CMUnitTest tests[] = {
         dev(test_match_runs_and_becomes_a_result),
+        dev(test_match_is_current_until_one_may_queue_again),
+        dev(test_match_without_a_ticket_is_current_as_well),
         dev(test_match_that_there_is_not),
         dev(test_board_is_paged),
         dev(test_board_is_waited_for),
