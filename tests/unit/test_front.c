@@ -179,6 +179,29 @@ static void test_front_says_why_nobody_comes_in(void **state) {
     assert_int_equal(front_stats_get(f->front).unready, 3);
 }
 
+/* --- where to */
+
+static const char *first_gateway(struct served *f, const char *body) {
+    expect(f, JSON, body, 201, "");
+    return json_string_value(json_array_get(json_object_get(f->json, "gateways"), 0));
+}
+
+static void test_front_sends_to_the_least_loaded_gateway_and_back_to_it(void **state) {
+    struct served *f = *state;
+    struct atlas_gateway *gateways = f->front_fixture.atlas->gateways;
+    gateways[0].sessions = 60;
+    assert_string_equal(first_gateway(f, "{\"name\": \"alice\"}"), "127.0.0.1:4001");
+    gateways[1].sessions = 65;
+    assert_string_equal(first_gateway(f, "{\"name\": \"alice\"}"), "127.0.0.1:4001"); /* who reconnects */
+    assert_string_equal(first_gateway(f, "{\"name\": \"bob\"}"), "127.0.0.1:4000");
+    gateways[1].sessions = 80;
+    assert_string_equal(first_gateway(f, "{\"name\": \"alice\"}"), "127.0.0.1:4000"); /* it is clearly fuller */
+    assert_string_equal(first_gateway(f, "{\"name\": \"carol\", \"region\": \"east\"}"), "127.0.0.1:4001");
+    assert_string_equal(first_gateway(f, "{\"name\": \"dave\", \"region\": \"main\"}"), "127.0.0.1:4000");
+    gateways[1].is_draining = true;
+    assert_string_equal(first_gateway(f, "{\"name\": \"carol\", \"region\": \"east\"}"), "127.0.0.1:4000");
+}
+
 /* --- with tokens */
 
 static void expect_token(struct served *f, const char *token, int status, const char *code) {
@@ -298,6 +321,7 @@ int main(void) {
         dev(test_front_says_what_was_expected),
         dev(test_front_player_who_asks_too_often_is_told_when_to_come_back),
         dev(test_front_says_why_nobody_comes_in),
+        dev(test_front_sends_to_the_least_loaded_gateway_and_back_to_it),
         hmac(test_front_token_lets_its_subject_in),
         hmac(test_front_tokens_that_are_wrong_are_refused),
         hmac(test_nothing_is_done_without_a_good_token),
