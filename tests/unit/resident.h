@@ -2,7 +2,12 @@
 #ifndef MARCH_TESTS_UNIT_RESIDENT_H
 #define MARCH_TESTS_UNIT_RESIDENT_H
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
