@@ -2,19 +2,22 @@
  *
  *   POST   /v1/sessions               who is it? -> a connect token for the gateways that are least loaded
  *   POST   /v1/tickets                a player, or the leader of a party, queues for a mode
- *   GET    /v1/tickets/{ticket}       what became of it; with wait_s when there is something new. `current`: the caller's,
- * also the match that it became, until he may queue again DELETE /v1/tickets/{ticket}       cancels it PUT
- * /v1/tickets/{ticket}/ready answers a ready check GET    /v1/party                  and POST .../invitations, POST
- * .../members, DELETE .../members/{player} GET    /v1/matches/{match}        one that runs, or its result GET
- * /v1/leaderboards/{mode} GET    /v1/modes POST   /v1/instances              and DELETE .../{match}: for callers whose token
- * has the scope `instances` GET    /v1/openapi.yaml           schemas/openapi.yaml, which says all that is asked and
- * answered
+ *   GET    /v1/tickets/{ticket}       what became of it; with wait_s when there is something new
+ *   DELETE /v1/tickets/{ticket}       cancels it
+ *   PUT    /v1/tickets/{ticket}/ready answers a ready check
+ *   GET    /v1/party                  and POST .../invitations, POST .../members, DELETE .../members/{player}
+ *   GET    /v1/matches/{match}        one that runs, or its result
+ *   GET    /v1/leaderboards/{mode}
+ *   GET    /v1/modes
+ *   POST   /v1/instances              and DELETE .../{match}: for callers whose token has the scope `instances`
+ *   GET    /v1/openapi.yaml           schemas/openapi.yaml, which says all that is asked and answered
  *
  * besides /health and /ready. Who asks shows a token that the studio has signed (common/jwt.h) whose `sub` is the player's
  * id; or in dev mode a name, which is always the same player's. All errors are {"error": {"code", "message"}}.
  *
+ * {ticket} may be `current`, the caller's: a look at it also tells the match that it became, until he may queue again.
  * Nobody is told that something is done before it would survive a restart: tickets, parties, launches and ends wait for
- * that, KEEP_PATIENCE_MS at most, and are then refused as `unavailable`. An instance that is refused so is ended.
+ * that, and after KEEP_PATIENCE_MS are refused as `unavailable`; an instance that is refused so is ended.
  *
  * Limits: those of http.h for a public endpoint, FRONT_CONNECTIONS_MAX, and pace.h for each player. At most FRONT_TURN_MAX
  * requests are answered in one turn of the loop, which takes 5 ms at worst: deaths of processes are noticed on the same
