@@ -123,7 +123,7 @@ struct desk_invitation {
 };
 
 struct desk_group {
-    uint64_t mark;
+    uint64_t mark; /* when it would survive as it is */
     uint32_t member_count, invited_count;
     uint64_t members[DESK_PARTY_MAX]; /* the leader first */
     struct desk_invitation invited[DESK_PARTY_MAX];
@@ -134,13 +134,13 @@ struct desk_group {
 /* --- matches */
 
 struct desk_seat {
-    uint64_t player;
+    uint64_t player, ticket; /* ticket: that it was made of; not kept, 0: not known any more */
     struct rating before;
     uint8_t team, role;
 };
 
 struct desk_joined { /* who came later */
-    uint64_t player;
+    uint64_t player, ticket;
     uint8_t team, role;
 };
 

@@ -34,6 +34,7 @@ struct desk_party desk_party_of(const struct desk *d, uint64_t player) {
     const struct desk_group *party = party_of(d, player);
     struct desk_party out = {0};
     if (!party) return out;
+    out.mark = party->mark;
     out.leader = party->members[0];
     out.member_count = party->member_count;
     out.invited_count = party->invited_count;
@@ -177,6 +178,7 @@ static enum wire_ticket_reason change(struct desk *d, struct desk_group *party, 
     uint64_t mark = keep_mark(d->config.keep);
     for (uint32_t i = 0; i < before.member_count; i++) player_map_remove(&d->partied, before.members[i]);
     *party = *after;
+    party->mark = mark;
     for (uint32_t i = 0; i < party->member_count; i++) player_map_add(&d->partied, party->members[i], index);
     drop_tickets(d, &before);
     drop_tickets(d, after);

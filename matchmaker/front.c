@@ -13,7 +13,7 @@
 #include "matchmaker/openapi.h"
 
 #define POLL_DEADLINE_MS  (FRONT_POLL_S * 1000 + 2000)
-#define WRITE_DEADLINE_MS 5000
+#define WRITE_DEADLINE_MS (KEEP_PATIENCE_MS + 1000)
 #define FILES_MIN         (FRONT_CONNECTIONS_MAX + 1024) /* that the process may open: strangers take none of the others */
 
 _Static_assert(CONFIG_KEYS_MAX == JWT_KEYS_MAX && CONFIG_TEXT_SIZE == JWT_TEXT_SIZE, "a verifier has what is configured");
@@ -67,18 +67,18 @@ static const struct {
     {"/v1/sessions", HTTP_POST, 0, front_create_session},
     {"/v1/tickets", HTTP_POST, WRITE_DEADLINE_MS, front_create_ticket},
     {"/v1/tickets/{}", HTTP_GET, POLL_DEADLINE_MS, front_get_ticket},
-    {"/v1/tickets/{}", HTTP_DELETE, 0, front_delete_ticket},
-    {"/v1/tickets/{}/ready", HTTP_PUT, 0, front_answer_check},
+    {"/v1/tickets/{}", HTTP_DELETE, WRITE_DEADLINE_MS, front_delete_ticket},
+    {"/v1/tickets/{}/ready", HTTP_PUT, WRITE_DEADLINE_MS, front_answer_check},
     {"/v1/party", HTTP_GET, 0, front_get_party},
-    {"/v1/party/invitations", HTTP_POST, 0, front_invite},
-    {"/v1/party/members", HTTP_POST, 0, front_join_party},
-    {"/v1/party/members/{}", HTTP_DELETE, 0, front_leave_party},
+    {"/v1/party/invitations", HTTP_POST, WRITE_DEADLINE_MS, front_invite},
+    {"/v1/party/members", HTTP_POST, WRITE_DEADLINE_MS, front_join_party},
+    {"/v1/party/members/{}", HTTP_DELETE, WRITE_DEADLINE_MS, front_leave_party},
     {"/v1/matches/{}", HTTP_GET, WRITE_DEADLINE_MS, front_get_match},
     {"/v1/matches/{}", HTTP_DELETE, 0, front_leave_match},
     {"/v1/leaderboards/{}", HTTP_GET, WRITE_DEADLINE_MS, front_get_board},
     {"/v1/modes", HTTP_GET, 0, front_get_modes},
-    {"/v1/instances", HTTP_POST, 0, front_launch},
-    {"/v1/instances/{}", HTTP_DELETE, 0, front_end_instance},
+    {"/v1/instances", HTTP_POST, WRITE_DEADLINE_MS, front_launch},
+    {"/v1/instances/{}", HTTP_DELETE, WRITE_DEADLINE_MS, front_end_instance},
 };
 #define ROUTE_COUNT (sizeof ROUTES / sizeof *ROUTES)
 

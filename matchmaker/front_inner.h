@@ -11,7 +11,10 @@
 #include "matchmaker/pace.h"
 #include "matchmaker/regions.h"
 
-/* What is wrong with a request: the HTTP status, and a code for programs. No status: nothing. */
+#define FRONT_SAID_SIZE 192
+
+/* What is wrong with a request: the HTTP status, and a code for programs. No status: nothing. A message that names something
+ * of the request is good until the next one. */
 struct problem {
     unsigned status;
     const char *code, *message;
@@ -37,9 +40,12 @@ struct front_ask {
 /* A request that is answered later. */
 enum front_wait_kind {
     FRONT_WAIT_CREATED = 0, /* until the ticket would survive */
-    FRONT_WAIT_TICKET = 1,  /* until it has another version */
+    FRONT_WAIT_TICKET = 1,  /* until another version of it would */
     FRONT_WAIT_RESULT = 2,
-    FRONT_WAIT_BOARD = 3
+    FRONT_WAIT_BOARD = 3,
+    FRONT_WAIT_PARTY = 4,    /* until a mark is durable: `version` */
+    FRONT_WAIT_LAUNCHED = 5, /* until the instance would survive */
+    FRONT_WAIT_ENDED = 6     /* until its end would */
 };
 
 struct front_wait {
@@ -61,6 +67,7 @@ struct front {
     struct front_wait waits[FRONT_WAITS_MAX];
     uint32_t wait_count;
     uint64_t page_request; /* the last one */
+    char said[FRONT_SAID_SIZE];
     ev_io io;
 };
 
@@ -82,6 +89,9 @@ struct problem front_read(struct front *front, const struct http_request *reques
                           uint32_t count, const char *const *arguments, struct front_ask *ask);
 void front_forget(struct front_ask *ask);
 
+/* front_read_query looks at a query alone, of who may be anybody. */
+struct problem front_read_query(struct front *front, const struct http_request *request, const char *const *arguments);
+
 /* front_read_change is front_read of what changes something, which a player may do so often and no more. */
 struct problem front_read_change(struct front *front, const struct http_request *request, const struct front_member *members,
                                  uint32_t count, struct front_ask *ask);
@@ -90,12 +100,15 @@ struct problem front_read_change(struct front *front, const struct http_request 
 bool front_id(const char *text, uint64_t *id);
 
 /* front_number reads an argument of the query; `fallback` where it is not there. */
-struct problem front_number(const struct http_request *request, const char *name, uint64_t min, uint64_t max,
-                            uint64_t fallback, uint64_t *number);
+struct problem front_number(struct front *front, const struct http_request *request, const char *name, uint64_t min,
+                            uint64_t max, uint64_t fallback, uint64_t *number);
 
 /* --- later (front_waits.c). False where too many wait. */
 
 bool front_wait_add(struct front *front, const struct front_wait *wait);
+
+/* front_wait_room is asked before something is done that may have to be waited for. */
+struct problem front_wait_room(const struct front *front);
 
 /* front_wait_take removes the first request that waits for this, and returns it; NULL where there is none. */
 const struct http_request *front_wait_take(struct front *front, enum front_wait_kind kind, uint64_t key);
@@ -109,14 +122,17 @@ void front_get_ticket(struct front *front, const struct http_request *request);
 void front_delete_ticket(struct front *front, const struct http_request *request);
 void front_answer_check(struct front *front, const struct http_request *request);
 
-/* front_ticket_due answers who waits for a ticket, where there is something to say or `is_late`; true where it did. */
+/* front_ticket_due, front_party_due and front_instance_due answer who waits for such, where there is something to say that
+ * would survive, of a ticket also where nothing is new but `is_late`; true where they did. */
 bool front_ticket_due(struct front *front, const struct front_wait *wait, bool is_late);
 
+bool front_party_due(struct front *front, const struct front_wait *wait);
 void front_get_party(struct front *front, const struct http_request *request);
 void front_invite(struct front *front, const struct http_request *request);
 void front_join_party(struct front *front, const struct http_request *request);
 void front_leave_party(struct front *front, const struct http_request *request);
 
+bool front_instance_due(struct front *front, const struct front_wait *wait, bool is_late);
 void front_get_match(struct front *front, const struct http_request *request);
 void front_leave_match(struct front *front, const struct http_request *request);
 void front_get_board(struct front *front, const struct http_request *request);

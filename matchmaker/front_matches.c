@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/log.h"
+#include "common/check.h"
 #include "matchmaker/desk.h"
 #include "matchmaker/front_inner.h"
 #include "matchmaker/launch_request.h"
@@ -72,9 +72,12 @@ void front_result(struct front *f, uint64_t id, const uint8_t *bytes, uint32_t l
 /* --- boards and modes: for anybody */
 
 void front_get_board(struct front *f, const struct http_request *request) {
-    uint64_t limit, season = 0;
-    struct problem problem = front_number(request, "limit", 1, WIRE_BOARD_PAGE_MAX, BOARD_ROWS, &limit);
-    if (!problem.status) problem = front_number(request, "season", 1, UINT32_MAX, f->config.config->persist.season, &season);
+    static const char *const arguments[] = {"limit", "season", NULL};
+    uint64_t limit = 0, season = 0;
+    struct problem problem = front_read_query(f, request, arguments);
+    if (!problem.status) problem = front_number(f, request, "limit", 1, WIRE_BOARD_PAGE_MAX, BOARD_ROWS, &limit);
+    if (!problem.status)
+        problem = front_number(f, request, "season", 1, UINT32_MAX, f->config.config->persist.season, &season);
     const char *mode = request->parameters[0];
     if (!problem.status && !mode_set_find(desk_modes(f->config.desk), mode))
         problem = front_reason_problem(WIRE_REASON_UNKNOWN_MODE);
@@ -102,6 +105,11 @@ void front_page(struct front *f, uint64_t page_request, const struct wire_page_r
 
 void front_get_modes(struct front *f, const struct http_request *request) {
     const struct mode_set *modes = desk_modes(f->config.desk);
+    struct problem problem = front_read_query(f, request, NULL);
+    if (problem.status) {
+        front_reply_problem(f, request, &problem);
+        return;
+    }
     json_t *list = json_array();
     for (uint32_t i = 0; i < modes->count; i++)
         if (modes->modes[i].instance[0] != '\0') json_array_append_new(list, mode_json(&modes->modes[i]));
@@ -122,16 +130,40 @@ static struct problem launch_problem(int result) {
     }
 }
 
+bool front_instance_due(struct front *f, const struct front_wait *wait, bool is_late) {
+    struct instance_view view;
+    uint32_t id = (uint32_t)wait->key;
+    bool is_launch = wait->kind == FRONT_WAIT_LAUNCHED;
+    if (!instances_is_kept(f->config.instances, id)) {
+        if (is_late && is_launch) (void)!instances_end(f->config.instances, id); /* who is refused has not launched it */
+        return false;
+    }
+    if (!instances_view(f->config.instances, id, &view)) {
+        front_reply_problem(f, wait->request, &NO_MATCH);
+    } else if (is_launch) {
+        char location[32];
+        snprintf(location, sizeof location, "/v1/matches/%" PRIu32, id);
+        front_reply_created(f, wait->request, location, instance_json(&view));
+    } else {
+        front_reply(f, wait->request, 200, instance_json(&view));
+    }
+    return true;
+}
+
+/* wait_for_instance answers once what was asked of an instance would survive. There is room for it. */
+static void wait_for_instance(struct front *f, const struct http_request *request, enum front_wait_kind kind, uint32_t id) {
+    const struct front_wait wait = {
+        .request = request, .kind = kind, .key = id, .until = mono_add_ms(mono_now(), KEEP_PATIENCE_MS)};
+    if (!front_instance_due(f, &wait, false)) CHECK(front_wait_add(f, &wait));
+}
+
 static struct problem launch(struct front *f, const struct http_request *request, const struct launch_request *wanted) {
     uint32_t id;
-    char location[32];
-    struct instance_view view;
-    struct problem problem = launch_problem(desk_launch(f->config.desk, &wanted->template, wanted->players,
-                                                        wanted->player_count, mono_now(), wall_now_ns() / NS_PER_MS, &id));
-    if (problem.status) return problem;
-    if (!instances_view(f->config.instances, id, &view)) return UNAVAILABLE;
-    snprintf(location, sizeof location, "/v1/matches/%" PRIu32, id);
-    front_reply_created(f, request, location, instance_json(&view));
+    struct problem problem = front_wait_room(f);
+    if (!problem.status)
+        problem = launch_problem(desk_launch(f->config.desk, &wanted->template, wanted->players, wanted->player_count,
+                                             mono_now(), wall_now_ns() / NS_PER_MS, &id));
+    if (!problem.status) wait_for_instance(f, request, FRONT_WAIT_LAUNCHED, id);
     return problem;
 }
 
@@ -158,18 +190,17 @@ void front_launch(struct front *f, const struct http_request *request) {
 
 void front_end_instance(struct front *f, const struct http_request *request) {
     struct front_ask ask;
-    struct instance_view view;
     uint64_t id = 0;
     struct problem problem = front_read_change(f, request, NULL, 0, &ask);
     if (!problem.status && !ask.may_launch) problem = NOT_ALLOWED;
+    if (!problem.status) problem = front_wait_room(f);
     if (!problem.status &&
         (!front_id(request->parameters[0], &id) || id > UINT32_MAX || instances_end(f->config.instances, (uint32_t)id) != 0))
         problem = NO_MATCH;
-    if (!problem.status && !instances_view(f->config.instances, (uint32_t)id, &view)) problem = NO_MATCH;
     if (problem.status) {
         front_reply_problem(f, request, &problem);
     } else {
-        front_reply(f, request, 200, instance_json(&view));
+        wait_for_instance(f, request, FRONT_WAIT_ENDED, (uint32_t)id);
     }
     front_forget(&ask);
 }

@@ -11,14 +11,35 @@ static void reply_party(struct front *f, const struct http_request *request, uin
     front_reply(f, request, 200, party_json(&party));
 }
 
-/* act does what a request asks of the player's party, and answers with what that is then. */
+bool front_party_due(struct front *f, const struct front_wait *wait) {
+    if (!keep_is_durable(f->config.keep, wait->version)) return false;
+    reply_party(f, wait->request, wait->player);
+    return true;
+}
+
+/* wait_for_party answers with a player's party once a mark is durable. */
+static void wait_for_party(struct front *f, const struct http_request *request, uint64_t player, uint64_t mark) {
+    const struct front_wait wait = {.request = request,
+                                    .kind = FRONT_WAIT_PARTY,
+                                    .version = mark,
+                                    .player = player,
+                                    .until = mono_add_ms(mono_now(), KEEP_PATIENCE_MS)};
+    if (front_party_due(f, &wait) || front_wait_add(f, &wait)) return;
+    struct problem problem = front_wait_room(f);
+    front_reply_problem(f, request, &problem);
+}
+
+/* act does what a request asks of the player's party, and answers with what that is then, when it would survive. */
 static void act(struct front *f, const struct http_request *request, uint64_t player, enum wire_party_verb verb,
                 uint64_t other) {
-    struct problem problem = front_reason_problem(desk_party(f->config.desk, player, verb, other, mono_now()));
+    uint64_t before = keep_mark(f->config.keep);
+    struct problem problem = front_wait_room(f);
+    if (!problem.status) problem = front_reason_problem(desk_party(f->config.desk, player, verb, other, mono_now()));
     if (problem.status) {
         front_reply_problem(f, request, &problem);
     } else {
-        reply_party(f, request, player);
+        uint64_t mark = keep_mark(f->config.keep);
+        wait_for_party(f, request, player, mark == before ? 0 : mark); /* invitations are not kept */
     }
 }
 
@@ -29,7 +50,7 @@ void front_get_party(struct front *f, const struct http_request *request) {
         front_reply_problem(f, request, &problem);
     } else {
         (void)desk_party(f->config.desk, ask.player, WIRE_PARTY_LOOK, 0, mono_now()); /* who looks has not left it */
-        reply_party(f, request, ask.player);
+        wait_for_party(f, request, ask.player, desk_party_of(f->config.desk, ask.player).mark);
     }
     front_forget(&ask);
 }

@@ -8,9 +8,9 @@
 #include "matchmaker/front_inner.h"
 #include "matchmaker/match_json.h"
 
-#define DURABLE_MS   4000
 #define CURRENT      "current" /* in the place of a ticket's id: the caller's */
 #define LOCATION_MAX 64
+#define ANY_VERSION  UINT64_MAX /* whatever the ticket's is, it is another */
 
 static const struct problem FINE = {0};
 static const struct problem NO_TICKET = {404, "not_found", "no such ticket of this player", 0};
@@ -85,8 +85,9 @@ static struct problem enter(struct front *f, const struct http_request *request,
     if (problem.status) return problem;
     struct mono now = mono_now();
     struct front_wait wait = {
-        .request = request, .kind = FRONT_WAIT_CREATED, .player = ask->player, .until = mono_add_ms(now, DURABLE_MS)};
-    if (f->wait_count == FRONT_WAITS_MAX) return (struct problem){503, "busy", "too many requests wait for an answer", 1};
+        .request = request, .kind = FRONT_WAIT_CREATED, .player = ask->player, .until = mono_add_ms(now, KEEP_PATIENCE_MS)};
+    problem = front_wait_room(f);
+    if (problem.status) return problem;
     enum wire_ticket_reason reason = desk_enter(f->config.desk, &wish, now, wall_now_ns() / NS_PER_MS, &ticket);
     if (reason != WIRE_REASON_NONE) return front_reason_problem(reason);
     wait.key = ticket;
@@ -126,26 +127,63 @@ static bool find_ticket(const struct front *f, const struct http_request *reques
     return desk_ticket_get(f->config.desk, id, mono_now(), wall_now_ns() / NS_PER_MS, ticket) && is_of(ticket, player);
 }
 
+static json_t *shown(const struct front *f, const struct desk_ticket *ticket) {
+    struct instance_view match;
+    bool is_there = ticket->instance != 0 && instances_view(f->config.instances, ticket->instance, &match);
+    return ticket_json(ticket, is_there ? &match : NULL);
+}
+
 bool front_ticket_due(struct front *f, const struct front_wait *wait, bool is_late) {
     struct desk_ticket ticket;
     if (!desk_ticket_get(f->config.desk, wait->key, mono_now(), wall_now_ns() / NS_PER_MS, &ticket)) {
         front_reply_problem(f, wait->request, &NO_TICKET);
         return true;
     }
+    if (!desk_ticket_is_durable(f->config.desk, wait->key)) return false;
     if (wait->kind == FRONT_WAIT_CREATED) {
         char location[LOCATION_MAX];
-        if (!desk_ticket_is_durable(f->config.desk, wait->key)) return false;
         if (ticket.state == WIRE_TICKET_ENDED && ticket.reason == WIRE_REASON_UNAVAILABLE) {
             struct problem problem = front_reason_problem(ticket.reason);
             front_reply_problem(f, wait->request, &problem);
             return true;
         }
         snprintf(location, sizeof location, "/v1/tickets/%" PRIu64, ticket.id);
-        front_reply_created(f, wait->request, location, ticket_json(&ticket));
+        front_reply_created(f, wait->request, location, shown(f, &ticket));
         return true;
     }
     if (ticket.version == wait->version && !is_late) return false;
-    front_reply(f, wait->request, 200, ticket_json(&ticket));
+    front_reply(f, wait->request, 200, shown(f, &ticket));
+    return true;
+}
+
+/* wait_for_ticket answers with a ticket once it has another version that would survive, or is told after `ms` that nothing
+ * is new; at once where too many wait. */
+static void wait_for_ticket(struct front *f, const struct http_request *request, uint64_t ticket, uint64_t version,
+                            uint64_t ms) {
+    const struct front_wait wait = {.request = request,
+                                    .kind = FRONT_WAIT_TICKET,
+                                    .key = ticket,
+                                    .version = version,
+                                    .until = mono_add_ms(mono_now(), ms)};
+    if (front_ticket_due(f, &wait, false) || front_wait_add(f, &wait)) return;
+    struct problem problem = front_wait_room(f);
+    if (!front_ticket_due(f, &wait, true)) front_reply_problem(f, request, &problem);
+}
+
+/* answer_match answers who has no ticket that lives, but a match, where he asks for what he has. */
+static bool answer_match(struct front *f, const struct http_request *request, uint64_t player) {
+    struct instance_view match;
+    struct desk_ticket ticket;
+    uint64_t id;
+    if (strcmp(request->parameters[0], CURRENT) != 0) return false;
+    uint32_t instance = desk_match_of_player(f->config.desk, player, &id);
+    if (instance == 0 || !instances_view(f->config.instances, instance, &match)) return false;
+    if (desk_ticket_get(f->config.desk, id, mono_now(), wall_now_ns() / NS_PER_MS, &ticket)) {
+        wait_for_ticket(f, request, id, ANY_VERSION, KEEP_PATIENCE_MS);
+        return true;
+    }
+    if (match.stage == INSTANCE_LAUNCHING) return false; /* it might be forgotten again */
+    front_reply(f, request, 200, seat_json(&match, player));
     return true;
 }
 
@@ -155,36 +193,32 @@ void front_get_ticket(struct front *f, const struct http_request *request) {
     struct desk_ticket ticket;
     uint64_t wait_s, version;
     struct problem problem = front_read(f, request, NULL, 0, arguments, &ask);
-    if (!problem.status) problem = front_number(request, "wait_s", 0, FRONT_POLL_S, 0, &wait_s);
-    if (!problem.status) problem = front_number(request, "version", 0, INT64_MAX, 0, &version);
-    if (!problem.status && !find_ticket(f, request, ask.player, &ticket)) problem = NO_TICKET;
+    if (!problem.status) problem = front_number(f, request, "wait_s", 0, FRONT_POLL_S, 0, &wait_s);
+    if (!problem.status) problem = front_number(f, request, "version", 0, INT64_MAX, 0, &version);
+    bool is_found = !problem.status && find_ticket(f, request, ask.player, &ticket);
     front_forget(&ask);
+    if (!problem.status && !is_found && answer_match(f, request, ask.player)) return;
+    if (!problem.status && !is_found) problem = NO_TICKET;
     if (problem.status) {
         front_reply_problem(f, request, &problem);
         return;
     }
-    struct front_wait wait = {.request = request,
-                              .kind = FRONT_WAIT_TICKET,
-                              .key = ticket.id,
-                              .version = version,
-                              .player = ask.player,
-                              .until = mono_add_ms(mono_now(), wait_s * 1000)};
     bool is_over = ticket.state == WIRE_TICKET_ENDED || ticket.state == WIRE_TICKET_MATCHED;
-    if (wait_s > 0 && !is_over && ticket.version == version && front_wait_add(f, &wait)) return;
-    front_reply(f, request, 200, ticket_json(&ticket));
+    if (wait_s == 0 || is_over) {
+        wait_for_ticket(f, request, ticket.id, ANY_VERSION, KEEP_PATIENCE_MS);
+    } else {
+        wait_for_ticket(f, request, ticket.id, version, wait_s * 1000);
+    }
 }
 
 /* --- to answer, to leave */
 
-/* finish answers with the ticket as it is then. */
-static void finish(struct front *f, const struct http_request *request, struct problem problem, uint64_t ticket_id) {
-    struct desk_ticket ticket;
-    if (!problem.status && !desk_ticket_get(f->config.desk, ticket_id, mono_now(), wall_now_ns() / NS_PER_MS, &ticket))
-        problem = NO_TICKET;
+/* finish answers with the ticket as it is then, when that would survive. */
+static void finish(struct front *f, const struct http_request *request, struct problem problem, uint64_t ticket) {
     if (problem.status) {
         front_reply_problem(f, request, &problem);
     } else {
-        front_reply(f, request, 200, ticket_json(&ticket));
+        wait_for_ticket(f, request, ticket, ANY_VERSION, KEEP_PATIENCE_MS);
     }
 }
 
@@ -192,6 +226,7 @@ void front_delete_ticket(struct front *f, const struct http_request *request) {
     struct front_ask ask;
     struct desk_ticket ticket = {0};
     struct problem problem = front_read_change(f, request, NULL, 0, &ask);
+    if (!problem.status) problem = front_wait_room(f);
     if (!problem.status && !find_ticket(f, request, ask.player, &ticket)) problem = NO_TICKET;
     if (!problem.status) problem = front_reason_problem(desk_cancel(f->config.desk, ticket.id, ask.player, mono_now()));
     finish(f, request, problem, ticket.id);
@@ -204,6 +239,7 @@ void front_answer_check(struct front *f, const struct http_request *request) {
     struct front_ask ask;
     struct desk_ticket ticket = {0};
     struct problem problem = front_read_change(f, request, members, 1, &ask);
+    if (!problem.status) problem = front_wait_room(f);
     if (!problem.status && !find_ticket(f, request, ask.player, &ticket)) problem = NO_TICKET;
     if (!problem.status && ticket.state != WIRE_TICKET_ASKED)
         problem = (struct problem){409, "not_asked", "nobody asks whether this ticket is ready", 0};

@@ -15,7 +15,8 @@
 /* --- answers */
 
 static struct instance_answer fail(unsigned status, const char *code, const char *message) {
-    return (struct instance_answer){status, json_pack("{s:{s:s, s:s}}", "error", "code", code, "message", message)};
+    return (struct instance_answer){.status = status,
+                                    .json = json_pack("{s:{s:s, s:s}}", "error", "code", code, "message", message)};
 }
 
 static const struct instance_answer FINE = {0};
@@ -86,7 +87,8 @@ static struct instance_answer tell_instances(const struct instance_api *api, con
         instances_nth(api->instances, listed[i].n, &view);
         json_array_append_new(list, short_json(api, &view));
     }
-    return (struct instance_answer){200, json_pack("{s:o, s:I}", "instances", list, "left_out", (json_int_t)(count - told))};
+    return (struct instance_answer){
+        .status = 200, .json = json_pack("{s:o, s:I}", "instances", list, "left_out", (json_int_t)(count - told))};
 }
 
 static bool find_instance(const struct instance_api *api, const struct http_request *request, struct instance_view *view) {
@@ -102,7 +104,7 @@ static struct instance_answer tell_instance(const struct instance_api *api, cons
     struct instance_answer refused = check_ready(api);
     if (refused.status) return refused;
     if (!find_instance(api, request, &view)) return no_instance();
-    return (struct instance_answer){200, long_json(api, &view)};
+    return (struct instance_answer){.status = 200, .json = long_json(api, &view)};
 }
 
 static struct instance_answer end_instance(const struct instance_api *api, const struct http_request *request,
@@ -116,7 +118,8 @@ static struct instance_answer end_instance(const struct instance_api *api, const
     if (view.stage == INSTANCE_OVER || instances_end(api->instances, id) != 0)
         return fail(409, "over", "the instance is over already");
     log_info("command.end", "instance=%" PRIu32, id);
-    return (struct instance_answer){200, json_pack("{s:b, s:o}", "done", 1, "match", id_json(id))};
+    return (struct instance_answer){
+        .status = 200, .json = json_pack("{s:b, s:o}", "done", 1, "match", id_json(id)), .changed = id};
 }
 
 /* --- launching */
@@ -192,7 +195,7 @@ static struct instance_answer launch_now(const struct instance_api *api, const s
     if (result != 0 || !instances_view(api->instances, id, &view)) return fail(503, "unavailable", march_error_text(result));
     log_info("command.launch", "instance=%" PRIu32 " template=%s players=%" PRIu32, id, launch->template.name,
              launch->player_count);
-    return (struct instance_answer){201, long_json(api, &view)};
+    return (struct instance_answer){.status = 201, .json = long_json(api, &view), .changed = id, .is_launch = true};
 }
 
 static struct instance_answer launch_wish(const struct instance_api *api, const struct wish *wish, struct mono now,
@@ -246,7 +249,8 @@ static struct instance_answer tell_templates(const struct instance_api *api, con
     const struct template_set *set = library_templates(api->designs);
     json_t *list = json_array();
     for (uint32_t i = 0; i < set->count; i++) json_array_append_new(list, template_json(&set->templates[i]));
-    return (struct instance_answer){200, json_pack("{s:o, s:s}", "templates", list, "error", library_error(api->designs))};
+    return (struct instance_answer){
+        .status = 200, .json = json_pack("{s:o, s:s}", "templates", list, "error", library_error(api->designs))};
 }
 
 static struct instance_answer tell_modes(const struct instance_api *api, const struct http_request *request, struct mono now,
@@ -259,7 +263,8 @@ static struct instance_answer tell_modes(const struct instance_api *api, const s
         if (mode) json_object_set_new(mode, "instance", json_string(set->modes[i].instance));
         json_array_append_new(list, mode);
     }
-    return (struct instance_answer){200, json_pack("{s:o, s:s}", "modes", list, "error", library_error(api->designs))};
+    return (struct instance_answer){.status = 200,
+                                    .json = json_pack("{s:o, s:s}", "modes", list, "error", library_error(api->designs))};
 }
 
 static struct instance_answer reload(const struct instance_api *api, const struct http_request *request, struct mono now,
@@ -269,9 +274,21 @@ static struct instance_answer reload(const struct instance_api *api, const struc
     int result = library_reload(api->designs, error, sizeof error);
     log_info("command.reload", "done=%d", result == 0);
     if (result != 0) return fail(409, "bad_file", error);
-    return (struct instance_answer){200, json_pack("{s:b, s:I, s:I}", "done", 1, "modes",
-                                                   (json_int_t)library_modes(api->designs)->count, "templates",
-                                                   (json_int_t)library_templates(api->designs)->count)};
+    return (struct instance_answer){.status = 200,
+                                    .json = json_pack("{s:b, s:I, s:I}", "done", 1, "modes",
+                                                      (json_int_t)library_modes(api->designs)->count, "templates",
+                                                      (json_int_t)library_templates(api->designs)->count)};
+}
+
+/* --- answers that wait */
+
+bool instance_api_settle(const struct instance_api *api, struct instance_answer *answer, bool is_late) {
+    if (instances_is_kept(api->instances, answer->changed)) return true;
+    if (!is_late) return false;
+    if (answer->is_launch) (void)!instances_end(api->instances, answer->changed); /* who is refused has not launched it */
+    json_decref(answer->json);
+    *answer = fail(503, "unavailable", "what keeps instances is away");
+    return true;
 }
 
 json_t *instance_api_status(const struct instance_api *api) {

@@ -9,7 +9,8 @@
  *
  * A player is an id as a text; in dev mode any other text is a name. "party" stands for the members of that player's party.
  * Errors are 400 for what can't be, 404 for what there is not, 409 where a player is in an instance, 503 while what was kept
- * is not read yet, or no cell is free.
+ * is not read yet, or no cell is free. What changes an instance is answered once that would survive (instance_api_settle),
+ * after KEEP_PATIENCE_MS with 503.
  *
  * Limits: INSTANCE_API_LIST_MAX in a list; how many more there are is "left_out".
  */
@@ -17,6 +18,7 @@
 #define MARCH_MATCHMAKER_INSTANCE_API_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/clock.h"
@@ -39,7 +41,9 @@ struct instance_api {
 /* What a request is answered with. */
 struct instance_answer {
     unsigned status;
-    json_t *json; /* the receiver's; NULL when memory was short */
+    json_t *json;     /* the receiver's; NULL when memory was short */
+    uint32_t changed; /* the instance that was, if not 0 */
+    bool is_launch;
 };
 
 struct instance_route {
@@ -48,6 +52,10 @@ struct instance_route {
     struct instance_answer (*answer)(const struct instance_api *api, const struct http_request *request, struct mono now,
                                      uint64_t wall_ms);
 };
+
+/* instance_api_settle tells whether an answer may be given: what it says would survive. It becomes 503 where that `is_late`,
+ * and then nothing is launched. */
+bool instance_api_settle(const struct instance_api *api, struct instance_answer *answer, bool is_late);
 
 /* instance_api_status tells in short how it all is, for /status; the caller's, NULL when memory is short. */
 json_t *instance_api_status(const struct instance_api *api);

@@ -120,7 +120,8 @@ int instances_launch(struct instances *i, const struct instances_launch *launch,
     i->now = now;
     int error = check_launch(i, launch);
     if (error) return error;
-    if (pool_count(&i->pool) == INSTANCES_MAX || !instances_take_cell(i, &block, &cell)) return MARCH_ERR_FULL;
+    if (pool_count(&i->pool) == INSTANCES_MAX || !instances_take_cell(i, launch->region, &block, &cell))
+        return MARCH_ERR_FULL;
     if (take_id(i, id)) return MARCH_ERR_FULL;
     uint32_t index = instances_new(i, *id, block, cell);
     fill_in(i, index, launch, wall_ms);
@@ -130,6 +131,7 @@ int instances_launch(struct instances *i, const struct instances_launch *launch,
         *instances_cell(i, block, cell) = 0; /* nobody was told of it */
         return MARCH_ERR_FULL;
     }
+    instances_placed(i, index);
     i->stats.launched++;
     return 0;
 }
@@ -235,6 +237,11 @@ void instances_tell(struct instances *i, enum instances_event_kind kind, uint32_
     struct instance_view view;
     view_of(i, index, &view);
     i->config.on_event(i->config.context, kind, &view, player);
+}
+
+bool instances_is_kept(const struct instances *i, uint32_t id) {
+    uint32_t index = instances_find(i, id);
+    return index == INSTANCES_NONE || instances_is_durable(i, instances_at(i, index));
 }
 
 bool instances_view(const struct instances *i, uint32_t id, struct instance_view *view) {

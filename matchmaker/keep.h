@@ -29,6 +29,7 @@
 #define KEEP_MESSAGES_MAX  64         /* with documents, on their way at once */
 #define KEEP_RECALLED_MAX  (1u << 20) /* documents of a kind; those beyond are not told */
 #define KEEP_AGAIN_MS      250
+#define KEEP_PATIENCE_MS   4000 /* who asked for something that is not durable by then is told that it can't be had now */
 
 struct keep_handlers {
     void *context;

@@ -183,6 +183,7 @@ static void on_prepare(struct ev_loop *loop, ev_prepare *prepare, int events) {
         log_info("directory.version", "version=%" PRIu64 " partitions=%u", s->atlas.told.version,
                  s->atlas.told.partition_count);
     stay_awake(s, hall_step(s->hall, now));
+    operator_api_step(s->http, now);
     links_flush(s->links, now);
     histogram_record(tally_step_ns(s->tally), mono_since_ns(mono_now(), now));
 }

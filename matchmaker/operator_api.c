@@ -12,10 +12,21 @@
 #include "matchmaker/status.h"
 #include "schemas/cells.h"
 
+#define CHANGE_DEADLINE_MS (KEEP_PATIENCE_MS + 1000)
+
+/* A request whose answer is made, and waits until it is true for good. */
+struct waiting {
+    const struct http_request *request;
+    struct instance_answer answer;
+    struct mono until;
+};
+
 struct operator_api {
     struct operator_api_config config;
     struct http *http;
     ev_io io;
+    struct waiting waiting[OPERATOR_API_WAITS_MAX];
+    uint32_t waiting_count;
 };
 
 /* --- answers */
@@ -165,15 +176,40 @@ static const struct {
 };
 #define ROUTE_COUNT (sizeof ROUTES / sizeof *ROUTES)
 
-/* Routes of instances stand behind the others. */
-static void answer(struct operator_api *api, const struct http_request *request) {
-    if (request->route < ROUTE_COUNT) {
-        ROUTES[request->route].answer(api, request);
+/* answer_instances has what changes an instance wait. */
+static void answer_instances(struct operator_api *api, const struct http_request *request) {
+    const struct instance_route *route = &INSTANCE_ROUTES[request->route - ROUTE_COUNT];
+    if (request->method != HTTP_GET && api->waiting_count == OPERATOR_API_WAITS_MAX) {
+        reply_error(api, request, 503, "busy", "too many requests wait for an answer");
         return;
     }
-    const struct instance_answer made = INSTANCE_ROUTES[request->route - ROUTE_COUNT].answer(
-        api->config.instances, request, mono_now(), wall_now_ns() / NS_PER_MS);
-    reply(api, request, made.status, made.json);
+    struct mono now = mono_now();
+    struct instance_answer made = route->answer(api->config.instances, request, now, wall_now_ns() / NS_PER_MS);
+    if (instance_api_settle(api->config.instances, &made, false)) {
+        reply(api, request, made.status, made.json);
+    } else {
+        api->waiting[api->waiting_count++] = (struct waiting){request, made, mono_add_ms(now, KEEP_PATIENCE_MS)};
+    }
+}
+
+/* Routes of instances stand behind the others. */
+static void answer(struct operator_api *api, const struct http_request *request) {
+    if (request->target.argument_count > 0) {
+        reply_error(api, request, 400, "bad_request", "expected no arguments behind the path");
+    } else if (request->route < ROUTE_COUNT) {
+        ROUTES[request->route].answer(api, request);
+    } else {
+        answer_instances(api, request);
+    }
+}
+
+void operator_api_step(struct operator_api *api, struct mono now) {
+    for (uint32_t i = api->waiting_count; i-- > 0;) {
+        struct waiting *w = &api->waiting[i];
+        if (!instance_api_settle(api->config.instances, &w->answer, mono_reached(now, w->until))) continue;
+        reply(api, w->request, w->answer.status, w->answer.json);
+        *w = api->waiting[--api->waiting_count];
+    }
 }
 
 static void on_requests(struct ev_loop *loop, ev_io *io, int events) {
@@ -195,9 +231,12 @@ int operator_api_open(struct operator_api **out, const struct operator_api_confi
     size_t count = ROUTE_COUNT + (config->instances ? INSTANCE_API_ROUTES : 0);
     for (size_t i = 0; i < ROUTE_COUNT; i++)
         deferred[i] = (struct http_deferred_route){.pattern = ROUTES[i].pattern, .method = ROUTES[i].method};
-    for (size_t i = ROUTE_COUNT; i < count; i++)
-        deferred[i] = (struct http_deferred_route){.pattern = INSTANCE_ROUTES[i - ROUTE_COUNT].pattern,
-                                                   .method = INSTANCE_ROUTES[i - ROUTE_COUNT].method};
+    for (size_t i = ROUTE_COUNT; i < count; i++) {
+        const struct instance_route *route = &INSTANCE_ROUTES[i - ROUTE_COUNT];
+        deferred[i] = (struct http_deferred_route){.pattern = route->pattern,
+                                                   .method = route->method,
+                                                   .deadline_ms = route->method == HTTP_GET ? 0 : CHANGE_DEADLINE_MS};
+    }
     const struct http_options options = {.listen = config->config->matchmaker.http,
                                          .metrics = config->metrics,
                                          .health = config->health,
@@ -221,6 +260,11 @@ const struct addr *operator_api_address(const struct operator_api *api) {
 
 void operator_api_close(struct operator_api *api) {
     if (!api) return;
+    while (api->waiting_count > 0) {
+        struct waiting *w = &api->waiting[--api->waiting_count];
+        json_decref(w->answer.json);
+        reply_error(api, w->request, 503, "unavailable", "the matchmaker ends");
+    }
     ev_io_stop(api->config.loop, &api->io);
     http_close(api->http);
     free(api);

@@ -8,9 +8,9 @@
  *
  * and those of instance_api.h, if it has one; besides /health, /ready and /metrics. A command is answered with {"done":
  * true} and the "name" or "partition" that it was about, once it was decided, or with {"error": {"code", "message"}}: 404
- * for what there is not, 400 for a body that is neither, 503 while the matchmaker gathers, 409 where it can't be. The codes
- * are those of atlas_answer_code. What it begins is seen in /status. Meant for loopback or a private network, as
- * common/http.h says.
+ * for what there is not, 400 for a body that is neither and for any query, 503 while the matchmaker gathers, 409 where it
+ * can't be. The codes are those of atlas_answer_code. What it begins is seen in /status. Meant for loopback or a private
+ * network, as common/http.h says.
  */
 #ifndef MARCH_MATCHMAKER_OPERATOR_API_H
 #define MARCH_MATCHMAKER_OPERATOR_API_H
@@ -25,7 +25,8 @@
 #include "matchmaker/instance_api.h"
 #include "matchmaker/links.h"
 
-#define OPERATOR_API_TURN_MAX 32 /* requests that are answered in one turn of the loop */
+#define OPERATOR_API_TURN_MAX  32 /* requests that are answered in one turn of the loop */
+#define OPERATOR_API_WAITS_MAX 64 /* that wait until what they changed would survive; who comes beyond gets 503 */
 
 struct ev_loop;
 struct operator_api;
@@ -43,6 +44,8 @@ struct operator_api_config {
 must_check int operator_api_open(struct operator_api **out, const struct operator_api_config *config, char *error,
                                  size_t error_size);
 const struct addr *operator_api_address(const struct operator_api *api);
+/* operator_api_step answers who waits, where that can be: each turn. */
+void operator_api_step(struct operator_api *api, struct mono now);
 /* operator_api_close: NULL is fine. */
 void operator_api_close(struct operator_api *api);
 

@@ -63,7 +63,7 @@ static long take_answer(struct world *world, json_t **answer, char *error) {
     struct scrape_result result;
     const char *name = world->config->matchmaker.name;
     const char *message = NULL;
-    while (!scraper_next(world->scraper, &result)) scraper_wait(world->scraper, NULL, 0, WORLD_DEADLINE_MS);
+    while (!scraper_next(world->scraper, &result)) scraper_wait(world->scraper, NULL, 0, WORLD_CHANGE_MS);
     *answer = result.http_status == 0 ? NULL : json_loadb(result.body, result.body_len, 0, NULL);
     if (result.http_status == 0)
         snprintf(error, WORLD_ERROR_SIZE, "%s does not answer", name);
@@ -84,7 +84,7 @@ long world_try(struct world *world, const char *path, const char *body, json_t *
     char address[CONFIG_ADDRESS_SIZE];
     if (!find_matchmaker(world, address, answer, error)) return 0;
     int result = body == NULL ? scraper_get(world->scraper, address, path, WORLD_DEADLINE_MS, 0)
-                              : scraper_put(world->scraper, address, path, body, WORLD_DEADLINE_MS, 0);
+                              : scraper_put(world->scraper, address, path, body, WORLD_CHANGE_MS, 0);
     return result == 0 ? take_answer(world, answer, error) : 0;
 }
 
@@ -113,7 +113,7 @@ int world_post(struct world *world, const char *path, const char *body, json_t *
     char address[CONFIG_ADDRESS_SIZE], error[WORLD_ERROR_SIZE];
     long status = 0;
     if (find_matchmaker(world, address, answer, error) &&
-        scraper_post(world->scraper, address, path, body, WORLD_DEADLINE_MS, 0) == 0)
+        scraper_post(world->scraper, address, path, body, WORLD_CHANGE_MS, 0) == 0)
         status = take_answer(world, answer, error);
     return status == 201 ? EXIT_CODE_OK : tell_failure(answer, error);
 }

@@ -1,8 +1,8 @@
 /* world.h: the matchmaker of a running cluster, asked by verbs, and how its answers are told.
  *
  * Its address is read anew for each question, since it may have been restarted. For verbs of zonectl: blocks, at most
- * WORLD_DEADLINE_MS a question, and tells what is wrong on standard error. What it answers stands in
- * matchmaker/operator_api.h and status.h.
+ * WORLD_DEADLINE_MS a question, WORLD_CHANGE_MS a change, and tells what is wrong on standard error. What it answers stands
+ * in matchmaker/operator_api.h and status.h.
  */
 #ifndef MARCH_ZONECTL_WORLD_H
 #define MARCH_ZONECTL_WORLD_H
@@ -18,6 +18,7 @@
 #include "tools/zonectl/scrape.h"
 
 #define WORLD_DEADLINE_MS 3000
+#define WORLD_CHANGE_MS   6000 /* for what changes something: it is answered once that would survive */
 #define WORLD_ERROR_SIZE  512
 
 struct world {
