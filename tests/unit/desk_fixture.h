@@ -469,4 +469,15 @@ static inline struct desk_ticket world_ticket(const struct world *w, uint64_t ti
     return t;
 }
 
+/* world_duel has two players in an instance that runs, both there; returns its id. */
+static inline uint32_t world_duel(struct world *w) {
+    (void)world_queue(w, 1, "duel");
+    (void)world_queue(w, 2, "duel");
+    uint32_t id = w->told[1].match.instance;
+    assert_int_not_equal(id, 0);
+    fake_run(w, id);
+    fake_come_all(w, id);
+    return id;
+}
+
 #endif
