@@ -141,6 +141,7 @@ enum wire_ticket_reason desk_enter(struct desk *d, const struct desk_request *re
 
 enum wire_ticket_reason desk_cancel(struct desk *d, uint64_t ticket, uint64_t player, struct mono now) {
     desk_advance(d, now, d->wall_ms);
+    if (!d->is_ready) return WIRE_REASON_UNAVAILABLE;
     uint32_t index = player_map_find(&d->ids, ticket);
     if (index == PLAYER_MAP_NONE || index & DESK_RECENT_BIT) return WIRE_REASON_NOT_FOUND;
     if (desk_member_at(d, desk_live_at(d, index)->members)->player != player) return WIRE_REASON_NOT_LEADER;
@@ -151,6 +152,7 @@ enum wire_ticket_reason desk_cancel(struct desk *d, uint64_t ticket, uint64_t pl
 
 enum wire_ticket_reason desk_answer(struct desk *d, uint64_t player, bool is_ready, struct mono now) {
     desk_advance(d, now, d->wall_ms);
+    if (!d->is_ready) return WIRE_REASON_UNAVAILABLE;
     uint32_t index = desk_ticket_at(d, player);
     if (index == DESK_NONE || desk_live_at(d, index)->stage != DESK_ASKED) return WIRE_REASON_NOT_FOUND;
     uint64_t id = desk_live_at(d, index)->id;

@@ -90,13 +90,20 @@ static void test_desk_before_all_is_recalled_is_unavailable(void **state) {
     struct world *w = world_new(1);
     world_restart(w);
     const uint64_t player = 1;
+    const struct wire_client_message look = {.kind = WIRE_CLIENT_TICKET, .ticket = WIRE_TICKET_LOOK};
     uint64_t ticket;
     uint32_t id;
+    desk_message(w->desk, 1, &look, w->now, w->wall_ms);
+    assert_int_equal(w->told[1].ticket.reason, WIRE_REASON_UNAVAILABLE); /* nobody is told that there is none */
+    assert_int_equal(desk_cancel(w->desk, 1, 1, w->now), WIRE_REASON_UNAVAILABLE);
+    assert_int_equal(desk_answer(w->desk, 1, true, w->now), WIRE_REASON_UNAVAILABLE);
     assert_int_equal(world_enter(w, 1, "duel", &ticket), WIRE_REASON_UNAVAILABLE);
     assert_int_equal(desk_party(w->desk, 1, WIRE_PARTY_INVITE, 2, w->now), WIRE_REASON_UNAVAILABLE);
     assert_int_equal(desk_launch(w->desk, &w->templates.templates[0], &player, 1, w->now, w->wall_ms, &id),
                      MARCH_ERR_UNAVAILABLE);
     world_settle(w);
+    desk_message(w->desk, 1, &look, w->now, w->wall_ms);
+    assert_int_equal(w->told[1].ticket.reason, WIRE_REASON_NONE);
     assert_int_equal(world_enter(w, 1, "duel", &ticket), WIRE_REASON_NONE);
     world_free(w);
 }
