@@ -6,7 +6,10 @@ import time
 
 import pytest
 from conftest import BIN_DIR, ROOT, need, run, wait_until
-from kills import COMES_BY_S, GATEWAYS, MATCHMAKER, PERSIST, RECOVERY_S, STEPS, UNPLANNED, Run, Step, Trial, World, has_steps
+from kill_stage import COMES_BY_S, GATEWAYS, MATCHMAKER, PERSIST, RECOVERY_S
+from kill_steps import STEPS, UNPLANNED, Step, Trial, has_steps
+from kill_world import World
+from kills import Run
 
 # Each is the worst moment of its kind: (step, seconds that it is stopped; 0: killed).
 SHORT = [
