@@ -22,6 +22,7 @@ SHORT = [
     (Step("matchmaker", "matchmaker.match_kept", "match"), 0),  # the tickets are gone, and nobody was told to run the match
     (Step("zone", "zone.travelled", "match"), 0),  # a player is in a cell by its coordinates, and still here
     (Step("persist", "persist.granted", "match"), 0),  # a reward is had, and nobody has noted it
+    (Step("persist", "persist.documents_written", "amnesia"), 0),  # tickets and matches are kept, and nobody was told
     (Step("matchmaker", "matchmaker.instance_over", "match"), 0),  # it alone knows what the match came to
 ]
 
