@@ -33,6 +33,7 @@ struct shown {
     struct upkeep_stats upkeep;
     struct zones_stats zones;
     struct fences_stats fences;
+    struct documents_stats documents;
     struct match_keep_stats matches;
     struct clients_stats clients;
     struct commands_stats commands;
@@ -45,6 +46,7 @@ struct shown {
 #define COUNTER      METRIC_COUNTER
 #define GAUGE        METRIC_GAUGE
 #define AT(field)    METRIC_AT(struct shown, field)
+#define GROUPS_HELP  "Groups of documents that the matchmaker has kept together"
 #define SETTLED_HELP "Players who were asked to be settled, by what became of it"
 
 static const struct metric_row rows[] = {
@@ -286,9 +288,16 @@ static const struct metric_row rows[] = {
     {COUNTER, "march_persist_fences_done_total", NULL, "Fences answered as done", AT(fences.done)},
     {COUNTER, "march_persist_fences_unavailable_total", NULL, "Fences that can't be done now: they are asked for again",
      AT(fences.unavailable)},
-    {COUNTER, "march_persist_match_documents_total", NULL, "Documents of the matchmaker that were kept",
-     AT(matches.documents)},
-    {COUNTER, "march_persist_match_transactions_total", NULL, "Transactions of these", AT(matches.transactions)},
+    {COUNTER, "march_persist_document_groups_total", "state=\"put\"", GROUPS_HELP, AT(documents.put)},
+    {COUNTER, "march_persist_document_groups_total", "state=\"durable\"", GROUPS_HELP, AT(documents.durable)},
+    {COUNTER, "march_persist_document_groups_total", "state=\"replayed\"", GROUPS_HELP, AT(documents.replayed)},
+    {COUNTER, "march_persist_documents_stored_total", NULL, "Documents of the matchmaker that went into PostgreSQL",
+     AT(documents.stored)},
+    {COUNTER, "march_persist_documents_transactions_total", NULL, "Transactions of these", AT(documents.transactions)},
+    {COUNTER, "march_persist_documents_failures_total", NULL, "Transactions of these that have to be done again",
+     AT(documents.failures)},
+    {GAUGE, "march_persist_documents_waiting", NULL, "Documents that PostgreSQL does not have yet", AT(documents.waiting)},
+    {GAUGE, "march_persist_documents_waiting_bytes", NULL, "Bytes of these", AT(documents.bytes)},
     {COUNTER, "march_persist_match_failures_total", NULL, "Transactions and reads of matches that have to be done again",
      AT(matches.failures)},
     {COUNTER, "march_persist_match_documents_read_total", NULL, "Documents recalled or read", AT(matches.reads)},
@@ -455,6 +464,7 @@ static void read_all(const struct service *s, struct shown *shown) {
                             .upkeep = upkeep_stats_get(s->upkeep),
                             .zones = zones_stats(s->zones),
                             .fences = fences_stats(s->fences),
+                            .documents = documents_stats_get(s->documents),
                             .matches = match_keep_stats_get(s->matches),
                             .clients = clients_stats(s->clients),
                             .commands = commands_stats(s->commands),

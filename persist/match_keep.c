@@ -5,6 +5,7 @@
 
 #include "common/check.h"
 #include "common/log.h"
+#include "persist/documents.h"
 #include "persist/match_keep_inner.h"
 
 #define RETRY_S    0.1
@@ -67,11 +68,6 @@ static void lane_free(struct match_lane *lane) {
 
 /* --- for all of them */
 
-struct pg_call match_keep_fence(const struct match_keep *m) {
-    static const struct pg_statement statement = {"match_keep_fence", "select march_fence($1::bigint)"};
-    return (struct pg_call){&statement, &m->fence};
-}
-
 void match_keep_failed(struct match_keep *m, const struct pg_reply *reply) {
     m->stats.failures++;
     if (reply->error == MARCH_ERR_FENCED) m->config.fenced(m->config.ctx);
@@ -85,7 +81,6 @@ void match_keep_push_mode(struct pg_params *params, const char *mode) {
 }
 
 static void run(struct match_keep *m) {
-    match_keep_store(m);
     match_keep_recall(m);
     match_keep_read(m);
     match_keep_look_up(m);
@@ -96,6 +91,7 @@ static void run(struct match_keep *m) {
 /* What failed, or found no room, is tried again. */
 static void on_timer(struct ev_loop *loop, ev_timer *timer, int events) {
     (void)loop, (void)events;
+    match_settles_again(timer->data);
     run(timer->data);
 }
 
@@ -106,15 +102,13 @@ int match_keep_create(struct match_keep **out, const struct match_keep_config *c
     struct match_keep *m = calloc(1, sizeof *m);
     if (!m) return MARCH_ERR_SYSTEM;
     m->config = *config;
-    m->settles = calloc(MATCH_KEEP_SETTLES_MAX, sizeof *m->settles);
     m->out_blob = malloc(WIRE_MATCH_BLOB_MAX);
-    struct pg_params *params[] = {&m->fence,          &m->documents_params, &m->recall_params,  &m->reads.params,
-                                  &m->lookups.params, &m->pages.params,     &m->looking_params, &m->settle_params};
+    struct pg_params *params[] = {&m->fence, &m->recall_params, &m->reads.params, &m->lookups.params, &m->pages.params};
     for (size_t i = 0; i < sizeof params / sizeof *params; i++) pg_params_init(params[i]);
     pg_params_int8(&m->fence, config->epoch);
     ev_timer_init(&m->timer, on_timer, RETRY_S, RETRY_S);
     m->timer.data = m;
-    if (!m->settles || !m->out_blob || m->fence.error) {
+    if (match_settles_init(m) != 0 || !m->out_blob || m->fence.error) {
         match_keep_destroy(m);
         return MARCH_ERR_SYSTEM;
     }
@@ -125,21 +119,18 @@ int match_keep_create(struct match_keep **out, const struct match_keep_config *c
 
 void match_keep_destroy(struct match_keep *m) {
     if (!m) return;
-    CHECK(!m->is_storing && !m->is_recalling && !m->is_looking && !m->is_settling);
+    CHECK(!m->is_recalling);
     if (ev_is_active(&m->timer)) ev_timer_stop(m->config.loop, &m->timer);
-    struct match_documents *documents[] = {&m->gathering, &m->storing, &m->out_recalled, &m->out_reads};
-    struct match_list *lists[] = {&m->out_ratings, &m->out_settled, &m->out_rows, &m->out_ends};
+    struct match_documents *documents[] = {&m->out_recalled, &m->out_reads};
+    struct match_list *lists[] = {&m->pending, &m->out_ratings, &m->out_settled, &m->out_rows, &m->out_ends};
     for (size_t i = 0; i < sizeof documents / sizeof *documents; i++) documents_free(documents[i]);
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) free(lists[i]->items);
     lane_free(&m->reads);
     lane_free(&m->lookups);
     lane_free(&m->pages);
     pg_params_deinit(&m->fence);
-    pg_params_deinit(&m->documents_params);
     pg_params_deinit(&m->recall_params);
-    pg_params_deinit(&m->looking_params);
-    pg_params_deinit(&m->settle_params);
-    free(m->settles);
+    match_settles_deinit(m);
     free(m->out_blob);
     free(m);
 }
@@ -149,7 +140,10 @@ void match_keep_destroy(struct match_keep *m) {
 void match_keep_begin(struct match_keep *m) {
     m->generation++;
     m->durable_seq = m->told_seq = 0;
-    m->is_recall_wanted = m->is_recall_told = false;
+    m->group = 0;
+    m->pending.count = 0;
+    m->is_recall_wanted = m->is_recall_begun = m->is_recall_told = false;
+    documents_hold(m->config.documents, false);
     m->reads.waiting.count = m->lookups.waiting.count = m->pages.waiting.count = 0;
     match_documents_clear(&m->out_recalled);
     match_documents_clear(&m->out_reads);
@@ -157,14 +151,13 @@ void match_keep_begin(struct match_keep *m) {
 }
 
 static uint64_t waiting_bytes(const struct match_keep *m) {
-    return m->gathering.blob_len + m->gathering.list.count * sizeof(struct wire_document) +
-           m->reads.waiting.count * sizeof(struct wire_document) +
+    return m->reads.waiting.count * sizeof(struct wire_document) +
            m->lookups.waiting.count * sizeof(struct wire_rating_lookup) +
            m->pages.waiting.count * sizeof(struct wire_page_ask) + m->out_settled.count * sizeof(struct wire_settled);
 }
 
 bool match_keep_has_room(const struct match_keep *m) {
-    return waiting_bytes(m) < MATCH_KEEP_WAITING_BYTES && m->gathering.list.count < MATCH_KEEP_DOCUMENTS_MAX;
+    return waiting_bytes(m) < MATCH_KEEP_WAITING_BYTES && documents_has_room(m->config.documents);
 }
 
 static void add_all(struct match_lane *lane, const void *items, uint32_t count, size_t size) {
@@ -176,20 +169,30 @@ void match_keep_ask(struct match_keep *m, const struct wire_match_ask *ask) {
     m->stats.asks++;
     if (ask->recalls && !m->is_recall_wanted) {
         m->is_recall_wanted = true;
+        m->is_recall_begun = m->is_recall_told = false;
         m->after_kind = 0;
         m->after_key = 0;
-        m->is_recall_told = false;
-        m->is_recall_behind = m->gathering.list.count > 0;
     }
-    for (uint32_t i = 0; i < ask->document_count; i++)
-        CHECK(match_documents_add(&m->gathering, &ask->documents[i], ask->blob + ask->documents[i].offset));
-    m->gathering.seq = ask->seq;
-    m->gathering.generation = m->generation;
+    if (ask->document_count > 0)
+        m->group = documents_put(m->config.documents, ask->documents, ask->document_count, ask->blob);
+    const struct match_pending pending = {ask->seq, m->group};
+    CHECK(match_list_add(&m->pending, &pending, sizeof pending));
     add_all(&m->reads, ask->reads, ask->read_count, sizeof *ask->reads);
     add_all(&m->lookups, ask->lookups, ask->lookup_count, sizeof *ask->lookups);
     add_all(&m->pages, ask->pages, ask->page_count, sizeof *ask->pages);
     for (uint32_t i = 0; i < ask->settle_count; i++) match_keep_add_settle(m, &ask->settles[i]);
     run(m);
+}
+
+/* Asks are durable in their order; who is told is the connection that asked. */
+void match_keep_update(struct match_keep *m) {
+    const struct match_pending *pending = m->pending.items;
+    uint64_t durable = documents_durable(m->config.documents);
+    uint32_t count = 0;
+    while (count < m->pending.count && pending[count].group <= durable) count++;
+    if (count > 0) m->durable_seq = pending[count - 1].seq;
+    match_list_drop(&m->pending, count, sizeof *pending);
+    match_keep_recall(m);
 }
 
 /* --- out */
@@ -252,7 +255,7 @@ void match_keep_told(struct match_keep *m) {
 
 struct match_keep_stats match_keep_stats_get(const struct match_keep *m) {
     struct match_keep_stats stats = m->stats;
-    stats.settling = m->settle_count;
+    stats.settling = m->settles.count;
     stats.waiting_bytes = waiting_bytes(m);
     return stats;
 }

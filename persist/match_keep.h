@@ -1,7 +1,8 @@
 /* match_keep.h: what the matchmaker keeps here, and what players have of matches (schemas/wire_match.h).
  *
- *   documents   gathered while a transaction is under way; all of an ask in one, asks in order, several in one
- *   recall      all documents but results, page by page; what is kept meanwhile waits until it is over
+ *   documents   by way of the journal (documents.h): those of an ask are a group, and asks are durable in their order
+ *   recall      all documents but results, page by page from PostgreSQL, once it has what was kept before; what is kept
+ *               meanwhile is none of it
  *   reads       documents by key
  *   lookups     ratings, a batch in a statement
  *   settles     who is noted as settled is answered so. Else the reward is granted by the ledger under
@@ -10,13 +11,12 @@
  *               two: upkeep.h leaves the ledger's key until the note is there
  *   pages       the best of a mode
  *
- * A document has a version, and an erased one stays as a row without a body for an hour, so a transaction that is carried
- * out late by a server that had hung changes nothing. What changes something is done again until its outcome is known, and
- * answered only then; what only reads is answered UNAVAILABLE where the database is away, documents apart, which wait.
+ * What changes something is done again until its outcome is known, and answered only then; what only reads is answered
+ * UNAVAILABLE where the database is away, documents apart, which wait.
  *
- * Limits: past MATCH_KEEP_WAITING_BYTES of what was asked, or MATCH_KEEP_DOCUMENTS_MAX documents, match_keep_has_room is
- * false, and no more is to be read from the matchmaker; MATCH_KEEP_SETTLES_MAX players under way, the rest is answered
- * UNAVAILABLE. One thread.
+ * Limits: past MATCH_KEEP_WAITING_BYTES of what was asked, or without room for documents, match_keep_has_room is false, and
+ * no more is to be read from the matchmaker; MATCH_KEEP_SETTLES_MAX players under way, the rest is answered UNAVAILABLE.
+ * One thread.
  */
 #ifndef MARCH_PERSIST_MATCH_KEEP_H
 #define MARCH_PERSIST_MATCH_KEEP_H
@@ -28,14 +28,12 @@
 #include "schemas/wire.h"
 
 #define MATCH_KEEP_WAITING_BYTES (8u << 20)
-#define MATCH_KEEP_DOCUMENTS_MAX 8192 /* what has gathered is one transaction, which must end within its deadline */
 #define MATCH_KEEP_SETTLES_MAX   4096
 #define MATCH_KEEP_BATCH_MAX     256                      /* documents read, lookups, settles of one statement */
 #define MATCH_KEEP_KEY           ((uint64_t)0xffff << 48) /* of grants; those of kills have an index of a zone there */
 
+struct documents;
 struct ev_loop;
-struct ledger_command;
-struct ledger_result;
 struct pg;
 struct value;
 struct match_keep;
@@ -44,6 +42,7 @@ struct match_keep_config {
     struct ev_loop *loop;
     struct pg *pg, *read_pg;
     struct value *value;
+    struct documents *documents;
     int64_t epoch; /* of the fence */
     uint32_t shard_index, shard_count;
     void (*no_room)(void *ctx, uint64_t player, uint64_t key, uint64_t object); /* not all of a reward was created */
@@ -52,7 +51,7 @@ struct match_keep_config {
 };
 
 struct match_keep_stats {
-    uint64_t asks, documents, transactions, failures; /* failures: transactions that have to be done again */
+    uint64_t asks, failures; /* failures: transactions and reads that have to be done again */
     uint64_t recalled, reads, lookups, settled, settles_refused, pages;
     uint32_t settling;
     uint64_t waiting_bytes;
@@ -67,6 +66,9 @@ void match_keep_destroy(struct match_keep *matches);
 void match_keep_begin(struct match_keep *matches);
 bool match_keep_has_room(const struct match_keep *matches);
 void match_keep_ask(struct match_keep *matches, const struct wire_match_ask *ask);
+
+/* match_keep_update learns what has become durable; after each documents_update. */
+void match_keep_update(struct match_keep *matches);
 
 /* match_keep_fill says what is to be told now, false where that is nothing; it is good until match_keep_told. */
 bool match_keep_fill(struct match_keep *matches, struct wire_match_told *told);

@@ -1,83 +1,11 @@
-/* match_keep_documents.c: documents of the matchmaker: kept, recalled and read. */
+/* match_keep_documents.c: documents of the matchmaker: recalled and read. */
 #include <string.h>
 
 #include "common/check.h"
-#include "common/step.h"
+#include "persist/documents.h"
 #include "persist/match_keep_inner.h"
 
 #define RECALL_PAGE 256
-
-/* --- keeping */
-
-/* The newest version of each counts, within the batch as well. */
-static const struct pg_statement KEEP = {
-    "match_documents_keep",
-    "insert into match_documents (kind, key, version, body)"
-    " select distinct on (kind, key) kind, key, version, nullif(body, ''::bytea)"
-    " from unnest($1::smallint[], $2::bigint[], $3::bigint[], $4::bytea[]) as d (kind, key, version, body)"
-    " order by kind, key, version desc"
-    " on conflict (kind, key) do update set version = excluded.version, body = excluded.body, changed_at = now()"
-    " where match_documents.version < excluded.version"};
-
-static void build_keep(struct match_keep *m) {
-    const struct match_documents *batch = &m->storing;
-    const struct wire_document *d = batch->list.items;
-    struct pg_params *p = &m->documents_params;
-    pg_params_reset(p);
-    pg_params_array(p, PG_INT2);
-    for (uint32_t i = 0; i < batch->list.count; i++) pg_params_push_int2(p, (int16_t)d[i].kind);
-    pg_params_end(p);
-    pg_params_array(p, PG_INT8);
-    for (uint32_t i = 0; i < batch->list.count; i++) pg_params_push_int8(p, (int64_t)d[i].key);
-    pg_params_end(p);
-    pg_params_array(p, PG_INT8);
-    for (uint32_t i = 0; i < batch->list.count; i++) pg_params_push_int8(p, (int64_t)d[i].version);
-    pg_params_end(p);
-    pg_params_array(p, PG_BYTEA);
-    for (uint32_t i = 0; i < batch->list.count; i++) pg_params_push_bytea(p, batch->blob + d[i].offset, d[i].len);
-    pg_params_end(p);
-}
-
-/* Who is told is the connection that asked; one that has come since asks again. */
-static void durable(struct match_keep *m, const struct match_documents *batch) {
-    if (batch->generation == m->generation && batch->seq > m->durable_seq) m->durable_seq = batch->seq;
-}
-
-static void kept(void *ctx, const struct pg_reply *reply) {
-    struct match_keep *m = ctx;
-    m->is_storing = false;
-    if (reply->error) { /* the same again, as its outcome may not be known */
-        match_keep_failed(m, reply);
-        return;
-    }
-    STEP("persist.documents_written");
-    m->stats.transactions++;
-    m->stats.documents += m->storing.list.count;
-    durable(m, &m->storing);
-    match_documents_clear(&m->storing);
-    match_keep_store(m);
-    match_keep_recall(m);
-}
-
-void match_keep_store(struct match_keep *m) {
-    if (m->is_storing || m->is_recalling) return;
-    if (m->storing.list.count == 0) {
-        if (m->is_recall_wanted && !m->is_recall_behind) return; /* pages of it are of one moment */
-        m->is_recall_behind = false;
-        struct match_documents next = m->gathering;
-        m->gathering = m->storing;
-        m->gathering.seq = next.seq;
-        m->gathering.generation = next.generation;
-        m->storing = next;
-    }
-    if (m->storing.list.count == 0) {
-        durable(m, &m->storing);
-        return;
-    }
-    build_keep(m);
-    const struct pg_call calls[] = {match_keep_fence(m), {&KEEP, &m->documents_params}};
-    m->is_storing = pg_run(m->config.pg, calls, 2, PG_TRANSACTION, MATCH_KEEP_DEADLINE_MS, kept, m) == 0;
-}
 
 /* --- recall */
 
@@ -118,12 +46,21 @@ static void recalled(void *ctx, const struct pg_reply *reply) {
     if (!take_page(m, reply->results[0])) return; /* the next, once this was told */
     m->is_recall_wanted = false;
     m->is_recall_told = true;
-    match_keep_store(m);
+    documents_hold(m->config.documents, false);
+}
+
+/* begin_recall waits until PostgreSQL has what was kept before; from then on it stays as it is, as pages are of one moment.
+ */
+static bool begin_recall(struct match_keep *m) {
+    if (m->is_recall_begun) return true;
+    documents_flush(m->config.documents);
+    if (!documents_is_clean(m->config.documents)) return false;
+    documents_hold(m->config.documents, true);
+    return m->is_recall_begun = true;
 }
 
 void match_keep_recall(struct match_keep *m) {
-    if (!m->is_recall_wanted || m->is_recalling || m->is_storing || m->storing.list.count > 0) return;
-    if (m->out_recalled.list.count > 0) return;
+    if (!m->is_recall_wanted || m->is_recalling || m->out_recalled.list.count > 0 || !begin_recall(m)) return;
     m->recall_generation = m->generation;
     pg_params_reset(&m->recall_params);
     pg_params_int4(&m->recall_params, m->after_kind);
@@ -165,13 +102,27 @@ static void have_read(void *ctx, const struct pg_reply *reply) {
     match_list_drop(&lane->asked, done, sizeof *asked);
 }
 
+/* answer_at_once answers what PostgreSQL need not be asked for; false where there is no room to. */
+static bool answer_at_once(struct match_keep *m, const struct wire_document *newer, const uint8_t *bytes) {
+    if (m->out_reads.blob_len + newer->len > MATCH_KEEP_OUT_BYTES || m->out_reads.list.count == MATCH_KEEP_BATCH_MAX)
+        return false;
+    CHECK(match_documents_add(&m->out_reads, newer, bytes));
+    m->stats.reads++;
+    return true;
+}
+
 void match_keep_read(struct match_keep *m) {
     struct match_lane *lane = &m->reads;
     if (lane->is_under_way || m->out_reads.list.count > 0) return;
     const struct wire_document *waiting = lane->waiting.items;
     uint32_t taken = 0;
-    for (; taken < lane->waiting.count && lane->asked.count < MATCH_KEEP_BATCH_MAX; taken++)
-        CHECK(match_list_add(&lane->asked, &waiting[taken], sizeof *waiting));
+    for (; taken < lane->waiting.count && lane->asked.count < MATCH_KEEP_BATCH_MAX; taken++) {
+        const uint8_t *bytes;
+        const struct wire_document *newer =
+            documents_find(m->config.documents, waiting[taken].kind, waiting[taken].key, &bytes);
+        if (newer && !answer_at_once(m, newer, bytes)) break;
+        if (!newer) CHECK(match_list_add(&lane->asked, &waiting[taken], sizeof *waiting));
+    }
     match_list_drop(&lane->waiting, taken, sizeof *waiting);
     if (lane->asked.count == 0) return;
     const struct wire_document *asked = lane->asked.items;

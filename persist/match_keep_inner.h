@@ -16,31 +16,39 @@ struct match_list {
     uint32_t count, capacity;
 };
 
-/* Documents with their bytes. */
+/* Documents with their bytes, to be told. */
 struct match_documents {
     struct match_list list; /* of struct wire_document */
     uint8_t *blob;
     uint32_t blob_len, blob_capacity;
-    uint64_t seq, generation; /* of the newest ask in it */
 };
 
-/* free -> new -> looking -> waiting -> granting -> granted -> storing -> free; what fails goes one step back, and who turns
- * out to be settled already goes from looking to free. */
-enum settle_state {
-    SETTLE_FREE = 0,
-    SETTLE_NEW = 1,
-    SETTLE_LOOKING = 2,
-    SETTLE_WAITING = 3,
-    SETTLE_GRANTING = 4,
-    SETTLE_GRANTED = 5,
-    SETTLE_STORING = 6,
-    SETTLE_STATE_COUNT = 7
+/* An ask that is answered once its documents, and those before it, are durable. */
+struct match_pending {
+    uint64_t seq, group;
 };
 
 struct settling {
     struct match_keep *matches;
     struct wire_settle settle;
-    enum settle_state state;
+    uint32_t next;  /* in the queue that it is in */
+    uint32_t chain; /* in its bucket */
+};
+
+struct settle_queue {
+    uint32_t head, tail;
+};
+
+/* free -> new -> looking -> waiting -> (value) -> granted -> storing -> free. What fails goes one step back, of a grant to
+ * `again` until it is time; who turns out to be settled already goes from looking to free. */
+struct settles {
+    struct settling *all;
+    uint32_t *buckets;
+    uint32_t count; /* that are not free */
+    struct settle_queue free, fresh, waiting, again, granted;
+    uint32_t looking[MATCH_KEEP_BATCH_MAX], storing[MATCH_KEEP_BATCH_MAX];
+    uint32_t looking_count, storing_count; /* 0: no statement is under way */
+    struct pg_params looking_params, storing_params;
 };
 
 /* Questions of a kind: those that wait, and those that a statement under way answers. */
@@ -57,13 +65,10 @@ struct match_keep {
     struct pg_params fence;
     uint64_t generation; /* of the connection */
     uint64_t durable_seq, told_seq;
+    uint64_t group;            /* the newest of this connection */
+    struct match_list pending; /* of struct match_pending */
 
-    struct match_documents gathering, storing;
-    struct pg_params documents_params;
-    bool is_storing;
-
-    bool is_recall_wanted, is_recalling, is_recall_told;
-    bool is_recall_behind;      /* what had gathered before it is to be stored first */
+    bool is_recall_wanted, is_recall_begun, is_recalling, is_recall_told;
     uint64_t recall_generation; /* that the page under way is for */
     struct pg_params recall_params;
     int32_t after_kind;
@@ -71,10 +76,7 @@ struct match_keep {
 
     struct match_lane reads, lookups, pages;
 
-    struct settling *settles;
-    uint32_t settle_count; /* that are not free */
-    struct pg_params looking_params, settle_params;
-    bool is_looking, is_settling;
+    struct settles settles;
 
     /* what is to be told */
     struct match_documents out_recalled, out_reads;
@@ -91,18 +93,19 @@ void match_documents_clear(struct match_documents *documents);
 
 /* --- each begins what is waiting and not under way */
 
-void match_keep_store(struct match_keep *matches);
 void match_keep_recall(struct match_keep *matches);
 void match_keep_read(struct match_keep *matches);
 void match_keep_look_up(struct match_keep *matches);
 void match_keep_page(struct match_keep *matches);
 void match_keep_settle(struct match_keep *matches);
 
+/* match_settles_init: MARCH_ERR_SYSTEM when memory is short. match_settles_again has another try at what failed. */
+must_check int match_settles_init(struct match_keep *matches);
+void match_settles_deinit(struct match_keep *matches);
+void match_settles_again(struct match_keep *matches);
+
 /* match_keep_add_settle takes a player on; one that is under way already is left alone. */
 void match_keep_add_settle(struct match_keep *matches, const struct wire_settle *settle);
-
-/* match_keep_fence is the first call of what changes something. */
-struct pg_call match_keep_fence(const struct match_keep *matches);
 
 /* match_keep_failed counts a transaction that is to be done again, and says why where that is our own mistake. */
 void match_keep_failed(struct match_keep *matches, const struct pg_reply *reply);

@@ -1,5 +1,6 @@
 /* match_keep_settle.c: what players have of matches: first the reward, then the rating, each once. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/check.h"
@@ -27,31 +28,93 @@ static void answer(struct match_keep *m, const struct wire_settle *s, enum wire_
     m->stats.settles_refused += result == WIRE_MATCH_REFUSED;
 }
 
-static void free_settling(struct settling *one) {
-    one->state = SETTLE_FREE;
-    one->matches->settle_count--;
+/* --- who is under way: queues, and chains by match and player */
+
+#define NONE UINT32_MAX
+
+_Static_assert((MATCH_KEEP_SETTLES_MAX & (MATCH_KEEP_SETTLES_MAX - 1)) == 0, "buckets are chosen by a mask");
+
+static void push(struct settles *s, struct settle_queue *queue, uint32_t index) {
+    s->all[index].next = NONE;
+    *(queue->head == NONE ? &queue->head : &s->all[queue->tail].next) = index;
+    queue->tail = index;
+}
+
+static uint32_t pop(struct settles *s, struct settle_queue *queue) {
+    uint32_t index = queue->head;
+    if (index != NONE) queue->head = s->all[index].next;
+    return index;
+}
+
+static uint32_t *bucket_of(struct settles *s, const struct wire_settle *settle) {
+    uint64_t z = (settle->player ^ settle->match << 32) * 0x9e3779b97f4a7c15;
+    return &s->buckets[(z ^ z >> 32) & (MATCH_KEEP_SETTLES_MAX - 1)];
+}
+
+static bool is_under_way(struct settles *s, const struct wire_settle *settle) {
+    for (uint32_t i = *bucket_of(s, settle); i != NONE; i = s->all[i].chain)
+        if (s->all[i].settle.match == settle->match && s->all[i].settle.player == settle->player) return true;
+    return false;
+}
+
+static void forget(struct settles *s, uint32_t index) {
+    uint32_t *link = bucket_of(s, &s->all[index].settle);
+    while (*link != index) link = &s->all[*link].chain;
+    *link = s->all[index].chain;
+    push(s, &s->free, index);
+    s->count--;
+}
+
+int match_settles_init(struct match_keep *m) {
+    struct settles *s = &m->settles;
+    pg_params_init(&s->looking_params);
+    pg_params_init(&s->storing_params);
+    s->free = s->fresh = s->waiting = s->again = s->granted = (struct settle_queue){NONE, NONE};
+    s->all = calloc(MATCH_KEEP_SETTLES_MAX, sizeof *s->all);
+    s->buckets = malloc(MATCH_KEEP_SETTLES_MAX * sizeof *s->buckets);
+    if (!s->all || !s->buckets) return MARCH_ERR_SYSTEM;
+    for (uint32_t i = 0; i < MATCH_KEEP_SETTLES_MAX; i++) {
+        s->buckets[i] = NONE;
+        push(s, &s->free, i);
+    }
+    return 0;
+}
+
+void match_settles_deinit(struct match_keep *m) {
+    CHECK(m->settles.looking_count == 0 && m->settles.storing_count == 0);
+    pg_params_deinit(&m->settles.looking_params);
+    pg_params_deinit(&m->settles.storing_params);
+    free(m->settles.all);
+    free(m->settles.buckets);
+}
+
+void match_settles_again(struct match_keep *m) {
+    struct settles *s = &m->settles;
+    for (uint32_t i = pop(s, &s->again); i != NONE; i = pop(s, &s->again)) push(s, &s->waiting, i);
 }
 
 void match_keep_add_settle(struct match_keep *m, const struct wire_settle *settle) {
-    struct settling *room = NULL;
+    struct settles *s = &m->settles;
     if (!is_sound(m, settle)) {
         answer(m, settle, WIRE_MATCH_REFUSED);
         return;
     }
-    uint32_t seen = 0;
-    for (uint32_t i = 0; i < MATCH_KEEP_SETTLES_MAX && (seen < m->settle_count || !room); i++) {
-        struct settling *one = &m->settles[i];
-        bool is_free = one->state == SETTLE_FREE;
-        seen += !is_free;
-        if (is_free && !room) room = one;
-        if (!is_free && one->settle.match == settle->match && one->settle.player == settle->player) return;
-    }
-    if (!room) {
+    if (is_under_way(s, settle)) return;
+    uint32_t index = pop(s, &s->free);
+    if (index == NONE) {
         answer(m, settle, WIRE_MATCH_UNAVAILABLE);
         return;
     }
-    *room = (struct settling){.matches = m, .settle = *settle, .state = SETTLE_NEW};
-    m->settle_count++;
+    uint32_t *bucket = bucket_of(s, settle);
+    s->all[index] = (struct settling){.matches = m, .settle = *settle, .chain = *bucket};
+    *bucket = index;
+    push(s, &s->fresh, index);
+    s->count++;
+}
+
+static void end(struct match_keep *m, uint32_t index, enum wire_match_result result) {
+    answer(m, &m->settles.all[index].settle, result);
+    forget(&m->settles, index);
 }
 
 /* --- was it settled before? The ledger forgets its keys sooner than the matchmaker may ask again. */
@@ -62,54 +125,50 @@ static const struct pg_statement FIND = {
     " left join lateral (select match from match_settled where match = a.match and player = a.player limit 1) s on true"
     " order by a.n"};
 
-static void looked(struct settling *one, const PGresult *result, int at) {
-    struct pg_row row = pg_row_at(result, at);
-    bool is_settled = pg_row_bool(&row, 0);
-    one->state = row.error ? SETTLE_NEW : SETTLE_WAITING;
-    if (row.error || !is_settled) return;
-    answer(one->matches, &one->settle, WIRE_MATCH_OK);
-    free_settling(one);
-}
-
-/* Rows come in the order of those that are looked for, which is that of the table. */
+/* Rows come in the order of those that are looked for. */
 static void found(void *ctx, const struct pg_reply *reply) {
     struct match_keep *m = ctx;
-    int at = 0;
-    m->is_looking = false;
+    struct settles *s = &m->settles;
+    uint32_t count = s->looking_count;
+    s->looking_count = 0;
     if (reply->error) match_keep_failed(m, reply);
-    for (uint32_t i = 0; i < MATCH_KEEP_SETTLES_MAX; i++) {
-        struct settling *one = &m->settles[i];
-        if (one->state != SETTLE_LOOKING) continue;
-        if (reply->error) {
-            one->state = SETTLE_NEW;
+    for (uint32_t i = 0; i < count; i++) {
+        struct pg_row row = {0};
+        if (!reply->error) row = pg_row_at(reply->results[0], (int)i);
+        bool is_unknown = reply->error || row.error;
+        bool is_settled = !is_unknown && pg_row_bool(&row, 0);
+        if (is_settled) {
+            end(m, s->looking[i], WIRE_MATCH_OK);
         } else {
-            looked(one, reply->results[0], at++);
+            push(s, is_unknown ? &s->fresh : &s->waiting, s->looking[i]);
         }
     }
     if (!reply->error) match_keep_settle(m);
 }
 
-static void push_keys(struct pg_params *p, struct settling *const *batch, uint32_t count) {
+static void push_keys(struct pg_params *p, const struct settling *all, const uint32_t *batch, uint32_t count) {
     pg_params_array(p, PG_INT8);
-    for (uint32_t i = 0; i < count; i++) pg_params_push_int8(p, (int64_t)batch[i]->settle.match);
+    for (uint32_t i = 0; i < count; i++) pg_params_push_int8(p, (int64_t)all[batch[i]].settle.match);
     pg_params_end(p);
     pg_params_array(p, PG_INT8);
-    for (uint32_t i = 0; i < count; i++) pg_params_push_int8(p, (int64_t)batch[i]->settle.player);
+    for (uint32_t i = 0; i < count; i++) pg_params_push_int8(p, (int64_t)all[batch[i]].settle.player);
     pg_params_end(p);
 }
 
 static void look(struct match_keep *m) {
-    struct settling *batch[MATCH_KEEP_BATCH_MAX];
+    struct settles *s = &m->settles;
     uint32_t count = 0;
-    if (m->is_looking) return;
-    for (uint32_t i = 0; i < MATCH_KEEP_SETTLES_MAX && count < MATCH_KEEP_BATCH_MAX; i++)
-        if (m->settles[i].state == SETTLE_NEW) batch[count++] = &m->settles[i];
+    if (s->looking_count > 0) return;
+    while (count < MATCH_KEEP_BATCH_MAX && s->fresh.head != NONE) s->looking[count++] = pop(s, &s->fresh);
     if (count == 0) return;
-    pg_params_reset(&m->looking_params);
-    push_keys(&m->looking_params, batch, count);
-    const struct pg_call call = {&FIND, &m->looking_params};
-    m->is_looking = pg_run(m->config.pg, &call, 1, PG_READ, MATCH_KEEP_DEADLINE_MS, found, m) == 0;
-    for (uint32_t i = 0; m->is_looking && i < count; i++) batch[i]->state = SETTLE_LOOKING;
+    pg_params_reset(&s->looking_params);
+    push_keys(&s->looking_params, s->all, s->looking, count);
+    const struct pg_call call = {&FIND, &s->looking_params};
+    if (pg_run(m->config.pg, &call, 1, PG_READ, MATCH_KEEP_DEADLINE_MS, found, m) == 0) {
+        s->looking_count = count;
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) push(s, &s->fresh, s->looking[i]);
 }
 
 /* --- the reward */
@@ -122,8 +181,12 @@ static void granted(void *ctx, const struct ledger_result *result) {
     struct settling *one = ctx;
     struct match_keep *m = one->matches;
     const struct wire_settle *s = &one->settle;
-    one->state = is_for_later(result->status) ? SETTLE_WAITING : SETTLE_GRANTED;
-    if (one->state == SETTLE_WAITING) return;
+    uint32_t index = (uint32_t)(one - m->settles.all);
+    if (is_for_later(result->status)) {
+        push(&m->settles, &m->settles.again, index);
+        return;
+    }
+    push(&m->settles, &m->settles.granted, index);
     STEP("persist.granted");
     bool is_part = result->status != LEDGER_OK || result->is_part;
     if (is_part && !result->repeated)
@@ -133,10 +196,11 @@ static void granted(void *ctx, const struct ledger_result *result) {
     match_keep_settle(m);
 }
 
-static void grant(struct settling *one) {
+static void grant(struct match_keep *m, uint32_t index) {
+    struct settling *one = &m->settles.all[index];
     const struct wire_settle *s = &one->settle;
     if (s->gold == 0 && s->item_count == 0) {
-        one->state = SETTLE_GRANTED;
+        push(&m->settles, &m->settles.granted, index);
         return;
     }
     const struct ledger_command command = {.verb = LEDGER_GRANT,
@@ -146,13 +210,18 @@ static void grant(struct settling *one) {
                                            .kind = s->item_count ? s->item_kind : 0,
                                            .count = s->item_count,
                                            .gold = (int64_t)s->gold};
-    one->state = SETTLE_GRANTING;
-    enum ledger_status status = value_submit(one->matches->config.value, &command, granted, one);
+    enum ledger_status status = value_submit(m->config.value, &command, granted, one);
     if (status == LEDGER_OK) return;
-    one->state = SETTLE_WAITING;
-    if (is_for_later(status)) return;
-    answer(one->matches, s, WIRE_MATCH_REFUSED);
-    free_settling(one);
+    if (is_for_later(status)) {
+        push(&m->settles, &m->settles.again, index);
+    } else {
+        end(m, index, WIRE_MATCH_REFUSED);
+    }
+}
+
+static void grant_all(struct match_keep *m) {
+    struct settles *s = &m->settles;
+    for (uint32_t i = pop(s, &s->waiting); i != NONE; i = pop(s, &s->waiting)) grant(m, i);
 }
 
 /* --- the rating, and the note that it is done */
@@ -174,26 +243,24 @@ static const struct pg_statement SETTLE = {
 
 static void stored(void *ctx, const struct pg_reply *reply) {
     struct match_keep *m = ctx;
-    m->is_settling = false;
+    struct settles *s = &m->settles;
+    uint32_t count = s->storing_count;
+    s->storing_count = 0;
     if (reply->error) match_keep_failed(m, reply);
     if (!reply->error) STEP("persist.settled");
-    for (uint32_t i = 0; i < MATCH_KEEP_SETTLES_MAX; i++) {
-        struct settling *one = &m->settles[i];
-        if (one->state != SETTLE_STORING) continue;
+    for (uint32_t i = 0; i < count; i++) {
         if (reply->error) {
-            one->state = SETTLE_GRANTED;
-            continue;
+            push(s, &s->granted, s->storing[i]);
+        } else {
+            end(m, s->storing[i], WIRE_MATCH_OK);
         }
-        answer(m, &one->settle, WIRE_MATCH_OK);
-        free_settling(one);
     }
     if (!reply->error) match_keep_settle(m);
 }
 
-static void push_ints(struct pg_params *p, struct settling *const *batch, uint32_t count,
-                      int32_t (*of)(const struct wire_settle *)) {
+static void push_ints(struct pg_params *p, const struct settles *s, int32_t (*of)(const struct wire_settle *)) {
     pg_params_array(p, PG_INT4);
-    for (uint32_t i = 0; i < count; i++) pg_params_push_int4(p, of(&batch[i]->settle));
+    for (uint32_t i = 0; i < s->storing_count; i++) pg_params_push_int4(p, of(&s->all[s->storing[i]].settle));
     pg_params_end(p);
 }
 
@@ -219,50 +286,58 @@ static void push_double(struct pg_params *p, double value) {
     pg_params_push_text(p, text, (size_t)len);
 }
 
-static void build(struct pg_params *p, struct settling *const *batch, uint32_t count) {
+static void build(const struct settles *s, struct pg_params *p) {
     pg_params_reset(p);
-    push_keys(p, batch, count);
+    push_keys(p, s->all, s->storing, s->storing_count);
     pg_params_array(p, PG_TEXT);
-    for (uint32_t i = 0; i < count; i++) match_keep_push_mode(p, batch[i]->settle.mode);
+    for (uint32_t i = 0; i < s->storing_count; i++) match_keep_push_mode(p, s->all[s->storing[i]].settle.mode);
     pg_params_end(p);
-    push_ints(p, batch, count, season_of);
+    push_ints(p, s, season_of);
     pg_params_array(p, PG_TEXT);
-    for (uint32_t i = 0; i < count; i++) push_double(p, batch[i]->settle.mu);
+    for (uint32_t i = 0; i < s->storing_count; i++) push_double(p, s->all[s->storing[i]].settle.mu);
     pg_params_end(p);
     pg_params_array(p, PG_TEXT);
-    for (uint32_t i = 0; i < count; i++) push_double(p, batch[i]->settle.sigma);
+    for (uint32_t i = 0; i < s->storing_count; i++) push_double(p, s->all[s->storing[i]].settle.sigma);
     pg_params_end(p);
-    push_ints(p, batch, count, points_of);
-    push_ints(p, batch, count, won_of);
-    push_ints(p, batch, count, rated_of);
+    push_ints(p, s, points_of);
+    push_ints(p, s, won_of);
+    push_ints(p, s, rated_of);
 }
 
-static bool has_player(struct settling *const *batch, uint32_t count, uint64_t player) {
-    for (uint32_t i = 0; i < count; i++)
-        if (batch[i]->settle.player == player) return true;
+static bool has_player(const struct settles *s, uint64_t player) {
+    for (uint32_t i = 0; i < s->storing_count; i++)
+        if (s->all[s->storing[i]].settle.player == player) return true;
     return false;
 }
 
 /* A player is in a transaction once: two matches of one player are two changes of one row. */
-static uint32_t pick(struct match_keep *m, struct settling *batch[MATCH_KEEP_BATCH_MAX]) {
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < MATCH_KEEP_SETTLES_MAX && count < MATCH_KEEP_BATCH_MAX; i++) {
-        struct settling *one = &m->settles[i];
-        if (one->state == SETTLE_WAITING) grant(one);
-        if (one->state == SETTLE_GRANTED && !has_player(batch, count, one->settle.player)) batch[count++] = one;
+static void gather(struct settles *s) {
+    struct settle_queue all = s->granted;
+    s->granted = (struct settle_queue){NONE, NONE};
+    for (uint32_t i = pop(s, &all); i != NONE; i = pop(s, &all)) {
+        bool is_for_now = s->storing_count < MATCH_KEEP_BATCH_MAX && !has_player(s, s->all[i].settle.player);
+        if (is_for_now) {
+            s->storing[s->storing_count++] = i;
+        } else {
+            push(s, &s->granted, i);
+        }
     }
-    return count;
+}
+
+static void store(struct match_keep *m) {
+    static const struct pg_statement fence = {"match_settle_fence", "select march_fence($1::bigint)"};
+    struct settles *s = &m->settles;
+    if (s->storing_count > 0 || s->granted.head == NONE) return;
+    gather(s);
+    build(s, &s->storing_params);
+    const struct pg_call calls[] = {{&fence, &m->fence}, {&SETTLE, &s->storing_params}};
+    if (pg_run(m->config.pg, calls, 2, PG_TRANSACTION, MATCH_KEEP_DEADLINE_MS, stored, m) == 0) return;
+    for (uint32_t i = 0; i < s->storing_count; i++) push(s, &s->granted, s->storing[i]);
+    s->storing_count = 0;
 }
 
 void match_keep_settle(struct match_keep *m) {
-    struct settling *batch[MATCH_KEEP_BATCH_MAX];
-    if (m->settle_count == 0) return;
     look(m);
-    if (m->is_settling) return;
-    uint32_t count = pick(m, batch);
-    if (count == 0) return;
-    build(&m->settle_params, batch, count);
-    const struct pg_call calls[] = {match_keep_fence(m), {&SETTLE, &m->settle_params}};
-    m->is_settling = pg_run(m->config.pg, calls, 2, PG_TRANSACTION, MATCH_KEEP_DEADLINE_MS, stored, m) == 0;
-    for (uint32_t i = 0; m->is_settling && i < count; i++) batch[i]->state = SETTLE_STORING;
+    grant_all(m);
+    store(m);
 }

@@ -9,8 +9,8 @@
  * outcome was unknown. A player's session epoch also rises when it is loaded for a new session (motion_load).
  *
  * Watermark: when a flush begins, every dirty player is taken, and the journal's durable position at that time is what the
- * flush reaches: the last transaction of it says so, after the others have committed. It stays below the oldest grant that
- * PostgreSQL does not have yet (grants.h). After the commit the journal is released up to it.
+ * flush reaches: the last transaction of it says so, after the others have committed. It stays below what others still need
+ * of the journal (`reach`). After the commit the journal is released up to it.
  *
  * A load looks into memory, then into PostgreSQL, and where that is away into what Redis was given (hot.h). What comes from
  * there is the newest that can be known then, and is not written anywhere: when PostgreSQL is back the next load looks
@@ -46,7 +46,6 @@
 
 struct pg;
 struct journal;
-struct grants;
 struct motion;
 
 /* The end of a load. `state` has the session epoch that was asked for; unless `result` is WIRE_LOAD_KNOWN only player and
@@ -55,15 +54,16 @@ typedef void (*motion_loaded)(void *ctx, enum wire_load_result result, const str
 
 struct motion_config {
     struct journal *journal;
-    struct pg *pg;         /* the primary */
-    struct grants *grants; /* NULL where there are none */
-    int64_t epoch;         /* of the shard: fence of every transaction */
-    uint32_t players_max;  /* 1 to 2^24 */
+    struct pg *pg;        /* the primary */
+    int64_t epoch;        /* of the shard: fence of every transaction */
+    uint32_t players_max; /* 1 to 2^24 */
     uint32_t flush_ms;
     uint32_t hot_ms;
     uint32_t batch_rows;  /* 0 is MOTION_BATCH_ROWS */
     uint32_t deadline_ms; /* of a flush's transaction; 0 is 10000 */
     uint64_t seed;        /* of the hash: players' ids can be chosen by others */
+    /* `reach` returns the position up to which nobody else needs the journal, UINT64_MAX for all of it. NULL: nobody. */
+    uint64_t (*reach)(void *ctx);
     /* `hot` takes at most MOTION_HOT_STATES states for Redis and returns how many it took, from the first on; the others
      * are offered again after hot_ms, as they are then. NULL for none. */
     uint32_t (*hot)(void *ctx, const struct wire_player_state *states, uint32_t count);

@@ -228,8 +228,8 @@ static void batch_done(void *ctx, const struct pg_reply *reply) {
 
 static uint64_t reachable(const struct motion *m) {
     uint64_t reached = journal_durable(m->config.journal);
-    uint64_t grants = m->config.grants ? grants_watermark(m->config.grants) : UINT64_MAX;
-    if (grants < reached) reached = grants;
+    uint64_t others = m->config.reach ? m->config.reach(m->config.ctx) : UINT64_MAX;
+    if (others < reached) reached = others;
     return reached > m->stats.watermark ? reached : m->stats.watermark;
 }
 

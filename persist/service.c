@@ -89,6 +89,13 @@ static void fenced(void *ctx) {
     ev_break(s->loop, EVBREAK_ALL);
 }
 
+/* How far the journal is not needed but for motion. */
+static uint64_t reach(void *ctx) {
+    const struct service *s = ctx;
+    uint64_t grants = grants_watermark(s->grants), documents = documents_watermark(s->documents);
+    return grants < documents ? grants : documents;
+}
+
 static uint32_t write_hot(void *ctx, const struct wire_player_state *states, uint32_t count) {
     struct service *s = ctx;
     return hot_write(s->hot, states, count);
@@ -288,14 +295,17 @@ static int open_motion(struct service *s, const struct shard_state *shard, char 
     const struct grants_config grants = {.journal = s->journal, .apply = apply_grant, .ctx = s};
     result = pool_init(&s->applying, GRANTS_APPLYING_MAX, sizeof(struct applying));
     if (!result) result = grants_create(&grants, &s->grants);
+    const struct documents_config documents = {
+        .journal = s->journal, .pg = s->pg, .epoch = shard->epoch, .fenced = fenced, .ctx = s};
+    if (!result) result = documents_create(&s->documents, &documents);
     const struct motion_config motion = {.journal = s->journal,
                                          .pg = s->pg,
-                                         .grants = s->grants,
                                          .epoch = shard->epoch,
                                          .players_max = SESSIONS_MAX,
                                          .flush_ms = s->config->persist.flush_ms,
                                          .hot_ms = s->config->persist.hot_ms,
                                          .seed = s->seed,
+                                         .reach = reach,
                                          .hot = write_hot,
                                          .hot_read = read_hot,
                                          .fenced = fenced,
@@ -367,6 +377,7 @@ static int open_matchmaker(struct service *s, const struct shard_state *shard, c
                                               .pg = s->pg,
                                               .read_pg = s->read_pg,
                                               .value = s->value,
+                                              .documents = s->documents,
                                               .epoch = shard->epoch,
                                               .shard_index = s->index,
                                               .shard_count = s->config->persists_count,
@@ -584,6 +595,8 @@ static void settle(struct service *s) {
     journal_update(s->journal, mono_now());
     zones_durable(s->zones);
     grants_update(s->grants);
+    documents_update(s->documents, mono_now());
+    match_keep_update(s->matches);
 }
 
 static void on_journal(struct ev_loop *loop, ev_io *io, int events) {
@@ -652,24 +665,30 @@ int service_run(struct service *s) {
 
 /* --- closing */
 
-/* An orderly end writes motion behind, so that the next start has little to recover. */
-static void flush_motion(struct service *s) {
+static bool is_flushed(const struct service *s) {
+    return motion_is_clean(s->motion) && documents_is_clean(s->documents);
+}
+
+/* An orderly end writes motion and documents behind, so that the next start has little to recover. */
+static void flush_all(struct service *s) {
     if (!s->zones || s->is_fenced || !ev_is_active(&s->turn)) return;
     struct mono deadline = mono_add_ms(mono_now(), CLOSE_MS);
     ev_timer_stop(s->loop, &s->turn); /* it would break the loop */
+    documents_hold(s->documents, false);
+    documents_flush(s->documents);
     motion_flush(s->motion, mono_now());
     boards_flush(s->boards);
-    while (!motion_is_clean(s->motion) && pg_is_available(s->pg) && !mono_reached(mono_now(), deadline)) {
+    while (!is_flushed(s) && pg_is_available(s->pg) && !mono_reached(mono_now(), deadline)) {
         ev_run(s->loop, EVRUN_NOWAIT);
         motion_finish(s->motion, mono_now()); /* a flush may have been under way, and zones go on reporting */
         usleep(1000);
     }
-    log_info("persist.flushed", "clean=%d", motion_is_clean(s->motion));
+    log_info("persist.flushed", "clean=%d", is_flushed(s));
 }
 
 void service_close(struct service *s) {
     if (!s) return;
-    flush_motion(s);
+    flush_all(s);
     if (ev_is_active(&s->prepare)) ev_prepare_stop(s->loop, &s->prepare);
     if (ev_is_active(&s->journal_readable)) ev_io_stop(s->loop, &s->journal_readable);
     pg_listen_close(s->listen);
@@ -699,6 +718,7 @@ void service_close(struct service *s) {
     http_api_close(s->http);
     http_close(s->waiting_room);
     grants_destroy(s->grants);
+    documents_destroy(s->documents);
     journal_close(s->journal);
     pool_deinit(&s->applying);
     gauges_destroy(s->gauges);

@@ -19,6 +19,7 @@
 #include "persist/boards.h"
 #include "persist/clients.h"
 #include "persist/commands.h"
+#include "persist/documents.h"
 #include "persist/fences.h"
 #include "persist/flags.h"
 #include "persist/gauges.h"
@@ -83,6 +84,7 @@ struct service {
     struct journal *journal;
     struct motion *motion;
     struct grants *grants;
+    struct documents *documents;
     struct pool applying;
     struct hot *hot;
     struct sessions *sessions;
@@ -117,7 +119,8 @@ must_check int service_publish_address(const struct service *s, const struct add
  * before. Health beats meanwhile, and there is an endpoint that says so. */
 must_check int service_await_database(struct service *s, struct shard_state *shard, char *error, size_t error_size);
 
-/* service_open_journal opens the journal; service_recover hands what the database lacks of it to motion and grants. */
+/* service_open_journal opens the journal; service_recover hands what the database lacks of it to motion, grants and
+ * documents. */
 must_check int service_open_journal(struct service *s, char *error, size_t error_size);
 must_check int service_recover(struct service *s, const struct shard_state *shard, char *error, size_t error_size);
 

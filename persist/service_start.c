@@ -95,7 +95,7 @@ int service_await_database(struct service *s, struct shard_state *shard, char *e
 
 struct recovery {
     struct service *service;
-    uint64_t motion, grants;
+    uint64_t motion, grants, documents;
 };
 
 static int replay(void *ctx, uint64_t position, uint16_t type, const uint8_t *bytes, size_t len) {
@@ -108,6 +108,10 @@ static int replay(void *ctx, uint64_t position, uint16_t type, const uint8_t *by
     if (type == GRANTS_RECORD) {
         r->grants++;
         return grants_replay(r->service->grants, position, bytes, len);
+    }
+    if (type == DOCUMENTS_RECORD) {
+        r->documents++;
+        return documents_replay(r->service->documents, position, bytes, len);
     }
     return MARCH_ERR_UNSUPPORTED;
 }
@@ -154,8 +158,9 @@ int service_recover(struct service *s, const struct shard_state *shard, char *er
     if (result) return result;
     struct journal_stats stats = journal_stats_get(s->journal);
     log_info("journal.recovered",
-             "records=%" PRIu64 " states=%" PRIu64 " grants=%" PRIu64 " cut_bytes=%" PRIu64 " after=%" PRIu64 " ms=%" PRIu64,
-             stats.recovered, r.motion, r.grants, stats.cut_bytes, applied,
+             "records=%" PRIu64 " states=%" PRIu64 " grants=%" PRIu64 " documents=%" PRIu64 " cut_bytes=%" PRIu64
+             " after=%" PRIu64 " ms=%" PRIu64,
+             stats.recovered, r.motion, r.grants, r.documents, stats.cut_bytes, applied,
              (uint64_t)(mono_since_ns(mono_now(), begin) / NS_PER_MS));
     return 0;
 }

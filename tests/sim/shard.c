@@ -323,6 +323,10 @@ static void refreshed(struct shard *s, uint32_t from, const struct wire_attach *
 
 /* --- life and turns */
 
+static uint64_t reach(void *ctx) {
+    return grants_watermark(((const struct shard *)ctx)->grants);
+}
+
 void shard_begin(uint32_t shard) {
     struct shard *s = &W.shards[shard];
     struct pg *pg = database_of(s);
@@ -332,7 +336,8 @@ void shard_begin(uint32_t shard) {
     CHECK(grants_create(&grants, &s->grants) == 0);
     struct motion_config motion = {.journal = journal_of(s),
                                    .pg = pg,
-                                   .grants = s->grants,
+                                   .reach = reach,
+                                   .ctx = s,
                                    .epoch = (int64_t)s->epoch,
                                    .players_max = PLAYERS + 1,
                                    .flush_ms = FLUSH_MS,

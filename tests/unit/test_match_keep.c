@@ -9,29 +9,35 @@
 #include <stdlib.h>
 
 #include "common/item_kinds.h"
+#include "persist/documents.h"
 #include "persist/match_keep.h"
+#include "tests/unit/journal_fixture.h"
 #include "tests/unit/value_harness.h"
 
 enum { PLAYER = 7, OTHER = 8, MANY = 3000, FREEZE_MS = 4000 };
 
 static struct pg_fixture fixture;
+static struct journal_fixture trail;
 static int64_t epoch;
 
 static int setup(void **state) {
     (void)state;
     pg_fixture_open(&fixture, "-c fsync=on");
     epoch = pg_fixture_migrate(&fixture);
+    journal_fixture_init(&trail);
     return 0;
 }
 
 static int teardown(void **state) {
     (void)state;
+    journal_fixture_deinit(&trail);
     pg_fixture_close(&fixture);
     return 0;
 }
 
 struct world {
     struct value_harness value;
+    struct documents *kept;
     struct match_keep *matches;
     uint64_t seq, durable_seq;
     bool is_recalled, is_fenced;
@@ -54,13 +60,29 @@ static void on_fenced(void *ctx) {
     ((struct world *)ctx)->is_fenced = true;
 }
 
+static int replay(void *ctx, uint64_t position, uint16_t type, const uint8_t *bytes, size_t len) {
+    assert_int_equal(type, DOCUMENTS_RECORD);
+    return documents_replay(ctx, position, bytes, len);
+}
+
+/* The whole journal is replayed each time. */
+static void open_documents(struct world *w) {
+    const struct documents_config config = {
+        .pg = w->value.pool.pg, .epoch = epoch, .journal = trail.journal, .fenced = on_fenced, .ctx = w};
+    assert_int_equal(documents_create(&w->kept, &config), 0);
+    assert_int_equal(journal_recover(trail.journal, 0, replay, w->kept, trail.error, sizeof trail.error), 0);
+}
+
 static void open_world(struct world *w) {
     *w = (struct world){0};
     value_harness_open(&w->value, fixture.uri, (struct value_config){.epoch = (uint64_t)epoch});
+    assert_int_equal(journal_open(&trail.config, &trail.journal, trail.error, sizeof trail.error), 0);
+    open_documents(w);
     const struct match_keep_config config = {.loop = w->value.pool.loop,
                                              .pg = w->value.pool.pg,
                                              .read_pg = w->value.pool.pg,
                                              .value = w->value.value,
+                                             .documents = w->kept,
                                              .epoch = epoch,
                                              .shard_count = 1,
                                              .no_room = on_no_room,
@@ -75,12 +97,17 @@ static void close_world(struct world *w) {
     value_destroy(w->value.value);
     pg_destroy(w->value.pool.pg);
     match_keep_destroy(w->matches);
+    documents_destroy(w->kept);
+    journal_fixture_stop(&trail);
     ev_loop_destroy(w->value.pool.loop);
 }
 
 /* hear takes what is to be told. */
 static bool hear(struct world *w) {
     struct wire_match_told told;
+    journal_update(trail.journal, mono_now());
+    documents_update(w->kept, mono_now());
+    match_keep_update(w->matches);
     while (match_keep_fill(w->matches, &told)) {
         w->durable_seq = told.durable_seq;
         w->is_recalled |= told.is_recalled;
@@ -143,6 +170,7 @@ static void recall(struct world *w) {
 }
 
 static void clear(void) {
+    journal_fixture_empty(trail.dir);
     pg_fixture_execute(&fixture, "truncate match_documents, ratings, match_settled");
 }
 
@@ -184,31 +212,6 @@ static void test_matches_older_versions_change_nothing(void **state) {
     seq = put(&w, 2, 21, "anew");
     hear_until(&w, w.durable_seq >= seq);
     assert_string_equal(get(&w, 2), "anew");
-    close_world(&w);
-}
-
-static void test_matches_an_ask_is_all_or_nothing_and_in_order(void **state) {
-    (void)state;
-    struct world w;
-    clear();
-    open_world(&w);
-    uint64_t seq = 0;
-    for (uint64_t i = 1; i <= 300; i++) { /* two rows that always change together */
-        char text[24];
-        int len = snprintf(text, sizeof text, "%d", (int)i);
-        const struct wire_document both[2] = {
-            {.key = 1, .version = i, .kind = WIRE_DOCUMENT_TICKET, .len = (uint32_t)len},
-            {.key = 2, .version = i, .kind = WIRE_DOCUMENT_INSTANCE, .len = (uint32_t)len}};
-        seq = ask(&w, (struct wire_match_ask){
-                          .documents = both, .document_count = 2, .blob = (const uint8_t *)text, .blob_len = (uint32_t)len});
-        if (i % 50 == 0) {
-            hear_until(&w, w.durable_seq >= seq - 20);
-            assert_int_equal(pg_fixture_number(&fixture, "select count(distinct version) from match_documents"), 1);
-            assert_true((uint64_t)pg_fixture_number(&fixture, "select max(version) from match_documents") >= w.durable_seq);
-        }
-    }
-    hear_until(&w, w.durable_seq == seq);
-    assert_true(match_keep_stats_get(w.matches).transactions < 300); /* several share one */
     close_world(&w);
 }
 
@@ -274,35 +277,23 @@ static void test_matches_a_recall_has_what_was_under_way(void **state) {
     close_world(&w);
 }
 
-static void test_matches_no_more_is_taken_than_a_transaction_bears(void **state) {
+/* The journal is full, as nothing of it is released; PostgreSQL goes on taking what there is. */
+static void test_matches_no_more_is_taken_than_there_is_room_for(void **state) {
     (void)state;
+    static char body[WIRE_DOCUMENT_BYTES_MAX];
     struct world w;
+    uint64_t seq = 0, random = 1;
+    for (size_t i = 0; i + 1 < sizeof body; i++) body[i] = (char)(1 + (random = random * 6364136223846793005u + 1) % 254);
     clear();
     open_world(&w);
-    uint64_t seq = 0;
-    for (uint64_t i = 1; match_keep_has_room(w.matches); i++) seq = put(&w, i, i, "x");
-    assert_int_equal(seq, MATCH_KEEP_DOCUMENTS_MAX + 1); /* one is on its way */
-    hear_until(&w, w.durable_seq == seq);
-    assert_true(match_keep_has_room(w.matches));
-    close_world(&w);
-}
-
-static void test_matches_what_was_told_is_there_after_a_crash(void **state) {
-    (void)state;
-    struct world w;
-    clear();
-    open_world(&w);
-    for (uint64_t round = 0; round < 3; round++) {
-        for (uint64_t i = 1; i <= 200; i++) put(&w, 1 + i % 7, w.seq + 1, "text");
-        hear_until(&w, w.durable_seq >= w.seq - 100);
-        pg_fixture_crash(&fixture);
+    while (match_keep_has_room(w.matches) || !journal_is_full(trail.journal)) {
+        if (match_keep_has_room(w.matches)) seq = put(&w, seq + 1, seq + 1, body + seq % 1000);
         hear(&w);
-        uint64_t promised = w.durable_seq;
-        pg_fixture_start(&fixture);
-        assert_true((uint64_t)pg_fixture_number(&fixture, "select max(version) from match_documents") >= promised);
-        hear_until(&w, w.durable_seq == w.seq); /* what was under way is done again */
-        assert_true((uint64_t)pg_fixture_number(&fixture, "select max(version) from match_documents") == w.seq);
     }
+    assert_true(seq * sizeof body > trail.config.bytes_max / 2);
+    hear_until(&w, w.durable_seq == seq - 1); /* all but the one that did not fit */
+    journal_release(trail.journal, documents_watermark(w.kept));
+    hear_until(&w, w.durable_seq == seq && match_keep_has_room(w.matches));
     close_world(&w);
 }
 
@@ -489,12 +480,13 @@ static void test_matches_say_when_the_database_does_not_answer(void **state) {
     clear();
     open_world(&w);
     pg_fixture_freeze(&fixture);
-    uint64_t seq = put(&w, 1, 1, "kept in the end");
+    uint64_t seq = put(&w, 1, 1, "kept");
     assert_int_equal(rating_of(&w, PLAYER, "duel").result, WIRE_MATCH_UNAVAILABLE);
-    assert_true(w.durable_seq < seq);
+    assert_true(w.durable_seq >= seq); /* documents need it not */
+    assert_string_equal(get(&w, 1), "kept");
     pg_fixture_thaw(&fixture);
-    hear_until(&w, w.durable_seq >= seq);
-    assert_string_equal(get(&w, 1), "kept in the end");
+    hear_until(&w, documents_is_clean(w.kept));
+    assert_string_equal(get(&w, 1), "kept");
     close_world(&w);
 }
 
@@ -523,7 +515,7 @@ static void test_matches_are_fenced(void **state) {
     clear();
     open_world(&w);
     pg_fixture_execute(&fixture, "select march_raise_epoch()");
-    put(&w, 1, 1, "too late");
+    put(&w, 1, 1, "of a server that is not the shard's any more");
     hear_until(&w, w.is_fenced);
     assert_int_equal(pg_fixture_number(&fixture, "select count(*) from match_documents"), 0);
     close_world(&w);
@@ -533,12 +525,10 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_matches_documents_are_found_again),
         cmocka_unit_test(test_matches_older_versions_change_nothing),
-        cmocka_unit_test(test_matches_an_ask_is_all_or_nothing_and_in_order),
         cmocka_unit_test(test_matches_many_documents_are_recalled_in_pieces),
         cmocka_unit_test(test_matches_a_recall_is_of_one_moment),
         cmocka_unit_test(test_matches_a_recall_has_what_was_under_way),
-        cmocka_unit_test(test_matches_no_more_is_taken_than_a_transaction_bears),
-        cmocka_unit_test(test_matches_what_was_told_is_there_after_a_crash),
+        cmocka_unit_test(test_matches_no_more_is_taken_than_there_is_room_for),
         cmocka_unit_test(test_matches_a_new_connection_is_told_nothing_of_the_old_one),
         cmocka_unit_test(test_matches_a_match_is_settled_once),
         cmocka_unit_test(test_matches_a_match_is_settled_once_though_the_ledger_forgot),

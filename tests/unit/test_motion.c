@@ -66,6 +66,11 @@ static int replay(void *ctx, uint64_t position, uint16_t type, const uint8_t *by
     return motion_replay(motion, position, bytes, len);
 }
 
+static uint64_t reach(void *ctx) {
+    (void)ctx;
+    return grants_watermark(grants);
+}
+
 static void open_motion(uint64_t applied, uint32_t batch_rows) {
     struct pg_config pool = {.name = "primary", .uri = server.uri, .connections = 3};
     harness_open(&harness, &pool);
@@ -74,7 +79,7 @@ static void open_motion(uint64_t applied, uint32_t batch_rows) {
     assert_int_equal(grants_create(&granting, &grants), 0);
     struct motion_config config = {.journal = f.journal,
                                    .pg = harness.pg,
-                                   .grants = grants,
+                                   .reach = reach,
                                    .epoch = epoch,
                                    .players_max = 2000,
                                    .flush_ms = 5000,

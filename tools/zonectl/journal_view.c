@@ -33,7 +33,7 @@ struct segment {
 };
 
 static const char *type_text(unsigned type, char buf[16]) {
-    static const char *const names[] = {NULL, "motion", "grant"};
+    static const char *const names[] = {NULL, "motion", "grant", "document"};
     if (type < sizeof(names) / sizeof(names[0]) && names[type] != NULL) return names[type];
     snprintf(buf, 16, type == JOURNAL_VIEW_TYPES_MAX ? "others" : "type-%u", type);
     return buf;
