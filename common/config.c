@@ -73,6 +73,7 @@ static const cyaml_schema_field_t ZONE_FIELDS[] = {
     CYAML_FIELD_UINT("max_entities", OPTIONAL, struct config_zone, max_entities),
     CYAML_FIELD_INT("cpu", OPTIONAL, struct config_zone, cpu),
     CYAML_FIELD_BOOL("spin", OPTIONAL, struct config_zone, spin),
+    CYAML_FIELD_STRING("region", OPTIONAL, struct config_zone, region, 1),
     CYAML_FIELD_STRING("http", OPTIONAL, struct config_zone, http, 1),
     CYAML_FIELD_STRING("bus_host", OPTIONAL, struct config_zone, bus_host, 1),
     CYAML_FIELD_UINT("bus_port", OPTIONAL, struct config_zone, bus_port),
@@ -234,6 +235,7 @@ static const struct yaml_rule RULES[] = {
     INTEGER_RULE("zones[].max_players", 1, 16384, 3000),
     INTEGER_RULE("zones[].max_entities", 16, CONFIG_ENTITIES_MAX, 8192),
     INTEGER_RULE("zones[].cpu", CONFIG_CPU_NONE, 1023, CONFIG_CPU_NONE),
+    NAME_RULE("zones[].region", ""),
     ADDRESS_RULE("zones[].http", "127.0.0.1:0"),
     HOST_RULE("zones[].bus_host", "127.0.0.1"),
     INTEGER_RULE("zones[].bus_port", 1, 65535, 0),
@@ -409,6 +411,20 @@ static int check_zone_sizes(struct relations *r) {
     return 0;
 }
 
+/* A region is what players have a way to: without a gateway of it there are no matches in it. */
+static int check_regions(struct relations *r) {
+    for (uint32_t i = 0; i < r->config->zones_count; i++) {
+        const char *region = r->config->zones[i].region;
+        bool is_known = region[0] == '\0';
+        for (uint32_t j = 0; j < r->config->gateways_count; j++)
+            is_known |= strcmp(r->config->gateways[j].region, region) == 0;
+        if (!is_known)
+            return fail(r, entry_child(r, "zones", i, "region"),
+                        "zones[%" PRIu32 "].region: expected that of a gateway, found \"%s\"", i, region);
+    }
+    return 0;
+}
+
 /* Where an entry listens for its edges. */
 struct bus_place {
     const char *list;
@@ -518,9 +534,9 @@ static int check_instances(struct relations *r) {
 }
 
 static int check_relations(struct yaml_relations *noted) {
-    int (*const checks[])(struct relations *) = {check_names,     check_rects,   check_zone_sizes,
-                                                 check_bus_ports, check_journal, check_rates,
-                                                 check_balance,   check_front,   check_instances};
+    int (*const checks[])(struct relations *) = {check_names,     check_rects,    check_zone_sizes, check_regions,
+                                                 check_bus_ports, check_journal,  check_rates,      check_balance,
+                                                 check_front,     check_instances};
     struct relations relations = {.config = noted->data, .root = noted->root, .noted = noted};
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
         int result = checks[i](&relations);

@@ -89,7 +89,8 @@ struct config_zone {
     uint32_t max_players;
     uint32_t max_entities; /* players and creatures included */
     int32_t cpu;
-    bool spin; /* spin the last half millisecond before a tick: only where the core is the zone's own */
+    bool spin;                     /* spin the last half millisecond before a tick: only where the core is the zone's own */
+    char region[CONFIG_NAME_SIZE]; /* whose matches it is preferred for; "": of none */
     char http[CONFIG_ADDRESS_SIZE];
     char bus_host[CONFIG_ADDRESS_SIZE]; /* with transport tcp: where the zone listens for its edges */
     uint32_t bus_port;

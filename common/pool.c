@@ -22,7 +22,6 @@ int pool_init(struct pool *pool, uint32_t capacity, size_t object_bytes) {
         pool_deinit(pool);
         return MARCH_ERR_SYSTEM;
     }
-    for (uint32_t i = 0; i < capacity; i++) pool->free_slots[i] = capacity - 1 - i; /* the first to be taken is slot 0 */
     return 0;
 }
 
@@ -35,7 +34,8 @@ void pool_deinit(struct pool *pool) {
 
 struct handle pool_take(struct pool *pool) {
     if (pool->free_count == 0) return (struct handle){0};
-    uint32_t index = pool->free_slots[--pool->free_count];
+    pool->free_count--;
+    uint32_t index = pool->given_count > 0 ? pool->free_slots[--pool->given_count] : pool->fresh++;
     pool->generations[index]++;
     CHECK(pool->generations[index] & 1);
     memset(slot(pool, index), 0, pool->object_bytes);
@@ -45,7 +45,8 @@ struct handle pool_take(struct pool *pool) {
 void pool_give(struct pool *pool, struct handle handle) {
     CHECK(pool_get(pool, handle) != NULL);
     pool->generations[handle.index]++;
-    pool->free_slots[pool->free_count++] = handle.index;
+    pool->free_slots[pool->given_count++] = handle.index;
+    pool->free_count++;
 }
 
 void *pool_get(const struct pool *pool, struct handle handle) {

@@ -1,9 +1,9 @@
 /* pool.h: a fixed number of objects of one size, found by handles.
  *
  * A handle is an index and a generation. Giving an object back makes its handles stale, so a handle kept too long finds
- * nothing instead of a stranger. Generations of a slot come round after 2^31 reuses. All memory is taken at init; take and
- * give are O(1); a full pool answers with the null handle. Slots are reused last in, first out, so the order is
- * deterministic and the memory warm. One thread.
+ * nothing instead of a stranger. Generations of a slot come round after 2^31 reuses. All memory is taken at init, and
+ * touched when it is used; take and give are O(1); a full pool answers with the null handle. Slots are reused last in, first
+ * out, so the order is deterministic and the memory warm. One thread.
  */
 #ifndef MARCH_COMMON_POOL_H
 #define MARCH_COMMON_POOL_H
@@ -23,10 +23,12 @@ struct handle {
 struct pool {
     unsigned char *objects;
     uint32_t *generations; /* of each slot; odd while it is taken */
-    uint32_t *free_slots;  /* a stack */
+    uint32_t *free_slots;  /* a stack: the first given_count */
     size_t object_bytes;
     uint32_t capacity;
     uint32_t free_count;
+    uint32_t given_count; /* free ones that were taken before */
+    uint32_t fresh;       /* from here on none ever was */
 };
 
 /* pool_init makes room for `capacity` objects, aligned as malloc aligns. MARCH_ERR_SYSTEM when memory is short. */

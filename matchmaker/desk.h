@@ -163,6 +163,9 @@ must_check int desk_launch(struct desk *desk, const struct template *template, c
 bool desk_ticket_get(const struct desk *desk, uint64_t ticket, struct mono now, uint64_t wall_ms, struct desk_ticket *out);
 uint64_t desk_ticket_of(const struct desk *desk, uint64_t player);
 bool desk_ticket_is_durable(const struct desk *desk, uint64_t ticket);
+/* desk_match_of_player returns the instance of the match that keeps a player from queueing, also while what it came to is
+ * settled; 0: none. `ticket`: by which he came into it, 0 where there is none that is still known. */
+uint32_t desk_match_of_player(const struct desk *desk, uint64_t player, uint64_t *ticket);
 struct desk_party desk_party_of(const struct desk *desk, uint64_t player);
 const struct template_set *desk_templates(const struct desk *desk);
 const struct mode_set *desk_modes(const struct desk *desk);

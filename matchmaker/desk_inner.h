@@ -123,13 +123,13 @@ struct desk_invite { /* when an invitation ends */
 /* --- matches */
 
 struct desk_seat {
-    uint64_t player;
+    uint64_t player, ticket; /* ticket: that it was made of; not kept, 0: not known any more */
     struct rating before;
     uint8_t team, role;
 };
 
 struct desk_joined { /* who came later */
-    uint64_t player;
+    uint64_t player, ticket;
     uint8_t team, role;
 };
 

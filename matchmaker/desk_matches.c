@@ -31,10 +31,10 @@ static bool has_seat(const struct desk_note *note, uint64_t player) {
     return false;
 }
 
-static void add_joined(struct desk *d, struct desk_match *m, uint64_t player, uint32_t team, uint32_t role) {
-    if (has_seat(&m->note, player) || m->joined_count == MODE_PLAYERS_MAX) return;
-    m->joined[m->joined_count++] = (struct desk_joined){player, (uint8_t)team, (uint8_t)role};
-    seat(d, player, player_map_find(&d->by_id, m->id));
+static void add_joined(struct desk *d, struct desk_match *m, const struct desk_joined *joined) {
+    if (has_seat(&m->note, joined->player) || m->joined_count == MODE_PLAYERS_MAX) return;
+    m->joined[m->joined_count++] = *joined;
+    seat(d, joined->player, player_map_find(&d->by_id, m->id));
 }
 
 struct desk_match *desk_match_take(struct desk *d, const struct instance_view *view) {
@@ -47,8 +47,27 @@ struct desk_match *desk_match_take(struct desk *d, const struct instance_view *v
     player_map_add(&d->by_id, m->id, handle.index);
     if (view->note_len == 0 || desk_read_note(view->note, view->note_len, &m->note) != 0) m->note = (struct desk_note){0};
     for (uint32_t i = 0; i < m->note.seat_count; i++) seat(d, m->note.seats[i].player, handle.index);
-    for (uint32_t i = 0; i < view->member_count; i++) add_joined(d, m, view->members[i].player, view->members[i].team, 0);
+    for (uint32_t i = 0; i < view->member_count; i++) {
+        const struct desk_joined joined = {.player = view->members[i].player, .team = (uint8_t)view->members[i].team};
+        add_joined(d, m, &joined);
+    }
     return m;
+}
+
+/* ticket_of returns the ticket by which a player came into a match; 0 where that is not known. */
+static uint64_t ticket_of(const struct desk_match *m, uint64_t player) {
+    for (uint32_t i = 0; i < m->note.seat_count; i++)
+        if (m->note.seats[i].player == player) return m->note.seats[i].ticket;
+    for (uint32_t i = 0; i < m->joined_count; i++)
+        if (m->joined[i].player == player) return m->joined[i].ticket;
+    return 0;
+}
+
+uint32_t desk_match_of_player(const struct desk *d, uint64_t player, uint64_t *ticket) {
+    uint32_t index = player_map_find(&d->seated, player);
+    const struct desk_match *m = index == PLAYER_MAP_NONE ? NULL : pool_at(&d->matches, index);
+    *ticket = m ? ticket_of(m, player) : 0;
+    return m ? m->id : instances_of_player(d->config.instances, player);
 }
 
 void desk_match_close(struct desk *d, struct desk_match *m) {
@@ -135,7 +154,8 @@ static void note_of(const struct desk *d, const struct queue_match *match, struc
     memcpy(note->mode, mode->name, sizeof note->mode);
     for (uint32_t i = 0; i < match->seat_count; i++) {
         const struct queue_seat *s = &match->seats[i];
-        note->seats[i] = (struct desk_seat){s->player, rating_of(d, s->player), s->team, s->role};
+        note->seats[i] =
+            (struct desk_seat){s->player, desk_ticket_of(d, s->player), rating_of(d, s->player), s->team, s->role};
     }
 }
 
@@ -147,6 +167,7 @@ void desk_match_launch(struct desk *d, const struct queue_match *match) {
     members_of(match, members);
     note_of(d, match, &note);
     const struct instances_launch launch = {.template = template_set_find(&d->templates, mode->instance),
+                                            .region = match->region,
                                             .team_count = mode->teams,
                                             .member_count = match->seat_count,
                                             .members = members,
@@ -166,13 +187,18 @@ void desk_match_launch(struct desk *d, const struct queue_match *match) {
     STEP("matchmaker.match_made");
     bool is_there = instances_view(d->config.instances, id, &view);
     CHECK(is_there);
-    (void)desk_match_take(d, &view);
+    struct desk_match *m = desk_match_take(d, &view);
+    for (uint32_t i = 0; i < m->note.seat_count; i++) m->note.seats[i].ticket = note.seats[i].ticket;
 }
 
 void desk_match_join(struct desk *d, const struct queue_match *match) {
     struct wire_instance_member members[MODE_PLAYERS_MAX];
+    struct desk_joined joined[MODE_PLAYERS_MAX];
     struct desk_match *m = desk_match_of(d, (uint32_t)match->id);
     members_of(match, members);
+    for (uint32_t i = 0; i < match->seat_count; i++)
+        joined[i] = (struct desk_joined){match->seats[i].player, desk_ticket_of(d, match->seats[i].player),
+                                         match->seats[i].team, match->seats[i].role};
     keep_cut(d->config.keep);
     int error = !m || m->is_over ? MARCH_ERR_NOT_FOUND
                                  : instances_join(d->config.instances, m->id, members, match->seat_count, d->now);
@@ -184,8 +210,7 @@ void desk_match_join(struct desk *d, const struct queue_match *match) {
     }
     end_tickets(d, match, m->id);
     keep_cut(d->config.keep);
-    for (uint32_t i = 0; i < match->seat_count; i++)
-        add_joined(d, m, match->seats[i].player, match->seats[i].team, match->seats[i].role);
+    for (uint32_t i = 0; i < match->seat_count; i++) add_joined(d, m, &joined[i]);
 }
 
 static bool are_players(const struct desk *d, const uint64_t *players, uint32_t count) {
@@ -217,7 +242,7 @@ int desk_launch(struct desk *d, const struct template *template, const uint64_t 
         if (desk_is_seated(d, players[i])) return MARCH_ERR_EXISTS;
     }
     const struct instances_launch launch = {
-        .template = template, .team_count = teams, .member_count = count, .members = members};
+        .template = template, .region = INSTANCES_ANYWHERE, .team_count = teams, .member_count = count, .members = members};
     keep_cut(d->config.keep);
     int error = instances_launch(d->config.instances, &launch, d->now, d->wall_ms, id);
     if (error) return error;

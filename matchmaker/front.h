@@ -15,6 +15,10 @@
  * besides /health and /ready. Who asks shows a token that the studio has signed (common/jwt.h) whose `sub` is the player's
  * id; or in dev mode a name, which is always the same player's. All errors are {"error": {"code", "message"}}.
  *
+ * {ticket} may be `current`, the caller's: a look at it also tells the match that it became, until he may queue again.
+ * Nobody is told that something is done before it would survive a restart: tickets, parties, launches and ends wait for
+ * that, and after KEEP_PATIENCE_MS are refused as `unavailable`; an instance that is refused so is ended.
+ *
  * Limits: those of http.h for a public endpoint, FRONT_CONNECTIONS_MAX, and pace.h for each player. At most FRONT_TURN_MAX
  * requests are answered in one turn of the loop, which takes 5 ms at worst: deaths of processes are noticed on the same
  * loop. FRONT_WAITS_MAX requests wait for something; who comes beyond is answered at once. No TLS: beyond one machine it

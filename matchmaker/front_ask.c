@@ -1,6 +1,8 @@
 /* front_ask.c: what a request of the front door says, and who sent it. */
+#include <inttypes.h>
 #include <limits.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -14,6 +16,15 @@
 #define LAUNCH_SCOPE "instances"
 
 static const struct problem FINE = {0};
+
+#define SAID_NAME 64 /* bytes of what a stranger calls something */
+
+/* about is a bad request for a member or an argument, which may be called anything. */
+static struct problem about(struct front *f, const char *what, const char *name) {
+    snprintf(f->said, sizeof f->said, "%s: %.*s", what, SAID_NAME, name);
+    utf8_text_clean(f->said);
+    return front_bad_request(f->said);
+}
 
 /* --- the body */
 
@@ -33,34 +44,36 @@ static const struct front_member *find_member(const struct front_member *members
     return NULL;
 }
 
-static struct problem read_members(const struct front_member *members, uint32_t count, struct front_ask *ask) {
+static struct problem read_members(struct front *f, const struct front_member *members, uint32_t count,
+                                   struct front_ask *ask) {
     const char *key;
     json_t *value;
     json_object_foreach(ask->body, key, value) {
         const struct front_member *member = find_member(members, count, key);
         const char **text = strcmp(key, "token") == 0 ? &ask->token : strcmp(key, "name") == 0 ? &ask->name : NULL;
-        if (!member && !text) return front_bad_request("the body has a member that is not known");
+        if (!member && !text) return about(f, "the body has a member that is not known", key);
         if (text && !json_is_string(value)) return front_bad_request("token and name are strings");
-        if (member && !has_type(value, member->type)) return front_bad_request("a member of the body is of another type");
+        if (member && !has_type(value, member->type)) return about(f, "a member of the body is of another type", key);
         if (text) *text = json_string_value(value);
         if (member) *member->value = value;
     }
     return FINE;
 }
 
-static struct problem read_body(const struct http_request *request, const struct front_member *members, uint32_t count,
-                                struct front_ask *ask) {
+static struct problem read_body(struct front *f, const struct http_request *request, const struct front_member *members,
+                                uint32_t count, struct front_ask *ask) {
     for (uint32_t i = 0; i < count; i++) *members[i].value = NULL;
     if (request->body_len > 0) {
         if (!is_json(request->content_type))
             return (struct problem){415, "not_json", "expected Content-Type: application/json", 0};
         ask->body = json_loadb(request->body, request->body_len, JSON_REJECT_DUPLICATES, NULL);
         if (!json_is_object(ask->body)) return front_bad_request("the body is not a JSON object");
-        struct problem problem = read_members(members, count, ask);
+        struct problem problem = read_members(f, members, count, ask);
         if (problem.status) return problem;
     }
     for (uint32_t i = 0; i < count; i++)
-        if (members[i].is_needed && !*members[i].value) return front_bad_request("the body lacks a member that is needed");
+        if (members[i].is_needed && !*members[i].value)
+            return about(f, "the body lacks a member that is needed", members[i].name);
     return FINE;
 }
 
@@ -77,13 +90,26 @@ static struct problem read_header(const struct http_request *request, struct fro
     return FINE;
 }
 
-static struct problem read_query(const struct http_request *request, const char *const *arguments, struct front_ask *ask) {
+static struct problem check_arguments(struct front *f, const struct http_request *request, const char *const *arguments,
+                                      bool has_name) {
     for (uint32_t i = 0; i < request->target.argument_count; i++) {
         const char *name = request->target.arguments[i].name;
-        bool is_known = request->method != HTTP_POST && strcmp(name, "name") == 0;
+        bool is_known = has_name && strcmp(name, "name") == 0;
         for (uint32_t k = 0; arguments && arguments[k]; k++) is_known |= strcmp(name, arguments[k]) == 0;
-        if (!is_known) return front_bad_request("the query has an argument that is not known");
+        if (!is_known) return about(f, "the query has an argument that is not known", name);
     }
+    return FINE;
+}
+
+struct problem front_read_query(struct front *f, const struct http_request *request, const char *const *arguments) {
+    return check_arguments(f, request, arguments, false);
+}
+
+static struct problem read_query(struct front *f, const struct http_request *request, const char *const *arguments,
+                                 struct front_ask *ask) {
+    bool has_name = request->method == HTTP_GET || request->method == HTTP_DELETE;
+    struct problem problem = check_arguments(f, request, arguments, has_name);
+    if (problem.status) return problem;
     const char *name = http_target_argument(&request->target, "name");
     if (name && ask->name) return front_bad_request("a name in the query and one in the body");
     if (name) ask->name = name;
@@ -94,12 +120,13 @@ bool front_id(const char *text, uint64_t *id) {
     return text[0] != '0' && option_number_parse(text, 1, INT64_MAX, id) == 0;
 }
 
-struct problem front_number(const struct http_request *request, const char *name, uint64_t min, uint64_t max,
-                            uint64_t fallback, uint64_t *number) {
+struct problem front_number(struct front *f, const struct http_request *request, const char *name, uint64_t min,
+                            uint64_t max, uint64_t fallback, uint64_t *number) {
     const char *text = http_target_argument(&request->target, name);
     *number = fallback;
     if (!text || option_number_parse(text, min, max, number) == 0) return FINE;
-    return front_bad_request("an argument of the query is not a number within its limits");
+    snprintf(f->said, sizeof f->said, "%s: expected a number from %" PRIu64 " to %" PRIu64, name, min, max);
+    return front_bad_request(f->said);
 }
 
 /* --- who is asking */
@@ -139,9 +166,9 @@ static struct problem identify_token(const struct front *f, struct front_ask *as
 struct problem front_read(struct front *f, const struct http_request *request, const struct front_member *members,
                           uint32_t count, const char *const *arguments, struct front_ask *ask) {
     *ask = (struct front_ask){0};
-    struct problem problem = read_body(request, members, count, ask);
+    struct problem problem = read_body(f, request, members, count, ask);
     if (!problem.status) problem = read_header(request, ask);
-    if (!problem.status) problem = read_query(request, arguments, ask);
+    if (!problem.status) problem = read_query(f, request, arguments, ask);
     if (problem.status) return problem;
     bool is_dev = f->config.config->matchmaker.front.auth == CONFIG_AUTH_DEV;
     return is_dev ? identify_name(ask) : identify_token(f, ask);

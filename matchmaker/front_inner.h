@@ -11,7 +11,10 @@
 #include "matchmaker/pace.h"
 #include "matchmaker/regions.h"
 
-/* What is wrong with a request: the HTTP status, and a code for programs. No status: nothing. */
+#define FRONT_SAID_SIZE 192
+
+/* What is wrong with a request: the HTTP status, and a code for programs. No status: nothing. A message that names something
+ * of the request is good until the next one. */
 struct problem {
     unsigned status;
     const char *code, *message;
@@ -64,6 +67,7 @@ struct front {
     struct front_wait waits[FRONT_WAITS_MAX];
     uint32_t wait_count;
     uint64_t page_request; /* the last one */
+    char said[FRONT_SAID_SIZE];
     ev_io io;
 };
 
@@ -85,6 +89,9 @@ struct problem front_read(struct front *front, const struct http_request *reques
                           uint32_t count, const char *const *arguments, struct front_ask *ask);
 void front_forget(struct front_ask *ask);
 
+/* front_read_query looks at a query alone, of who may be anybody. */
+struct problem front_read_query(struct front *front, const struct http_request *request, const char *const *arguments);
+
 /* front_read_kept is front_read of what nobody can answer before all that was kept is recalled. */
 struct problem front_read_kept(struct front *front, const struct http_request *request, const struct front_member *members,
                                uint32_t count, const char *const *arguments, struct front_ask *ask);
@@ -97,8 +104,8 @@ struct problem front_read_change(struct front *front, const struct http_request 
 bool front_id(const char *text, uint64_t *id);
 
 /* front_number reads an argument of the query; `fallback` where it is not there. */
-struct problem front_number(const struct http_request *request, const char *name, uint64_t min, uint64_t max,
-                            uint64_t fallback, uint64_t *number);
+struct problem front_number(struct front *front, const struct http_request *request, const char *name, uint64_t min,
+                            uint64_t max, uint64_t fallback, uint64_t *number);
 
 /* --- later (front_waits.c). False where too many wait. */
 

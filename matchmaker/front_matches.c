@@ -55,9 +55,12 @@ void front_result(struct front *f, uint64_t id, const uint8_t *bytes, uint32_t l
 /* --- boards and modes: for anybody */
 
 void front_get_board(struct front *f, const struct http_request *request) {
-    uint64_t limit, season = 0;
-    struct problem problem = front_number(request, "limit", 1, WIRE_BOARD_PAGE_MAX, BOARD_ROWS, &limit);
-    if (!problem.status) problem = front_number(request, "season", 1, UINT32_MAX, f->config.config->persist.season, &season);
+    static const char *const arguments[] = {"limit", "season", NULL};
+    uint64_t limit = 0, season = 0;
+    struct problem problem = front_read_query(f, request, arguments);
+    if (!problem.status) problem = front_number(f, request, "limit", 1, WIRE_BOARD_PAGE_MAX, BOARD_ROWS, &limit);
+    if (!problem.status)
+        problem = front_number(f, request, "season", 1, UINT32_MAX, f->config.config->persist.season, &season);
     const char *mode = request->parameters[0];
     if (!problem.status && !mode_set_find(desk_modes(f->config.desk), mode))
         problem = front_reason_problem(WIRE_REASON_UNKNOWN_MODE);
@@ -85,6 +88,11 @@ void front_page(struct front *f, uint64_t page_request, const struct wire_page_r
 
 void front_get_modes(struct front *f, const struct http_request *request) {
     const struct mode_set *modes = desk_modes(f->config.desk);
+    struct problem problem = front_read_query(f, request, NULL);
+    if (problem.status) {
+        front_reply_problem(f, request, &problem);
+        return;
+    }
     json_t *list = json_array();
     for (uint32_t i = 0; i < modes->count; i++)
         if (modes->modes[i].instance[0] != '\0') json_array_append_new(list, mode_json(&modes->modes[i]));

@@ -127,6 +127,12 @@ static bool find_ticket(const struct front *f, const struct http_request *reques
     return desk_ticket_get(f->config.desk, id, mono_now(), wall_now_ns() / NS_PER_MS, ticket) && is_of(ticket, player);
 }
 
+static json_t *shown(const struct front *f, const struct desk_ticket *ticket) {
+    struct instance_view match;
+    bool is_there = ticket->instance != 0 && instances_view(f->config.instances, ticket->instance, &match);
+    return ticket_json(ticket, is_there ? &match : NULL);
+}
+
 bool front_ticket_due(struct front *f, const struct front_wait *wait, bool is_late) {
     struct desk_ticket ticket;
     if (!desk_ticket_get(f->config.desk, wait->key, mono_now(), wall_now_ns() / NS_PER_MS, &ticket)) {
@@ -142,11 +148,11 @@ bool front_ticket_due(struct front *f, const struct front_wait *wait, bool is_la
             return true;
         }
         snprintf(location, sizeof location, "/v1/tickets/%" PRIu64, ticket.id);
-        front_reply_created(f, wait->request, location, ticket_json(&ticket));
+        front_reply_created(f, wait->request, location, shown(f, &ticket));
         return true;
     }
     if (ticket.version == wait->version && !is_late) return false;
-    front_reply(f, wait->request, 200, ticket_json(&ticket));
+    front_reply(f, wait->request, 200, shown(f, &ticket));
     return true;
 }
 
@@ -164,16 +170,35 @@ static void wait_for_ticket(struct front *f, const struct http_request *request,
     if (!front_ticket_due(f, &wait, true)) front_reply_problem(f, request, &problem);
 }
 
+/* answer_match answers who has no ticket that lives, but a match, where he asks for what he has. */
+static bool answer_match(struct front *f, const struct http_request *request, uint64_t player) {
+    struct instance_view match;
+    struct desk_ticket ticket;
+    uint64_t id;
+    if (strcmp(request->parameters[0], CURRENT) != 0) return false;
+    uint32_t instance = desk_match_of_player(f->config.desk, player, &id);
+    if (instance == 0 || !instances_view(f->config.instances, instance, &match)) return false;
+    if (desk_ticket_get(f->config.desk, id, mono_now(), wall_now_ns() / NS_PER_MS, &ticket)) {
+        wait_for_ticket(f, request, id, ANY_VERSION, KEEP_PATIENCE_MS);
+        return true;
+    }
+    if (match.stage == INSTANCE_LAUNCHING) return false; /* it might be forgotten again */
+    front_reply(f, request, 200, seat_json(&match, player));
+    return true;
+}
+
 void front_get_ticket(struct front *f, const struct http_request *request) {
     static const char *const arguments[] = {"wait_s", "version", NULL};
     struct front_ask ask;
     struct desk_ticket ticket;
     uint64_t wait_s, version;
     struct problem problem = front_read_kept(f, request, NULL, 0, arguments, &ask);
-    if (!problem.status) problem = front_number(request, "wait_s", 0, FRONT_POLL_S, 0, &wait_s);
-    if (!problem.status) problem = front_number(request, "version", 0, INT64_MAX, 0, &version);
-    if (!problem.status && !find_ticket(f, request, ask.player, &ticket)) problem = NO_TICKET;
+    if (!problem.status) problem = front_number(f, request, "wait_s", 0, FRONT_POLL_S, 0, &wait_s);
+    if (!problem.status) problem = front_number(f, request, "version", 0, INT64_MAX, 0, &version);
+    bool is_found = !problem.status && find_ticket(f, request, ask.player, &ticket);
     front_forget(&ask);
+    if (!problem.status && !is_found && answer_match(f, request, ask.player)) return;
+    if (!problem.status && !is_found) problem = NO_TICKET;
     if (problem.status) {
         front_reply_problem(f, request, &problem);
         return;

@@ -11,6 +11,8 @@
 #include "matchmaker/library.h"
 #include "matchmaker/regions.h"
 
+_Static_assert(REGIONS_NONE == INSTANCES_ANYWHERE, "a zone without a region is of none");
+
 struct hall {
     struct hall_config config;
     struct keep *keep;
@@ -184,12 +186,22 @@ static void send_orders(struct hall *h, uint32_t slot, struct mono now) {
     }
 }
 
+/* tell_loads tells how busy zones are, as they reported last. */
+static void tell_loads(struct hall *h) {
+    const struct atlas *a = h->config.atlas;
+    for (uint32_t slot = 0; slot < a->config.worker_count; slot++) {
+        const struct atlas_worker *w = &a->workers[slot];
+        instances_zone_load(h->instances, slot, (uint32_t)(w->busy_us * 1000ull / a->config.tick_us), w->is_draining);
+    }
+}
+
 bool hall_step(struct hall *h, struct mono now) {
     const struct directory *told = &h->config.atlas->told;
     const struct config *c = h->config.config;
     h->now = now;
     if (told->version != h->version) instances_directory(h->instances, told, now);
     h->version = told->version;
+    tell_loads(h);
     keep_step(h->keep, now);
     instances_step(h->instances, now, wall_ms());
     bool is_more = desk_step(h->desk, now, wall_ms()); /* one in a turn: deaths are noticed on the same loop */
@@ -236,8 +248,11 @@ static int create_parts(struct hall *h, char *error, size_t error_size) {
                                                   .read = on_read,
                                                   .page = on_page}};
     int result = keep_create(&h->keep, &keep);
-    const struct instances_config instances = {
+    struct instances_config instances = {
         .cells = cells_of(c), .keep = h->keep, .seed = new_seed(), .on_event = on_instance, .context = h};
+    const struct regions regions = regions_of(c);
+    for (uint32_t slot = 0; slot < c->zones_count; slot++)
+        instances.regions[slot] = regions_find(&regions, c->zones[slot].region);
     if (!result) result = instances_create(&h->instances, &instances);
     if (!result) result = create_desk(h);
     if (result) snprintf(error, error_size, "out of memory");

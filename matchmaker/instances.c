@@ -120,7 +120,8 @@ int instances_launch(struct instances *i, const struct instances_launch *launch,
     i->now = now;
     int error = check_launch(i, launch);
     if (error) return error;
-    if (pool_count(&i->pool) == INSTANCES_MAX || !instances_take_cell(i, &block, &cell)) return MARCH_ERR_FULL;
+    if (pool_count(&i->pool) == INSTANCES_MAX || !instances_take_cell(i, launch->region, &block, &cell))
+        return MARCH_ERR_FULL;
     if (take_id(i, id)) return MARCH_ERR_FULL;
     uint32_t index = instances_new(i, *id, block, cell);
     fill_in(i, index, launch, wall_ms);
@@ -130,6 +131,7 @@ int instances_launch(struct instances *i, const struct instances_launch *launch,
         *instances_cell(i, block, cell) = 0; /* nobody was told of it */
         return MARCH_ERR_FULL;
     }
+    instances_placed(i, index);
     i->stats.launched++;
     return 0;
 }

@@ -6,11 +6,14 @@
  *                                                                      └── crash: return ──► OVER, as lost      │
  *                                                  gone ◄──everybody is home, what it was worth is settled──────┘
  *
- * Sans-I/O. It takes the least loaded block (cells.h) that has an owner and a cell free, and tells its zone to run an
- * instance there, again and again until the zone says that it does. Players travel to it by an order to all zones: whoever
- * simulates a player has it go, as a handoff (zone/handoff.h). Nothing here moves anybody; it only repeats what is wanted
- * until reports say that it is so. Who has not come after INSTANCES_TRAVEL_MS is absent, and may still come while it runs;
- * nobody travels to what is over. A player is a member of one instance at most.
+ * Sans-I/O. It takes a cell of a block (cells.h) and tells the zone that owns it to run an instance there, again and again
+ * until the zone says that it does. Of the zones with a cell free those of the match's region come first, then those of no
+ * region; among them who is busy for the least share of a tick, by steps of INSTANCES_BUSY_STEP; of equals who has the
+ * fewest players and creatures. A report is a second old, so what was launched since counts as busy, too, by a rule of
+ * thumb. A zone that drains, or is busy for INSTANCES_BUSY_MAX, gets none. Players travel to it by an order to all zones:
+ * whoever simulates a player has it go, as a handoff (zone/handoff.h). Nothing here moves anybody; it only repeats what is
+ * wanted until reports say that it is so. Who has not come after INSTANCES_TRAVEL_MS is absent, and may still come while it
+ * runs; nobody travels to what is over. A player is a member of one instance at most.
  *
  * Players carry where they came from themselves, so they go home from an instance that is over, unknown to its zone, or
  * whose zone died, whatever is known here.
@@ -44,6 +47,9 @@
 #define INSTANCES_REPEAT_MS   250 /* an order or a travel that is not taken is told again after this */
 #define INSTANCES_REST_MS     10000
 #define INSTANCES_NOTE_MAX    2048 /* bytes of a launcher's own that are kept with an instance */
+#define INSTANCES_BUSY_STEP   50   /* thousandths of a tick: what is closer to each other is noise */
+#define INSTANCES_BUSY_MAX    900
+#define INSTANCES_ANYWHERE    UINT32_MAX /* no region */
 
 enum instance_stage {
     INSTANCE_LAUNCHING = 0,
@@ -88,6 +94,7 @@ struct instance_view {
 
 struct instances_launch {
     const struct template *template; /* copied, and scaled to the members */
+    uint32_t region;                 /* whose zones are preferred, or INSTANCES_ANYWHERE */
     uint32_t team_count;             /* 1 to WIRE_TEAMS_MAX */
     uint32_t member_count;           /* 0 to the template's capacity */
     const struct wire_instance_member *members;
@@ -106,6 +113,7 @@ struct instances_config {
     struct cells cells;
     struct keep *keep; /* outlives it */
     uint64_t seed;
+    uint32_t regions[WIRE_WORKERS_MAX]; /* of zones, by slot, or INSTANCES_ANYWHERE */
     void (*on_event)(void *context, enum instances_event_kind kind, const struct instance_view *view, uint64_t player);
     void *context;
 };
@@ -146,6 +154,9 @@ void instances_close(struct instances *instances, uint32_t id);
 void instances_directory(struct instances *instances, const struct directory *directory, struct mono now);
 void instances_zone_up(struct instances *instances, uint32_t slot, uint64_t incarnation, struct mono now);
 void instances_zone_lost(struct instances *instances, uint32_t slot);
+
+/* instances_zone_load says how busy a zone is, in thousandths of a tick, and whether it drains. */
+void instances_zone_load(struct instances *instances, uint32_t slot, uint32_t busy, bool is_draining);
 void instances_report(struct instances *instances, uint32_t slot, const struct wire_instance_report *report,
                       struct mono now);
 void instances_step(struct instances *instances, struct mono now, uint64_t wall_ms);

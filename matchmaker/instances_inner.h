@@ -20,6 +20,8 @@
 #define INSTANCES_KEEP_MS      1000 /* what may be lost in a crash is kept no later than so */
 #define INSTANCES_RECALL_MS    2000 /* an owner has so long to report what it ran before this process began */
 #define INSTANCES_LATE_MS      5000 /* after the time limit, for the zone to say so itself */
+#define INSTANCES_LOAD_BUSY    5    /* players and creatures that take about a thousandth of a tick */
+#define INSTANCES_PLACED_MS    500  /* half of what was launched so long ago is taken to be in a zone's report */
 #define INSTANCES_SLOW         8    /* a slow travel is told in one of so many turns */
 
 /* A zone process: nobody else has both. */
@@ -82,8 +84,9 @@ struct instances_block {
 #define INSTANCES_CELL_TAKEN UINT64_MAX
 
 struct instances_slot {
-    bool is_up;
-    bool is_complete_due; /* it owns a block of which it was not told that it knows all */
+    bool is_up, is_draining;
+    uint32_t busy, placed; /* placed: players and creatures of instances that were launched of late */
+    bool is_complete_due;  /* it owns a block of which it was not told that it knows all */
     uint64_t incarnation;
     uint64_t connection; /* never the same again */
     uint64_t report;     /* serial of its newest over this connection; 0: none */
@@ -125,7 +128,8 @@ struct instances {
     uint32_t *travels; /* members that are to travel, in no order */
     uint32_t travel_count;
     uint64_t travel_serial;
-    uint64_t swept_ns; /* when all were looked at */
+    uint64_t swept_ns;  /* when all were looked at */
+    uint64_t halved_ns; /* what was placed of late */
     uint64_t directory_version;
     struct instances_life lives[WIRE_WORKERS_MAX]; /* who may be heard, by slot */
     struct instances_block blocks[CONFIG_BLOCKS_MAX];
@@ -162,9 +166,13 @@ void instances_load(struct instances *instances, uint32_t index);
 /* instances_block returns the index of a block, also one that was unknown; INSTANCES_NONE where there are too many. */
 uint32_t instances_block(struct instances *instances, uint32_t id);
 
-/* instances_take_cell finds the least loaded block with a zone, and a free cell of it. */
-bool instances_take_cell(const struct instances *instances, uint32_t *block, uint32_t *cell);
-uint32_t instances_cells_free(const struct instances *instances); /* of blocks with a zone */
+/* instances_take_cell finds the block of the zone that is best for an instance of a region, and a free cell of it. */
+bool instances_take_cell(const struct instances *instances, uint32_t region, uint32_t *block, uint32_t *cell);
+uint32_t instances_cells_free(const struct instances *instances); /* of blocks whose zone takes instances */
+
+/* instances_placed notes that a zone has got a new instance, of which its reports say nothing yet. */
+void instances_placed(struct instances *instances, uint32_t index);
+void instances_placed_step(struct instances *instances);
 uint64_t *instances_cell(const struct instances *instances, uint32_t block, uint32_t cell);
 
 void instances_member_add(struct instances *instances, uint32_t index, uint64_t player, uint32_t team);

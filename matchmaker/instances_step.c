@@ -91,6 +91,7 @@ void instances_step(struct instances *i, struct mono now, uint64_t wall_ms) {
     i->now = now;
     if (!keep_is_ready(i->config.keep)) return;
     sweep(i, wall_ms);
+    instances_placed_step(i);
     for (uint32_t k = 0; k < pool_count(&i->pool);) {
         uint32_t index = i->live[k];
         if (!i->wants_step[index] || !step_one(i, index)) k++;

@@ -36,34 +36,77 @@ static uint32_t free_cell(const struct instances *i, uint32_t block) {
     return INSTANCES_NONE;
 }
 
-static bool has_zone(const struct instances *i, const struct instances_block *b) {
+/* takes_instances tells whether a block's zone is there, and may get more. */
+static bool takes_instances(const struct instances *i, const struct instances_block *b) {
     if (!b->is_listed || b->owner.incarnation == 0) return false;
     const struct instances_slot *s = &i->slots[b->owner.slot];
-    return s->is_up && s->incarnation == b->owner.incarnation;
+    bool is_there = s->is_up && s->incarnation == b->owner.incarnation;
+    return is_there && !s->is_draining && s->busy < INSTANCES_BUSY_MAX;
 }
 
 uint32_t instances_cells_free(const struct instances *i) {
     uint32_t count = 0;
     for (uint32_t b = 0; b < i->block_count; b++)
-        for (uint32_t cell = 0; has_zone(i, &i->blocks[b]) && cell < i->config.cells.per_block; cell++)
+        for (uint32_t cell = 0; takes_instances(i, &i->blocks[b]) && cell < i->config.cells.per_block; cell++)
             count += *instances_cell(i, b, cell) <= i->now.ns;
     return count;
 }
 
-bool instances_take_cell(const struct instances *i, uint32_t *block, uint32_t *cell) {
-    uint64_t least = UINT64_MAX;
+/* What speaks against a block; the first that differs decides. */
+struct weight {
+    uint32_t distance, busy;
+    uint64_t zone_load, load;
+};
+
+static struct weight weight_of(const struct instances *i, const struct instances_block *b, uint32_t region) {
+    const struct instances_slot *s = &i->slots[b->owner.slot];
+    uint32_t its = i->config.regions[b->owner.slot];
+    bool is_near = region == its || region == INSTANCES_ANYWHERE;
+    return (struct weight){.distance = is_near                     ? 0
+                                       : its == INSTANCES_ANYWHERE ? 1
+                                                                   : 2,
+                           .busy = (s->busy + s->placed / INSTANCES_LOAD_BUSY) / INSTANCES_BUSY_STEP,
+                           .zone_load = load_of(i, b->owner.slot),
+                           .load = b->load};
+}
+
+static bool is_lighter(const struct weight *a, const struct weight *b) {
+    if (a->distance != b->distance) return a->distance < b->distance;
+    if (a->busy != b->busy) return a->busy < b->busy;
+    if (a->zone_load != b->zone_load) return a->zone_load < b->zone_load;
+    return a->load < b->load;
+}
+
+bool instances_take_cell(const struct instances *i, uint32_t region, uint32_t *block, uint32_t *cell) {
+    struct weight least = {0};
+    *block = INSTANCES_NONE;
     for (uint32_t n = 0; n < i->block_count; n++) {
         const struct instances_block *b = &i->blocks[n];
-        if (!has_zone(i, b)) continue;
-        uint64_t load = load_of(i, b->owner.slot) << 32 | b->load;
-        if (load >= least) continue;
+        if (!takes_instances(i, b)) continue;
+        struct weight weight = weight_of(i, b, region);
+        if (*block != INSTANCES_NONE && !is_lighter(&weight, &least)) continue;
         uint32_t found = free_cell(i, n);
         if (found == INSTANCES_NONE) continue;
-        least = load;
+        least = weight;
         *block = n;
         *cell = found;
     }
-    return least != UINT64_MAX;
+    return *block != INSTANCES_NONE;
+}
+
+void instances_placed(struct instances *i, uint32_t index) {
+    const struct instance *n = instances_at(i, index);
+    i->slots[i->blocks[n->block].owner.slot].placed += n->load;
+}
+
+void instances_placed_step(struct instances *i) {
+    for (; i->now.ns - i->halved_ns >= INSTANCES_PLACED_MS * NS_PER_MS; i->halved_ns += INSTANCES_PLACED_MS * NS_PER_MS) {
+        uint32_t left = 0;
+        for (uint32_t slot = 0; slot < WIRE_WORKERS_MAX; slot++) left += i->slots[slot].placed /= 2;
+        if (left > 0) continue;
+        i->halved_ns = i->now.ns;
+        break;
+    }
 }
 
 /* --- instances */

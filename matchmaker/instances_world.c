@@ -153,7 +153,9 @@ void instances_zone_up(struct instances *i, uint32_t slot, uint64_t incarnation,
                                  .is_complete_due = true,
                                  .incarnation = incarnation,
                                  .connection = ++i->serial,
-                                 .present = s->present};
+                                 .present = s->present,
+                                 .busy = s->busy,
+                                 .is_draining = s->is_draining};
     for (uint32_t k = 0; k < pool_count(&i->pool); k++)
         i->wants_order[i->live[k]] |= i->blocks[instances_at(i, i->live[k])->block].owner.slot == slot;
     if (i->message.slot == slot) i->message.slot = WIRE_SLOT_NONE;
@@ -163,6 +165,12 @@ void instances_zone_lost(struct instances *i, uint32_t slot) {
     CHECK(slot < WIRE_WORKERS_MAX);
     i->slots[slot].is_up = false;
     if (i->message.slot == slot) i->message.slot = WIRE_SLOT_NONE;
+}
+
+void instances_zone_load(struct instances *i, uint32_t slot, uint32_t busy, bool is_draining) {
+    CHECK(slot < WIRE_WORKERS_MAX);
+    i->slots[slot].busy = busy;
+    i->slots[slot].is_draining = is_draining;
 }
 
 /* --- reports */

@@ -72,7 +72,12 @@ static json_t *ticket_player_json(const struct desk_ticket *t, uint32_t i) {
     return player;
 }
 
-json_t *ticket_json(const struct desk_ticket *t) {
+static void set_place(json_t *json, const struct instance_view *v) {
+    json_object_set_new(json, "template", json_string(v->template->name));
+    json_object_set_new(json, "match_state", json_string(instance_stage_name(v->stage)));
+}
+
+json_t *ticket_json(const struct desk_ticket *t, const struct instance_view *match) {
     static const char *const states[WIRE_TICKET_STATE_COUNT] = {"ended", "waiting", "asked", "matched", "ended"};
     json_t *players = json_array();
     for (uint32_t i = 0; i < t->player_count; i++) json_array_append_new(players, ticket_player_json(t, i));
@@ -90,7 +95,19 @@ json_t *ticket_json(const struct desk_ticket *t) {
     if (t->region[0] != '\0') json_object_set_new(json, "region", json_string(t->region));
     if (t->state == WIRE_TICKET_ASKED) set_number(json, "ready_within_ms", t->ready_ms);
     if (t->state == WIRE_TICKET_MATCHED) json_object_set_new(json, "match", id_json(t->instance));
+    if (t->state == WIRE_TICKET_MATCHED && match) set_place(json, match);
     if (t->state == WIRE_TICKET_ENDED) json_object_set_new(json, "reason", json_string(ticket_reason_name(t->reason)));
+    return json;
+}
+
+json_t *seat_json(const struct instance_view *v, uint64_t player) {
+    json_t *players = json_array();
+    for (uint32_t i = 0; i < v->member_count; i++)
+        if (v->members[i].player == player)
+            json_array_append_new(
+                players, json_pack("{s:o, s:I}", "player", id_json(player), "team", (json_int_t)v->members[i].team));
+    json_t *json = json_pack("{s:s, s:o, s:o}", "state", "matched", "match", id_json(v->id), "players", players);
+    if (json) set_place(json, v);
     return json;
 }
 

@@ -10,7 +10,11 @@
 
 #include "matchmaker/desk.h"
 
-json_t *ticket_json(const struct desk_ticket *ticket);
+/* `match`: that of one that is matched; NULL where it is not there any more. */
+json_t *ticket_json(const struct desk_ticket *ticket, const struct instance_view *match);
+
+/* seat_json is of a player of a match who came into it without a ticket, or by one that is not known any more. */
+json_t *seat_json(const struct instance_view *match, uint64_t player);
 json_t *party_json(const struct desk_party *party);
 json_t *instance_json(const struct instance_view *view);
 json_t *result_json(const struct desk_result *result);

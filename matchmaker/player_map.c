@@ -7,6 +7,9 @@
 #include "common/check.h"
 #include "matchmaker/table_memory.h"
 
+/* With an entry to three small pages, these being touched nearly all the same, the map gets huge ones. */
+#define FILLS_SHARE 1024
+
 _Static_assert(sizeof(struct player_map_entry) == 12, "what the map costs is told in its header");
 
 static uint64_t id_of(const struct player_map_entry *entry) {
@@ -40,7 +43,8 @@ static uint32_t probe(const struct player_map *map, uint64_t id) {
 int player_map_create(struct player_map *map, uint32_t count_max, uint64_t seed) {
     CHECK(count_max >= 1 && count_max <= PLAYER_MAP_MAX);
     *map = (struct player_map){.seed = seed, .size = count_max + count_max / 2 + 2, .count_max = count_max};
-    map->entries = table_memory_take(map->size, sizeof *map->entries);
+    map->entries = table_memory_take_sparse(map->size, sizeof *map->entries);
+    map->fills_at = map->size / FILLS_SHARE;
     return map->entries ? 0 : MARCH_ERR_SYSTEM;
 }
 
@@ -62,7 +66,9 @@ void player_map_add(struct player_map *map, uint64_t id, uint32_t value) {
     struct player_map_entry *entry = &map->entries[probe(map, id)];
     CHECK(id != 0 && id_of(entry) == 0 && map->count < map->count_max && value != PLAYER_MAP_NONE);
     *entry = (struct player_map_entry){(uint32_t)id, (uint32_t)(id >> 32), value};
-    map->count++;
+    if (++map->count != map->fills_at) return;
+    table_memory_fill(map->entries, map->size, sizeof *map->entries);
+    map->fills_at = 0; /* once */
 }
 
 void player_map_remove(struct player_map *map, uint64_t id) {

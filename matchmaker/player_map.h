@@ -2,7 +2,8 @@
  *
  * Open addressing with linear probing in an array one and a half times the most entries there may be, 12 bytes each: 18
  * bytes a player. Sized at create, never grows. Removal shifts what is behind back, so that lookups don't slow down with
- * age. Ids are mixed with a seed, as players may have chosen theirs.
+ * age. Ids are mixed with a seed, as players may have chosen theirs. Memory is touched as it is used: by small pages until
+ * there is a player to three of them, then by huge ones.
  */
 #ifndef MARCH_MATCHMAKER_PLAYER_MAP_H
 #define MARCH_MATCHMAKER_PLAYER_MAP_H
@@ -24,6 +25,7 @@ struct player_map {
     struct player_map_entry *entries;
     uint64_t seed;
     uint32_t size, count, count_max;
+    uint32_t fills_at; /* so many players are many; 0: that was so */
 };
 
 /* player_map_create takes room for `count_max` players, 1 to PLAYER_MAP_MAX; MARCH_ERR_SYSTEM when memory is short. */

@@ -11,4 +11,9 @@
 /* table_memory_take returns zeroed memory for `count` things of `bytes`, NULL when it is short; free() gives it back. */
 void *table_memory_take(size_t count, size_t bytes);
 
+/* table_memory_take_sparse takes small pages, for a table in which few things would touch all of its huge ones;
+ * table_memory_fill makes them huge when it fills, which takes some milliseconds for each 32 MB. */
+void *table_memory_take_sparse(size_t count, size_t bytes);
+void table_memory_fill(void *memory, size_t count, size_t bytes);
+
 #endif

@@ -190,6 +190,8 @@ def test_front_door_ticket_is_followed_until_there_is_a_match(doors):
     assert match["template"] == "duel" and {p["team"] for p in match["players"]} == {0, 1}
     answer = door.act("POST", "/v1/tickets", name=names[0], mode="arena")
     assert (answer.status, answer.code) == (409, "in_a_match")
+    current = door.act("GET", "/v1/tickets/current", name=names[0]).json
+    assert (current["ticket"], current["match"], current["template"]) == (tickets[names[0]]["ticket"], match["match"], "duel")
     assert door.act("DELETE", f"/v1/instances/{match['match']}", name="referee").status == 200
 
 
@@ -226,13 +228,19 @@ def test_front_door_tells_modes_and_boards_to_anybody(doors):
     assert [role["name"] for role in modes["dungeon"]["roles"]] == ["tank", "healer", "damage"]
     assert door.act("GET", "/v1/leaderboards/duel", limit=3, season=1).json["rows"] == []
     assert door.act("GET", "/v1/leaderboards/chess").code == "unknown_mode"
-    assert door.act("GET", "/v1/leaderboards/duel", limit=101).code == "bad_request"
+    for query in ({"limit": 101}, {"colour": "red"}):
+        answer = door.act("GET", "/v1/leaderboards/duel", **query)
+        assert answer.code == "bad_request" and next(iter(query)) in answer.json["error"]["message"]
 
 
 def test_front_door_launches_and_ends_instances(doors):
     door = doors.dev
     match = launched(door, name="gm", template="crypt", players=["7", "8"], set={"time_limit_s": 600, "win.gold": "3"})
     assert {p["player"] for p in match["players"]} == {"7", "8"}
+    player = door.admitted(name="guest")["player"]
+    other = launched(door, name="gm", template="crypt", players=[player])
+    assert door.act("GET", "/v1/tickets/current", name="guest").json["match"] == other["match"]  # without a ticket
+    assert door.act("DELETE", f"/v1/instances/{other['match']}", name="gm").status == 200
     for status, code, body in ((409, "in_a_match", {"template": "crypt", "players": ["8"]}), (404, "unknown_template", {"template": "cathedral"}),
                                (400, "bad_request", {"template": "crypt", "set": {"time_limit_s": -1}})):
         answer = door.act("POST", "/v1/instances", name="gm", **body)

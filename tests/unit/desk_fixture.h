@@ -27,6 +27,7 @@ struct fake_document { /* what is kept of an instance; then members, then the no
 struct fake_instance {
     struct fake_document d;
     bool is_there;
+    uint32_t region; /* that it was launched for */
     struct template template;
     struct instance_member members[WIRE_INSTANCE_PLAYERS_MAX];
     uint8_t note[INSTANCES_NOTE_MAX];
@@ -135,7 +136,7 @@ int instances_launch(struct instances *i, const struct instances_launch *launch,
     (void)now;
     assert_true(i->next_id < FAKE_MAX);
     struct fake_instance *f = &i->list[i->next_id];
-    *f = (struct fake_instance){.template = *launch->template};
+    *f = (struct fake_instance){.template = *launch->template, .region = launch->region};
     f->d = (struct fake_document){
         .id = i->next_id, .team_count = launch->team_count, .note_len = launch->note_len, .started_ms = wall_ms};
     memcpy(f->d.template_name, launch->template->name, sizeof f->d.template_name);

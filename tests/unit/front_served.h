@@ -162,4 +162,95 @@ static inline void served_sign(const char *key, const char *subject, int ttl_s, 
     served_base64(token + len, 1024 - len, signature, sizeof signature);
 }
 
+/* --- shorthands */
+
+/* served_hold sends a request that the front door takes, and does not answer yet; returns the socket. */
+static inline int served_hold(struct served *s, const char *method, const char *target, const char *body) {
+    uint32_t before = front_stats_get(s->front).http.waiting;
+    int fd = served_send(s, method, target, body ? SERVED_JSON : NULL, body);
+    struct pollfd readable = {.fd = fd, .events = POLLIN};
+    struct mono deadline = mono_add_ms(mono_now(), SERVED_PATIENCE_MS);
+    for (int turns = 0; turns < 20;) {
+        assert_false(mono_reached(mono_now(), deadline));
+        assert_int_equal(poll(&readable, 1, 1), 0);
+        served_turn(s);
+        if (front_stats_get(s->front).http.waiting > before) turns++;
+    }
+    return fd;
+}
+
+/* served_pass has time pass for those who wait, and for nobody else. */
+static inline void served_pass(struct served *s, uint64_t seconds) {
+    front_step(s->front, mono_add_ms(mono_now(), seconds * 1000));
+}
+
+/* served_expect_kept asks what is answered once it would survive: not before persist says so, with 503 where it does not. */
+static inline void served_expect_kept(struct served *s, const char *method, const char *target, const char *body,
+                                      int status) {
+    s->hall.is_held = true;
+    int fd = served_hold(s, method, target, body);
+    s->hall.is_held = false;
+    if (served_read(s, fd) != status) fail_msg("%s %s: %s", method, target, s->asked.text);
+}
+
+static inline void served_expect_late(struct served *s, const char *method, const char *target, const char *body) {
+    s->hall.is_held = true;
+    int fd = served_hold(s, method, target, body);
+    served_pass(s, KEEP_PATIENCE_MS / 1000 - 1);
+    struct pollfd readable = {.fd = fd, .events = POLLIN};
+    assert_int_equal(poll(&readable, 1, 50), 0);
+    served_pass(s, KEEP_PATIENCE_MS / 1000);
+    assert_int_equal(served_read(s, fd), 503);
+    assert_string_equal(served_code(s), "unavailable");
+    assert_non_null(strstr(s->asked.text, "Retry-After: 1\r\n"));
+    s->hall.is_held = false;
+}
+
+/* served_enter queues a name, and tells the ticket. */
+static inline void served_enter(struct served *s, const char *name, const char *mode, char ticket[24]) {
+    char body[128];
+    snprintf(body, sizeof body, "{\"name\": \"%s\", \"mode\": \"%s\"}", name, mode);
+    served_expect(s, "POST", "/v1/tickets", SERVED_JSON, body, 201, "");
+    snprintf(ticket, 24, "%s", served_text(s, "ticket"));
+}
+
+static inline const char *served_ticket_path(const char *ticket, const char *tail) {
+    static char path[160];
+    snprintf(path, sizeof path, "/v1/tickets/%s%s", ticket, tail);
+    return path;
+}
+
+static inline const char *served_state(struct served *s, const char *name, const char *ticket) {
+    char tail[64];
+    snprintf(tail, sizeof tail, "?name=%s", name);
+    served_expect(s, "GET", served_ticket_path(ticket, tail), NULL, NULL, 200, "");
+    return served_text(s, "state");
+}
+
+/* served_match has two play a duel; returns its number. */
+static inline uint32_t served_match(struct served *s, const char *a, const char *b) {
+    char ticket[24];
+    served_enter(s, a, "duel", ticket);
+    served_enter(s, b, "duel", ticket);
+    assert_string_equal(served_state(s, b, ticket), "matched");
+    return (uint32_t)strtoul(served_text(s, "match"), NULL, 10);
+}
+
+/* served_await_match asks for a match until it is in a state. */
+static inline void served_await_match(struct served *s, uint32_t id, const char *wanted) {
+    struct mono deadline = mono_add_ms(mono_now(), SERVED_PATIENCE_MS);
+    char path[64];
+    snprintf(path, sizeof path, "/v1/matches/%" PRIu32 "?name=anybody", id);
+    do {
+        assert_false(mono_reached(mono_now(), deadline));
+        served_expect(s, "GET", path, NULL, NULL, 200, "");
+    } while (strcmp(served_text(s, "state"), wanted) != 0);
+}
+
+static inline void served_authorize(const char *key, const char *subject, int ttl_s, const char *more, char headers[2048]) {
+    char token[1024];
+    served_sign(key, subject, ttl_s, more, token);
+    snprintf(headers, 2048, SERVED_JSON "Authorization: Bearer %s\r\n", token);
+}
+
 #endif

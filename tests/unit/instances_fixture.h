@@ -49,6 +49,7 @@ struct fixture {
     bool is_held; /* persist makes nothing durable */
     bool is_open; /* what is over is not closed by itself */
     uint64_t incarnation, lives;
+    uint32_t regions[FIXTURE_SLOTS], region; /* of zones, from the next start on; of what is launched */
     uint32_t running[FIXTURE_IDS], came[FIXTURE_IDS], over[FIXTURE_IDS], gone[FIXTURE_IDS];
     uint32_t over_of_life[FIXTURE_IDS], gone_of_life[FIXTURE_IDS];
     uint32_t recalled_badly;
@@ -142,6 +143,7 @@ static inline void fixture_start(struct fixture *f, uint32_t cells) {
     assert_int_equal(keep_create(&f->keep, &keep), 0);
     config.keep = f->keep;
     config.context = f;
+    memcpy(config.regions, f->regions, sizeof f->regions);
     assert_int_equal(instances_create(&f->instances, &config), 0);
     memset(f->over_of_life, 0, sizeof f->over_of_life);
     memset(f->gone_of_life, 0, sizeof f->gone_of_life);
@@ -407,6 +409,7 @@ static inline struct template fixture_template(void) {
 static inline int fixture_launch(struct fixture *f, const struct template *t, uint64_t first, uint32_t count, uint32_t *id) {
     struct wire_instance_member members[WIRE_INSTANCE_PLAYERS_MAX];
     struct instances_launch launch = {.template = t,
+                                      .region = f->region,
                                       .team_count = 2,
                                       .member_count = count,
                                       .members = members,

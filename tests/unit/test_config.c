@@ -112,6 +112,7 @@ static const struct yaml_mistake MISTAKES[] = {
     {15, "      width_m: {}", "c.yaml:15: zones[1].rect.width_m: expected an integer from 1 to 32767, found a mapping"},
     {15, "      width_m:", "c.yaml:15: zones[1].rect.width_m: expected an integer from 1 to 32767, found \"\""},
     {15, "      width_m: \"1\\n2\"", "c.yaml:15: zones[1].rect.width_m: expected an integer from 1 to 32767, found \"1?2\""},
+    {17, "    region: east", "c.yaml:17: zones[1].region: expected that of a gateway, found \"east\""},
     {17, "    spin: maybe", "c.yaml:17: zones[1].spin: expected true or false, found \"maybe\""},
     {17, "    spin: 1", "c.yaml:17: zones[1].spin: expected true or false, found \"1\""},
     {7, "    io: uring", "c.yaml:7: gateways[0].io: expected one of auto, io_uring, epoll, found \"uring\""},

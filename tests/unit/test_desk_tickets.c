@@ -49,6 +49,24 @@ static void test_desk_requests_beyond_the_rules_are_refused(void **state) {
     world_free(w);
 }
 
+static void test_desk_match_is_launched_where_its_players_are_near(void **state) {
+    (void)state;
+    struct world *w = world_new(1);
+    const struct desk_latency latencies[2] = {{0, 90}, {1, 20}};
+    const uint64_t third = 3;
+    uint64_t ticket;
+    uint32_t id;
+    for (uint64_t player = 1; player <= 2; player++) {
+        const struct desk_request request = {.player = player, .mode = "duel", .latency_count = 2, .latencies = latencies};
+        assert_int_equal(desk_enter(w->desk, &request, w->now, w->wall_ms, &ticket), WIRE_REASON_NONE);
+        world_settle(w);
+    }
+    assert_int_equal(fake_at(w->instances, world_ticket(w, ticket).instance)->region, 1);
+    assert_int_equal(desk_launch(w->desk, &w->templates.templates[0], &third, 1, w->now, w->wall_ms, &id), 0);
+    assert_int_equal(fake_at(w->instances, id)->region, INSTANCES_ANYWHERE);
+    world_free(w);
+}
+
 static void test_desk_full_refuses_tickets(void **state) {
     (void)state;
     struct world *w = world_new(0);
@@ -328,6 +346,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_desk_ticket_is_told_once_it_is_durable),
         cmocka_unit_test(test_desk_requests_beyond_the_rules_are_refused),
+        cmocka_unit_test(test_desk_match_is_launched_where_its_players_are_near),
         cmocka_unit_test(test_desk_full_refuses_tickets),
         cmocka_unit_test(test_desk_without_an_answer_is_unavailable_after_three_seconds),
         cmocka_unit_test(test_desk_before_all_is_recalled_is_unavailable),

@@ -99,6 +99,63 @@ static void test_front_bad_requests_are_told_apart(void **state) {
     assert_int_equal(stats.sessions + stats.refused + stats.bad, sizeof cases / sizeof *cases);
 }
 
+static const char *said(const struct served *f) {
+    const char *message = "";
+    json_unpack(f->json, "{s:{s:s}}", "error", "message", &message);
+    return message;
+}
+
+/* Every route says what it does not know: an argument of the query, a member of the body. */
+static void test_front_names_what_it_does_not_know(void **state) {
+    struct served *f = *state;
+    static const struct {
+        const char *method, *path, *body;
+    } asks[] = {
+        {"POST", "/v1/sessions", "{\"name\": \"a\"%s}"},
+        {"POST", "/v1/tickets", "{\"name\": \"a\", \"mode\": \"duel\"%s}"},
+        {"GET", "/v1/tickets/current", NULL},
+        {"DELETE", "/v1/tickets/current", NULL},
+        {"PUT", "/v1/tickets/current/ready", "{\"name\": \"a\", \"ready\": true%s}"},
+        {"GET", "/v1/party", NULL},
+        {"POST", "/v1/party/invitations", "{\"name\": \"a\", \"player\": \"8\"%s}"},
+        {"POST", "/v1/party/members", "{\"name\": \"a\", \"leader\": \"8\"%s}"},
+        {"DELETE", "/v1/party/members/7", NULL},
+        {"GET", "/v1/matches/1", NULL},
+        {"GET", "/v1/leaderboards/duel", NULL},
+        {"GET", "/v1/modes", NULL},
+        {"POST", "/v1/instances", "{\"name\": \"a\", \"template\": \"hall\"%s}"},
+        {"DELETE", "/v1/instances/1", NULL},
+    };
+    for (size_t i = 0; i < sizeof asks / sizeof *asks; i++) {
+        char path[128], body[256] = "";
+        snprintf(path, sizeof path, "%s?colo%%C3%%BCr=red", asks[i].path);
+        if (asks[i].body) snprintf(body, sizeof body, asks[i].body, "");
+        served_expect(f, asks[i].method, path, JSON, asks[i].body ? body : NULL, 400, "bad_request");
+        assert_string_equal(said(f), "the query has an argument that is not known: colo\xc3\xbcr");
+        if (!asks[i].body) continue;
+        snprintf(body, sizeof body, asks[i].body, ", \"si\\nze\": 3");
+        served_expect(f, asks[i].method, asks[i].path, JSON, body, 400, "bad_request");
+        assert_string_equal(said(f), "the body has a member that is not known: si?ze");
+        snprintf(path, sizeof path, "%s?name=a", asks[i].path); /* with a body the name is in it */
+        served_expect(f, asks[i].method, path, JSON, "{}", 400, "bad_request");
+    }
+    assert_int_equal(front_stats_get(f->front).done, 0);
+}
+
+static void test_front_says_what_was_expected(void **state) {
+    struct served *f = *state;
+    served_expect(f, "POST", "/v1/tickets", JSON, "{\"name\": \"a\", \"mode\": 7}", 400, "bad_request");
+    assert_string_equal(said(f), "a member of the body is of another type: mode");
+    served_expect(f, "POST", "/v1/tickets", JSON, "{\"name\": \"a\"}", 400, "bad_request");
+    assert_string_equal(said(f), "the body lacks a member that is needed: mode");
+    served_expect(f, "GET", "/v1/leaderboards/duel?limit=many", NULL, NULL, 400, "bad_request");
+    assert_string_equal(said(f), "limit: expected a number from 1 to 100");
+    char path[512] = "/v1/modes?";
+    memset(path + 10, 'x', 400);
+    served_expect(f, "GET", path, NULL, NULL, 400, "bad_request");
+    assert_true(strlen(said(f)) < 192);
+}
+
 static void test_front_player_who_asks_too_often_is_told_when_to_come_back(void **state) {
     struct served *f = *state;
     int status = 201;
@@ -120,6 +177,29 @@ static void test_front_says_why_nobody_comes_in(void **state) {
     for (int i = 0; i < FRONT_GATEWAYS; i++) atlas->told.gateways[i].state = WIRE_GATEWAY_DRAINING;
     expect(f, JSON, "{\"name\": \"a\"}", 503, "no_gateway");
     assert_int_equal(front_stats_get(f->front).unready, 3);
+}
+
+/* --- where to */
+
+static const char *first_gateway(struct served *f, const char *body) {
+    expect(f, JSON, body, 201, "");
+    return json_string_value(json_array_get(json_object_get(f->json, "gateways"), 0));
+}
+
+static void test_front_sends_to_the_least_loaded_gateway_and_back_to_it(void **state) {
+    struct served *f = *state;
+    struct atlas_gateway *gateways = f->front_fixture.atlas->gateways;
+    gateways[0].sessions = 60;
+    assert_string_equal(first_gateway(f, "{\"name\": \"alice\"}"), "127.0.0.1:4001");
+    gateways[1].sessions = 65;
+    assert_string_equal(first_gateway(f, "{\"name\": \"alice\"}"), "127.0.0.1:4001"); /* who reconnects */
+    assert_string_equal(first_gateway(f, "{\"name\": \"bob\"}"), "127.0.0.1:4000");
+    gateways[1].sessions = 80;
+    assert_string_equal(first_gateway(f, "{\"name\": \"alice\"}"), "127.0.0.1:4000"); /* it is clearly fuller */
+    assert_string_equal(first_gateway(f, "{\"name\": \"carol\", \"region\": \"east\"}"), "127.0.0.1:4001");
+    assert_string_equal(first_gateway(f, "{\"name\": \"dave\", \"region\": \"main\"}"), "127.0.0.1:4000");
+    gateways[1].is_draining = true;
+    assert_string_equal(first_gateway(f, "{\"name\": \"carol\", \"region\": \"east\"}"), "127.0.0.1:4000");
 }
 
 /* --- with tokens */
@@ -172,6 +252,37 @@ static void test_front_tokens_that_are_wrong_are_refused(void **state) {
     expect(f, "Authorization: Bearer\r\n", NULL, 401, "unauthenticated");
 }
 
+static void test_nothing_is_done_without_a_good_token(void **state) {
+    struct served *s = *state;
+    static const struct {
+        const char *method, *path, *body;
+    } asks[] = {
+        {"POST", "/v1/tickets", "{\"mode\": \"duel\"}"},
+        {"GET", "/v1/tickets/current", NULL},
+        {"DELETE", "/v1/tickets/current", NULL},
+        {"PUT", "/v1/tickets/current/ready", "{\"ready\": true}"},
+        {"GET", "/v1/party", NULL},
+        {"POST", "/v1/party/invitations", "{\"player\": \"8\"}"},
+        {"POST", "/v1/party/members", "{\"leader\": \"8\"}"},
+        {"DELETE", "/v1/party/members/7", NULL},
+        {"GET", "/v1/matches/1", NULL},
+        {"POST", "/v1/instances", "{\"template\": \"hall\"}"},
+        {"DELETE", "/v1/instances/1", NULL},
+    };
+    char stranger[2048], expired[2048];
+    served_authorize("a key that nobody here has known", "7", 60, SERVED_WORLD, stranger);
+    served_authorize(SERVED_SECRET, "7", -60, SERVED_WORLD, expired);
+    for (size_t i = 0; i < sizeof asks / sizeof *asks; i++) {
+        served_expect(s, asks[i].method, asks[i].path, stranger, asks[i].body, 401, "bad_token");
+        served_expect(s, asks[i].method, asks[i].path, expired, asks[i].body, 401, "expired_token");
+        served_expect(s, asks[i].method, asks[i].path, JSON, asks[i].body, 401, "unauthenticated");
+    }
+    assert_int_equal(desk_stats_get(s->hall.desk).entered, 0);
+    assert_int_equal(desk_stats_get(s->hall.desk).parties, 0);
+    served_expect(s, "GET", "/v1/modes", NULL, NULL, 200, ""); /* for anybody */
+    served_expect(s, "GET", "/v1/leaderboards/duel", NULL, NULL, 200, "");
+}
+
 static void test_front_does_not_open_without_its_keys(void **state) {
     struct served *f = *state;
     char error[512], path[128];
@@ -206,10 +317,14 @@ int main(void) {
         dev(test_front_name_gets_a_connect_token),
         cmocka_unit_test(test_front_name_is_always_the_same_player),
         dev(test_front_bad_requests_are_told_apart),
+        dev(test_front_names_what_it_does_not_know),
+        dev(test_front_says_what_was_expected),
         dev(test_front_player_who_asks_too_often_is_told_when_to_come_back),
         dev(test_front_says_why_nobody_comes_in),
+        dev(test_front_sends_to_the_least_loaded_gateway_and_back_to_it),
         hmac(test_front_token_lets_its_subject_in),
         hmac(test_front_tokens_that_are_wrong_are_refused),
+        hmac(test_nothing_is_done_without_a_good_token),
         hmac(test_front_does_not_open_without_its_keys),
         cmocka_unit_test(test_front_has_files_for_all_its_connections),
     };

@@ -36,6 +36,7 @@ struct instances {
     struct template template;
     struct instance_member members[2];
     uint32_t ended;
+    bool is_kept;
 };
 
 struct desk_party desk_party_of(const struct desk *desk, uint64_t player) {
@@ -50,6 +51,10 @@ int desk_launch(struct desk *desk, const struct template *template, const uint64
     memcpy(desk->players, players, count * sizeof *players);
     *id = 2;
     return desk->result;
+}
+
+bool instances_is_kept(const struct instances *instances, uint32_t id) {
+    return id == 0 || instances->is_kept;
 }
 
 uint32_t instances_count(const struct instances *instances) {

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "matchmaker/player_map.h"
+#include "tests/unit/resident.h"
 
 #define IDS 300
 
@@ -45,6 +46,22 @@ static void test_player_map_random_use_matches_an_array(void **state) {
     }
 }
 
+/* A few players of a map for millions cost no more than a page each, and are found when it gets larger ones. */
+static void test_player_map_touches_what_it_uses(void **state) {
+    (void)state;
+    struct player_map map;
+    const uint32_t players = 4000;
+    assert_int_equal(player_map_create(&map, 1 << 21, 7), 0);
+    size_t bytes = map.size * sizeof *map.entries;
+    for (uint64_t id = 1; id <= 100; id++) player_map_add(&map, id, (uint32_t)id);
+    assert_true(resident_bytes(map.entries, bytes) <= 104 * RESIDENT_PAGE);
+    assert_true(map.fills_at > 100 && map.fills_at < players);
+    for (uint64_t id = 101; id <= players; id++) player_map_add(&map, id, (uint32_t)id);
+    assert_int_equal(map.fills_at, 0);
+    for (uint64_t id = 1; id <= players; id++) assert_int_equal(player_map_find(&map, id), id);
+    player_map_destroy(&map);
+}
+
 static void test_player_map_of_one(void **state) {
     (void)state;
     struct player_map map;
@@ -64,6 +81,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_player_map_random_use_matches_an_array),
         cmocka_unit_test(test_player_map_of_one),
+        cmocka_unit_test(test_player_map_touches_what_it_uses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

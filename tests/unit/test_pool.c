@@ -9,6 +9,7 @@
 
 #include "common/pool.h"
 #include "common/ring.h"
+#include "tests/unit/resident.h"
 
 static void test_pool_full_answers_with_the_null_handle(void **state) {
     (void)state;
@@ -77,6 +78,21 @@ static void test_pool_objects_do_not_touch(void **state) {
     pool_deinit(&pool);
 }
 
+static void test_pool_touches_what_it_uses(void **state) {
+    (void)state;
+    struct pool pool;
+    enum { CAPACITY = 1 << 20 };
+    assert_int_equal(pool_init(&pool, CAPACITY, 64), 0);
+    struct handle handles[100];
+    for (int i = 0; i < 100; i++) handles[i] = pool_take(&pool);
+    for (int i = 0; i < 100; i += 2) pool_give(&pool, handles[i]);
+    assert_int_equal(pool_count(&pool), 50);
+    assert_true(resident_bytes(pool.objects, (size_t)CAPACITY * pool.object_bytes) <= 4 * RESIDENT_PAGE);
+    assert_true(resident_bytes(pool.free_slots, CAPACITY * sizeof *pool.free_slots) <= 4 * RESIDENT_PAGE);
+    assert_true(resident_bytes(pool.generations, CAPACITY * sizeof *pool.generations) <= 4 * RESIDENT_PAGE);
+    pool_deinit(&pool);
+}
+
 static void test_ring_is_first_in_first_out_through_many_rounds(void **state) {
     (void)state;
     struct ring ring;
@@ -114,6 +130,7 @@ int main(void) {
         cmocka_unit_test(test_pool_stale_handle_finds_nothing),
         cmocka_unit_test(test_pool_foreign_handles_find_nothing),
         cmocka_unit_test(test_pool_objects_do_not_touch),
+        cmocka_unit_test(test_pool_touches_what_it_uses),
         cmocka_unit_test(test_ring_is_first_in_first_out_through_many_rounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
