@@ -139,6 +139,7 @@ static const cyaml_schema_field_t INSTANCES_FIELDS[] = {
     CYAML_FIELD_UINT("blocks", OPTIONAL, struct config_instances, blocks),
     CYAML_FIELD_UINT("cells", OPTIONAL, struct config_instances, cells),
     CYAML_FIELD_UINT("side_m", OPTIONAL, struct config_instances, side_m),
+    CYAML_FIELD_UINT("think_us", OPTIONAL, struct config_instances, think_us),
     CYAML_FIELD_STRING("templates", OPTIONAL, struct config_instances, templates, 0),
     CYAML_FIELD_END,
 };
@@ -277,6 +278,7 @@ static const struct yaml_rule RULES[] = {
     INTEGER_RULE("instances.blocks", 0, CONFIG_BLOCKS_MAX, 0),
     INTEGER_RULE("instances.cells", 1, CONFIG_CELLS_MAX, 256),
     INTEGER_RULE("instances.side_m", 16, 512, 128),
+    INTEGER_RULE("instances.think_us", 0, 100000, 500),
     FOLDER_RULE("instances.templates"),
     INTEGER_RULE("world.tick_hz", 10, 120, 60),
     INTEGER_RULE("world.snapshot_hz", 1, 120, 20),

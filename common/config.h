@@ -138,6 +138,7 @@ struct config_instances {
     uint32_t blocks;
     uint32_t cells; /* of each */
     uint32_t side_m;
+    uint32_t think_us;                  /* of a tick, for the creatures of one; 0: no end of it */
     char templates[CONFIG_FOLDER_SIZE]; /* folder, see config_beside; empty: there are none */
 };
 

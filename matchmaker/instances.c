@@ -206,6 +206,7 @@ static void view_of(const struct instances *i, uint32_t index, struct instance_v
                                    .goal = n->goal,
                                    .wave = n->wave,
                                    .creatures = n->creatures,
+                                   .slowed = n->slowed,
                                    .players = n->players,
                                    .restarts = n->restarts,
                                    .team_count = n->team_count,

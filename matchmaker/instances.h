@@ -19,7 +19,8 @@
  * whose zone died, whatever is known here.
  *
  * A zone has died with an instance when the block has another owner, or its owner another incarnation, that does not report
- * it. One that was handed over (a drain) is told to the new owner with the wave and scores of the newest report.
+ * it. One that was handed over (a drain) is told to the new owner with the wave and scores of the newest report, for the
+ * case that its former one, which tells the new one itself, dies.
  *
  * A document of each instance is kept (keep.h): after a restart of the matchmaker it is found again, and goes on. A cell
  * rests for INSTANCES_REST_MS before it is used again, but for restarts of the matchmaker.
@@ -82,7 +83,7 @@ struct instance_view {
     enum instance_end end;           /* OVER */
     const struct template *template; /* scaled, as it was launched */
     uint32_t block, cell, slot;      /* slot: WIRE_SLOT_NONE while the block has no owner */
-    uint32_t goal, wave, creatures, players, restarts;
+    uint32_t goal, wave, creatures, players, slowed, restarts;
     uint32_t scores[WIRE_TEAMS_MAX];
     uint32_t team_count, member_count;
     const struct instance_member *members;

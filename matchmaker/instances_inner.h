@@ -48,7 +48,7 @@ struct instance {
     uint32_t live;  /* index in `live` */
     uint32_t block; /* index in `blocks` */
     uint32_t cell, load;
-    uint32_t goal, wave, creatures, players, restarts, team_count, member_count, note_len;
+    uint32_t goal, wave, creatures, players, slowed, restarts, team_count, member_count, note_len;
     uint32_t scores[WIRE_TEAMS_MAX];
     uint32_t first_wave, first_scores[WIRE_TEAMS_MAX]; /* what is ordered to begin with */
     uint64_t seed, started_ms, ends_at_ms, lasted_ms;

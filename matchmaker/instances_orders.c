@@ -54,6 +54,7 @@ static void add_order(struct instances *i, uint32_t index) {
                                         .rise_ms = t->rise_ms,
                                         .empty_ms = t->empty_s * 1000,
                                         .team_count = n->team_count,
+                                        .run = n->restarts,
                                         .wave = n->first_wave,
                                         .first_wave = m->orders.wave_count,
                                         .first_spot = m->orders.spot_count,

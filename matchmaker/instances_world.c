@@ -41,7 +41,7 @@ static void begin_again(struct instances *i, uint32_t index) {
     }
     n->first_wave = n->wave;
     memcpy(n->first_scores, n->scores, sizeof n->scores);
-    n->lasted_ms = n->creatures = n->players = 0;
+    n->lasted_ms = n->creatures = n->players = n->slowed = 0;
     for (uint32_t k = 0; k < n->member_count; k++) {
         struct instance_member *m = &i->members[index * WIRE_INSTANCE_PLAYERS_MAX + k];
         m->flags = 0;
@@ -182,6 +182,7 @@ static void take_numbers(struct instances *i, uint32_t index, const struct wire_
     n->wave = status->wave;
     n->creatures = status->creatures;
     n->players = status->players;
+    n->slowed = status->slowed;
     n->lasted_ms = status->lasted_ms;
     n->goal = status->phase == WIRE_PHASE_OVER ? status->goal : 0;
     memcpy(n->scores, status->scores, sizeof n->scores);

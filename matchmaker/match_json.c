@@ -134,6 +134,7 @@ json_t *instance_json(const struct instance_view *v) {
                   instance_stage_name(v->stage), "wave", (json_int_t)v->wave, "waves", (json_int_t)v->template->wave_count,
                   "creatures", (json_int_t)v->creatures, "scores", scores_json(v->scores, v->team_count), "started_at_ms",
                   (json_int_t)v->started_ms, "restarts", (json_int_t)v->restarts, "players", players);
+    if (json && v->slowed > 1) set_number(json, "slowed", v->slowed);
     if (json && v->ends_at_ms) set_number(json, "ends_at_ms", v->ends_at_ms);
     if (json && v->stage == INSTANCE_OVER) {
         json_object_set_new(json, "end", json_string(instance_end_name(v->end)));

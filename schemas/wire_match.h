@@ -206,7 +206,7 @@ struct wire_instance_order {
     uint32_t first_wave, wave_count; /* in the arrays of the message */
     uint32_t first_spot, spot_count;
     uint32_t first_member, member_count;
-    uint32_t reserved;
+    uint32_t run; /* how often it was begun again: what is left of one before is nothing to this one */
 };
 
 /* A player is to go to an instance, wherever it is now; a zone that simulates it has it go. Told to all zones, again and
@@ -246,7 +246,7 @@ struct wire_instance_status {
     uint32_t wave;               /* waves that are over */
     uint32_t creatures, players; /* that live; that are there */
     uint32_t scores[WIRE_TEAMS_MAX];
-    uint32_t reserved;
+    uint32_t slowed; /* its creatures think in one of so many of their turns, for they take too long; 1: in each */
 };
 
 enum wire_presence_flag { WIRE_PRESENCE_DEAD = 1, WIRE_PRESENCE_OUT = 2 /* has no life left */ };

@@ -27,7 +27,7 @@ AT(wire_fence, result, 12);
 SAME_LAYOUT(wire_input_command, fb::InputCommand, 4);
 AT(wire_input_command, buttons, 1);
 AT(wire_input_command, aim, 2);
-SAME_LAYOUT(wire_carried, fb::Carried, 216);
+SAME_LAYOUT(wire_carried, fb::Carried, 224);
 AT(wire_carried, player, 8);
 AT(wire_carried, session_epoch, 16);
 AT(wire_carried, entity, 24);
@@ -78,10 +78,12 @@ AT(wire_hit, attacker, 8);
 AT(wire_hit, attacker_player, 16);
 AT(wire_hit, damage, 24);
 AT(wire_hit, hops, 28);
-SAME_LAYOUT(wire_outcome, fb::Outcome, 24);
+SAME_LAYOUT(wire_outcome, fb::Outcome, 32);
 AT(wire_outcome, target, 8);
 AT(wire_outcome, experience, 16);
 AT(wire_outcome, killed, 20);
+AT(wire_outcome, instance, 24);
+AT(wire_outcome, team, 28);
 SAME_LAYOUT(wire_offer, fb::Offer, 24);
 AT(wire_offer, player, 8);
 AT(wire_offer, session_epoch, 16);
@@ -91,13 +93,13 @@ SAME_LAYOUT(wire_query, fb::Query, 24);
 AT(wire_query, session_epoch, 8);
 AT(wire_query, attachment, 16);
 AT(wire_query, result, 20);
-SAME_LAYOUT(wire_give, fb::Give, 224);
-AT(wire_give, link_dead_ms, 216);
+SAME_LAYOUT(wire_give, fb::Give, 232);
+AT(wire_give, link_dead_ms, 224);
 SAME_LAYOUT(wire_given, fb::Given, 24);
 AT(wire_given, session_epoch, 8);
 AT(wire_given, attachment, 16);
 AT(wire_given, result, 20);
-SAME_LAYOUT(wire_carried_creature, fb::CarriedCreature, 96);
+SAME_LAYOUT(wire_carried_creature, fb::CarriedCreature, 104);
 AT(wire_carried_creature, tick, 8);
 AT(wire_carried_creature, x, 16);
 AT(wire_carried_creature, y, 20);
@@ -111,6 +113,29 @@ AT(wire_carried_creature, rules, 32);
 SAME_LAYOUT(wire_creature_taken, fb::CreatureTaken, 16);
 AT(wire_creature_taken, result, 8);
 AT(wire_creature_taken, tick, 12);
+SAME_LAYOUT(wire_carried_instance, fb::CarriedInstance, 152);
+AT(wire_carried_instance, over_tick, 8);
+AT(wire_carried_instance, wave_tick, 16);
+AT(wire_carried_instance, dead_tick, 24);
+AT(wire_carried_instance, rng, 32);
+AT(wire_carried_instance, id, 40);
+AT(wire_carried_instance, run, 44);
+AT(wire_carried_instance, serial, 48);
+AT(wire_carried_instance, phase, 52);
+AT(wire_carried_instance, goal, 56);
+AT(wire_carried_instance, wave, 60);
+AT(wire_carried_instance, started, 64);
+AT(wire_carried_instance, spawned, 68);
+AT(wire_carried_instance, teams_seen, 72);
+AT(wire_carried_instance, base, 76);
+AT(wire_carried_instance, own, 108);
+AT(wire_carried_instance, first_member, 140);
+AT(wire_carried_instance, member_count, 144);
+SAME_LAYOUT(wire_carried_member, fb::CarriedMember, 16);
+AT(wire_carried_member, kills, 8);
+AT(wire_carried_member, deaths, 10);
+SAME_LAYOUT(wire_instance_taken, fb::InstanceTaken, 8);
+AT(wire_instance_taken, serial, 4);
 SAME_LAYOUT(wire_speech, fb::Speech, 32);
 AT(wire_speech, player, 8);
 AT(wire_speech, x, 16);
@@ -123,7 +148,8 @@ static_assert(WIRE_PEER_OVERHEAD_MAX + WIRE_PEER_GHOSTS_MAX * sizeof(wire_ghost)
                           (sizeof(wire_ghost_gone) + sizeof(wire_hit) + sizeof(wire_outcome) + sizeof(wire_offer) +
                            sizeof(wire_offer_answer) + 2 * sizeof(wire_query) + sizeof(wire_carried_creature) +
                            sizeof(wire_creature_taken) + sizeof(wire_player_effect) + sizeof(wire_speech) +
-                           sizeof(wire_give) + sizeof(wire_given)) +
+                           sizeof(wire_give) + sizeof(wire_given) + sizeof(wire_carried_member)) +
+                      WIRE_PEER_INSTANCES_MAX * (sizeof(wire_carried_instance) + sizeof(wire_instance_taken)) +
                       WIRE_PEER_BLOB_MAX <=
                   WIRE_BUS_BYTES_MAX,
               "a full batch fits");
@@ -180,12 +206,17 @@ int wire_fences_done_pack(struct wire_builder *builder, const struct wire_fences
 static bool peer_counts_valid(const struct wire_peer_batch &b) {
     const uint32_t counts[] = {b.gone_count,   b.hit_count,          b.outcome_count,  b.offer_count, b.offer_answer_count,
                                b.query_count,  b.query_answer_count, b.creature_count, b.taken_count, b.effect_count,
-                               b.speech_count, b.give_count,         b.given_count};
+                               b.speech_count, b.give_count,         b.given_count,    b.member_count};
     for (uint32_t count : counts)
         if (count > WIRE_PEER_ITEMS_MAX) return false;
     for (uint32_t i = 0; i < b.give_count; i++)
         if (b.gives[i].carried.input_count > WIRE_CARRIED_INPUTS_MAX) return false;
-    return b.ghost_count <= WIRE_PEER_GHOSTS_MAX && b.blob_len <= WIRE_PEER_BLOB_MAX;
+    for (uint32_t i = 0; i < b.instance_count; i++) {
+        const wire_carried_instance &n = b.instances[i];
+        if (n.first_member > b.member_count || n.member_count > b.member_count - n.first_member) return false;
+    }
+    return b.ghost_count <= WIRE_PEER_GHOSTS_MAX && b.blob_len <= WIRE_PEER_BLOB_MAX &&
+           b.instance_count <= WIRE_PEER_INSTANCES_MAX && b.instance_taken_count <= WIRE_PEER_INSTANCES_MAX;
 }
 
 int wire_peer_batch_pack(struct wire_builder *builder, const struct wire_peer_batch *b, struct wire_bytes *out) {
@@ -207,8 +238,12 @@ int wire_peer_batch_pack(struct wire_builder *builder, const struct wire_peer_ba
     auto blob = blob_of(fbb, b->blob, b->blob_len);
     auto gives = structs<fb::Give>(fbb, b->gives, b->give_count);
     auto given = structs<fb::Given>(fbb, b->given, b->given_count);
+    auto instances = structs<fb::CarriedInstance>(fbb, b->instances, b->instance_count);
+    auto members = structs<fb::CarriedMember>(fbb, b->members, b->member_count);
+    auto instances_taken = structs<fb::InstanceTaken>(fbb, b->instances_taken, b->instance_taken_count);
     auto body = fb::CreatePeerBatch(fbb, b->tick, b->reset, ghosts, gone, hits, outcomes, offers, offer_answers, queries,
-                                    query_answers, creatures, taken, effects, speeches, blob, gives, given);
+                                    query_answers, creatures, taken, effects, speeches, blob, gives, given, instances,
+                                    members, instances_taken);
     return wire_bus_finish(builder, fb::BusBody::PeerBatch, body.Union(), out);
 }
 
@@ -273,6 +308,9 @@ static int open_peer_batch(const fb::PeerBatch &in, struct wire_peer_batch *out)
     blob_items(in.blob(), &out->blob, &out->blob_len);
     aligned &= items_of(in.gives(), &out->gives, &out->give_count);
     aligned &= items_of(in.given(), &out->given, &out->given_count);
+    aligned &= items_of(in.instances(), &out->instances, &out->instance_count);
+    aligned &= items_of(in.members(), &out->members, &out->member_count);
+    aligned &= items_of(in.instances_taken(), &out->instances_taken, &out->instance_taken_count);
     bool valid = aligned && peer_counts_valid(*out) && ranges_in_blob(out->speeches, out->speech_count, out->blob_len);
     return valid ? 0 : MARCH_ERR_INVALID;
 }

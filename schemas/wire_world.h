@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "common/error.h"
+#include "schemas/wire_match.h"
 #include "schemas/wire_persist.h"
 
 #ifdef __cplusplus
@@ -32,10 +33,11 @@ extern "C" {
 #define WIRE_SLOT_NONE           UINT32_MAX
 #define WIRE_FENCES_MAX          64
 #define WIRE_CARRIED_INPUTS_MAX  8
-#define WIRE_CARRIED_RULES_BYTES 64  /* what the rules of a game may take along of an entity */
+#define WIRE_CARRIED_RULES_BYTES 72  /* what the rules of a game may take along of an entity */
 #define WIRE_CARRIED_MAX         256 /* players in one batch */
 #define WIRE_PEER_GHOSTS_MAX     8192
 #define WIRE_PEER_ITEMS_MAX      1024 /* of each other kind in one batch */
+#define WIRE_PEER_INSTANCES_MAX  64   /* on their way, in one batch */
 #define WIRE_PEER_OVERHEAD_MAX   1024
 #define WIRE_PEER_BLOB_MAX       (64 * 1024)
 
@@ -214,7 +216,8 @@ struct wire_hit {
 struct wire_outcome {
     uint64_t attacker, target;
     uint32_t experience;
-    uint32_t killed; /* 1: by this hit */
+    uint32_t killed;         /* 1: by this hit */
+    uint32_t instance, team; /* of a player that was killed in an instance, where it is not 0: which, and its team + 1 */
 };
 
 struct wire_offer {
@@ -268,6 +271,32 @@ struct wire_creature_taken {
     uint32_t tick;   /* low bits of the tick it was carried with, which tells one journey from the next */
 };
 
+/* An instance whose block is another zone's by now, as it stands where it was. */
+struct wire_carried_instance {
+    uint64_t began_tick, over_tick, wave_tick, dead_tick;
+    uint64_t rng;
+    uint32_t id, run; /* as ordered */
+    uint32_t serial;  /* rises with each change */
+    uint32_t phase;   /* enum wire_instance_phase: RUNNING or OVER */
+    uint32_t goal;
+    uint32_t wave, started, spawned; /* waves that are over, that began; creatures of the newest */
+    uint32_t teams_seen;             /* bits */
+    uint32_t base[WIRE_TEAMS_MAX],
+        own[WIRE_TEAMS_MAX];             /* scores by team: of before it came to the zone that tells, and of there */
+    uint32_t first_member, member_count; /* of whom something was counted, in the array of the batch */
+    uint32_t reserved;
+};
+
+struct wire_carried_member {
+    uint64_t player;
+    uint16_t kills, deaths;
+    uint32_t reserved;
+};
+
+struct wire_instance_taken {
+    uint32_t id, serial;
+};
+
 struct wire_speech {
     uint64_t speaker, player;
     int32_t x, y;
@@ -292,8 +321,12 @@ struct wire_peer_batch {
     const uint8_t *blob;
     const struct wire_give *gives;
     const struct wire_given *given;
+    const struct wire_carried_instance *instances;
+    const struct wire_carried_member *members;
+    const struct wire_instance_taken *instances_taken;
     uint32_t ghost_count, gone_count, hit_count, outcome_count, offer_count, offer_answer_count, query_count,
-        query_answer_count, creature_count, taken_count, effect_count, speech_count, blob_len, give_count, given_count;
+        query_answer_count, creature_count, taken_count, effect_count, speech_count, blob_len, give_count, given_count,
+        instance_count, member_count, instance_taken_count;
 };
 
 /* --- packing: as the packs of wire.h. Counts past the *_MAX are our own bug, and abort. */
@@ -318,7 +351,9 @@ static inline size_t wire_peer_batch_bytes(const struct wire_peer_batch *b) {
            b->offer_answer_count * sizeof *b->offer_answers + b->query_count * sizeof *b->queries +
            b->query_answer_count * sizeof *b->query_answers + b->creature_count * sizeof *b->creatures +
            b->taken_count * sizeof *b->taken + b->effect_count * sizeof *b->effects + b->speech_count * sizeof *b->speeches +
-           b->blob_len + b->give_count * sizeof *b->gives + b->given_count * sizeof *b->given;
+           b->blob_len + b->give_count * sizeof *b->gives + b->given_count * sizeof *b->given +
+           b->instance_count * sizeof *b->instances + b->member_count * sizeof *b->members +
+           b->instance_taken_count * sizeof *b->instances_taken;
 }
 
 #ifdef __cplusplus

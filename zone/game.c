@@ -113,11 +113,14 @@ void game_struck(struct game *game, uint16_t index, struct game_striker by, uint
     hurt(game, index, damage < INT16_MAX ? (int32_t)damage : INT16_MAX, by, ENTITY_NONE);
     if (by.player == 0 || game->outcome_count == GAME_HITS_MAX) return;
     bool killed = body->hit_points == 0;
+    const struct journey *j = game_journey(game, index);
     game->outcomes[game->outcome_count++] =
         (struct game_outcome){.attacker = by.id,
                               .target = game->entities->id[index],
                               .experience = killed && is_creature ? CREATURE_EXPERIENCE : 0,
-                              .killed = killed};
+                              .killed = killed,
+                              .instance = killed && !is_creature ? j->instance : 0,
+                              .team = j->team};
 }
 
 static int32_t inside(int32_t position, int32_t min, int32_t max) {
@@ -281,8 +284,9 @@ void game_carry(const struct game *game, uint16_t index, uint8_t bytes[WIRE_CARR
     write_uint(&w, j->instance, 4);
     write_uint(&w, c ? c->health_percent : (uint16_t)j->home_x, 2);
     write_uint(&w, c ? c->damage_percent : (uint16_t)j->home_y, 2);
-    write_uint(&w, c ? c->wave : j->kills, 1);
-    write_uint(&w, j->deaths, 1);
+    write_uint(&w, c ? c->wave : j->kills, 2);
+    write_uint(&w, j->deaths, 2);
+    write_uint(&w, j->is_recounted, 1);
     CHECK(!w.overflow);
 }
 
@@ -301,21 +305,22 @@ int game_arrive(struct game *game, uint16_t index, const uint8_t bytes[WIRE_CARR
     uint8_t team = (uint8_t)read_uint(&r, 1);
     struct journey j = {.generation = game->entities->generation[index], .instance = (uint32_t)read_uint(&r, 4)};
     uint16_t eighth = (uint16_t)read_uint(&r, 2), ninth = (uint16_t)read_uint(&r, 2);
-    uint8_t tenth = (uint8_t)read_uint(&r, 1);
+    uint16_t tenth = (uint16_t)read_uint(&r, 2);
     struct creature c = {.wander_tick = first,
                          .home_x = (int32_t)(uint32_t)other,
                          .home_y = (int32_t)(uint32_t)(other >> 32),
                          .index = index,
                          .health_percent = eighth,
                          .damage_percent = ninth,
-                         .wave = tenth,
+                         .wave = (uint8_t)tenth,
                          .chasing = team != 0};
     if (is_player) {
         j.team = team <= WIRE_TEAMS_MAX ? team : 0;
         j.home_x = (int16_t)eighth;
         j.home_y = (int16_t)ninth;
         j.kills = tenth;
-        j.deaths = (uint8_t)read_uint(&r, 1);
+        j.deaths = (uint16_t)read_uint(&r, 2);
+        j.is_recounted = read_uint(&r, 1) != 0;
         b.experience = first < EXPERIENCE_MAX ? first : EXPERIENCE_MAX;
         b.level = game_level_of(b.experience);
         uint16_t target = entities_find(game->entities, other);

@@ -70,6 +70,8 @@ struct game_outcome {
     uint64_t attacker, target; /* entity ids */
     uint32_t experience;
     bool killed;
+    uint32_t instance; /* of a player that was killed; 0: none */
+    uint8_t team;
 };
 
 /* Who hits, as another zone tells of it. */
@@ -82,10 +84,11 @@ struct game_striker {
 struct game_guest {
     uint32_t instance; /* 0: in the world */
     bool is_alive;
-    uint8_t team;          /* of a player, from 1; 0: none */
-    uint8_t kills, deaths; /* of a player: since it came, of players of other teams and its own, up to 255 */
-    uint8_t wave;          /* of a creature */
-    uint64_t died_tick;    /* where it is dead */
+    uint8_t team;           /* of a player, from 1; 0: none */
+    uint16_t kills, deaths; /* of a player: of players of other teams and its own, up to 65,535: since it came, */
+    bool is_recounted;      /* and before, for game_recount has added that */
+    uint8_t wave;           /* of a creature */
+    uint64_t died_tick;     /* where it is dead */
 };
 
 /* A creature of an instance. */
@@ -139,6 +142,9 @@ void game_haunt(struct game *game, uint16_t index);
 /* game_struck does a hit that another zone tells of to a body of this one; nothing happens to the dead. */
 void game_struck(struct game *game, uint16_t index, struct game_striker by, uint32_t damage);
 
+/* game_killed counts that a player has killed one of another zone. */
+void game_killed(struct game *game, uint16_t index);
+
 /* game_gain gives a player what its hit in another zone was worth. */
 void game_gain(struct game *game, uint16_t index, uint32_t experience);
 
@@ -162,8 +168,11 @@ void game_go_home(struct game *game, uint16_t index);
 /* game_fence tells how far from its cell's least corner an entity may walk, metres; it holds for as long as it is there. */
 void game_fence(struct game *game, uint16_t index, uint16_t side_m);
 
-/* game_recount says what was counted of a guest so far. */
-void game_recount(struct game *game, uint16_t index, uint8_t kills, uint8_t deaths);
+/* game_pace has a creature think in one of so many of its turns, 1 to 15; for as long as it is there. */
+void game_pace(struct game *game, uint16_t index, uint8_t pace);
+
+/* game_recount adds what was counted of a guest before it came, once. */
+void game_recount(struct game *game, uint16_t index, uint16_t kills, uint16_t deaths);
 
 /* game_revive lets a dead player rise at a place. */
 void game_revive(struct game *game, uint16_t index, int32_t x, int32_t y);
@@ -180,6 +189,16 @@ void game_input(struct game *game, uint16_t index, struct game_input input);
 
 /* game_respawn lets a dead player rise now; nothing happens to a living one, or in an instance. */
 void game_respawn(struct game *game, uint16_t index);
+
+/* game_set_meter has it measured how long the creatures of instances think in the next game_think: `now_ns` is a clock,
+ * which bears on nothing else. NULL: it is not measured any more. */
+struct game_meter {
+    uint64_t (*now_ns)(void);
+    void (*spent)(void *context, uint32_t instance, uint64_t ns);
+    void *context;
+};
+
+void game_set_meter(struct game *game, const struct game_meter *meter);
 
 /* game_think runs timers and a share of the creatures' minds, so that each thinks once in `think_ticks`. */
 void game_think(struct game *game, uint64_t tick, uint32_t think_ticks);

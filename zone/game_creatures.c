@@ -170,13 +170,40 @@ static void think(struct game *game, struct creature *c) {
     }
 }
 
+/* A slow one thinks in some of its turns; which of them differs, so that not all of an instance think in the same. */
+static bool is_awake(const struct game *game, const struct creature *c, uint32_t think_ticks) {
+    uint8_t pace = game_journey(game, c->index)->pace;
+    return pace == 0 || (game->tick / think_ticks + c->index) % pace == 0;
+}
+
+/* What the creatures of one instance in a row took; the clock is looked at between two instances. */
+struct stretch {
+    uint32_t instance;
+    uint64_t began_ns;
+};
+
+static void measure(const struct game *game, struct stretch *s, uint32_t instance) {
+    if (!game->meter || s->instance == instance) return;
+    uint64_t now_ns = game->meter->now_ns();
+    if (s->instance != 0) game->meter->spent(game->meter->context, s->instance, now_ns - s->began_ns);
+    *s = (struct stretch){instance, now_ns};
+}
+
+void game_set_meter(struct game *game, const struct game_meter *meter) {
+    game->meter = meter;
+}
+
 void creatures_think(struct game *game, uint32_t think_ticks) {
     uint32_t count = game->creature_count;
     uint32_t share = (count + think_ticks - 1) / think_ticks;
+    struct stretch stretch = {0};
     for (uint32_t i = 0; i < share; i++) {
-        think(game, &game->creatures[game->think_next]);
+        struct creature *c = &game->creatures[game->think_next];
+        measure(game, &stretch, game_journey(game, c->index)->instance);
+        if (is_awake(game, c, think_ticks)) think(game, c);
         game->think_next = game->think_next + 1 < count ? game->think_next + 1 : 0;
     }
+    measure(game, &stretch, 0);
 }
 
 uint64_t creatures_hash(const struct game *game, uint64_t hash) {

@@ -1,9 +1,10 @@
 /* game_journey.c: players that are in an instance, where their home is meanwhile, and what is kept of a player. */
 #include "common/bytes.h"
+#include "common/check.h"
 #include "zone/game_rules.h"
 #include "zone/hash.h"
 
-#define COUNT_MAX UINT8_MAX
+#define COUNT_MAX UINT16_MAX
 
 static uint64_t metres_of(const struct wire_rect *r) {
     return (uint64_t)(r->max_x - r->min_x) * (uint64_t)(r->max_y - r->min_y);
@@ -56,6 +57,7 @@ void game_travel(struct game *game, uint16_t index, uint32_t instance, uint32_t 
     j->team = team < WIRE_TEAMS_MAX ? (uint8_t)(team + 1) : 0;
     j->side_m = 0;
     j->kills = j->deaths = 0;
+    j->is_recounted = false;
     game_revive(game, index, x, y);
 }
 
@@ -78,6 +80,11 @@ void game_fence(struct game *game, uint16_t index, uint16_t side_m) {
     begin(game, index)->side_m = side_m;
 }
 
+void game_pace(struct game *game, uint16_t index, uint8_t pace) {
+    CHECK(pace >= 1 && pace < 16);
+    begin(game, index)->pace = pace > 1 ? pace : 0;
+}
+
 /* --- what is counted */
 
 void game_note_death(struct game *game, uint16_t index, uint16_t by) {
@@ -88,14 +95,24 @@ void game_note_death(struct game *game, uint16_t index, uint16_t by) {
     if (dead->deaths < COUNT_MAX) dead->deaths++;
     bool by_player = by != ENTITY_NONE && by != index && e->kind[by] == GAME_KIND_PLAYER;
     if (!by_player || game_journey(game, by)->instance != instance) return;
-    struct journey *killer = &game->journeys[by];
-    if (killer->kills < COUNT_MAX) killer->kills++;
+    game_killed(game, by);
 }
 
-void game_recount(struct game *game, uint16_t index, uint8_t kills, uint8_t deaths) {
+void game_killed(struct game *game, uint16_t index) {
     struct journey *j = begin(game, index);
-    j->kills = kills;
-    j->deaths = deaths;
+    if (j->kills < COUNT_MAX) j->kills++;
+}
+
+static uint16_t sum_of(uint16_t a, uint16_t b) {
+    return a < COUNT_MAX - b ? (uint16_t)(a + b) : COUNT_MAX;
+}
+
+void game_recount(struct game *game, uint16_t index, uint16_t kills, uint16_t deaths) {
+    struct journey *j = begin(game, index);
+    if (j->is_recounted) return;
+    j->is_recounted = true;
+    j->kills = sum_of(j->kills, kills);
+    j->deaths = sum_of(j->deaths, deaths);
 }
 
 struct game_guest game_guest(const struct game *game, uint16_t index) {
@@ -107,6 +124,7 @@ struct game_guest game_guest(const struct game *game, uint16_t index) {
                                .team = j->team,
                                .kills = j->kills,
                                .deaths = j->deaths,
+                               .is_recounted = j->is_recounted,
                                .wave = place != ENTITY_NONE ? game->creatures[place].wave : 0,
                                .died_tick = body->rise_tick - PLAYER_RESPAWN_TICKS};
 }
@@ -116,7 +134,8 @@ uint64_t game_hash_journeys(const struct game *game, uint64_t hash) {
         const struct journey *j = game_journey(game, game->entities->alive[i]);
         if (j->instance == 0 && j->side_m == 0) continue;
         hash = hash_word(hash, (uint64_t)j->instance << 32 | (uint64_t)(uint16_t)j->home_x << 16 | (uint16_t)j->home_y);
-        hash = hash_word(hash, (uint64_t)j->side_m << 24 | (uint64_t)j->team << 16 | (uint64_t)j->kills << 8 | j->deaths);
+        hash = hash_word(hash, (uint64_t)j->side_m << 48 | (uint64_t)j->kills << 32 | (uint64_t)j->deaths << 16 |
+                                   (uint64_t)j->team << 8 | (uint64_t)j->pace << 1 | j->is_recounted);
     }
     return hash;
 }

@@ -67,7 +67,10 @@ struct journey {
     uint32_t instance;
     int16_t home_x, home_y; /* of a player: whole metres, its middle is meant */
     uint16_t side_m;        /* 0: as far as the cell is wide */
-    uint8_t team, kills, deaths;
+    uint16_t kills, deaths;
+    uint8_t team;
+    bool is_recounted; /* what was before this journey is in them */
+    uint8_t pace;      /* of a creature: it thinks in one of so many of its turns; 0: in each */
 };
 
 /* A creature's mind. */
@@ -92,8 +95,9 @@ struct game {
     struct journey *journeys;
     struct creature *creatures;
     uint32_t creature_count;
-    uint16_t *creature_of; /* by entity: its place in creatures; ENTITY_NONE: none */
-    uint32_t think_next;   /* the creature whose turn it is */
+    uint16_t *creature_of;          /* by entity: its place in creatures; ENTITY_NONE: none */
+    uint32_t think_next;            /* the creature whose turn it is */
+    const struct game_meter *meter; /* NULL: nothing is measured */
     struct game_event *events;
     struct game_hit *hits;
     struct game_outcome *outcomes;

@@ -99,7 +99,7 @@ void neighbours_receive(struct neighbours *all, struct mono now) {
 static bool is_empty(const struct wire_peer_batch *b) {
     return b->ghost_count + b->gone_count + b->hit_count + b->outcome_count + b->offer_count + b->offer_answer_count +
                b->query_count + b->query_answer_count + b->creature_count + b->taken_count + b->effect_count +
-               b->speech_count + b->give_count + b->given_count ==
+               b->speech_count + b->give_count + b->given_count + b->instance_count + b->instance_taken_count ==
            0;
 }
 

@@ -238,6 +238,10 @@ void recorder_directory(struct recorder *r, const struct directory *d) {
     }
 }
 
+static void write_items(struct recorder *r, const void *items, size_t size, uint32_t count) {
+    if (count > 0) write_bytes(&r->writer, items, size * count);
+}
+
 void recorder_peer(struct recorder *r, uint32_t slot, const struct wire_peer_batch *b) {
     if (r->stopped) return;
     write_uint(&r->writer, RECORD_EVENT_PEER, 1);
@@ -250,12 +254,18 @@ void recorder_peer(struct recorder *r, uint32_t slot, const struct wire_peer_bat
     write_uint(&r->writer, b->outcome_count, 2);
     write_uint(&r->writer, b->creature_count, 2);
     write_uint(&r->writer, b->taken_count, 2);
-    if (b->ghost_count > 0) write_bytes(&r->writer, b->ghosts, b->ghost_count * sizeof *b->ghosts);
-    if (b->gone_count > 0) write_bytes(&r->writer, b->gone, b->gone_count * sizeof *b->gone);
-    if (b->hit_count > 0) write_bytes(&r->writer, b->hits, b->hit_count * sizeof *b->hits);
-    if (b->outcome_count > 0) write_bytes(&r->writer, b->outcomes, b->outcome_count * sizeof *b->outcomes);
-    if (b->creature_count > 0) write_bytes(&r->writer, b->creatures, b->creature_count * sizeof *b->creatures);
-    if (b->taken_count > 0) write_bytes(&r->writer, b->taken, b->taken_count * sizeof *b->taken);
+    write_uint(&r->writer, b->instance_count, 2);
+    write_uint(&r->writer, b->member_count, 2);
+    write_uint(&r->writer, b->instance_taken_count, 2);
+    write_items(r, b->ghosts, sizeof *b->ghosts, b->ghost_count);
+    write_items(r, b->gone, sizeof *b->gone, b->gone_count);
+    write_items(r, b->hits, sizeof *b->hits, b->hit_count);
+    write_items(r, b->outcomes, sizeof *b->outcomes, b->outcome_count);
+    write_items(r, b->creatures, sizeof *b->creatures, b->creature_count);
+    write_items(r, b->taken, sizeof *b->taken, b->taken_count);
+    write_items(r, b->instances, sizeof *b->instances, b->instance_count);
+    write_items(r, b->members, sizeof *b->members, b->member_count);
+    write_items(r, b->instances_taken, sizeof *b->instances_taken, b->instance_taken_count);
 }
 
 void recorder_peer_lost(struct recorder *r, uint32_t slot) {
@@ -318,10 +328,6 @@ void recorder_vanish(struct recorder *r, uint64_t entity) {
     write_uint(&r->writer, entity, 8);
 }
 
-static void write_items(struct recorder *r, const void *items, size_t size, uint32_t count) {
-    if (count > 0) write_bytes(&r->writer, items, size * count);
-}
-
 void recorder_orders(struct recorder *r, const struct wire_instance_orders *o) {
     if (r->stopped) return;
     write_uint(&r->writer, RECORD_EVENT_ORDERS, 1);
@@ -340,6 +346,13 @@ void recorder_orders(struct recorder *r, const struct wire_instance_orders *o) {
 
 void recorder_orders_renewed(struct recorder *r) {
     if (!r->stopped) write_uint(&r->writer, RECORD_EVENT_ORDERS_RENEWED, 1);
+}
+
+void recorder_pace(struct recorder *r, uint32_t instance, uint32_t pace) {
+    if (r->stopped) return;
+    write_uint(&r->writer, RECORD_EVENT_PACE, 1);
+    write_uint(&r->writer, instance, 4);
+    write_uint(&r->writer, pace, 1);
 }
 
 void recorder_load(struct recorder *r, uint32_t think_ticks) {

@@ -5,7 +5,7 @@
  *
  *   header, 48 bytes
  *     0  8  "MARCHREC"
- *     8  4  version, 5
+ *     8  4  version, 6
  *    12  4  hash_every: ticks whose number it divides carry a hash
  *    16  8  digest of the configuration of the zone
  *    24  8  seed
@@ -31,8 +31,8 @@
  * 4 x 4)
  *             8 arrive   gateway 1 (255: none), the player as in wire_carried
  *             9 depart   slot 2, target 1
- *            10 peer     slot 1, tick 8, reset 1, count 2 of ghosts, gone, hits, outcomes, creatures, taken, then these
- *                        as in wire_world.h
+ *            10 peer     slot 1, tick 8, reset 1, count 2 of ghosts, gone, hits, outcomes, creatures, taken,
+ *                        instances, members, instances taken, then these as in wire_world.h
  *            11 peer lost  slot 1
  *            12 peer up    slot 1, the incarnation that was there before 1
  *            13 peer dead  slot 1
@@ -43,6 +43,7 @@
  *            18 cut      gateway 1, session 8
  *            19 orders   complete 1, count 4 of instances, waves, spots, members, travels, then these as in wire_match.h
  *            20 orders renewed
+ *            21 pace     instance 4, pace 1
  *
  * A file may end in the middle of a block, as a killed process leaves it: that block does not count.
  *
@@ -61,11 +62,11 @@
 #include "schemas/wire.h"
 #include "zone/game.h"
 
-#define RECORD_VERSION      5
+#define RECORD_VERSION      6
 #define RECORD_HEADER_BYTES 48
 #define RECORD_BLOCK_HEADER 8
 #define RECORD_BODY_MIN     17
-#define RECORD_PEER_BYTES   21 /* of a peer's event after its slot, when it tells of nothing */
+#define RECORD_PEER_BYTES   27 /* of a peer's event after its slot, when it tells of nothing */
 #define RECORD_BODY_MAX     (4u << 20)
 #define RECORD_BUFFER_BYTES (RECORD_BODY_MAX + RECORD_BLOCK_HEADER)
 
@@ -89,7 +90,8 @@ enum record_event {
     RECORD_EVENT_VANISH = 17,
     RECORD_EVENT_CUT = 18,
     RECORD_EVENT_ORDERS = 19,
-    RECORD_EVENT_ORDERS_RENEWED = 20
+    RECORD_EVENT_ORDERS_RENEWED = 20,
+    RECORD_EVENT_PACE = 21
 };
 
 struct record_header {
@@ -133,6 +135,7 @@ void recorder_rebind(struct recorder *recorder, uint32_t slot, uint32_t gateway,
 void recorder_vanish(struct recorder *recorder, uint64_t entity);
 void recorder_orders(struct recorder *recorder, const struct wire_instance_orders *orders);
 void recorder_orders_renewed(struct recorder *recorder);
+void recorder_pace(struct recorder *recorder, uint32_t instance, uint32_t pace);
 void recorder_load(struct recorder *recorder, uint32_t think_ticks);
 
 /* recorder_wants_hash tells whether this tick's block is to carry a hash. */

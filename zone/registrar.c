@@ -100,7 +100,8 @@ static uint32_t count_holds(struct registrar *r, const struct registrar_load *lo
     uint32_t kept = 0;
     for (uint32_t i = 0; i < count; i++) {
         struct wire_hold hold = r->holds[i];
-        hold.in_flight = sim_in_flight(r->sim, r->directory.partitions[i].rect);
+        hold.in_flight = sim_in_flight(r->sim, r->directory.partitions[i].rect) +
+                         sim_instances_in_flight(r->sim, r->directory.partitions[i].id);
         if (load->crossing) hold.in_flight += crossing_in_flight(load->crossing, &r->directory.partitions[i]);
         if (hold.players + hold.creatures + hold.in_flight > 0) r->holds[kept++] = hold;
     }
@@ -144,7 +145,6 @@ static void report_instances(struct registrar *r, struct mono now) {
     bool is_due = report.instance_count + report.player_count > 0 && mono_reached(now, r->repeat_at);
     if (!is_due && !r->is_new_of_instances && digest == r->told) return;
     if (wire_instance_report_pack(r->builder, &report, &bytes) != 0 || link_send(&r->link, bytes) != 0) return;
-    sim_instances_told(r->sim);
     r->is_new_of_instances = false;
     r->told = digest;
     r->repeat_at = mono_add_ms(now, REGISTRAR_REPORT_MS);

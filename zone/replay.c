@@ -153,15 +153,35 @@ static bool is_other_slot(const struct sim *sim, uint32_t slot) {
     return slot < WIRE_WORKERS_MAX && slot != sim_territory(sim)->slot;
 }
 
+/* The items of a batch, of each kind as many as there may be. */
+struct peer_items {
+    struct wire_ghost ghosts[WIRE_PEER_GHOSTS_MAX];
+    struct wire_ghost_gone gone[WIRE_PEER_ITEMS_MAX];
+    struct wire_hit hits[WIRE_PEER_ITEMS_MAX];
+    struct wire_outcome outcomes[WIRE_PEER_ITEMS_MAX];
+    struct wire_carried_creature creatures[WIRE_PEER_ITEMS_MAX];
+    struct wire_creature_taken taken[WIRE_PEER_ITEMS_MAX];
+    struct wire_carried_instance instances[WIRE_PEER_INSTANCES_MAX];
+    struct wire_carried_member members[WIRE_PEER_ITEMS_MAX];
+    struct wire_instance_taken instances_taken[WIRE_PEER_INSTANCES_MAX];
+};
+
+/* read_count reads how many items there are of a kind; false where there may not be so many. */
+static bool read_count(struct byte_reader *r, uint32_t most, uint32_t *count) {
+    *count = (uint32_t)read_uint(r, 2);
+    return *count <= most;
+}
+
+static bool members_are_there(const struct wire_peer_batch *b) {
+    for (uint32_t i = 0; i < b->instance_count; i++) {
+        const struct wire_carried_instance *n = &b->instances[i];
+        if (n->first_member > b->member_count || n->member_count > b->member_count - n->first_member) return false;
+    }
+    return true;
+}
+
 static int replay_peer(struct sim *sim, struct byte_reader *r) {
-    static _Thread_local struct {
-        struct wire_ghost ghosts[WIRE_PEER_GHOSTS_MAX];
-        struct wire_ghost_gone gone[WIRE_PEER_ITEMS_MAX];
-        struct wire_hit hits[WIRE_PEER_ITEMS_MAX];
-        struct wire_outcome outcomes[WIRE_PEER_ITEMS_MAX];
-        struct wire_carried_creature creatures[WIRE_PEER_ITEMS_MAX];
-        struct wire_creature_taken taken[WIRE_PEER_ITEMS_MAX];
-    } items;
+    static _Thread_local struct peer_items items;
     uint32_t slot = (uint32_t)read_uint(r, 1);
     struct wire_peer_batch b = {.tick = read_uint(r, 8),
                                 .ghosts = items.ghosts,
@@ -169,24 +189,28 @@ static int replay_peer(struct sim *sim, struct byte_reader *r) {
                                 .hits = items.hits,
                                 .outcomes = items.outcomes,
                                 .creatures = items.creatures,
-                                .taken = items.taken};
+                                .taken = items.taken,
+                                .instances = items.instances,
+                                .members = items.members,
+                                .instances_taken = items.instances_taken};
     b.reset = read_uint(r, 1) != 0;
-    b.ghost_count = (uint32_t)read_uint(r, 2);
-    b.gone_count = (uint32_t)read_uint(r, 2);
-    b.hit_count = (uint32_t)read_uint(r, 2);
-    b.outcome_count = (uint32_t)read_uint(r, 2);
-    b.creature_count = (uint32_t)read_uint(r, 2);
-    b.taken_count = (uint32_t)read_uint(r, 2);
     const uint32_t most = WIRE_PEER_ITEMS_MAX;
-    if (!is_other_slot(sim, slot) || b.ghost_count > WIRE_PEER_GHOSTS_MAX || b.gone_count > most || b.hit_count > most ||
-        b.outcome_count > most || b.creature_count > most || b.taken_count > most)
-        return MARCH_ERR_INVALID;
+    bool fits = read_count(r, WIRE_PEER_GHOSTS_MAX, &b.ghost_count) && read_count(r, most, &b.gone_count) &&
+                read_count(r, most, &b.hit_count) && read_count(r, most, &b.outcome_count) &&
+                read_count(r, most, &b.creature_count) && read_count(r, most, &b.taken_count) &&
+                read_count(r, WIRE_PEER_INSTANCES_MAX, &b.instance_count) && read_count(r, most, &b.member_count) &&
+                read_count(r, WIRE_PEER_INSTANCES_MAX, &b.instance_taken_count);
+    if (!fits || !is_other_slot(sim, slot)) return MARCH_ERR_INVALID;
     int error = replay_items(r, items.ghosts, sizeof *items.ghosts, b.ghost_count);
     if (!error) error = replay_items(r, items.gone, sizeof *items.gone, b.gone_count);
     if (!error) error = replay_items(r, items.hits, sizeof *items.hits, b.hit_count);
     if (!error) error = replay_items(r, items.outcomes, sizeof *items.outcomes, b.outcome_count);
     if (!error) error = replay_items(r, items.creatures, sizeof *items.creatures, b.creature_count);
     if (!error) error = replay_items(r, items.taken, sizeof *items.taken, b.taken_count);
+    if (!error) error = replay_items(r, items.instances, sizeof *items.instances, b.instance_count);
+    if (!error) error = replay_items(r, items.members, sizeof *items.members, b.member_count);
+    if (!error) error = replay_items(r, items.instances_taken, sizeof *items.instances_taken, b.instance_taken_count);
+    if (!error && !members_are_there(&b)) error = MARCH_ERR_INVALID;
     if (!error) sim_peer_take(sim, slot, &b);
     return error;
 }
@@ -293,6 +317,11 @@ static int replay_orders(struct sim *sim, struct byte_reader *r) {
     return is_sound ? 0 : MARCH_ERR_INVALID;
 }
 
+static int replay_pace(struct sim *sim, struct byte_reader *r) {
+    uint32_t instance = (uint32_t)read_uint(r, 4), pace = (uint32_t)read_uint(r, 1);
+    return !r->overflow && sim_instance_pace(sim, instance, pace) ? 0 : MARCH_ERR_INVALID;
+}
+
 static int replay_event(struct sim *sim, uint32_t gateways_max, struct byte_reader *r) {
     uint64_t type = read_uint(r, 1);
     if (type == RECORD_EVENT_LOAD) return replay_load(sim, r);
@@ -305,6 +334,7 @@ static int replay_event(struct sim *sim, uint32_t gateways_max, struct byte_read
     if (type == RECORD_EVENT_REBIND) return replay_rebind(sim, r);
     if (type == RECORD_EVENT_VANISH) return replay_vanish(sim, r);
     if (type == RECORD_EVENT_ORDERS) return replay_orders(sim, r);
+    if (type == RECORD_EVENT_PACE) return replay_pace(sim, r);
     if (type == RECORD_EVENT_ORDERS_RENEWED) {
         sim_instances_renew(sim);
         return 0;

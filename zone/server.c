@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/check.h"
@@ -18,6 +19,7 @@
 #include "common/health.h"
 #include "common/http.h"
 #include "common/log.h"
+#include "zone/budget.h"
 #include "zone/edge.h"
 #include "zone/neighbours.h"
 #include "zone/overload.h"
@@ -53,8 +55,9 @@ struct server {
     struct pacer pacer;
     struct overload overload;
     struct mono followed_at;
-    uint32_t busy_us; /* of a tick, on average */
-    int awake_fd;     /* -1: not held */
+    uint32_t busy_us;      /* of a tick, on average */
+    uint32_t budget_ticks; /* of this window (budget.h) */
+    int awake_fd;          /* -1: not held */
 };
 
 /* --- opening */
@@ -74,6 +77,13 @@ static int open_map(struct server *s, char *error, size_t error_size) {
     return 0;
 }
 
+/* What this thread ran. */
+static uint64_t cpu_now_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
 static int open_sim(struct server *s, uint32_t zone_index, uint64_t incarnation, char *error, size_t error_size) {
     struct setup_start start = {.seed = s->options->has_seed ? s->options->seed : s->zone->seed,
                                 .tick = s->pacer.tick,
@@ -85,6 +95,7 @@ static int open_sim(struct server *s, uint32_t zone_index, uint64_t incarnation,
                  "can't create the simulation: out of memory, or more creatures and players than entities");
         return MARCH_ERR_SYSTEM;
     }
+    sim_set_clock(s->sim, s->config->instances.think_us > 0 ? cpu_now_ns : NULL);
     if (!s->options->record) return 0;
     struct record_header header = {.hash_every = HASH_EVERY_TICKS,
                                    .config_digest = setup_digest(&sim),
@@ -234,6 +245,12 @@ static void judge_load(struct server *s, uint64_t busy_ns) {
     log_warn("overload", "level=%u before=%u busy_us=%" PRIu64, s->overload.level, before, (uint64_t)(busy_ns / NS_PER_US));
 }
 
+static void judge_instances(struct server *s) {
+    if (++s->budget_ticks < BUDGET_WINDOW) return;
+    s->budget_ticks = 0;
+    sim_instances_judge(s->sim, s->config->instances.think_us);
+}
+
 static void look_after(struct server *s, struct mono now) {
     if (mono_since_ns(now, s->followed_at) >= FOLLOW_NS) {
         s->followed_at = now;
@@ -297,6 +314,7 @@ static void run_tick(struct server *s, struct mono now) {
     telemetry_tick(s->telemetry, busy_ns);
     s->busy_us = (uint32_t)(((uint64_t)s->busy_us * (BUSY_TICKS - 1) + busy_ns / NS_PER_US) / BUSY_TICKS);
     judge_load(s, busy_ns);
+    judge_instances(s);
     look_after(s, now);
 }
 

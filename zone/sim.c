@@ -5,6 +5,7 @@
 
 #include "common/check.h"
 #include "common/net_state.h"
+#include "zone/budget.h"
 #include "zone/hash.h"
 
 #define GRID_CELL_M 16
@@ -103,6 +104,7 @@ int sim_set_directory(struct sim *sim, const struct directory *directory) {
     territory_set(&sim->territory, directory, sim->config.zone_index);
     struct grid *grid = grid_of(sim);
     if (!grid) return MARCH_ERR_SYSTEM;
+    venues_directory(sim->instances, sim->tick);
     game_set_grid(sim->game, grid);
     grid_destroy(sim->grid);
     sim->grid = grid;
@@ -500,7 +502,7 @@ static void tell_events(struct sim *sim) {
     uint32_t count;
     const struct game_event *events = game_events(sim->game, &count);
     for (uint32_t i = 0; i < count; i++) {
-        if (events[i].type == GAME_EVENT_DIED) venues_died(sim->instances, events[i].index, events[i].by);
+        if (events[i].type == GAME_EVENT_DIED) venues_died(sim->instances, sim->tick, events[i].index, events[i].by);
         if (events[i].index == ENTITY_NONE) {
             tell_loot(sim, events[i].player, &events[i]);
             continue;
@@ -574,6 +576,7 @@ void sim_run(struct sim *sim, enum sim_phase phase) {
     case SIM_PHASE_INPUTS: run_inputs(sim); break;
     case SIM_PHASE_RULES:
         venues_update(sim->instances, sim->tick);
+        game_set_meter(sim->game, sim->meter.now_ns && budget_is_measured(sim->tick) ? &sim->meter : NULL);
         game_think(sim->game, sim->tick, sim->load.think_ticks);
         break;
     case SIM_PHASE_MOVEMENT: run_movement(sim); break;

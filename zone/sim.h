@@ -240,10 +240,18 @@ void sim_looked(struct sim *sim);
 void sim_instance_orders(struct sim *sim, const struct wire_instance_orders *orders);
 void sim_instances_renew(struct sim *sim);
 
-/* sim_instance_report fills in what the matchmaker is to be told; the arrays are the sim's, valid until the next report.
- * sim_instances_told: it is on its way. */
+/* sim_instance_report fills in what the matchmaker is to be told; the arrays are the sim's, valid until the next report. */
 void sim_instance_report(struct sim *sim, struct wire_instance_report *report);
-void sim_instances_told(struct sim *sim);
+
+/* sim_set_clock lends a clock of the time that this thread ran, by which it is measured how long creatures of instances
+ * think; NULL: nothing is. sim_instances_judge, every BUDGET_WINDOW ticks, between ticks: has those think less often that
+ * took more than their budget (budget.h). sim_instance_pace does so for one; false where there is no such instance. */
+void sim_set_clock(struct sim *sim, uint64_t (*now_ns)(void));
+void sim_instances_judge(struct sim *sim, uint32_t tick_us);
+bool sim_instance_pace(struct sim *sim, uint32_t id, uint32_t pace);
+
+/* sim_instances_in_flight counts the instances of a block that was handed over which its new zone is still to be told of. */
+uint32_t sim_instances_in_flight(const struct sim *sim, uint32_t block);
 const struct venues_stats *sim_instances_stats(const struct sim *sim);
 
 /* --- a tick */

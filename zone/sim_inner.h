@@ -80,6 +80,8 @@ struct sim {
     uint32_t travellers_mask;
     struct wire_instance_status *statuses; /* of the newest report */
     struct wire_presence *presences;
+    struct venues_pace *paces; /* of the newest judgement */
+    struct game_meter meter;   /* now_ns NULL: there is no clock */
 };
 
 /* sim_slot_entry returns where the slot of a session stands, by the index in its low half; NULL for an index that none has.

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/check.h"
 #include "common/step.h"
 #include "schemas/cells.h"
 #include "zone/sim_inner.h"
@@ -32,7 +33,8 @@ bool sim_instances_create(struct sim *sim) {
     sim->travellers = calloc(size, sizeof *sim->travellers);
     sim->statuses = calloc(WIRE_INSTANCES_MAX, sizeof *sim->statuses);
     sim->presences = calloc(sim->config.players_max, sizeof *sim->presences);
-    return sim->instances && sim->travellers && sim->statuses && sim->presences;
+    sim->paces = calloc(WIRE_INSTANCES_MAX, sizeof *sim->paces);
+    return sim->instances && sim->travellers && sim->statuses && sim->presences && sim->paces;
 }
 
 void sim_instances_destroy(struct sim *sim) {
@@ -40,6 +42,7 @@ void sim_instances_destroy(struct sim *sim) {
     free(sim->travellers);
     free(sim->statuses);
     free(sim->presences);
+    free(sim->paces);
 }
 
 /* --- travels */
@@ -90,6 +93,27 @@ void sim_instances_renew(struct sim *sim) {
     venues_renew(sim->instances);
 }
 
+/* --- how long creatures think */
+
+static void spent(void *context, uint32_t instance, uint64_t ns) {
+    venues_spent(context, instance, ns);
+}
+
+void sim_set_clock(struct sim *sim, uint64_t (*now_ns)(void)) {
+    sim->meter = (struct game_meter){.now_ns = now_ns, .spent = spent, .context = sim->instances};
+}
+
+bool sim_instance_pace(struct sim *sim, uint32_t id, uint32_t pace) {
+    if (!venues_pace(sim->instances, id, pace)) return false;
+    if (sim->recorder) recorder_pace(sim->recorder, id, pace);
+    return true;
+}
+
+void sim_instances_judge(struct sim *sim, uint32_t tick_us) {
+    uint32_t count = venues_judge(sim->instances, tick_us, sim->paces);
+    for (uint32_t i = 0; i < count; i++) CHECK(sim_instance_pace(sim, sim->paces[i].id, sim->paces[i].pace));
+}
+
 /* --- the report */
 
 static struct wire_presence presence_of(const struct sim *sim, const struct player *p, const struct game_guest *guest) {
@@ -113,8 +137,8 @@ void sim_instance_report(struct sim *sim, struct wire_instance_report *report) {
     }
 }
 
-void sim_instances_told(struct sim *sim) {
-    venues_told(sim->instances);
+uint32_t sim_instances_in_flight(const struct sim *sim, uint32_t block) {
+    return venues_in_flight(sim->instances, sim->tick, block);
 }
 
 const struct venues_stats *sim_instances_stats(const struct sim *sim) {

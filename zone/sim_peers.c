@@ -37,6 +37,10 @@ static void take_outcome(struct sim *sim, const struct wire_outcome *outcome) {
     uint16_t index = entities_find(sim->entities, outcome->attacker);
     if (index == ENTITY_NONE || !entities_is_own(sim->entities, index) || sim->slot_of_entity[index] == SLOT_NONE) return;
     if (outcome->experience > 0) game_gain(sim->game, index, outcome->experience);
+    struct game_guest killer = game_guest(sim->game, index);
+    if (!outcome->killed || outcome->instance == 0 || killer.instance != outcome->instance) return;
+    game_killed(sim->game, index);
+    venues_killed(sim->instances, sim->tick, index, outcome->team);
 }
 
 static void take_speech(struct sim *sim, uint32_t slot, const struct wire_speech *speech, const uint8_t *blob) {
@@ -57,6 +61,7 @@ void sim_peer_take(struct sim *sim, uint32_t slot, const struct wire_peer_batch 
     for (uint32_t i = 0; i < b->outcome_count; i++) take_outcome(sim, &b->outcomes[i]);
     migration_take(sim->migration, slot, sim->tick, b->creatures, b->creature_count);
     migration_take_answers(sim->migration, slot, sim->tick, b->taken, b->taken_count);
+    venues_peer_take(sim->instances, slot, sim->tick, b);
     for (uint32_t i = 0; i < b->speech_count; i++) take_speech(sim, slot, &b->speeches[i], b->blob);
 }
 
@@ -107,7 +112,9 @@ void sim_note_outcomes(struct sim *sim) {
         news->outcomes[news->outcome_count++] = (struct wire_outcome){.attacker = outcomes[i].attacker,
                                                                       .target = outcomes[i].target,
                                                                       .experience = outcomes[i].experience,
-                                                                      .killed = outcomes[i].killed};
+                                                                      .killed = outcomes[i].killed,
+                                                                      .instance = outcomes[i].instance,
+                                                                      .team = outcomes[i].team};
     }
 }
 
@@ -127,6 +134,7 @@ void sim_look(struct sim *sim, struct sightings *sightings, uint32_t slot, struc
         if (news->outcome_slots[i] == slot) news->outcomes_for[batch->outcome_count++] = news->outcomes[i];
     }
     migration_tell(sim->migration, slot, batch);
+    venues_tell(sim->instances, slot, sim->tick, batch);
     batch->hits = news->hits_for;
     batch->outcomes = news->outcomes_for;
     batch->speeches = news->speeches;

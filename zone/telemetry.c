@@ -72,6 +72,10 @@ enum counter {
     HOMECOMINGS,
     STRAYS,
     ORDERS_REFUSED,
+    ORDERS_DELAYED,
+    TOLD_ON,
+    HEARD_OF,
+    SLOWINGS,
     PEER_BATCHES_SENT,
     PEER_BATCHES_REFUSED,
     PEER_UNHEARD,
@@ -178,6 +182,10 @@ static const struct {
     [HOMECOMINGS] = {"march_zone_homecomings_total", "Players that went home from an instance"},
     [STRAYS] = {"march_zone_strays_total", "Those of them whose instance does not run here"},
     [ORDERS_REFUSED] = {"march_zone_instances_refused_total", "Instances that were refused"},
+    [ORDERS_DELAYED] = {"march_zone_instances_delayed_total", "Orders passed over: no room even to refuse them"},
+    [TOLD_ON] = {"march_zone_instances_told_on_total", "Instances that the zone with their block now was told of"},
+    [HEARD_OF] = {"march_zone_instances_heard_total", "Instances that their former zone told of"},
+    [SLOWINGS] = {"march_zone_instance_slowings_total", "Times that an instance's creatures were to think less often"},
     [PEER_BATCHES_SENT] = {"march_zone_peer_batches_sent_total", "Batches to neighbours"},
     [PEER_BATCHES_REFUSED] = {"march_zone_peer_batches_refused_total", "Batches to neighbours that the bus had no room for"},
     [PEER_UNHEARD] = {"march_zone_peer_batches_unheard_total", "Batches of zones that the directory does not list"},
@@ -226,7 +234,7 @@ struct telemetry {
     const char *name;
     struct histogram *tick, *wake, *phases[TELEMETRY_PHASE_COUNT];
     struct metric_counter *counters[COUNTER_COUNT];
-    struct metric_gauge *instances, *guests, *beasts;
+    struct metric_gauge *instances, *guests, *beasts, *slowed;
     struct metric_gauge *players, *entities, *level, *gateways, *number, *recording, *persists, *pending, *departed, *grants,
         *stale, *ghosts, *neighbours, *directory, *partitions, *under_way, *link_dead, *doubted, *map_chunks, *map_boxes;
     char map[MAP_TEXT_SIZE]; /* hash of the map in hex; empty: there is none */
@@ -253,6 +261,7 @@ static void register_all(struct telemetry *t) {
         t->counters[c] = metrics_counter(m, counters[c].name, counters[c].help, NULL);
     t->players = metrics_gauge(m, "march_zone_players", "Players in the zone", NULL);
     t->instances = metrics_gauge(m, "march_zone_instances", "Instances that run", NULL);
+    t->slowed = metrics_gauge(m, "march_zone_instances_slowed", "Instances whose creatures think less often", NULL);
     t->guests = metrics_gauge(m, "march_zone_instance_players", "Players in instances", NULL);
     t->beasts = metrics_gauge(m, "march_zone_instance_creatures", "Living creatures in instances", NULL);
     t->entities = metrics_gauge(m, "march_zone_entities", "Entities in the zone", NULL);
@@ -326,7 +335,12 @@ static void mirror_instances(struct telemetry *t, const struct sim *sim) {
     counter_set(t->counters[HOMECOMINGS], s->homes);
     counter_set(t->counters[STRAYS], s->strays);
     counter_set(t->counters[ORDERS_REFUSED], s->orders_refused);
+    counter_set(t->counters[ORDERS_DELAYED], s->orders_delayed);
+    counter_set(t->counters[TOLD_ON], s->told_on);
+    counter_set(t->counters[HEARD_OF], s->heard);
+    counter_set(t->counters[SLOWINGS], s->slowings);
     gauge_set(t->instances, s->running);
+    gauge_set(t->slowed, s->slowed);
     gauge_set(t->guests, s->players);
     gauge_set(t->beasts, s->creatures);
 }

@@ -131,6 +131,20 @@ static void copy_order(struct venue *item, const struct wire_instance_orders *or
     copy_members(item, orders->members + o->first_member, item->order.member_count);
 }
 
+/* is_answer tells whether an instance is kept only to be told of: it never ran, or runs no more. */
+static bool is_answer(const struct venue *item) {
+    return item->phase == WIRE_PHASE_REFUSED || item->phase == WIRE_PHASE_ENDED;
+}
+
+/* has_place tells whether the table has a place for one more that runs, or for one more answer. */
+static bool has_place(const struct venues *in, const struct venue *item) {
+    uint32_t answers = 0;
+    for (uint32_t i = 0; i < in->count; i++) answers += is_answer(&in->items[i]);
+    uint32_t others = in->count - answers;
+    if (in->count == WIRE_INSTANCES_MAX) return false;
+    return is_answer(item) ? answers < VENUES_ANSWERS_MAX : others < WIRE_INSTANCES_MAX - VENUES_ANSWERS_MAX;
+}
+
 /* judge_order tells whether an instance can run; where it can, its creatures have a promise of room. */
 static bool judge_order(struct venues *in, struct venue *item) {
     item->reserved = 0;
@@ -152,16 +166,17 @@ static void place_walls(const struct venues *in, struct venue *item) {
 static void begin(struct venues *in, struct venue *item, uint64_t tick) {
     const struct wire_instance_order *o = &item->order;
     item->phase = WIRE_PHASE_RUNNING;
-    item->began_tick = item->seen_tick = item->wave_tick = item->dead_tick = tick;
+    item->began_tick = item->came_tick = item->seen_tick = item->wave_tick = item->dead_tick = tick;
     item->settle_tick = tick + venues_ticks(in, VENUES_SETTLE_MS);
     item->wave = item->started = o->wave;
     item->rng = (struct rng){o->seed};
-    memcpy(item->scores, o->scores, sizeof item->scores);
+    item->scores = (struct venue_scores){.other = WIRE_SLOT_NONE};
+    memcpy(item->scores.base, o->scores, sizeof item->scores.base);
     place_walls(in, item);
     STEP("zone.instance_begun");
 }
 
-/* Takes what is newer of an order. While it changes hands, what its former zone told last may come late. */
+/* Takes what is newer of an order. Where its former zone has not told it yet, what that reported last may come late. */
 static void renew(struct venues *in, struct venue *item, const struct wire_instance_orders *orders,
                   const struct wire_instance_order *o, uint64_t tick) {
     uint32_t block = item->order.block, cell = item->order.cell;
@@ -172,39 +187,33 @@ static void renew(struct venues *in, struct venue *item, const struct wire_insta
     }
     item->order.block = block;
     item->order.cell = cell;
-    if (tick >= item->settle_tick) return;
+    if (tick >= item->settle_tick || item->is_sure) return;
     if (o->wave > item->wave && o->wave <= item->order.wave_count) item->wave = o->wave;
     if (item->started < item->wave) item->started = item->wave;
     for (uint32_t i = 0; i < WIRE_TEAMS_MAX; i++) {
-        if (o->scores[i] > item->scores[i]) item->scores[i] = o->scores[i];
+        if (o->scores[i] > item->scores.base[i]) item->scores.base[i] = o->scores[i];
     }
 }
 
-static struct venue *add(struct venues *in, const struct wire_instance_orders *orders, const struct wire_instance_order *o) {
-    if (in->count == WIRE_INSTANCES_MAX) return NULL;
-    struct venue *item = &in->items[in->count];
-    *item = (struct venue){0};
-    copy_order(item, orders, o);
-    *index_entry(in, o->id) = (uint16_t)in->count++;
-    return item;
-}
-
+/* take_new takes an order of one that is not here. Where there is no place even for an answer it is passed over: it comes
+ * again, and answers are forgotten soon. */
 static void take_new(struct venues *in, uint64_t tick, const struct wire_instance_orders *orders,
                      const struct wire_instance_order *o) {
-    struct venue *item = add(in, orders, o);
-    if (!item) {
+    struct venue item = {.heard_tick = tick, .began_tick = tick, .left_to = WIRE_SLOT_NONE, .pace = 1};
+    item.carry.answer_to = WIRE_SLOT_NONE;
+    copy_order(&item, orders, o);
+    item.phase = o->state == WIRE_INSTANCE_END ? WIRE_PHASE_ENDED : WIRE_PHASE_RUNNING;
+    if (item.phase == WIRE_PHASE_RUNNING && !(has_place(in, &item) && judge_order(in, &item))) {
+        item.phase = WIRE_PHASE_REFUSED;
         in->stats.orders_refused++;
+    }
+    if (!has_place(in, &item)) {
+        in->stats.orders_delayed++;
         return;
     }
-    item->heard_tick = item->began_tick = tick;
-    if (o->state == WIRE_INSTANCE_END) {
-        item->phase = WIRE_PHASE_ENDED;
-    } else if (judge_order(in, item)) {
-        begin(in, item, tick);
-    } else {
-        item->phase = WIRE_PHASE_REFUSED;
-        in->stats.orders_refused++;
-    }
+    if (item.phase == WIRE_PHASE_RUNNING) begin(in, &item, tick);
+    *index_entry(in, o->id) = (uint16_t)in->count;
+    in->items[in->count++] = item;
 }
 
 static void take_order(struct venues *in, uint64_t tick, const struct wire_instance_orders *orders,
@@ -215,7 +224,7 @@ static void take_order(struct venues *in, uint64_t tick, const struct wire_insta
     }
     in->stats.orders++;
     struct venue *item = venues_find(in, o->id);
-    if (item && item->is_left) { /* it was elsewhere meanwhile */
+    if (item && (item->is_left || o->run != item->order.run)) { /* what is left of one before */
         venues_remove(in, (uint32_t)(item - in->items));
         item = NULL;
     }
@@ -243,6 +252,31 @@ void venues_renew(struct venues *in) {
     in->complete_tick = 0;
 }
 
+/* --- how long creatures think */
+
+void venues_spent(struct venues *in, uint32_t id, uint64_t ns) {
+    struct venue *item = venues_find(in, id);
+    if (item) item->budget.spent_ns += ns;
+}
+
+bool venues_pace(struct venues *in, uint32_t id, uint32_t pace) {
+    struct venue *item = venues_find(in, id);
+    if (!item || pace < 1 || pace > BUDGET_PACE_MAX) return false;
+    in->stats.slowings += pace > item->pace;
+    item->pace = pace;
+    return true;
+}
+
+uint32_t venues_judge(struct venues *in, uint32_t tick_us, struct venues_pace paces[WIRE_INSTANCES_MAX]) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < in->count; i++) {
+        struct venue *item = &in->items[i];
+        uint32_t pace = budget_judge(&item->budget, item->pace, tick_us);
+        if (pace != item->pace) paces[count++] = (struct venues_pace){item->order.id, pace};
+    }
+    return count;
+}
+
 /* --- looking in */
 
 bool venues_is_out(const struct venues *in, const struct game_guest *guest) {
@@ -254,7 +288,7 @@ uint32_t venues_report(const struct venues *in, uint64_t tick, struct wire_insta
     uint32_t count = 0;
     for (uint32_t i = 0; i < in->count; i++) {
         const struct venue *item = &in->items[i];
-        if (item->is_left && item->is_told) continue;
+        if (item->is_left) continue;
         uint64_t until = item->phase == WIRE_PHASE_RUNNING ? tick : item->over_tick;
         struct wire_instance_status *s = &out[count++];
         *s = (struct wire_instance_status){.id = item->order.id,
@@ -263,30 +297,32 @@ uint32_t venues_report(const struct venues *in, uint64_t tick, struct wire_insta
                                            .goal = item->goal,
                                            .wave = item->wave,
                                            .creatures = item->count.creatures,
-                                           .players = item->count.players};
+                                           .players = item->count.players,
+                                           .slowed = item->pace};
         if (until > item->began_tick) s->lasted_ms = (until - item->began_tick) * 1000 / in->config.tick_hz;
-        memcpy(s->scores, item->scores, sizeof s->scores);
+        for (uint32_t k = 0; k < WIRE_TEAMS_MAX; k++) s->scores[k] = venues_score(item, k);
     }
     return count;
 }
 
-void venues_told(struct venues *in) {
-    for (uint32_t i = 0; i < in->count; i++) in->items[i].is_told = in->items[i].is_left;
-}
-
 static uint64_t hash_item(const struct venue *item, uint64_t hash) {
     hash = hash_word(hash, (uint64_t)item->order.id << 32 | item->order.version);
-    hash = hash_word(hash, (uint64_t)item->phase << 32 | (uint64_t)item->order.state << 16 | item->is_left);
-    hash = hash_word(hash, (uint64_t)item->goal << 32 | item->spawned);
+    hash = hash_word(hash, (uint64_t)item->phase << 32 | (uint64_t)item->order.state << 16 | (uint64_t)item->is_left << 2 |
+                               (uint64_t)item->is_heard << 1 | item->is_sure);
+    hash = hash_word(hash, (uint64_t)item->left_to << 32 | item->scores.other);
+    hash = hash_word(hash, (uint64_t)item->goal << 32 | (uint64_t)item->pace << 16 | item->spawned);
     hash = hash_word(hash, (uint64_t)item->wave << 32 | item->started);
     hash = hash_word(hash, item->over_tick ^ item->settle_tick << 1);
     hash = hash_word(hash, item->wave_tick ^ item->dead_tick << 1);
     hash = hash_word(hash, item->seen_tick ^ item->heard_tick << 1);
+    hash = hash_word(hash, item->began_tick ^ item->came_tick << 1);
     hash = hash_word(hash, item->rng.state);
-    for (uint32_t i = 0; i < WIRE_TEAMS_MAX; i += 2)
-        hash = hash_word(hash, (uint64_t)item->scores[i] << 32 | item->scores[i + 1]);
+    for (uint32_t i = 0; i < WIRE_TEAMS_MAX; i++) {
+        hash = hash_word(hash, (uint64_t)item->scores.base[i] << 32 | item->scores.theirs[i]);
+        hash = hash_word(hash, item->scores.own[i]);
+    }
     for (uint32_t i = 0; i < item->order.member_count; i++)
-        hash = hash_word(hash, (uint64_t)item->members[i].kills << 8 | item->members[i].deaths);
+        hash = hash_word(hash, (uint64_t)item->members[i].kills << 16 | item->members[i].deaths);
     return hash_word(hash, (uint64_t)item->count.teams_seen << 32 | item->count.players);
 }
 

@@ -80,21 +80,6 @@ static void revive(struct venues *in, struct venue *item, uint16_t index, const 
     game_revive(in->config.game, index, x, y);
 }
 
-static uint8_t sum_of(uint8_t a, uint8_t b) {
-    return a + b < UINT8_MAX ? (uint8_t)(a + b) : UINT8_MAX;
-}
-
-/* count has who left and came again go on with what was counted before: it has no more lives by that. */
-static void count(const struct venues *in, struct venue_member *m, uint16_t index, struct game_guest *guest) {
-    if (guest->kills < m->kills || guest->deaths < m->deaths) {
-        guest->kills = sum_of(guest->kills, m->kills);
-        guest->deaths = sum_of(guest->deaths, m->deaths);
-        game_recount(in->config.game, index, guest->kills, guest->deaths);
-    }
-    m->kills = guest->kills;
-    m->deaths = guest->deaths;
-}
-
 static void look_at_member(struct venues *in, uint64_t tick, struct venue *item, uint16_t index,
                            const struct game_guest *guest) {
     in->strays[index].since_tick = 0;
@@ -133,6 +118,17 @@ static struct venue_member *member_of(const struct venues *in, struct venue *ite
     return i < item->order.member_count ? &item->members[i] : NULL;
 }
 
+/* count has who left and came again go on with what was counted before: it has no more lives by that. What was before is
+ * not known for as long as a former zone may have to tell it. */
+static void count(const struct venues *in, uint64_t tick, const struct venue *item, struct venue_member *m, uint16_t index,
+                  struct game_guest *guest) {
+    if (!guest->is_recounted && !item->is_heard && venues_is_coming(in, item, tick)) return;
+    game_recount(in->config.game, index, m->kills, m->deaths);
+    *guest = game_guest(in->config.game, index);
+    if (guest->kills > m->kills) m->kills = guest->kills;
+    if (guest->deaths > m->deaths) m->deaths = guest->deaths;
+}
+
 static void look_at_player(struct venues *in, uint64_t tick, uint16_t index) {
     const struct entities *e = in->config.entities;
     struct game_guest guest = game_guest(in->config.game, index);
@@ -140,7 +136,7 @@ static void look_at_player(struct venues *in, uint64_t tick, uint16_t index) {
     in->stats.players++;
     struct venue *item = host_of(in, guest.instance), *known = venues_find(in, guest.instance);
     struct venue_member *member = item ? member_of(in, item, index) : NULL;
-    if (member) count(in, member, index, &guest);
+    if (member) count(in, tick, item, member, index, &guest);
     if (item && (member || goes_home(in, item, tick))) {
         look_at_member(in, tick, item, index, &guest);
     } else if (known && known->phase == WIRE_PHASE_ENDED) {
@@ -165,6 +161,7 @@ static void look_at_creature(struct venues *in, uint64_t tick, uint16_t index) {
     }
     if (!item || !guest.is_alive || guest.wave >= item->order.wave_count) return;
     game_fence(in->config.game, index, (uint16_t)(item->rect.max_x - item->rect.min_x));
+    game_pace(in->config.game, index, (uint8_t)item->pace);
     in->stats.creatures++;
     item->count.creatures++;
     item->count.living[guest.wave]++;
@@ -245,9 +242,17 @@ static void run_waves(struct venues *in, struct venue *item, uint64_t tick) {
 
 static bool has_kills(const struct venue *item) {
     for (uint32_t i = 0; i < WIRE_TEAMS_MAX; i++) {
-        if (item->order.kills > 0 && item->scores[i] >= item->order.kills) return true;
+        if (item->order.kills > 0 && venues_score(item, i) >= item->order.kills) return true;
     }
     return false;
+}
+
+/* Who is in an instance is known where none is still at its former zone, however long that takes. */
+#define GOALS_OF_PRESENCE (WIRE_GOAL_LAST_TEAM | WIRE_GOAL_LOST | WIRE_GOAL_EMPTY)
+
+static bool is_whole(const struct venues *in, const struct venue *item) {
+    const struct wire_directory_partition *block = venues_block(in, item->order.block);
+    return block && block->former == WIRE_SLOT_NONE;
 }
 
 /* Returns which of its goals an instance has reached, 0: none. */
@@ -264,19 +269,18 @@ static uint32_t goal_of(const struct venues *in, const struct venue *item, uint6
         {WIRE_GOAL_LOST, c->teams_seen != 0 && c->teams_in == 0},
         {WIRE_GOAL_EMPTY, c->players == 0 && tick >= item->seen_tick + venues_ticks(in, item->order.empty_ms)},
     };
+    uint32_t asked = is_whole(in, item) ? item->order.goals : item->order.goals & ~(uint32_t)GOALS_OF_PRESENCE;
     for (unsigned i = 0; i < sizeof goals / sizeof *goals; i++) {
-        if ((item->order.goals & goals[i].goal) && goals[i].is_reached) return goals[i].goal;
+        if ((asked & goals[i].goal) && goals[i].is_reached) return goals[i].goal;
     }
     return 0;
 }
 
-static void run(struct venues *in, struct venue *item, uint64_t tick, const struct wire_directory_partition *block) {
+static void run(struct venues *in, struct venue *item, uint64_t tick) {
     uint64_t now_ms = tick * 1000 / in->config.tick_hz;
-    bool is_coming = block->former != WIRE_SLOT_NONE && /* over from there */
-                     tick < item->began_tick + venues_ticks(in, VENUES_COMING_MS);
-    if (is_coming) item->settle_tick = tick + venues_ticks(in, VENUES_SETTLE_MS);
+    if (venues_is_coming(in, item, tick)) item->settle_tick = tick + venues_ticks(in, VENUES_SETTLE_MS);
     bool is_settled = tick >= item->settle_tick;
-    if (item->count.players > 0 || !is_settled) item->seen_tick = tick;
+    if (item->count.players > 0 || !is_settled || !is_whole(in, item)) item->seen_tick = tick;
     if (is_settled) end_waves(item, tick);
     if (is_settled) run_waves(in, item, tick);
     item->goal = is_settled ? goal_of(in, item, tick) : 0;
@@ -289,20 +293,13 @@ static void run(struct venues *in, struct venue *item, uint64_t tick, const stru
 
 /* step moves one on after a look; true: it is to be forgotten. */
 static bool step(struct venues *in, struct venue *item, uint64_t tick) {
-    if (item->is_left) return tick >= item->left_tick + venues_ticks(in, VENUES_LEFT_MS);
-    const struct wire_directory_partition *block = venues_block(in, item->order.block);
-    if (!block) {
-        item->is_left = true;
-        item->left_tick = tick;
-        item->reserved = 0;
-        return false;
-    }
+    if (item->is_left) return false;
     if (item->order.state == WIRE_INSTANCE_END) {
         if (item->phase == WIRE_PHASE_RUNNING) item->over_tick = tick;
         if (item->count.players == 0) item->phase = WIRE_PHASE_ENDED;
         item->reserved = 0;
     } else if (item->phase == WIRE_PHASE_RUNNING) {
-        run(in, item, tick, block);
+        run(in, item, tick);
     }
     return item->phase == WIRE_PHASE_ENDED && tick >= item->heard_tick + venues_ticks(in, VENUES_ENDED_MS);
 }
@@ -312,22 +309,45 @@ void venues_update(struct venues *in, uint64_t tick) {
     in->look_tick = tick + in->config.tick_hz / VENUES_LOOKS_PER_S;
     if (in->config.territory->cells.per_block == 0) return;
     look(in, tick);
-    in->stats.running = 0;
+    in->stats.running = in->stats.slowed = 0;
     for (uint32_t i = in->count; i-- > 0;) {
         if (step(in, &in->items[i], tick)) {
             venues_remove(in, i);
         } else {
             in->stats.running += in->items[i].phase == WIRE_PHASE_RUNNING;
+            in->stats.slowed += in->items[i].phase == WIRE_PHASE_RUNNING && in->items[i].pace > 1;
         }
     }
 }
 
-void venues_died(struct venues *in, uint16_t index, uint64_t by) {
+/* note_counts counts what a guest did or suffered at once: it may leave before the next look. */
+static void note_counts(const struct venues *in, uint64_t tick, struct venue *item, uint16_t index) {
+    struct venue_member *m = member_of(in, item, index);
+    struct game_guest guest = game_guest(in->config.game, index);
+    if (m && guest.instance == item->order.id) count(in, tick, item, m, index, &guest);
+}
+
+/* Also where the block is another zone's by now: who is still here fights on. Returns NULL where nothing is counted. */
+static struct venue *note(struct venues *in, uint64_t tick, uint16_t index) {
+    struct venue *item = venues_find(in, game_guest(in->config.game, index).instance);
+    if (!item || item->phase != WIRE_PHASE_RUNNING) return NULL;
+    item->carry.serial++;
+    in->has_news |= item->is_left;
+    note_counts(in, tick, item, index);
+    return item;
+}
+
+void venues_killed(struct venues *in, uint64_t tick, uint16_t killer, uint32_t team) {
+    struct game_guest k = game_guest(in->config.game, killer);
+    struct venue *item = note(in, tick, killer);
+    if (item && k.team > 0 && k.team != team) item->scores.own[k.team - 1]++;
+}
+
+void venues_died(struct venues *in, uint64_t tick, uint16_t index, uint64_t by) {
     const struct entities *e = in->config.entities;
     struct game_guest dead = game_guest(in->config.game, index);
-    struct venue *item = host_of(in, dead.instance);
     uint16_t killer = entities_find(e, by);
-    if (!item || item->phase != WIRE_PHASE_RUNNING || killer == ENTITY_NONE || e->kind[killer] != GAME_KIND_PLAYER) return;
-    struct game_guest k = game_guest(in->config.game, killer);
-    if (k.instance == dead.instance && k.team > 0 && k.team != dead.team) item->scores[k.team - 1]++;
+    if (!note(in, tick, index) || killer == ENTITY_NONE || e->kind[killer] != GAME_KIND_PLAYER) return;
+    bool is_here = entities_is_own(e, killer) && game_guest(in->config.game, killer).instance == dead.instance;
+    if (is_here) venues_killed(in, tick, killer, dead.team);
 }

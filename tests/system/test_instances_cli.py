@@ -119,7 +119,7 @@ def test_watch_tells_programs_one_object_a_change(matchmaker):
 
 
 def test_watch_on_a_terminal_keeps_one_line(matchmaker):
-    matchmaker.answers["GET /v1/instances/7"] = [(200, instance()), (200, instance(creatures=4)), (200, OVER)]
+    matchmaker.answers["GET /v1/instances/7"] = [(200, instance()), (200, instance(creatures=4, slowed=2)), (200, OVER)]
     ours, theirs = pty.openpty()
     result = subprocess.run([BIN_DIR / "zonectl", "instance", "watch", "7", "--run-dir", matchmaker.run_dir], stdout=theirs,
                             stdin=subprocess.DEVNULL, check=False)
@@ -131,6 +131,7 @@ def test_watch_on_a_terminal_keeps_one_line(matchmaker):
     lines = text.strip().split("\r")
     assert [line.count("\033[K") for line in lines] == [1, 1, 1]
     assert "running" in lines[0] and ", 5 creatures" in lines[0] and ", 4 creatures" in lines[1]
+    assert "creatures think in every 2. turn" in lines[1]
     assert "over: all waves are dead" in lines[2]
 
 

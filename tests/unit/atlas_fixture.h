@@ -7,6 +7,7 @@
 
 #include "common/check.h"
 #include "matchmaker/atlas.h"
+#include "schemas/cells.h"
 
 #define ATLAS_WALL_MS   1700000000000ULL
 #define ATLAS_RECONNECT 200
@@ -170,6 +171,18 @@ static inline void atlas_fixture_hold(struct atlas_fixture *f, uint32_t slot, ui
     while (i < w->report.hold_count && w->holds[i].partition != id) i++;
     if (i == w->report.hold_count) w->report.hold_count++;
     w->holds[i] = (struct wire_hold){id, players, creatures, in_flight};
+}
+
+/* atlas_fixture_add_blocks adds blocks that nobody has yet, from a place on, one every `pitch_m`. */
+static inline void atlas_fixture_add_blocks(struct directory *d, uint32_t count, int32_t x_m, int32_t pitch_m,
+                                            int32_t side_m) {
+    for (uint32_t n = 0; n < count; n++, x_m += pitch_m)
+        d->partitions[d->partition_count++] = (struct wire_directory_partition){.epoch = 1,
+                                                                                .respawn = 1,
+                                                                                .rect = {x_m, 0, x_m + side_m, side_m},
+                                                                                .id = CELLS_BLOCK_BIT | n,
+                                                                                .owner = WIRE_SLOT_NONE,
+                                                                                .former = WIRE_SLOT_NONE};
 }
 
 #endif

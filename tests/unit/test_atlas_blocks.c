@@ -13,11 +13,7 @@
 #define BLOCK(n) (CELLS_BLOCK_BIT | (n))
 
 static void add_blocks(struct directory *d, uint32_t count) {
-    for (uint32_t n = 0; n < count; n++) {
-        int32_t x = 2000 + 1000 * (int32_t)n;
-        d->partitions[d->partition_count++] = (struct wire_directory_partition){
-            .epoch = 1, .respawn = 1, .rect = {x, 0, x + 500, 500}, .id = BLOCK(n), .owner = NONE, .former = NONE};
-    }
+    atlas_fixture_add_blocks(d, count, 2000, 1000, 500);
 }
 
 /* A running cluster of 4 partitions with so many spares and blocks, of which slots from `present` on are not there yet. */

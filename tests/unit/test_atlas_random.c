@@ -311,16 +311,6 @@ static void recover(struct trial *t) {
         assert_true(directory_hears(&a->told, i, t->f->workers[i].incarnation));
 }
 
-static void add_blocks(struct directory *d, uint32_t count) {
-    for (uint32_t n = 0; n < count; n++) {
-        int32_t x = BLOCK_AT + (int32_t)n * BLOCK_SIDE;
-        d->partitions[d->partition_count++] = (struct wire_directory_partition){.rect = {x, 0, x + BLOCK_SIDE, BLOCK_SIDE},
-                                                                                .id = CELLS_BLOCK_BIT | n,
-                                                                                .owner = WIRE_SLOT_NONE,
-                                                                                .former = WIRE_SLOT_NONE};
-    }
-}
-
 static void try_seed(uint64_t seed, unsigned steps) {
     struct trial *t = calloc(1, sizeof *t);
     struct atlas_config config = atlas_fixture_config(SPARES, GATEWAYS, SHARDS);
@@ -329,7 +319,7 @@ static void try_seed(uint64_t seed, unsigned steps) {
     if (seed % 3 == 0)
         config.balance = (struct atlas_balance){
             .is_on = true, .split_percent = 60, .merge_percent = 25, .hold_ms = 500, .pause_ms = 500, .side_m = 64};
-    add_blocks(&config.initial, (uint32_t)(seed % (BLOCKS + 1)));
+    atlas_fixture_add_blocks(&config.initial, (uint32_t)(seed % (BLOCKS + 1)), BLOCK_AT, BLOCK_SIDE, BLOCK_SIDE);
     t->f = atlas_fixture_create(&config);
     for (uint32_t i = 0; i < config.worker_count; i++) atlas_fixture_start(t->f, i);
     for (uint32_t i = 0; i < GATEWAYS; i++) atlas_fixture_start_gateway(t->f, i);

@@ -444,7 +444,10 @@ static void test_config_instances_have_room_and_somebody_to_give_them(void **sta
         {INSTANCES("blocks: 9"), "c.yaml:24: instances.blocks: expected an integer from 0 to 8, found \"9\""},
         {INSTANCES("cells: 0"), "c.yaml:24: instances.cells: expected an integer from 1 to 1024, found \"0\""},
         {INSTANCES("side_m: 513"), "c.yaml:24: instances.side_m: expected an integer from 16 to 512, found \"513\""},
-        {INSTANCES("slots: 1"), "c.yaml:24: instances.slots: unknown key, expected one of blocks, cells, side_m, templates"},
+        {INSTANCES("think_us: 100001"),
+         "c.yaml:24: instances.think_us: expected an integer from 0 to 100000, found \"100001\""},
+        {INSTANCES("slots: 1"), "c.yaml:24: instances.slots: unknown key, expected one of blocks, cells, side_m, "
+                                "think_us, templates"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         yaml_compose(&GOOD_TEXT, text, 0, NULL);

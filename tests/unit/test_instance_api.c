@@ -69,6 +69,7 @@ bool instances_view(const struct instances *instances, uint32_t id, struct insta
                                    .cell = 7,
                                    .wave = 1,
                                    .creatures = 9,
+                                   .slowed = 4,
                                    .team_count = 2,
                                    .scores = {4, 6},
                                    .member_count = 2,
@@ -215,6 +216,7 @@ static void test_instance_api_tells_one_with_its_players(void **state) {
     assert_string_equal(text_at(json_array_get(players, 1), "player"), "9223372036854775807");
     assert_int_equal(number_at(answer, "cell"), 7);
     assert_int_equal(number_at(answer, "creatures"), 9);
+    assert_int_equal(number_at(answer, "slowed"), 4);
     json_decref(answer);
     static const char *const unknown[] = {"3", "0", "x", "-1", "4294967297", ""};
     for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)

@@ -29,6 +29,7 @@ struct fixture {
     unsigned reports, worker_reports;
     struct wire_instance_status status; /* the first of the newest report, id 0: there was none */
     uint32_t instance_count, player_count;
+    uint32_t in_flight; /* of the block, by the newest report of the worker */
 };
 
 static void listen_as_matchmaker(struct fixture *f) {
@@ -84,6 +85,13 @@ static void take_report(struct fixture *f, const struct wire_instance_report *r)
     f->status = r->instance_count > 0 ? r->instances[0] : (struct wire_instance_status){0};
 }
 
+static void take_worker_report(struct fixture *f, const struct wire_worker_report *r) {
+    f->worker_reports++;
+    f->in_flight = 0;
+    for (uint32_t i = 0; i < r->hold_count; i++)
+        if (r->holds[i].partition == CELLS_BLOCK_BIT) f->in_flight = r->holds[i].in_flight;
+}
+
 static void receive(struct fixture *f) {
     const uint8_t *bytes;
     size_t len;
@@ -92,7 +100,7 @@ static void receive(struct fixture *f) {
         struct wire_bus_view view;
         assert_int_equal(wire_bus_open(bytes, len, &view), 0);
         if (view.kind == WIRE_BUS_INSTANCE_REPORT) take_report(f, &view.instance_report);
-        f->worker_reports += view.kind == WIRE_BUS_WORKER_REPORT;
+        if (view.kind == WIRE_BUS_WORKER_REPORT) take_worker_report(f, &view.worker_report);
         bus_release(f->edge);
     }
     if (!bus_connected(f->edge) || f->greeted == bus_generation(f->edge)) return;
@@ -177,11 +185,31 @@ static void test_registrar_connection_begins_anew(void **state) {
     assert_true(venues_hash(f->sim->instances, 1) == 1);
 }
 
+/* The handing over of a block is not done before its new zone knows what runs in it. */
+static void test_registrar_holds_a_block_until_its_instances_are_answered(void **state) {
+    struct fixture *f = *state;
+    struct fx_orders o;
+    struct wire_bytes bytes;
+    AWAIT(f, f->worker_reports > 0);
+    fx_begin(&o);
+    fx_order(&o, 5, 1);
+    sim_instance_orders(f->sim, &o.orders);
+    struct directory d = fx_directory(3, 1, 0);
+    struct wire_directory view = directory_view(&d);
+    assert_int_equal(wire_directory_pack(f->builder, &view, &bytes), 0);
+    assert_int_equal(bus_send(f->edge, bytes.data, bytes.len), 0);
+    AWAIT(f, f->in_flight == 1);
+    const struct wire_instance_taken taken = {.id = 5, .serial = 1};
+    sim_peer_take(f->sim, 1, &(struct wire_peer_batch){.instances_taken = &taken, .instance_taken_count = 1});
+    AWAIT(f, f->in_flight == 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_registrar_orders_come_and_reports_go, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_registrar_change_is_told_at_once_and_the_end_too, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_registrar_connection_begins_anew, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_registrar_holds_a_block_until_its_instances_are_answered, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

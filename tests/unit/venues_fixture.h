@@ -2,7 +2,13 @@
 #ifndef MARCH_TESTS_UNIT_VENUES_FIXTURE_H
 #define MARCH_TESTS_UNIT_VENUES_FIXTURE_H
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "common/check.h"
 #include "schemas/cells.h"
@@ -20,7 +26,9 @@ enum {
     FX_CELLS = 32,
     FX_PLAYERS = 64,
     FX_ORDERS = 8,
-    FX_MEMBERS = 20
+    FX_MEMBERS = 20,
+    FX_BEGUN_MS = 1300, /* an order has settled, and one look since has begun its first wave */
+    FX_LOOK_MS = 400
 };
 
 static const struct cells fx_cells = {FX_CELLS, FX_SIDE, FX_PITCH};
@@ -192,6 +200,43 @@ static inline struct wire_presence fx_presence(struct sim *sim, uint64_t player)
         if (report.players[i].player == player) return report.players[i];
     }
     return (struct wire_presence){0};
+}
+
+/* --- a sim, an instance 5 in cell 1, and two players of team 0 and one of team 1 for it */
+
+struct fx_venue {
+    struct sim *sim;
+    struct fx_orders orders;
+    uint16_t a, b, c;
+};
+
+static inline struct wire_instance_order *fx_open(struct fx_venue *f) {
+    *f = (struct fx_venue){.sim = fx_sim(0)};
+    f->a = fx_attach(f->sim, 1);
+    f->b = fx_attach(f->sim, 2);
+    f->c = fx_attach(f->sim, 3);
+    fx_begin(&f->orders);
+    return fx_order(&f->orders, 5, 1);
+}
+
+/* fx_go has them travel there. */
+static inline void fx_go(struct fx_venue *f) {
+    fx_travel(&f->orders, 1, 5, 0, fx_x(1, 10), M(10));
+    fx_travel(&f->orders, 2, 5, 0, fx_x(1, 12), M(10));
+    fx_travel(&f->orders, 3, 5, 1, fx_x(1, 40), M(40));
+    sim_instance_orders(f->sim, &f->orders.orders);
+}
+
+static inline void fx_close(struct fx_venue *f) {
+    sim_destroy(f->sim);
+}
+
+static inline void fx_assert_home(const struct sim *sim, uint16_t index) {
+    const struct entities *e = sim->entities;
+    assert_int_equal(e->x[index], M(10) + 32768);
+    assert_int_equal(e->y[index], M(20) + 32768);
+    assert_int_equal(game_guest(sim->game, index).instance, 0);
+    assert_true(game_guest(sim->game, index).is_alive);
 }
 
 #endif

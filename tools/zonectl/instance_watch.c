@@ -79,6 +79,9 @@ static void describe(const json_t *instance, struct text *out) {
     if (json_array_size(scores) > 1) text_append(out, ", scores ");
     json_array_foreach(scores, i, score) if (json_array_size(scores) > 1)
         text_append(out, "%s%" PRId64, i > 0 ? ":" : "", (int64_t)json_integer_value(score));
+    if (world_count(instance, "slowed") > 1)
+        text_append(out, ", creatures think in every %" PRIu64 ". turn: they took too long",
+                    world_count(instance, "slowed"));
     if (world_count(instance, "restarts") > 0)
         text_append(out, ", restarted %" PRIu64 " times", world_count(instance, "restarts"));
 }
