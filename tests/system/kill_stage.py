@@ -17,7 +17,9 @@ from kill_witnesses import SIEGE, SIEGE_TEMPLATE
 COMMUTERS = 16
 DEALERS = 8  # they fight, trade and are in guilds
 FIGHTERS = 8  # they play matches
-COMMUTER_BASE, FIGHTER_BASE = 5000, 8000
+RAIDERS = 4  # and these, in parties of two, a dungeon that is restarted when its zone dies
+CLIENTS = COMMUTERS + DEALERS + FIGHTERS + RAIDERS
+COMMUTER_BASE, FIGHTER_BASE, RAIDER_BASE = 5000, 8000, 9000
 GATEWAYS = ["gateway-0", "gateway-1"]
 MATCHMAKER, PERSIST = "matchmaker-0", "persist-0"
 CLIENT_TIMEOUT_S = 6  # more than any stop
@@ -68,6 +70,29 @@ ends: [empty]
 empty_s: 60
 win: {gold: 40}
 lose: {gold: 7}
+"""
+RAID = """
+name: raid
+instance: crypt
+teams: 1
+team_size: 2
+max_party: 2
+timeout_ms: 10000
+"""
+CRYPT = """
+name: crypt
+side_m: 32
+capacity: 2
+time_limit_s: 10
+ends: [cleared, empty]
+empty_s: 60
+waves:
+  - {creatures: 1, health_percent: 10}
+  - {creatures: 2, after_s: 1, health_percent: 10}
+win: {gold: 30, item: gem}
+lose: {gold: 3}
+crash: restart
+checkpoints: true
 """
 
 
@@ -142,8 +167,8 @@ class Stage(Chaos):
 
     def write_config(self):
         self.folder.mkdir(parents=True, exist_ok=True)
-        for path, text in (("modes/brawl.yaml", BRAWL), ("instances/brawl.yaml", BRAWL_TEMPLATE), ("modes/siege.yaml", SIEGE),
-                           ("instances/siege.yaml", SIEGE_TEMPLATE)):
+        for path, text in (("modes/brawl.yaml", BRAWL), ("instances/brawl.yaml", BRAWL_TEMPLATE), ("modes/raid.yaml", RAID),
+                           ("instances/crypt.yaml", CRYPT), ("modes/siege.yaml", SIEGE), ("instances/siege.yaml", SIEGE_TEMPLATE)):
             (self.folder / path).parent.mkdir(exist_ok=True)
             (self.folder / path).write_text(text, encoding="utf-8")
         path = self.folder / "kills.yaml"
@@ -158,6 +183,7 @@ class Stage(Chaos):
             Swarm(self, "dealers", DEALERS, "--behaviour", "live", "--players", PLAYER_BASE, "--ledger",
                   self.folder / "ledger.jsonl"),
             Swarm(self, "fighters", FIGHTERS, "--behaviour", "matchmaking", "--mode", "brawl", "--players", FIGHTER_BASE),
+            Swarm(self, "raiders", RAIDERS, "--behaviour", "matchmaking", "--mode", "raid", "--party", 2, "--players", RAIDER_BASE),
         ]
         self.swarm = self.swarms[1]
 

@@ -88,9 +88,9 @@ class Witnesses:
         if answer is None:
             return False
         found = answer.json if answer.status == 200 and answer.json["state"] in ("waiting", "asked", "matched") else None
-        if found and found["ticket"] in witness.cancelled:
+        if found and found.get("ticket") in witness.cancelled:
             self.findings.append(f"{witness.name} has cancelled ticket {found['ticket']}, which is {found['state']}")
-        if witness.is_sure and witness.mode == "siege" and witness.ticket != (found and found["ticket"]):
+        if witness.is_sure and witness.mode == "siege" and witness.ticket != (found and found.get("ticket")):
             self.findings.append(f"{witness.name} was told of ticket {witness.ticket}, and has {answer.body.decode()}")
         if found and found["state"] == "matched":
             witness.matches.add(found["match"])

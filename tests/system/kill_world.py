@@ -183,6 +183,21 @@ class World(Causes):
             assert answer.status == 200, (match, answer.body)
             yield answer.json
 
+    def granted(self):
+        """What players had of matches: {(player, match): (grants, gold, items)}."""
+        return {(int(player), int(key) - MATCH_KEY): (int(count), int(gold), int(items)) for player, key, count, gold, items in self.cluster.sql(
+            "select e.player, e.key, count(distinct e.id), coalesce(sum(delta) filter (where n.item_kind = 0), 0),"
+            " coalesce(sum(delta) filter (where n.item_kind <> 0), 0) from events e join event_entries n using (id, at)"
+            f" where e.domain = {LOOT} and e.key >= {MATCH_KEY} and e.key < 0 and n.owner_kind = 1 group by e.player, e.key")}
+
+    def check_told(self, matches):
+        """Nobody was told of more than there is, or stayed where no match was."""
+        told, had = sum(report["gold"] for report in matches), sum(gold for _, gold, _ in self.granted().values())
+        if told > had:
+            yield f"players were told of {told} gold, and had {had}"
+        if lost := sum(report["lost"] for report in matches):
+            yield f"{lost} times a player stayed beyond the world without a match"
+
     def check_matches(self):
         """All that began is over and settled; every player of a match has got what its result says, and is rated for it, once."""
         wait_until(lambda: not self.documents(TICKET) + self.documents(INSTANCE), "no ticket and no instance is left", RECOVERY_S)
@@ -190,18 +205,15 @@ class World(Causes):
         for result in self.results():
             if result["state"] != "settled":
                 yield f"match {result['match']} is {result['state']}"
-            due |= {(int(p["player"]), int(result["match"])): p["gold"] for p in result["players"] if p["gold"]}
-            if result["end"] == "goal" and any(p["came"] for p in result["players"]):
+            due |= {(int(p["player"]), int(result["match"])): (1, p["gold"], p.get("item", {}).get("count", 0))
+                    for p in result["players"] if p["gold"]}
+            if result["end"] == "goal" and len(result["scores"]) > 1 and any(p["came"] for p in result["players"]):
                 rated.update(int(p["player"]) for p in result["players"])
-        granted = {(int(player), int(key) - MATCH_KEY): (int(count), int(gold)) for player, key, count, gold in self.cluster.sql(
-            "select e.player, e.key, count(distinct e.id), sum((entry->>4)::bigint) from events e"
-            " cross join jsonb_array_elements(e.detail->'entries') entry"
-            f" where e.domain = {LOOT} and e.key >= {MATCH_KEY} and e.key < 0 and entry->>0 = '1' and entry->>3 = '0'"
-            " group by e.player, e.key")}
+        granted = self.granted()
         for player, match in sorted(due.keys() | granted.keys()):
-            count, gold = granted.get((player, match), (0, 0))
-            if (count, gold) != (1, due.get((player, match))):
-                yield f"match {match}: player {player} is to have {due.get((player, match), 0)} gold, had {gold} by {count} grants"
+            if granted.get((player, match)) != due.get((player, match)):
+                yield (f"match {match}: player {player} is to have {due.get((player, match))} (grants, gold, items),"
+                       f" had {granted.get((player, match))}")
         played = collections.Counter({int(player): int(count) for player, count in self.cluster.sql("select player, played from ratings")})
         for player in sorted(player for player in played.keys() | rated.keys() if played[player] != rated[player]):
             yield f"player {player} is to be rated {rated[player]} times, was {played[player]} times"
@@ -222,15 +234,13 @@ class World(Causes):
         """Ends the bots, and looks into the books; returns what the commuters have counted."""
         report = self.swarms[0].end()
         self.swarms[1].end()
-        matches = self.swarms[2].end()["matches"]
+        matches = [swarm.end()["matches"] for swarm in self.swarms[2:]]
         self.ledger = Ledger.read(self.folder / "ledger.jsonl")
         findings = [*self.check_processes(), *self.check_answers(), *self.check_events(), *self.check_witnesses(),
-                    *self.check_matches()]
+                    *self.check_matches(), *self.check_told(matches)]
         result = self.cluster.zonectl("audit", "world")
         if result.returncode != 0:
             findings.append(f"the world's audit: {result.stdout}{result.stderr}")
-        if matches["lost"]:
-            findings.append(f"{matches['lost']} times a player stayed beyond the world without a match")
         if sum(self.ledger.done.values()) == 0:
             findings.append("nothing of value was done")
         if findings:

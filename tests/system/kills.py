@@ -29,7 +29,7 @@ import sys
 import time
 
 from conftest import BIN_DIR, ROOT, exit_on_signals
-from kill_stage import COMMUTERS, DEALERS, FIGHTERS
+from kill_stage import CLIENTS
 from kill_steps import KINDS, STEPS, has_steps, schedule
 from kill_world import World
 
@@ -107,7 +107,7 @@ class Run:
                 "silence_ms_p50": silences[len(silences) // 2], "silence_ms_max": silences[-1]}
 
     def summary(self):
-        return {"seed": self.seed, "clients": COMMUTERS + DEALERS + FIGHTERS, "worlds": self.worlds,
+        return {"seed": self.seed, "clients": CLIENTS, "worlds": self.worlds,
                 "kinds": {kind: self.sums(lambda t, kind=kind: t.step.kind == kind) for kind in KINDS},
                 "steps": [{"kind": step.kind, "step": step.name, "cause": step.cause} |
                           self.sums(lambda t, step=step: t.step == step) for step in STEPS],
