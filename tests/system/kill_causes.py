@@ -6,6 +6,7 @@ from conftest import wait_until
 from kill_stage import GATEWAYS, MATCHMAKER, Stage
 
 SKIP_MAX = 3  # of what comes by all the time
+ASKED_MEANWHILE = 6  # of the witnesses' requests
 
 
 class Causes(Stage):
@@ -95,7 +96,9 @@ class Causes(Stage):
         return self.await_stop(names, step)
 
     def amnesia(self, step):
-        """What players have been told is known to persist alone."""
+        """What players have been told is known to persist alone; and while it stands nobody may be told that something is kept."""
         persist = self.match(step)
+        asked = self.witnesses.asked
+        wait_until(lambda: self.witnesses.asked >= asked + ASKED_MEANWHILE, "players ask meanwhile")
         self.kill(MATCHMAKER)
         return persist

@@ -152,6 +152,7 @@ class Stage(Chaos):
     """A cluster with bots in it, whose processes can be stopped at steps."""
 
     zones = [f"zone-{i}" for i in range(6)]
+    witnesses = None  # where there are no matches
 
     def __init__(self, folder, seed, bin_dir=BIN_DIR):
         super().__init__(folder, 2 * seed, 0, bin_dir)  # an even one is of one shard

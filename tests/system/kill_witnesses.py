@@ -49,7 +49,7 @@ class Witnesses:
         self.door, self.draw = Door(cluster, Document()), random.Random(seed)
         self.all = ([Witness(f"waiter-{i}", "siege") for i in range(WAITERS)] +
                     [Witness(f"duellist-{i}", "brawl") for i in range(DUELLISTS)])
-        self.findings, self.acts, self.is_over = [], 0, threading.Event()
+        self.findings, self.asked, self.acts, self.is_over = [], 0, 0, threading.Event()
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
 
@@ -70,6 +70,8 @@ class Witnesses:
         except Exception as error:  # it is not as the document says
             self.findings.append(f"{method} {path} of {witness.name}: {error}")
             return None
+        finally:
+            self.asked += 1
         return None if answer.status in BUSY else answer
 
     def act(self, witness):

@@ -21,8 +21,6 @@ MATCH_KEY = -(1 << 48)  # what a match grants has keys from here, as PostgreSQL 
 class World(Causes):
     """The cluster, with what must hold in it."""
 
-    witnesses = None  # where there are no matches
-
     def start(self):
         self.open()
         self.await_recovery(Trial())
