@@ -30,7 +30,7 @@
 #define DOCUMENTS_MAX         262144
 #define DOCUMENTS_BYTES_MAX   (64u << 20)
 #define DOCUMENTS_GROUPS_MAX  4096 /* in the journal, and not durable */
-#define DOCUMENTS_BATCH       2048 /* documents of a transaction */
+#define DOCUMENTS_BATCH       512  /* documents of a transaction */
 #define DOCUMENTS_FLUSH_MS    250
 #define DOCUMENTS_DEADLINE_MS 3000
 

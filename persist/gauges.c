@@ -19,7 +19,7 @@ struct shown {
     struct journal_stats journal;
     struct motion_stats motion;
     struct grants_stats grants;
-    struct pg_stats pg, read_pg, upkeep_pg;
+    struct pg_stats pg, read_pg, look_pg, upkeep_pg;
     struct redis_stats redis;
     struct sessions_stats sessions;
     struct boards_stats boards;
@@ -43,9 +43,36 @@ struct shown {
     bool journal_alarm, journal_full;
 };
 
-#define COUNTER      METRIC_COUNTER
-#define GAUGE        METRIC_GAUGE
-#define AT(field)    METRIC_AT(struct shown, field)
+#define COUNTER   METRIC_COUNTER
+#define GAUGE     METRIC_GAUGE
+#define AT(field) METRIC_AT(struct shown, field)
+
+/* What is told of each pool. */
+#define POOL(name, stats)                                                                                                   \
+    {COUNTER, "march_persist_postgres_jobs_total", "pool=\"" name "\"", "Jobs for PostgreSQL", AT(stats.jobs)},             \
+        {COUNTER, "march_persist_postgres_done_total", "pool=\"" name "\"", "Jobs committed", AT(stats.done)},              \
+        {COUNTER, "march_persist_postgres_unavailable_total", "pool=\"" name "\"", "Jobs refused or surely not done",       \
+         AT(stats.unavailable)},                                                                                            \
+        {COUNTER, "march_persist_postgres_unknown_total", "pool=\"" name "\"", "Jobs whose outcome is unknown",             \
+         AT(stats.unknown)},                                                                                                \
+        {COUNTER, "march_persist_postgres_conflicts_total", "pool=\"" name "\"", "Jobs rolled back by a conflict",          \
+         AT(stats.conflicts)},                                                                                              \
+        {COUNTER, "march_persist_postgres_invalid_total", "pool=\"" name "\"", "Jobs refused by the server",                \
+         AT(stats.invalid)},                                                                                                \
+        {COUNTER, "march_persist_postgres_full_total", "pool=\"" name "\"", "Jobs refused: too many wait", AT(stats.full)}, \
+        {COUNTER, "march_persist_postgres_tripped_total", "pool=\"" name "\"", "Jobs refused by the circuit breaker",       \
+         AT(stats.tripped)},                                                                                                \
+        {COUNTER, "march_persist_postgres_retries_total", "pool=\"" name "\"", "Reads sent again", AT(stats.retries)},      \
+        {COUNTER, "march_persist_postgres_connects_total", "pool=\"" name "\"", "Connections made", AT(stats.connects)},    \
+        {COUNTER, "march_persist_postgres_connect_failures_total", "pool=\"" name "\"", "Connections that failed",          \
+         AT(stats.connect_failures)},                                                                                       \
+        {COUNTER, "march_persist_postgres_losses_total", "pool=\"" name "\"", "Connections lost", AT(stats.losses)},        \
+        {GAUGE, "march_persist_postgres_connections", "pool=\"" name "\"", "Connections that are ready", AT(stats.ready)},  \
+        {GAUGE, "march_persist_postgres_queued", "pool=\"" name "\"", "Jobs that wait", AT(stats.queued)}, {                \
+        GAUGE, "march_persist_postgres_breaker", "pool=\"" name "\"", "The circuit breaker: 0 closed, 1 open, 2 half-open", \
+            AT(stats.breaker)                                                                                               \
+    }
+
 #define GROUPS_HELP  "Groups of documents that the matchmaker has kept together"
 #define SETTLED_HELP "Players who were asked to be settled, by what became of it"
 
@@ -96,69 +123,10 @@ static const struct metric_row rows[] = {
     {COUNTER, "march_persist_grants_lost_total", NULL, "Loot that its player had no room for, all of it or a part",
      AT(grants_lost)},
     {GAUGE, "march_persist_grants_waiting", NULL, "Loot that PostgreSQL does not have yet", AT(grants.waiting)},
-    {COUNTER, "march_persist_postgres_jobs_total", "pool=\"primary\"", "Jobs for PostgreSQL", AT(pg.jobs)},
-    {COUNTER, "march_persist_postgres_done_total", "pool=\"primary\"", "Jobs committed", AT(pg.done)},
-    {COUNTER, "march_persist_postgres_unavailable_total", "pool=\"primary\"", "Jobs refused or surely not done",
-     AT(pg.unavailable)},
-    {COUNTER, "march_persist_postgres_unknown_total", "pool=\"primary\"", "Jobs whose outcome is unknown", AT(pg.unknown)},
-    {COUNTER, "march_persist_postgres_conflicts_total", "pool=\"primary\"", "Jobs rolled back by a conflict",
-     AT(pg.conflicts)},
-    {COUNTER, "march_persist_postgres_invalid_total", "pool=\"primary\"", "Jobs refused by the server", AT(pg.invalid)},
-    {COUNTER, "march_persist_postgres_full_total", "pool=\"primary\"", "Jobs refused: too many wait", AT(pg.full)},
-    {COUNTER, "march_persist_postgres_tripped_total", "pool=\"primary\"", "Jobs refused by the circuit breaker",
-     AT(pg.tripped)},
-    {COUNTER, "march_persist_postgres_retries_total", "pool=\"primary\"", "Reads sent again", AT(pg.retries)},
-    {COUNTER, "march_persist_postgres_connects_total", "pool=\"primary\"", "Connections made", AT(pg.connects)},
-    {COUNTER, "march_persist_postgres_connect_failures_total", "pool=\"primary\"", "Connections that failed",
-     AT(pg.connect_failures)},
-    {COUNTER, "march_persist_postgres_losses_total", "pool=\"primary\"", "Connections lost", AT(pg.losses)},
-    {GAUGE, "march_persist_postgres_connections", "pool=\"primary\"", "Connections that are ready", AT(pg.ready)},
-    {GAUGE, "march_persist_postgres_queued", "pool=\"primary\"", "Jobs that wait", AT(pg.queued)},
-    {GAUGE, "march_persist_postgres_breaker", "pool=\"primary\"", "The circuit breaker: 0 closed, 1 open, 2 half-open",
-     AT(pg.breaker)},
-    {COUNTER, "march_persist_postgres_jobs_total", "pool=\"reads\"", "Jobs for PostgreSQL", AT(read_pg.jobs)},
-    {COUNTER, "march_persist_postgres_done_total", "pool=\"reads\"", "Jobs committed", AT(read_pg.done)},
-    {COUNTER, "march_persist_postgres_unavailable_total", "pool=\"reads\"", "Jobs refused or surely not done",
-     AT(read_pg.unavailable)},
-    {COUNTER, "march_persist_postgres_unknown_total", "pool=\"reads\"", "Jobs whose outcome is unknown",
-     AT(read_pg.unknown)},
-    {COUNTER, "march_persist_postgres_conflicts_total", "pool=\"reads\"", "Jobs rolled back by a conflict",
-     AT(read_pg.conflicts)},
-    {COUNTER, "march_persist_postgres_invalid_total", "pool=\"reads\"", "Jobs refused by the server", AT(read_pg.invalid)},
-    {COUNTER, "march_persist_postgres_full_total", "pool=\"reads\"", "Jobs refused: too many wait", AT(read_pg.full)},
-    {COUNTER, "march_persist_postgres_tripped_total", "pool=\"reads\"", "Jobs refused by the circuit breaker",
-     AT(read_pg.tripped)},
-    {COUNTER, "march_persist_postgres_retries_total", "pool=\"reads\"", "Reads sent again", AT(read_pg.retries)},
-    {COUNTER, "march_persist_postgres_connects_total", "pool=\"reads\"", "Connections made", AT(read_pg.connects)},
-    {COUNTER, "march_persist_postgres_connect_failures_total", "pool=\"reads\"", "Connections that failed",
-     AT(read_pg.connect_failures)},
-    {COUNTER, "march_persist_postgres_losses_total", "pool=\"reads\"", "Connections lost", AT(read_pg.losses)},
-    {GAUGE, "march_persist_postgres_connections", "pool=\"reads\"", "Connections that are ready", AT(read_pg.ready)},
-    {GAUGE, "march_persist_postgres_queued", "pool=\"reads\"", "Jobs that wait", AT(read_pg.queued)},
-    {GAUGE, "march_persist_postgres_breaker", "pool=\"reads\"", "The circuit breaker: 0 closed, 1 open, 2 half-open",
-     AT(read_pg.breaker)},
-    {COUNTER, "march_persist_postgres_jobs_total", "pool=\"upkeep\"", "Jobs for PostgreSQL", AT(upkeep_pg.jobs)},
-    {COUNTER, "march_persist_postgres_done_total", "pool=\"upkeep\"", "Jobs committed", AT(upkeep_pg.done)},
-    {COUNTER, "march_persist_postgres_unavailable_total", "pool=\"upkeep\"", "Jobs refused or surely not done",
-     AT(upkeep_pg.unavailable)},
-    {COUNTER, "march_persist_postgres_unknown_total", "pool=\"upkeep\"", "Jobs whose outcome is unknown",
-     AT(upkeep_pg.unknown)},
-    {COUNTER, "march_persist_postgres_conflicts_total", "pool=\"upkeep\"", "Jobs rolled back by a conflict",
-     AT(upkeep_pg.conflicts)},
-    {COUNTER, "march_persist_postgres_invalid_total", "pool=\"upkeep\"", "Jobs refused by the server",
-     AT(upkeep_pg.invalid)},
-    {COUNTER, "march_persist_postgres_full_total", "pool=\"upkeep\"", "Jobs refused: too many wait", AT(upkeep_pg.full)},
-    {COUNTER, "march_persist_postgres_tripped_total", "pool=\"upkeep\"", "Jobs refused by the circuit breaker",
-     AT(upkeep_pg.tripped)},
-    {COUNTER, "march_persist_postgres_retries_total", "pool=\"upkeep\"", "Reads sent again", AT(upkeep_pg.retries)},
-    {COUNTER, "march_persist_postgres_connects_total", "pool=\"upkeep\"", "Connections made", AT(upkeep_pg.connects)},
-    {COUNTER, "march_persist_postgres_connect_failures_total", "pool=\"upkeep\"", "Connections that failed",
-     AT(upkeep_pg.connect_failures)},
-    {COUNTER, "march_persist_postgres_losses_total", "pool=\"upkeep\"", "Connections lost", AT(upkeep_pg.losses)},
-    {GAUGE, "march_persist_postgres_connections", "pool=\"upkeep\"", "Connections that are ready", AT(upkeep_pg.ready)},
-    {GAUGE, "march_persist_postgres_queued", "pool=\"upkeep\"", "Jobs that wait", AT(upkeep_pg.queued)},
-    {GAUGE, "march_persist_postgres_breaker", "pool=\"upkeep\"", "The circuit breaker: 0 closed, 1 open, 2 half-open",
-     AT(upkeep_pg.breaker)},
+    POOL("primary", pg),
+    POOL("reads", read_pg),
+    POOL("lookups", look_pg),
+    POOL("upkeep", upkeep_pg),
     {COUNTER, "march_persist_redis_commands_total", NULL, "Commands for Redis", AT(redis.commands)},
     {COUNTER, "march_persist_redis_answers_total", NULL, "Commands answered", AT(redis.answers)},
     {COUNTER, "march_persist_redis_refusals_total", NULL, "Commands refused by the server", AT(redis.refusals)},
@@ -450,6 +418,7 @@ static void read_all(const struct service *s, struct shown *shown) {
                             .grants = grants_stats_get(s->grants),
                             .pg = pg_stats_get(s->pg),
                             .read_pg = pg_stats_get(s->read_pg),
+                            .look_pg = pg_stats_get(s->look_pg),
                             .upkeep_pg = pg_stats_get(s->upkeep_pg),
                             .redis = redis_stats_get(s->redis),
                             .sessions = sessions_stats_get(s->sessions),

@@ -8,7 +8,7 @@
 #include "persist/documents.h"
 #include "persist/match_keep_inner.h"
 
-#define RETRY_S    0.1
+#define TURN_S     0.05
 #define LIST_FIRST 64
 #define BLOB_FIRST 4096
 
@@ -85,14 +85,13 @@ static void run(struct match_keep *m) {
     match_keep_read(m);
     match_keep_look_up(m);
     match_keep_page(m);
-    match_keep_settle(m);
 }
 
 /* What failed, or found no room, is tried again. */
 static void on_timer(struct ev_loop *loop, ev_timer *timer, int events) {
     (void)loop, (void)events;
-    match_settles_again(timer->data);
     run(timer->data);
+    match_keep_settle(timer->data);
 }
 
 /* --- life */
@@ -106,7 +105,7 @@ int match_keep_create(struct match_keep **out, const struct match_keep_config *c
     struct pg_params *params[] = {&m->fence, &m->recall_params, &m->reads.params, &m->lookups.params, &m->pages.params};
     for (size_t i = 0; i < sizeof params / sizeof *params; i++) pg_params_init(params[i]);
     pg_params_int8(&m->fence, config->epoch);
-    ev_timer_init(&m->timer, on_timer, RETRY_S, RETRY_S);
+    ev_timer_init(&m->timer, on_timer, TURN_S, TURN_S);
     m->timer.data = m;
     if (match_settles_init(m) != 0 || !m->out_blob || m->fence.error) {
         match_keep_destroy(m);

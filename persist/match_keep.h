@@ -15,8 +15,8 @@
  * UNAVAILABLE where the database is away, documents apart, which wait.
  *
  * Limits: past MATCH_KEEP_WAITING_BYTES of what was asked, or without room for documents, match_keep_has_room is false, and
- * no more is to be read from the matchmaker; MATCH_KEEP_SETTLES_MAX players under way, the rest is answered UNAVAILABLE.
- * One thread.
+ * no more is to be read from the matchmaker; MATCH_KEEP_SETTLES_MAX players under way, the rest is answered UNAVAILABLE;
+ * MATCH_KEEP_BATCH_MAX of them go a step further each 50 ms. One thread.
  */
 #ifndef MARCH_PERSIST_MATCH_KEEP_H
 #define MARCH_PERSIST_MATCH_KEEP_H
@@ -29,7 +29,7 @@
 
 #define MATCH_KEEP_WAITING_BYTES (8u << 20)
 #define MATCH_KEEP_SETTLES_MAX   4096
-#define MATCH_KEEP_BATCH_MAX     256                      /* documents read, lookups, settles of one statement */
+#define MATCH_KEEP_BATCH_MAX     512                      /* documents read, lookups, settles of one statement */
 #define MATCH_KEEP_KEY           ((uint64_t)0xffff << 48) /* of grants; those of kills have an index of a zone there */
 
 struct documents;
@@ -40,7 +40,7 @@ struct match_keep;
 
 struct match_keep_config {
     struct ev_loop *loop;
-    struct pg *pg, *read_pg;
+    struct pg *pg, *read_pg, *look_pg; /* writes; pages; what a player waits for */
     struct value *value;
     struct documents *documents;
     int64_t epoch; /* of the fence */

@@ -134,5 +134,5 @@ void match_keep_read(struct match_keep *m) {
     for (uint32_t i = 0; i < lane->asked.count; i++) pg_params_push_int8(&lane->params, (int64_t)asked[i].key);
     pg_params_end(&lane->params);
     const struct pg_call call = {&READ, &lane->params};
-    lane->is_under_way = pg_run(m->config.pg, &call, 1, PG_READ, MATCH_KEEP_DEADLINE_MS, have_read, m) == 0;
+    lane->is_under_way = pg_run(m->config.look_pg, &call, 1, PG_READ, MATCH_KEEP_DEADLINE_MS, have_read, m) == 0;
 }

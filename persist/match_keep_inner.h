@@ -39,13 +39,13 @@ struct settle_queue {
     uint32_t head, tail;
 };
 
-/* free -> new -> looking -> waiting -> (value) -> granted -> storing -> free. What fails goes one step back, of a grant to
- * `again` until it is time; who turns out to be settled already goes from looking to free. */
+/* free -> fresh -> looking -> waiting -> (value) -> granted -> storing -> free. What fails goes one step back; who turns out
+ * to be settled already goes from looking to free. Each turn takes what has gathered a step further. */
 struct settles {
     struct settling *all;
     uint32_t *buckets;
     uint32_t count; /* that are not free */
-    struct settle_queue free, fresh, waiting, again, granted;
+    struct settle_queue free, fresh, waiting, granted;
     uint32_t looking[MATCH_KEEP_BATCH_MAX], storing[MATCH_KEEP_BATCH_MAX];
     uint32_t looking_count, storing_count; /* 0: no statement is under way */
     struct pg_params looking_params, storing_params;
@@ -91,7 +91,8 @@ void match_list_drop(struct match_list *list, uint32_t count, size_t size); /* t
 bool match_documents_add(struct match_documents *documents, const struct wire_document *document, const uint8_t *bytes);
 void match_documents_clear(struct match_documents *documents);
 
-/* --- each begins what is waiting and not under way */
+/* --- each begins what is waiting and not under way; settles are taken on by the timer alone, for nobody waits for them, and
+ * few large statements leave PostgreSQL the time for what somebody does wait for */
 
 void match_keep_recall(struct match_keep *matches);
 void match_keep_read(struct match_keep *matches);
@@ -99,10 +100,9 @@ void match_keep_look_up(struct match_keep *matches);
 void match_keep_page(struct match_keep *matches);
 void match_keep_settle(struct match_keep *matches);
 
-/* match_settles_init: MARCH_ERR_SYSTEM when memory is short. match_settles_again has another try at what failed. */
+/* match_settles_init: MARCH_ERR_SYSTEM when memory is short. */
 must_check int match_settles_init(struct match_keep *matches);
 void match_settles_deinit(struct match_keep *matches);
-void match_settles_again(struct match_keep *matches);
 
 /* match_keep_add_settle takes a player on; one that is under way already is left alone. */
 void match_keep_add_settle(struct match_keep *matches, const struct wire_settle *settle);

@@ -78,7 +78,7 @@ void match_keep_look_up(struct match_keep *m) {
     for (uint32_t i = 0; i < taken; i++) match_keep_push_mode(&lane->params, asked[i].mode);
     pg_params_end(&lane->params);
     const struct pg_call call = {&LOOK_UP, &lane->params};
-    lane->is_under_way = pg_run(m->config.pg, &call, 1, PG_READ, MATCH_KEEP_DEADLINE_MS, looked_up, m) == 0;
+    lane->is_under_way = pg_run(m->config.look_pg, &call, 1, PG_READ, MATCH_KEEP_DEADLINE_MS, looked_up, m) == 0;
     if (!lane->is_under_way) answer_lookups(m, NULL);
 }
 

@@ -69,7 +69,7 @@ int match_settles_init(struct match_keep *m) {
     struct settles *s = &m->settles;
     pg_params_init(&s->looking_params);
     pg_params_init(&s->storing_params);
-    s->free = s->fresh = s->waiting = s->again = s->granted = (struct settle_queue){NONE, NONE};
+    s->free = s->fresh = s->waiting = s->granted = (struct settle_queue){NONE, NONE};
     s->all = calloc(MATCH_KEEP_SETTLES_MAX, sizeof *s->all);
     s->buckets = malloc(MATCH_KEEP_SETTLES_MAX * sizeof *s->buckets);
     if (!s->all || !s->buckets) return MARCH_ERR_SYSTEM;
@@ -86,11 +86,6 @@ void match_settles_deinit(struct match_keep *m) {
     pg_params_deinit(&m->settles.storing_params);
     free(m->settles.all);
     free(m->settles.buckets);
-}
-
-void match_settles_again(struct match_keep *m) {
-    struct settles *s = &m->settles;
-    for (uint32_t i = pop(s, &s->again); i != NONE; i = pop(s, &s->again)) push(s, &s->waiting, i);
 }
 
 void match_keep_add_settle(struct match_keep *m, const struct wire_settle *settle) {
@@ -125,6 +120,8 @@ static const struct pg_statement FIND = {
     " left join lateral (select match from match_settled where match = a.match and player = a.player limit 1) s on true"
     " order by a.n"};
 
+static void grant_all(struct match_keep *m);
+
 /* Rows come in the order of those that are looked for. */
 static void found(void *ctx, const struct pg_reply *reply) {
     struct match_keep *m = ctx;
@@ -143,7 +140,7 @@ static void found(void *ctx, const struct pg_reply *reply) {
             push(s, is_unknown ? &s->fresh : &s->waiting, s->looking[i]);
         }
     }
-    if (!reply->error) match_keep_settle(m);
+    if (!reply->error) grant_all(m);
 }
 
 static void push_keys(struct pg_params *p, const struct settling *all, const uint32_t *batch, uint32_t count) {
@@ -183,7 +180,7 @@ static void granted(void *ctx, const struct ledger_result *result) {
     const struct wire_settle *s = &one->settle;
     uint32_t index = (uint32_t)(one - m->settles.all);
     if (is_for_later(result->status)) {
-        push(&m->settles, &m->settles.again, index);
+        push(&m->settles, &m->settles.waiting, index);
         return;
     }
     push(&m->settles, &m->settles.granted, index);
@@ -193,7 +190,6 @@ static void granted(void *ctx, const struct ledger_result *result) {
         log_warn("reward.lost", "match=%u player=%llu status=%d part=%d", (unsigned)s->match, (unsigned long long)s->player,
                  (int)result->status, result->is_part);
     if (is_part) m->config.no_room(m->config.ctx, s->player, MATCH_KEEP_KEY | s->match, result->object);
-    match_keep_settle(m);
 }
 
 static void grant(struct match_keep *m, uint32_t index) {
@@ -213,15 +209,17 @@ static void grant(struct match_keep *m, uint32_t index) {
     enum ledger_status status = value_submit(m->config.value, &command, granted, one);
     if (status == LEDGER_OK) return;
     if (is_for_later(status)) {
-        push(&m->settles, &m->settles.again, index);
+        push(&m->settles, &m->settles.waiting, index);
     } else {
         end(m, index, WIRE_MATCH_REFUSED);
     }
 }
 
+/* What can't be granted now waits again. */
 static void grant_all(struct match_keep *m) {
-    struct settles *s = &m->settles;
-    for (uint32_t i = pop(s, &s->waiting); i != NONE; i = pop(s, &s->waiting)) grant(m, i);
+    struct settle_queue all = m->settles.waiting;
+    m->settles.waiting = (struct settle_queue){NONE, NONE};
+    for (uint32_t i = pop(&m->settles, &all); i != NONE; i = pop(&m->settles, &all)) grant(m, i);
 }
 
 /* --- the rating, and the note that it is done */
@@ -255,7 +253,6 @@ static void stored(void *ctx, const struct pg_reply *reply) {
             end(m, s->storing[i], WIRE_MATCH_OK);
         }
     }
-    if (!reply->error) match_keep_settle(m);
 }
 
 static void push_ints(struct pg_params *p, const struct settles *s, int32_t (*of)(const struct wire_settle *)) {

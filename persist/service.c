@@ -20,7 +20,9 @@
 #define CLOSE_MS         5000 /* for what is to be flushed at the end */
 #define CONNECTIONS      4    /* of the pool that writes: batches of value, motion, sessions and boards side by side */
 #define READ_CONNECTIONS 2
-#define HOT_EXPIRY_S     86400
+#define LOOK_CONNECTIONS                                                                                                    \
+    1 /* of what somebody waits for, and what must be as it is now: not behind a batch that is written */
+#define HOT_EXPIRY_S 86400
 
 _Static_assert(CONFIG_ADDRESS_SIZE >= ADDR_TEXT_MAX, "an address that was bound fits where one is configured");
 
@@ -272,8 +274,11 @@ static int open_pools(struct service *s, char *error, size_t error_size) {
     config.connections = READ_CONNECTIONS;
     config.latency = NULL;
     if (!result) result = pg_create(s->loop, &config, &s->read_pg);
-    config.name = "upkeep";
+    config.name = "lookups";
     config.uri = s->stores.postgres;
+    config.connections = LOOK_CONNECTIONS;
+    if (!result) result = pg_create(s->loop, &config, &s->look_pg);
+    config.name = "upkeep";
     config.connections = UPKEEP_LANES + AUDITS_MAX; /* none waits behind another */
     config.in_flight_max = 1;
     config.statement_ms = UPKEEP_DEADLINE_MS;
@@ -376,6 +381,7 @@ static int open_matchmaker(struct service *s, const struct shard_state *shard, c
     const struct match_keep_config matches = {.loop = s->loop,
                                               .pg = s->pg,
                                               .read_pg = s->read_pg,
+                                              .look_pg = s->look_pg,
                                               .value = s->value,
                                               .documents = s->documents,
                                               .epoch = shard->epoch,
@@ -695,6 +701,7 @@ void service_close(struct service *s) {
     redis_close(s->redis); /* each request and job gets its end while whoever asked is still there */
     value_destroy(s->value);
     pg_destroy(s->upkeep_pg);
+    pg_destroy(s->look_pg);
     pg_destroy(s->read_pg);
     pg_destroy(s->pg);
     reads_destroy(s->reads); /* who waits for another shard's answer, a command of a client perhaps, is told */

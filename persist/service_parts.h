@@ -79,7 +79,7 @@ struct service {
     struct http *waiting_room; /* NULL once there is a database */
     struct http_api *http;
 
-    struct pg *pg, *read_pg, *upkeep_pg;
+    struct pg *pg, *read_pg, *look_pg, *upkeep_pg;
     struct redis *redis;
     struct journal *journal;
     struct motion *motion;

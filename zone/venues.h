@@ -33,7 +33,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "schemas/wire_match.h"
+#include "schemas/wire_world.h"
 #include "zone/entities.h"
 #include "zone/game.h"
 #include "zone/territory.h"

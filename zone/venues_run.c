@@ -276,15 +276,20 @@ static uint32_t goal_of(const struct venues *in, const struct venue *item, uint6
     return 0;
 }
 
+/* It waits for what was scored before, which its former zone tells within a moment. */
+static bool is_late(const struct venues *in, const struct venue *item, uint64_t tick) {
+    bool is_complete = item->is_heard || !venues_is_coming(in, item, tick);
+    return item->order.ends_at_ms != 0 && is_complete && tick * 1000 / in->config.tick_hz >= item->order.ends_at_ms;
+}
+
 static void run(struct venues *in, struct venue *item, uint64_t tick) {
-    uint64_t now_ms = tick * 1000 / in->config.tick_hz;
     if (venues_is_coming(in, item, tick)) item->settle_tick = tick + venues_ticks(in, VENUES_SETTLE_MS);
     bool is_settled = tick >= item->settle_tick;
     if (item->count.players > 0 || !is_settled || !is_whole(in, item)) item->seen_tick = tick;
     if (is_settled) end_waves(item, tick);
     if (is_settled) run_waves(in, item, tick);
     item->goal = is_settled ? goal_of(in, item, tick) : 0;
-    if (item->goal == 0 && (item->order.ends_at_ms == 0 || now_ms < item->order.ends_at_ms)) return;
+    if (item->goal == 0 && !is_late(in, item, tick)) return;
     item->phase = WIRE_PHASE_OVER;
     item->over_tick = tick;
     item->reserved = 0;

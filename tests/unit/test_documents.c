@@ -287,12 +287,14 @@ static void test_documents_wait_while_the_journal_is_full(void **state) {
     (void)state;
     uint64_t versions = 0;
     documents_hold(documents, true);
-    while (documents_has_room(documents) || !journal_is_full(f.journal)) {
-        if (documents_has_room(documents)) put_large_group(++versions, 25);
+    while (documents_has_room(documents)) {
+        put_large_group(++versions, 25);
+        if (documents_has_room(documents)) continue;
+        (void)!journal_wait(f.journal);
         turn();
     }
     put_large_group(++versions, 25); /* that was under way already */
-    turn_until(documents_durable(documents) == versions - 2);
+    assert_true(documents_durable(documents) < versions - 1);
     assert_true(documents_watermark(documents) < journal_durable(f.journal)); /* PostgreSQL has none of them */
     documents_hold(documents, false);
     turn_until((documents_flush(documents), note_watermark(), documents_durable(documents) == versions));

@@ -275,11 +275,35 @@ static void test_replay_of_a_peer_in_our_own_slot_is_refused(void **state) {
     }
 }
 
+static void test_replay_of_an_instance_with_members_of_others_is_refused(void **state) {
+    (void)state;
+    for (uint32_t members = 0; members < 2; members++) {
+        struct wire_carried_instance instance = {.id = 1, .member_count = members};
+        uint8_t body[64 + sizeof instance] = {0};
+        struct byte_writer w = {.bytes = body, .size = sizeof body};
+        write_uint(&w, START_TICK + 1, 8);
+        write_uint(&w, 0, 8);
+        write_uint(&w, 0, 1);
+        write_uint(&w, RECORD_EVENT_PEER, 1);
+        write_uint(&w, 1, 1);
+        w.len += 21; /* up to what there is of instances */
+        write_uint(&w, 1, 2);
+        w.len += 4;
+        write_bytes(&w, &instance, sizeof instance);
+        struct sim *sim = sim_create(&config);
+        struct replay_result result = {0};
+        int error = replay_block(sim, 1, body, w.len, START_TICK, &result);
+        assert_int_equal(error, members == 0 ? 0 : MARCH_ERR_INVALID);
+        sim_destroy(sim);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_record_neighbour_that_begins_anew_lets_go_of_its_ghosts_again),
         cmocka_unit_test(test_record_a_zone_with_a_neighbour_happens_again),
         cmocka_unit_test(test_replay_of_a_peer_in_our_own_slot_is_refused),
+        cmocka_unit_test(test_replay_of_an_instance_with_members_of_others_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -313,6 +313,23 @@ static void test_instances_count_kills_from_zone_to_zone(void **state) {
     pair_destroy(&m.p);
 }
 
+/* Its time is up while it changes hands. */
+static void test_instances_end_with_the_scores_of_before_their_block_went(void **state) {
+    (void)state;
+    struct match m;
+    begin_match(&m);
+    score(&m, m.from, 3, 1);
+    hand(&m, 3, 1, 0);
+    m.order->ends_at_ms = m.p.tick * 1000 / FX_HZ;
+    sim_instance_orders(m.to, &m.o.orders);
+    fx_run_ms(m.to, FX_LOOK_MS); /* it hears nothing for so long */
+    m.p.tick = sim_now(m.to);
+    for (uint32_t i = 0; i < FX_HZ && fx_status(m.to, 5).phase != WIRE_PHASE_OVER; i++) pair_tick(&m.p);
+    assert_int_equal(fx_status(m.to, 5).phase, WIRE_PHASE_OVER);
+    assert_int_equal(fx_status(m.to, 5).scores[0], 1);
+    pair_destroy(&m.p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_instances_run_on_where_their_block_goes),
@@ -326,6 +343,7 @@ int main(void) {
         cmocka_unit_test(test_instances_in_flight_are_given_up_after_a_while),
         cmocka_unit_test(test_instances_know_where_their_block_goes_who_was_there),
         cmocka_unit_test(test_instances_count_kills_from_zone_to_zone),
+        cmocka_unit_test(test_instances_end_with_the_scores_of_before_their_block_went),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -112,7 +112,7 @@ static void test_wire_peer_batch_round_trips(void **state) {
     struct wire_ghost ghosts[] = {{.id = 1, .x = -3, .y = 4, .vx = -5, .kind = 6, .action = 7}, {.id = 8}};
     struct wire_ghost_gone gone[] = {{.id = 9, .reason = WIRE_GONE_HANDED}};
     struct wire_hit hits[] = {{.target = 1, .attacker = 2, .attacker_player = 3, .damage = 4, .hops = 1}};
-    struct wire_outcome outcomes[] = {{.attacker = 1, .target = 2, .experience = 3, .killed = 1}};
+    struct wire_outcome outcomes[] = {{.attacker = 1, .target = 2, .experience = 3, .killed = 1, .instance = 4, .team = 5}};
     struct wire_offer offers[] = {{1, 2, 3}};
     struct wire_offer_answer offer_answers[] = {{.entity = 1, .result = WIRE_OFFER_FULL}};
     struct wire_query queries[] = {{.player = 1, .session_epoch = 2, .attachment = 3}};
@@ -123,7 +123,12 @@ static void test_wire_peer_batch_round_trips(void **state) {
     struct wire_speech speeches[] = {{.speaker = 1, .player = 2, .offset = 1, .len = 4}};
     struct wire_give gives[] = {{.carried = {.session = 1, .attachment = 2, .input_count = 8}, .link_dead_ms = 3}};
     struct wire_given given[] = {{.entity = 1, .session_epoch = 2, .attachment = 3, .result = WIRE_GIVE_REFUSED}};
+    struct wire_carried_instance instances[] = {{.id = 1, .run = 2, .serial = 3, .own = {4}, .member_count = 1}, {.id = 5}};
+    struct wire_carried_member members[] = {{.player = 6, .kills = 700, .deaths = 8}};
+    struct wire_instance_taken instances_taken[] = {{.id = 1, .serial = 3}};
     struct wire_peer_batch in = {.tick = 77, .reset = true, .blob = (const uint8_t *)"hello", .blob_len = 5};
+    in.instances = instances, in.instance_count = COUNT(instances), in.members = members, in.member_count = COUNT(members);
+    in.instances_taken = instances_taken, in.instance_taken_count = COUNT(instances_taken);
     in.gives = gives, in.give_count = COUNT(gives), in.given = given, in.given_count = COUNT(given);
     in.ghosts = ghosts, in.ghost_count = COUNT(ghosts), in.gone = gone, in.gone_count = COUNT(gone);
     in.hits = hits, in.hit_count = COUNT(hits), in.outcomes = outcomes, in.outcome_count = COUNT(outcomes);
@@ -155,6 +160,16 @@ static void test_wire_peer_batch_round_trips(void **state) {
     assert_memory_equal(out->blob, "hello", 5);
     assert_items(out->gives, out->give_count, gives);
     assert_items(out->given, out->given_count, given);
+    assert_items(out->instances, out->instance_count, instances);
+    assert_items(out->members, out->member_count, members);
+    assert_items(out->instances_taken, out->instance_taken_count, instances_taken);
+    struct wire_carried_instance *second = (struct wire_carried_instance *)(uintptr_t)&out->instances[1];
+    for (uint32_t first = 1; first <= 2; first++) {
+        *second = (struct wire_carried_instance){.first_member = first, .member_count = 2 - first};
+        assert_int_equal(wire_bus_open(bytes.data, bytes.len, &view), MARCH_ERR_INVALID);
+    }
+    *second = instances[1];
+    assert_int_equal(wire_bus_open(bytes.data, bytes.len, &view), 0);
     ((struct wire_give *)(uintptr_t)out->gives)->carried.input_count = WIRE_CARRIED_INPUTS_MAX + 1; /* in the message */
     assert_int_equal(wire_bus_open(bytes.data, bytes.len, &view), MARCH_ERR_INVALID);
 }
