@@ -157,6 +157,7 @@ enum wire_ticket_reason desk_cancel(struct desk *d, uint64_t ticket, uint64_t pl
 enum wire_ticket_reason desk_answer(struct desk *d, uint64_t player, bool is_ready, struct mono now) {
     desk_advance(d, now, d->wall_ms);
     desk_party_heard(d, player);
+    if (!d->is_ready) return WIRE_REASON_UNAVAILABLE;
     uint32_t index = desk_ticket_at(d, player);
     if (index == DESK_NONE || desk_live_at(d, index)->stage != DESK_ASKED) return WIRE_REASON_NOT_FOUND;
     int error = queue_answer(d->queue, player, is_ready, d->now);

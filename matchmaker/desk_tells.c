@@ -107,7 +107,7 @@ void desk_tell_now(struct desk *d, uint64_t player) {
         for (uint32_t i = 0; i < view.member_count; i++)
             if (view.members[i].player == player) desk_tell_match(d, player, view.members[i].team, &view, NULL);
     } else {
-        desk_tell_refused(d, player, "", WIRE_REASON_NONE);
+        desk_tell_refused(d, player, "", d->is_ready ? WIRE_REASON_NONE : WIRE_REASON_UNAVAILABLE);
     }
 }
 

@@ -174,9 +174,16 @@ struct problem front_read(struct front *f, const struct http_request *request, c
     return is_dev ? identify_name(ask) : identify_token(f, ask);
 }
 
+struct problem front_read_kept(struct front *f, const struct http_request *request, const struct front_member *members,
+                               uint32_t count, const char *const *arguments, struct front_ask *ask) {
+    struct problem problem = front_read(f, request, members, count, arguments, ask);
+    if (problem.status || keep_is_ready(f->config.keep)) return problem;
+    return (struct problem){503, "unavailable", "what was kept is still being read", 1};
+}
+
 struct problem front_read_change(struct front *f, const struct http_request *request, const struct front_member *members,
                                  uint32_t count, struct front_ask *ask) {
-    struct problem problem = front_read(f, request, members, count, NULL, ask);
+    struct problem problem = front_read_kept(f, request, members, count, NULL, ask);
     if (problem.status) return problem;
     uint32_t wait_s = pace_take(&f->match_pace, ask->player, mono_now());
     return wait_s == 0 ? FINE : (struct problem){429, "too_many", "too many requests of this player", wait_s};

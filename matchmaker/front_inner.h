@@ -92,7 +92,11 @@ void front_forget(struct front_ask *ask);
 /* front_read_query looks at a query alone, of who may be anybody. */
 struct problem front_read_query(struct front *front, const struct http_request *request, const char *const *arguments);
 
-/* front_read_change is front_read of what changes something, which a player may do so often and no more. */
+/* front_read_kept is front_read of what nobody can answer before all that was kept is recalled. */
+struct problem front_read_kept(struct front *front, const struct http_request *request, const struct front_member *members,
+                               uint32_t count, const char *const *arguments, struct front_ask *ask);
+
+/* front_read_change is front_read_kept of what changes something, which a player may do so often and no more. */
 struct problem front_read_change(struct front *front, const struct http_request *request, const struct front_member *members,
                                  uint32_t count, struct front_ask *ask);
 

@@ -45,7 +45,7 @@ static void act(struct front *f, const struct http_request *request, uint64_t pl
 
 void front_get_party(struct front *f, const struct http_request *request) {
     struct front_ask ask;
-    struct problem problem = front_read(f, request, NULL, 0, NULL, &ask);
+    struct problem problem = front_read_kept(f, request, NULL, 0, NULL, &ask);
     if (problem.status) {
         front_reply_problem(f, request, &problem);
     } else {

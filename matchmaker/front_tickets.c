@@ -192,7 +192,7 @@ void front_get_ticket(struct front *f, const struct http_request *request) {
     struct front_ask ask;
     struct desk_ticket ticket;
     uint64_t wait_s, version;
-    struct problem problem = front_read(f, request, NULL, 0, arguments, &ask);
+    struct problem problem = front_read_kept(f, request, NULL, 0, arguments, &ask);
     if (!problem.status) problem = front_number(f, request, "wait_s", 0, FRONT_POLL_S, 0, &wait_s);
     if (!problem.status) problem = front_number(f, request, "version", 0, INT64_MAX, 0, &version);
     bool is_found = !problem.status && find_ticket(f, request, ask.player, &ticket);

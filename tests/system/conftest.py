@@ -1,7 +1,7 @@
 """Fixtures of the system tests: the programs, and clusters in temporary run directories that always come down.
 
 MARCH_BIN_DIR names the folder of the programs (default: build/dev/bin). A test that needs a program which was not built is
-skipped, and says so.
+skipped, and says so. MARCH_PATIENCE has everything be waited for so many times as long, where much else runs.
 
 Most tests are of a world without persistence, which starts faster: their configuration is the shipped one without `persists`.
 """
@@ -31,6 +31,7 @@ CONFIG = BIN_DIR.parent / "tests/forgetful.yaml"
 POSTGRES_TEMPLATE = ROOT / "build/tests/postgres"  # data folder of a PostgreSQL that was just made
 SEGMENT_BYTES = 2 << 20  # of a journal
 COMMAND_TIMEOUT_S = 120
+PATIENCE = float(os.environ.get("MARCH_PATIENCE", "1"))
 WAIT_S = 60  # for a condition; sanitized programs on a busy machine are slow, and only what fails waits so long
 POLL_S = (0.02, 0.25)  # between two looks: more and more, as many are a program each
 
@@ -71,6 +72,7 @@ def tmp_path(tmp_path, request):
 
 def wait_until(condition, what, timeout_s=WAIT_S):
     """Polls until condition() is true; returns what it returned."""
+    timeout_s *= PATIENCE
     deadline = time.monotonic() + timeout_s
     pause_s, longest_s = POLL_S
     while True:

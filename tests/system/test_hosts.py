@@ -7,7 +7,8 @@ import time
 
 import pytest
 from conftest import BIN_DIR, SEGMENT_BYTES, Cluster, need, wait_until
-from kills import Trial, World
+from kill_steps import Trial
+from kill_world import World
 from netns import Hosts, missing, within, wrap
 
 HOSTS = ["gates", "east", "west", "state"]

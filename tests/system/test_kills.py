@@ -6,7 +6,10 @@ import time
 
 import pytest
 from conftest import BIN_DIR, ROOT, need, run, wait_until
-from kills import COMES_BY_S, GATEWAYS, MATCHMAKER, PERSIST, RECOVERY_S, STEPS, UNPLANNED, Run, Step, Trial, World, has_steps
+from kill_stage import COMES_BY_S, GATEWAYS, MATCHMAKER, PERSIST, RECOVERY_S
+from kill_steps import STEPS, UNPLANNED, Step, Trial, has_steps
+from kill_world import World
+from kills import Run
 
 # Each is the worst moment of its kind: (step, seconds that it is stopped; 0: killed).
 SHORT = [
@@ -19,6 +22,7 @@ SHORT = [
     (Step("matchmaker", "matchmaker.match_kept", "match"), 0),  # the tickets are gone, and nobody was told to run the match
     (Step("zone", "zone.travelled", "match"), 0),  # a player is in a cell by its coordinates, and still here
     (Step("persist", "persist.granted", "match"), 0),  # a reward is had, and nobody has noted it
+    (Step("persist", "persist.documents_written", "amnesia"), 0),  # tickets and matches are kept, and nobody was told
     (Step("matchmaker", "matchmaker.instance_over", "match"), 0),  # it alone knows what the match came to
 ]
 

@@ -8,7 +8,9 @@ import time
 
 import pytest
 from conftest import need, wait_until
-from kills import GATEWAYS, MATCHMAKER, PERSIST, RECOVERY_S, Trial, World
+from kill_stage import GATEWAYS, MATCHMAKER, PERSIST, RECOVERY_S
+from kill_steps import Trial
+from kill_world import World
 
 ROLLOUT_S = 110  # sanitized, and on a busy machine; less than what ends a command
 

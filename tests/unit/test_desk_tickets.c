@@ -110,13 +110,20 @@ static void test_desk_before_all_is_recalled_is_unavailable(void **state) {
     world_restart(w);
     assert_int_equal(desk_cancel(w->desk, waits, 9, w->now), WIRE_REASON_UNAVAILABLE);
     const uint64_t player = 1;
+    const struct wire_client_message look = {.kind = WIRE_CLIENT_TICKET, .ticket = WIRE_TICKET_LOOK};
     uint64_t ticket;
     uint32_t id;
+    desk_message(w->desk, 1, &look, w->now, w->wall_ms);
+    assert_int_equal(w->told[1].ticket.reason, WIRE_REASON_UNAVAILABLE); /* nobody is told that there is none */
+    assert_int_equal(desk_cancel(w->desk, 1, 1, w->now), WIRE_REASON_UNAVAILABLE);
+    assert_int_equal(desk_answer(w->desk, 1, true, w->now), WIRE_REASON_UNAVAILABLE);
     assert_int_equal(world_enter(w, 1, "duel", &ticket), WIRE_REASON_UNAVAILABLE);
     assert_int_equal(desk_party(w->desk, 1, WIRE_PARTY_INVITE, 2, w->now), WIRE_REASON_UNAVAILABLE);
     assert_int_equal(desk_launch(w->desk, &w->templates.templates[0], &player, 1, w->now, w->wall_ms, &id),
                      MARCH_ERR_UNAVAILABLE);
     world_settle(w);
+    desk_message(w->desk, 1, &look, w->now, w->wall_ms);
+    assert_int_equal(w->told[1].ticket.reason, WIRE_REASON_NONE);
     assert_int_equal(world_enter(w, 1, "duel", &ticket), WIRE_REASON_NONE);
     world_free(w);
 }
@@ -342,6 +349,7 @@ int main(void) {
         cmocka_unit_test(test_desk_match_is_launched_where_its_players_are_near),
         cmocka_unit_test(test_desk_ticket_is_told_once_it_is_durable),
         cmocka_unit_test(test_desk_requests_beyond_the_rules_are_refused),
+        cmocka_unit_test(test_desk_match_is_launched_where_its_players_are_near),
         cmocka_unit_test(test_desk_full_refuses_tickets),
         cmocka_unit_test(test_desk_without_an_answer_is_unavailable_after_three_seconds),
         cmocka_unit_test(test_desk_before_all_is_recalled_is_unavailable),
