@@ -203,7 +203,6 @@ static int set_up(void **state) {
     assert_int_equal(grants_create(&(struct grants_config){.journal = w->journal, .apply = apply, .ctx = w}, &w->grants), 0);
     const struct motion_config motion = {.journal = w->journal,
                                          .pg = w->harness.pg,
-                                         .grants = w->grants,
                                          .epoch = fence,
                                          .players_max = 1024,
                                          .flush_ms = 60000,
