@@ -61,6 +61,7 @@ static int create_maps(struct desk *d) {
     if (!error) error = player_map_create(&d->partied, DESK_PARTIED_MAX, c->seed);
     if (!error) error = player_map_create(&d->invited, DESK_INVITES_MAX, c->seed);
     if (!error) error = player_map_create(&d->by_id, INSTANCES_MAX, c->seed);
+    if (!error) error = player_map_create(&d->debtors, DESK_DEBTS_MAX, c->seed);
     if (!error) error = player_map_create(&d->seated, DESK_SEATED_MAX, c->seed);
     return error;
 }
@@ -73,7 +74,8 @@ static int create_tables(struct desk *d) {
     if (!error) error = pool_init(&d->matches, INSTANCES_MAX, sizeof(struct desk_match));
     if (!error) error = ring_init(&d->unerased, power_of_two(d->config.tickets_max), sizeof(uint64_t));
     if (!error) error = ring_init(&d->dues, DESK_DUES_MAX, sizeof(struct desk_due));
-    if (!error) error = ring_init(&d->invites, DESK_INVITES_MAX, sizeof(struct desk_invite));
+    if (!error) error = pool_init(&d->debts, DESK_DEBTS_MAX, sizeof(struct desk_debt));
+    if (!error) error = timer_wheel_create(&d->party_timers, DESK_PARTIES_MAX, 0);
     d->recents = calloc(DESK_RECENT_MAX, sizeof *d->recents);
     return error || !d->recents ? MARCH_ERR_SYSTEM : 0;
 }
@@ -90,6 +92,7 @@ int desk_create(struct desk **desk, const struct desk_config *config, struct mon
     d->next_id = 1;
     d->cancel_reason = WIRE_REASON_CANCELLED;
     for (uint32_t i = 0; i < DESK_LIST_KIND_COUNT; i++) d->lists[i] = (struct desk_list){DESK_NONE, DESK_NONE};
+    for (uint32_t i = 0; i <= DESK_PARTY_MAX; i++) d->crowds[i] = (struct desk_list){DESK_NONE, DESK_NONE};
     if (create_tables(d)) {
         desk_destroy(d);
         return MARCH_ERR_SYSTEM;
@@ -102,7 +105,8 @@ void desk_destroy(struct desk *d) {
     if (!d) return;
     queue_destroy(d->queue);
     free(d->recents);
-    ring_deinit(&d->invites);
+    timer_wheel_destroy(&d->party_timers);
+    pool_deinit(&d->debts);
     ring_deinit(&d->dues);
     ring_deinit(&d->unerased);
     pool_deinit(&d->matches);
@@ -110,6 +114,7 @@ void desk_destroy(struct desk *d) {
     pool_deinit(&d->members);
     pool_deinit(&d->tickets);
     player_map_destroy(&d->seated);
+    player_map_destroy(&d->debtors);
     player_map_destroy(&d->by_id);
     player_map_destroy(&d->invited);
     player_map_destroy(&d->partied);
@@ -198,9 +203,11 @@ static void move_over(struct desk *d, const struct mode_set *modes) {
         if (!t) continue;
         const struct mode *mode = mode_set_find(modes, d->modes.modes[t->mode].name);
         bool is_played = mode && mode->instance[0] != 0;
-        if (t->stage != DESK_ENTERING) desk_ticket_return(d, index);
+        if (t->stage != DESK_ENTERING && t->stage != DESK_HELD) desk_ticket_return(d, index);
         if (is_played) {
             t->mode = (uint8_t)(mode - modes->modes);
+        } else if (t->stage == DESK_HELD) {
+            desk_held_end(d, index);
         } else {
             desk_ticket_end(d, index, WIRE_REASON_UNKNOWN_MODE, 0, NULL);
         }
@@ -223,7 +230,8 @@ int desk_set_modes(struct desk *d, const struct mode_set *modes, const struct te
         move_over(d, modes);
         queue_destroy(d->queue);
         d->queue = queue;
-        d->is_held = false;
+        d->held_modes = 0;
+        memset(d->rest_until_ms, 0, sizeof d->rest_until_ms);
         desk_matches_unlink(d);
     }
     d->modes = *modes;
@@ -240,7 +248,11 @@ void desk_recalled(struct desk *d, const struct wire_document *document, const u
     case WIRE_DOCUMENT_PARTY: desk_party_recall(d, document->key, bytes, document->len); break;
     case WIRE_DOCUMENT_INSTANCE:
         /* One that can't be read is of a build that is no more: it is left alone. */
-        (void)!instances_recall(d->config.instances, document->key, bytes, document->len);
+        if (document->key & DESK_DEBT_BIT) {
+            desk_debt_recall(d, document->key, bytes, document->len);
+        } else {
+            (void)!instances_recall(d->config.instances, document->key, bytes, document->len);
+        }
         break;
     }
 }
@@ -255,18 +267,22 @@ void desk_ready(struct desk *d, struct mono now, uint64_t wall_ms) {
         instances_nth(d->config.instances, i, &view);
         (void)desk_match_take(d, &view);
     }
+    desk_held_ready(d);
     desk_finish(d);
 }
 
 /* --- time */
 
-/* hold stops all modes while there is nowhere to play, or too much is on its way to persist. */
+/* hold stops all modes while there is nowhere to play, or too much is on its way to persist, and each that rests. */
 static void hold(struct desk *d) {
     bool is_held = d->now_ms < d->held_until_ms || instances_stats_get(d->config.instances).cells_free == 0 ||
                    keep_stats_get(d->config.keep).pending > DESK_PENDING_MAX;
-    if (is_held == d->is_held || !d->queue) return;
-    d->is_held = is_held;
-    for (uint32_t i = 0; i < d->modes.count; i++) queue_hold(d->queue, i, is_held);
+    for (uint32_t i = 0; i < d->modes.count && d->queue; i++) {
+        bool is_mode_held = is_held || d->now_ms < d->rest_until_ms[i];
+        if (is_mode_held == (d->held_modes >> i & 1)) continue;
+        d->held_modes ^= 1u << i;
+        queue_hold(d->queue, i, is_mode_held);
+    }
 }
 
 void desk_hold_if_full(struct desk *d) {
@@ -293,6 +309,7 @@ bool desk_step(struct desk *d, struct mono now, uint64_t wall_ms) {
     }
     desk_parties_step(d);
     desk_matches_step(d);
+    desk_debts_step(d);
     desk_finish(d);
     return is_more;
 }
@@ -312,6 +329,7 @@ static void message_ticket(struct desk *d, uint64_t player, enum wire_ticket_ver
     case WIRE_TICKET_CANCEL: reason = desk_cancel(d, desk_ticket_of(d, player), player, d->now); break;
     case WIRE_TICKET_READY:
     case WIRE_TICKET_DECLINE: reason = desk_answer(d, player, verb == WIRE_TICKET_READY, d->now); break;
+    case WIRE_TICKET_LEAVE: reason = desk_leave(d, player, d->now); break;
     case WIRE_TICKET_LOOK:
     case WIRE_TICKET_VERB_COUNT: desk_tell_now(d, player); break;
     }
@@ -321,6 +339,7 @@ static void message_ticket(struct desk *d, uint64_t player, enum wire_ticket_ver
 void desk_message(struct desk *d, uint64_t player, const struct wire_client_message *message, struct mono now,
                   uint64_t wall_ms) {
     desk_advance(d, now, wall_ms);
+    desk_party_heard(d, player);
     enum wire_ticket_reason reason = WIRE_REASON_NONE;
     switch (message->kind) {
     case WIRE_CLIENT_ENTER: message_enter(d, player, &message->enter); break;
@@ -348,5 +367,6 @@ struct desk_stats desk_stats_get(const struct desk *d) {
     struct desk_stats stats = d->stats;
     stats.tickets = pool_count(&d->tickets);
     stats.parties = pool_count(&d->parties);
+    stats.owed = pool_count(&d->debts);
     return stats;
 }

@@ -5,13 +5,26 @@
  * closed
  *
  * Sans-I/O. It owns the queue, and uses keep and instances. A ticket belongs to its players: it lives on whether anybody is
- * connected or not, and after a restart of the matchmaker it is back in the queue with the time that it waited. The ticket's
- * document is erased in the same transaction in which that of its instance is kept, so after a crash a player waits or
+ * connected or not, and after a restart of the matchmaker it is back in the queue with the time that it waited. Its document
+ * stays until somebody has come to its match, and that of an instance counts for more: so after a crash a player waits or
  * has a match, never both and never neither.
+ *
+ * A match that nobody can come to, for its zone has no room for it or died, has its tickets wait again with the time that
+ * they waited (desk_held.c). Who leaves a match leaves it for good, by himself or by being away for long from one that
+ * others may join: he gains nothing, is rated as having lost, and may queue again when the match is over; his place is
+ * filled where the mode says so.
  *
  * Ratings are those that persist had when the ticket entered; nobody has two matches at once, so they are the ratings that
  * the result changes. A ticket of a party is of its leader, who alone may enter and cancel it. Who was asked and
  * declines or is silent loses his ticket; a member of a party takes the party's ticket along.
+ *
+ * What persist can't settle within a second, as while loot is switched off, is *owed*: it is kept, settled when that can be,
+ * and keeps nobody from the next match, which takes the rating that is owed (desk_debts.c).
+ *
+ * A party ends when its players have. Who asks nothing for an hour (by a message or a request), and neither waits nor plays,
+ * leaves his party; after a restart the hour begins anew. Invitations end after a minute, are as many as the party has
+ * places, and where there are too many in all the oldest of the party that invites most is taken back, or who invites most
+ * is refused.
  *
  * Modes and templates are given as whole sets, and may be given anew at any time: tickets of a mode that is gone end as
  * UNKNOWN_MODE, tickets of a mode that changed go on under it with the time they waited.
@@ -105,15 +118,15 @@ struct desk_result {
         uint64_t player;
         uint32_t team;
         uint16_t kills, deaths;
-        bool has_come, is_won;
+        bool has_come, is_won, has_left; /* has_left: for good, before it was over */
         int32_t points_before, points_after;
         uint32_t gold, item_kind, item_count;
     } players[WIRE_INSTANCE_PLAYERS_MAX];
 };
 
 struct desk_stats {
-    uint64_t entered, refused[WIRE_REASON_COUNT], ended[QUEUE_END_COUNT], matches, settled, results;
-    uint32_t tickets, parties, settling;
+    uint64_t entered, refused[WIRE_REASON_COUNT], ended[QUEUE_END_COUNT], matches, left, settled, results;
+    uint32_t tickets, parties, settling, owed; /* owed: to players, of matches that are forgotten already */
 };
 
 struct desk;
@@ -144,6 +157,8 @@ enum wire_ticket_reason desk_enter(struct desk *desk, const struct desk_request 
                                    uint64_t *ticket);
 enum wire_ticket_reason desk_cancel(struct desk *desk, uint64_t ticket, uint64_t player, struct mono now);
 enum wire_ticket_reason desk_answer(struct desk *desk, uint64_t player, bool is_ready, struct mono now);
+/* desk_leave takes a player out of the match that it is in, for good: it goes home. NOT_FOUND where there is none. */
+enum wire_ticket_reason desk_leave(struct desk *desk, uint64_t player, struct mono now);
 enum wire_ticket_reason desk_party(struct desk *desk, uint64_t player, enum wire_party_verb verb, uint64_t other,
                                    struct mono now);
 

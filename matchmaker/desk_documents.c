@@ -1,10 +1,12 @@
 /* desk_documents.c: what the desk keeps, as bytes: little-endian, texts with a byte of length before them.
  *
- *   ticket  u8 format, text mode, u64 entered_ms, u32 roles, u8 regions x (text name, u16 ms), u8 avoided x u64,
- *           u8 players x (u64 player, f64 mu, f64 sigma), the leader first
+ *   ticket  u8 format 2, text mode, u64 entered_ms, u32 roles, u8 refusals, u8 regions x (text name, u16 ms),
+ *           u8 avoided x u64, u8 players x (u64 player, f64 mu, f64 sigma), the leader first
  *   party   u8 format, u8 members x u64, the leader first
  *   note    u8 format, text mode, u32 season, u8 region, u8 seats x (u64 player, u8 team + 8 x role, i32 mu / 2^-20,
  *           u16 sigma / 2^-12)
+ *   debt    u8 format, text mode, u64 match, u64 player, f64 mu, f64 sigma, u64 gold, u32 item_kind, u32 item_count,
+ *           u32 season, i32 points, u8 flags, u8 is_won
  *   result  u8 format, the fields of struct desk_result in their order, see desk_write_result
  *
  * Regions are kept by name, as their order may be another after a restart.
@@ -16,10 +18,11 @@
 #include "common/check.h"
 #include "matchmaker/desk_inner.h"
 
-#define FORMAT     1
-#define MU_UNIT    1048576.0
-#define SIGMA_UNIT 4096.0
-#define SEAT_BYTES 15
+#define FORMAT        1 /* of what says nothing else */
+#define FORMAT_TICKET 2
+#define MU_UNIT       1048576.0
+#define SIGMA_UNIT    4096.0
+#define SEAT_BYTES    15
 #define TICKET_MAX                                                                                                          \
     (64 + WIRE_MODE_NAME_MAX + QUEUE_REGIONS_MAX * (WIRE_NAME_MAX + 3) + QUEUE_AVOID_MAX * 8 + DESK_PARTY_MAX * 24)
 #define PLAYER_BYTES 30
@@ -27,6 +30,7 @@
 _Static_assert(TICKET_MAX <= DESK_TICKET_BYTES, "a ticket's document has room");
 _Static_assert(16 + WIRE_MODE_NAME_MAX + MODE_PLAYERS_MAX * SEAT_BYTES <= INSTANCES_NOTE_MAX, "a note has room");
 _Static_assert(2 + DESK_PARTY_MAX * 8 <= DESK_PARTY_BYTES, "a party's document has room");
+_Static_assert(60 + WIRE_MODE_NAME_MAX <= DESK_DEBT_BYTES, "a debt's document has room");
 _Static_assert(256 + WIRE_INSTANCE_PLAYERS_MAX * PLAYER_BYTES <= DESK_RESULT_BYTES, "a result's document has room");
 _Static_assert(DESK_RESULT_BYTES <= WIRE_DOCUMENT_BYTES_MAX && DESK_TICKET_BYTES <= WIRE_DOCUMENT_BYTES_MAX,
                "and may be kept");
@@ -66,9 +70,9 @@ static bool is_rating(struct rating rating) {
     return rating.sigma > 0 && rating.sigma <= RATING_SIGMA_MAX && rating.mu >= -RATING_MU_MAX && rating.mu <= RATING_MU_MAX;
 }
 
-static struct byte_reader begin_read(const uint8_t *bytes, uint32_t len) {
+static struct byte_reader begin_read(const uint8_t *bytes, uint32_t len, uint32_t format) {
     struct byte_reader r = {.bytes = bytes, .len = len};
-    if (read_uint(&r, 1) != FORMAT) r.overflow = true;
+    if (read_uint(&r, 1) != format) r.overflow = true;
     return r;
 }
 
@@ -92,10 +96,11 @@ static int outcome(const struct byte_reader *r, bool is_sound) {
 
 uint32_t desk_write_ticket(const struct desk *d, const struct desk_live *t, uint8_t *bytes) {
     struct byte_writer w = {.bytes = bytes, .size = DESK_TICKET_BYTES};
-    write_uint(&w, FORMAT, 1);
+    write_uint(&w, FORMAT_TICKET, 1);
     write_text(&w, d->modes.modes[t->mode].name);
     write_uint(&w, t->entered_ms, 8);
     write_uint(&w, t->roles, 4);
+    write_uint(&w, t->refusals, 1);
     write_uint(&w, d->config.region_count, 1);
     for (uint32_t i = 0; i < d->config.region_count; i++) {
         write_text(&w, d->config.regions[i]);
@@ -131,11 +136,12 @@ static void read_latencies(const struct desk *d, struct byte_reader *r, uint16_t
 }
 
 int desk_read_ticket(const struct desk *d, const uint8_t *bytes, uint32_t len, struct desk_ticket_document *out) {
-    struct byte_reader r = begin_read(bytes, len);
+    struct byte_reader r = begin_read(bytes, len, FORMAT_TICKET);
     *out = (struct desk_ticket_document){0};
     read_text(&r, out->mode, sizeof out->mode);
     out->entered_ms = read_uint(&r, 8);
     out->roles = (uint32_t)read_uint(&r, 4);
+    out->refusals = (uint32_t)read_uint(&r, 1);
     read_latencies(d, &r, out->latency_ms);
     out->avoid_count = count_of(&r, QUEUE_AVOID_MAX);
     for (uint32_t i = 0; i < out->avoid_count; i++) out->avoid[i] = read_uint(&r, 8);
@@ -161,7 +167,7 @@ uint32_t desk_write_party(const struct desk_group *party, uint8_t *bytes) {
 }
 
 int desk_read_party(const uint8_t *bytes, uint32_t len, struct desk_group *out) {
-    struct byte_reader r = begin_read(bytes, len);
+    struct byte_reader r = begin_read(bytes, len, FORMAT);
     *out = (struct desk_group){0};
     out->member_count = count_of(&r, DESK_PARTY_MAX);
     bool is_sound = out->member_count > 1;
@@ -194,7 +200,7 @@ uint32_t desk_write_note(const struct desk_note *note, uint8_t *bytes) {
 }
 
 int desk_read_note(const uint8_t *bytes, uint32_t len, struct desk_note *out) {
-    struct byte_reader r = begin_read(bytes, len);
+    struct byte_reader r = begin_read(bytes, len, FORMAT);
     read_text(&r, out->mode, sizeof out->mode);
     out->season = (uint32_t)read_uint(&r, 4);
     out->region = (uint32_t)read_uint(&r, 1);
@@ -211,6 +217,44 @@ int desk_read_note(const uint8_t *bytes, uint32_t len, struct desk_note *out) {
         is_sound &= seat->player != 0 && is_rating(seat->before) && seat->role < MODE_ROLES_MAX;
     }
     return outcome(&r, is_sound);
+}
+
+/* --- debts */
+
+uint32_t desk_write_debt(const struct wire_settle *s, uint8_t *bytes) {
+    struct byte_writer w = {.bytes = bytes, .size = DESK_DEBT_BYTES};
+    write_uint(&w, FORMAT, 1);
+    write_text(&w, s->mode);
+    write_uint(&w, s->match, 8);
+    write_uint(&w, s->player, 8);
+    write_double(&w, s->mu);
+    write_double(&w, s->sigma);
+    write_uint(&w, s->gold, 8);
+    write_uint(&w, s->item_kind, 4);
+    write_uint(&w, s->item_count, 4);
+    write_uint(&w, s->season, 4);
+    write_uint(&w, (uint32_t)s->points, 4);
+    write_uint(&w, s->flags, 1);
+    write_uint(&w, s->is_won, 1);
+    return written(&w);
+}
+
+int desk_read_debt(const uint8_t *bytes, uint32_t len, struct wire_settle *out) {
+    struct byte_reader r = begin_read(bytes, len, FORMAT);
+    *out = (struct wire_settle){0};
+    read_text(&r, out->mode, sizeof out->mode);
+    out->match = read_uint(&r, 8);
+    out->player = read_uint(&r, 8);
+    out->mu = read_double(&r);
+    out->sigma = read_double(&r);
+    out->gold = read_uint(&r, 8);
+    out->item_kind = (uint32_t)read_uint(&r, 4);
+    out->item_count = (uint32_t)read_uint(&r, 4);
+    out->season = (uint32_t)read_uint(&r, 4);
+    out->points = (int32_t)(uint32_t)read_uint(&r, 4);
+    out->flags = (uint16_t)read_uint(&r, 1);
+    out->is_won = (uint16_t)read_uint(&r, 1);
+    return outcome(&r, out->match != 0 && out->player != 0);
 }
 
 /* --- results */
@@ -237,7 +281,7 @@ uint32_t desk_write_result(const struct desk_result *result, uint8_t *bytes) {
         write_uint(&w, p->team, 1);
         write_uint(&w, p->kills, 2);
         write_uint(&w, p->deaths, 2);
-        write_uint(&w, p->has_come + 2u * p->is_won, 1);
+        write_uint(&w, p->has_come + 2u * p->is_won + 4u * p->has_left, 1);
         write_uint(&w, (uint32_t)p->points_before, 2);
         write_uint(&w, (uint32_t)p->points_after, 2);
         write_uint(&w, p->gold, 4);
@@ -255,6 +299,7 @@ static void read_player(struct byte_reader *r, struct desk_result_player *p) {
     uint32_t flags = (uint32_t)read_uint(r, 1);
     p->has_come = flags & 1;
     p->is_won = flags >> 1 & 1;
+    p->has_left = flags >> 2 & 1;
     p->points_before = (int32_t)read_uint(r, 2);
     p->points_after = (int32_t)read_uint(r, 2);
     p->gold = (uint32_t)read_uint(r, 4);
@@ -263,7 +308,7 @@ static void read_player(struct byte_reader *r, struct desk_result_player *p) {
 }
 
 int desk_result_read(const uint8_t *bytes, uint32_t len, struct desk_result *out) {
-    struct byte_reader r = begin_read(bytes, len);
+    struct byte_reader r = begin_read(bytes, len, FORMAT);
     *out = (struct desk_result){0};
     out->instance = (uint32_t)read_uint(&r, 4);
     read_text(&r, out->template_name, sizeof out->template_name);

@@ -51,7 +51,8 @@ void desk_rating(struct desk *d, const struct wire_rating *rating, struct mono n
         desk_ticket_drop(d, index, WIRE_REASON_INVALID);
     } else {
         member->is_rated = true;
-        member->rating = rating_now(d, rating);
+        struct wire_rating owed;
+        member->rating = rating_now(d, desk_debt_rating(d, rating->player, rating->mode, &owed) ? &owed : rating);
         if (--t->unrated == 0) rated(d, index);
     }
     desk_finish(d);
@@ -79,7 +80,7 @@ static bool is_sound(const struct desk *d, const struct desk_request *request, c
 
 static enum wire_ticket_reason reason_of_players(const struct desk *d, const uint64_t *players, uint32_t count) {
     for (uint32_t i = 0; i < count; i++)
-        if (desk_ticket_at(d, players[i]) != DESK_NONE) return WIRE_REASON_EXISTS;
+        if (desk_ticket_at(d, players[i]) != DESK_NONE && !desk_is_seated(d, players[i])) return WIRE_REASON_EXISTS;
     for (uint32_t i = 0; i < count; i++)
         if (desk_is_seated(d, players[i]) || instances_of_player(d->config.instances, players[i]) != 0)
             return WIRE_REASON_BUSY;
@@ -131,6 +132,7 @@ static enum wire_ticket_reason enter(struct desk *d, const struct desk_request *
 enum wire_ticket_reason desk_enter(struct desk *d, const struct desk_request *request, struct mono now, uint64_t wall_ms,
                                    uint64_t *ticket) {
     desk_advance(d, now, wall_ms);
+    desk_party_heard(d, request->player);
     *ticket = 0;
     enum wire_ticket_reason reason = enter(d, request, ticket);
     d->stats.entered += reason == WIRE_REASON_NONE;
@@ -141,9 +143,11 @@ enum wire_ticket_reason desk_enter(struct desk *d, const struct desk_request *re
 
 enum wire_ticket_reason desk_cancel(struct desk *d, uint64_t ticket, uint64_t player, struct mono now) {
     desk_advance(d, now, d->wall_ms);
-    if (!d->is_ready) return WIRE_REASON_UNAVAILABLE;
+    desk_party_heard(d, player);
+    if (!d->is_ready) return WIRE_REASON_UNAVAILABLE; /* it may be that of a match */
     uint32_t index = player_map_find(&d->ids, ticket);
-    if (index == PLAYER_MAP_NONE || index & DESK_RECENT_BIT) return WIRE_REASON_NOT_FOUND;
+    if (index == PLAYER_MAP_NONE || index & DESK_RECENT_BIT || desk_live_at(d, index)->stage == DESK_HELD)
+        return WIRE_REASON_NOT_FOUND;
     if (desk_member_at(d, desk_live_at(d, index)->members)->player != player) return WIRE_REASON_NOT_LEADER;
     desk_ticket_drop(d, index, WIRE_REASON_CANCELLED);
     desk_finish(d);
@@ -152,13 +156,14 @@ enum wire_ticket_reason desk_cancel(struct desk *d, uint64_t ticket, uint64_t pl
 
 enum wire_ticket_reason desk_answer(struct desk *d, uint64_t player, bool is_ready, struct mono now) {
     desk_advance(d, now, d->wall_ms);
+    desk_party_heard(d, player);
     if (!d->is_ready) return WIRE_REASON_UNAVAILABLE;
     uint32_t index = desk_ticket_at(d, player);
     if (index == DESK_NONE || desk_live_at(d, index)->stage != DESK_ASKED) return WIRE_REASON_NOT_FOUND;
-    uint64_t id = desk_live_at(d, index)->id;
     int error = queue_answer(d->queue, player, is_ready, d->now);
     CHECK(error == 0);
-    if (player_map_find(&d->ids, id) == index) desk_changed(d, index); /* the others see who is ready */
+    bool is_asked = desk_ticket_at(d, player) == index && desk_live_at(d, index)->stage == DESK_ASKED;
+    if (is_asked) desk_changed(d, index); /* the others see who is ready */
     desk_finish(d);
     return WIRE_REASON_NONE;
 }

@@ -17,8 +17,17 @@ bool desk_is_seated(const struct desk *d, uint64_t player) {
     return player_map_find(&d->seated, player) != PLAYER_MAP_NONE;
 }
 
+struct desk_match *desk_match_seating(const struct desk *d, uint64_t player) {
+    uint32_t index = player_map_find(&d->seated, player);
+    return index == PLAYER_MAP_NONE ? NULL : pool_at(&d->matches, index);
+}
+
+/* seat: after a restart what a player left before the match that it is in now may be found, too. */
 static void seat(struct desk *d, uint64_t player, uint32_t index) {
-    if (!desk_is_seated(d, player)) player_map_add(&d->seated, player, index);
+    const struct desk_match *other = desk_match_seating(d, player), *m = pool_at(&d->matches, index);
+    if (other && other->id > m->id) return;
+    if (other) player_map_remove(&d->seated, player);
+    player_map_add(&d->seated, player, index);
 }
 
 static void unseat(struct desk *d, uint64_t player, uint32_t index) {
@@ -46,7 +55,9 @@ struct desk_match *desk_match_take(struct desk *d, const struct instance_view *v
     m->id = view->id;
     player_map_add(&d->by_id, m->id, handle.index);
     if (view->note_len == 0 || desk_read_note(view->note, view->note_len, &m->note) != 0) m->note = (struct desk_note){0};
-    for (uint32_t i = 0; i < m->note.seat_count; i++) seat(d, m->note.seats[i].player, handle.index);
+    for (uint32_t i = 0; i < view->member_count; i++) m->has_begun |= view->members[i].has_come;
+    m->is_let_go = desk_is_void(view) && view->member_count == 0;
+    for (uint32_t i = 0; i < m->note.seat_count && !m->is_let_go; i++) seat(d, m->note.seats[i].player, handle.index);
     for (uint32_t i = 0; i < view->member_count; i++) {
         const struct desk_joined joined = {.player = view->members[i].player, .team = (uint8_t)view->members[i].team};
         add_joined(d, m, &joined);
@@ -182,13 +193,13 @@ void desk_match_launch(struct desk *d, const struct queue_match *match) {
         return;
     }
     d->stats.matches++;
-    end_tickets(d, match, id); /* together with the document of the instance */
     keep_cut(d->config.keep);
     STEP("matchmaker.match_made");
     bool is_there = instances_view(d->config.instances, id, &view);
     CHECK(is_there);
     struct desk_match *m = desk_match_take(d, &view);
     for (uint32_t i = 0; i < m->note.seat_count; i++) m->note.seats[i].ticket = note.seats[i].ticket;
+    desk_hold_tickets(d, match);
 }
 
 void desk_match_join(struct desk *d, const struct queue_match *match) {
@@ -208,7 +219,7 @@ void desk_match_join(struct desk *d, const struct queue_match *match) {
         turn_away(d, match, error == MARCH_ERR_EXISTS ? error : MARCH_ERR_NOT_FOUND);
         return;
     }
-    end_tickets(d, match, m->id);
+    end_tickets(d, match, m->id); /* together with the document of the instance */
     keep_cut(d->config.keep);
     for (uint32_t i = 0; i < match->seat_count; i++) add_joined(d, m, &joined[i]);
 }
@@ -256,6 +267,26 @@ int desk_launch(struct desk *d, const struct template *template, const uint64_t 
     }
     desk_finish(d);
     return 0;
+}
+
+/* --- left */
+
+enum wire_ticket_reason desk_leave(struct desk *d, uint64_t player, struct mono now) {
+    desk_advance(d, now, d->wall_ms);
+    desk_party_heard(d, player);
+    if (!d->is_ready || keep_stats_get(d->config.keep).pending > DESK_PENDING_MAX) return WIRE_REASON_UNAVAILABLE;
+    uint32_t id = instances_of_player(d->config.instances, player), index = desk_ticket_at(d, player);
+    keep_cut(d->config.keep);
+    if (id == 0 || instances_leave(d->config.instances, id, player) != 0) return WIRE_REASON_NOT_FOUND;
+    struct desk_match *m = desk_match_of(d, id);
+    CHECK(m);
+    m->is_to_reopen = true;
+    if (index != DESK_NONE) desk_held_end(d, index);
+    keep_cut(d->config.keep);
+    desk_due(d, DESK_DUE_NOW, player, keep_mark(d->config.keep));
+    d->stats.left++;
+    desk_finish(d);
+    return WIRE_REASON_NONE;
 }
 
 /* --- places that became free */
@@ -398,7 +429,11 @@ void desk_instance(struct desk *d, enum instances_event_kind kind, const struct 
     desk_advance(d, now, wall_ms);
     switch (kind) {
     case INSTANCES_RUNNING: tell_running(d, view, 0); break;
-    case INSTANCES_CAME: tell_running(d, view, player); break;
+    case INSTANCES_CAME:
+        desk_party_heard(d, player);
+        desk_held_begun(d, desk_match_take(d, view));
+        tell_running(d, view, player);
+        break;
     case INSTANCES_OVER: desk_match_over(d, desk_match_take(d, view), view); break;
     case INSTANCES_GONE: desk_match_forget(d, view->id); break;
     }

@@ -1,8 +1,9 @@
 /* desk_results.c: what matches come to: ranks, ratings, settlements.
  *
  * All of it follows from the note of the match and its last report, so a matchmaker that begins anew comes to the same, and
- * persist does it once. Who was to play from the start is rated with its team, whether it came or not; who joined later, or
- * played without a mode, is not. Who came, and has not left for good, is rewarded. What ended by no goal of its own (lost,
+ * persist does it once. Who was to play from the start is rated with its team, whether it came or not; who has left for
+ * good, as if its team had been the last; who joined later, or played without a mode, is not. Who came, and has not left, is
+ * rewarded. What ended by no goal of its own (lost,
  * refused, ordered) rates and rewards nobody.
  */
 #include <string.h>
@@ -58,8 +59,9 @@ static void add_player(const struct instance_view *view, struct desk_result *res
     if (result->player_count == WIRE_INSTANCE_PLAYERS_MAX) return;
     struct desk_result_player *p = &result->players[result->player_count++];
     *p = (struct desk_result_player){.player = player, .team = team, .points_before = points, .points_after = points};
-    p->is_won = has_won(result, team);
+    p->has_left = !member && !desk_is_void(view);
     if (!member) return;
+    p->is_won = has_won(result, team);
     p->kills = member->kills;
     p->deaths = member->deaths;
     p->has_come = member->has_come;
@@ -82,8 +84,9 @@ static void add_players(const struct desk_note *note, const struct instance_view
 
 /* --- ratings */
 
-/* rate writes the ratings after a match, seat by seat; false where nobody is rated. */
-static bool rate(const struct desk_note *note, const struct desk_result *result, struct rating *after) {
+/* rate_as writes the ratings after a match, seat by seat, where one team is the last whatever it did, or none is; false
+ * where nobody is rated. */
+static bool rate_as(const struct desk_note *note, const struct desk_result *result, uint32_t last, struct rating *after) {
     struct rating ratings[MODE_TEAMS_MAX][MODE_PLAYERS_MAX];
     struct rating_team teams[MODE_TEAMS_MAX] = {{0}};
     uint32_t places[MODE_PLAYERS_MAX];
@@ -98,10 +101,24 @@ static bool rate(const struct desk_note *note, const struct desk_result *result,
     }
     for (uint32_t i = 0; i < result->team_count; i++) {
         teams[i].players = ratings[i];
-        teams[i].rank = result->ranks[i];
+        teams[i].rank = i == last ? result->team_count : result->ranks[i];
     }
     if (!has_come || rating_update(&RATING_RULES, teams, result->team_count) != 0) return false;
     for (uint32_t i = 0; i < note->seat_count; i++) after[i] = ratings[note->seats[i].team][places[i]];
+    return true;
+}
+
+static bool rate(const struct desk_note *note, const struct desk_result *result, struct rating *after) {
+    struct rating left[MODE_PLAYERS_MAX];
+    if (!rate_as(note, result, WIRE_TEAMS_MAX, after)) return false;
+    for (uint32_t team = 0; team < result->team_count; team++) {
+        bool has_left = false;
+        for (uint32_t i = 0; i < note->seat_count; i++)
+            has_left |= result->players[i].has_left && note->seats[i].team == team;
+        if (!has_left || !rate_as(note, result, team, left)) continue;
+        for (uint32_t i = 0; i < note->seat_count; i++)
+            if (result->players[i].has_left && note->seats[i].team == team) after[i] = left[i];
+    }
     return true;
 }
 
@@ -161,7 +178,8 @@ static void keep_result(struct desk *d, struct desk_match *m, const struct insta
 
 /* close_settled lets an instance go that there is nothing left to do for. */
 static void close_settled(struct desk *d, struct desk_match *m) {
-    if (!m->is_result_kept || m->done_count < m->gain_count || m->is_closed) return;
+    bool is_held = !m->has_begun && !m->is_let_go;
+    if (!m->is_result_kept || m->done_count < m->gain_count || is_held || m->is_closed) return;
     d->stats.settling--;
     desk_match_close(d, m);
     instances_close(d->config.instances, m->id);
@@ -176,7 +194,9 @@ static bool gains_something(const struct desk_match *m, uint64_t player) {
 
 static void begin(struct desk *d, struct desk_match *m, const struct instance_view *view) {
     m->is_over = true;
+    m->over_ms = d->now_ms;
     d->stats.settling++;
+    if (!desk_is_void(view)) desk_held_begun(d, m);
     if (d->queue) queue_backfill_close(d->queue, m->backfill, d->now);
     m->gain_count = desk_result_make(&m->note, view, &d->result, m->gains);
     for (uint32_t i = 0; i < view->member_count; i++)
@@ -184,18 +204,32 @@ static void begin(struct desk *d, struct desk_match *m, const struct instance_vi
             desk_tell_match(d, view->members[i].player, view->members[i].team, view, NULL);
 }
 
+/* settle asks for what a player gains, or has it owed: where that takes long, or something of a match before is owed. */
+static void settle(struct desk *d, struct desk_match *m, const struct instance_view *view, uint32_t at) {
+    struct desk_gain *gain = &m->gains[at];
+    bool is_owed = desk_debt_find(d, gain->settle.player, 0);
+    if (gain->is_done) return;
+    if (!is_owed && !gain->is_asked) gain->is_asked = keep_settle(d->config.keep, &gain->settle) == 0;
+    if (!is_owed && d->now_ms - m->over_ms < DESK_SETTLE_MS) return;
+    if (desk_debt_add(d, m, at) != 0) return;
+    gain->is_done = true;
+    m->done_count++;
+    desk_tell_match(d, gain->settle.player, gain->team, view, NULL);
+}
+
 void desk_match_over(struct desk *d, struct desk_match *m, const struct instance_view *view) {
     if (m->is_closed) return;
     if (!m->is_over) begin(d, m, view);
     if (!m->is_result_kept) keep_result(d, m, view);
-    for (uint32_t i = 0; i < m->gain_count; i++)
-        if (!m->gains[i].is_asked) m->gains[i].is_asked = keep_settle(d->config.keep, &m->gains[i].settle) == 0;
+    if (m->is_result_kept && !m->has_begun && !m->is_let_go) desk_held_return(d, m);
+    for (uint32_t i = 0; i < m->gain_count && m->is_result_kept; i++) settle(d, m, view, i);
     close_settled(d, m);
 }
 
 void desk_settled(struct desk *d, uint64_t match, uint64_t player, bool is_done) {
     struct desk_match *m = match <= UINT32_MAX ? desk_match_of(d, (uint32_t)match) : NULL;
     struct instance_view view;
+    if (desk_debt_settled(d, match, player, is_done)) return;
     if (!m || !m->is_over || m->is_closed || !instances_view(d->config.instances, m->id, &view)) return;
     for (uint32_t i = 0; i < m->gain_count; i++) {
         struct desk_gain *gain = &m->gains[i];

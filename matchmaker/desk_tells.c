@@ -130,8 +130,8 @@ static void tell_due_ticket(struct desk *d, uint64_t id) {
         if (d->recents[index & ~DESK_RECENT_BIT].is_told) return;
         d->recents[index & ~DESK_RECENT_BIT].is_told = true;
     } else {
+        if (desk_live_at(d, index)->stage != DESK_HELD) STEP("matchmaker.ticket_kept");
         desk_list_remove(d, DESK_LIST_UNCONFIRMED, index);
-        STEP("matchmaker.ticket_kept");
     }
     desk_tell_ticket(d, id);
 }
@@ -146,10 +146,10 @@ void desk_tells_flush(struct desk *d) {
     while ((due = ring_at(&d->dues, 0)) && keep_is_durable(d->config.keep, due->mark)) {
         struct desk_due now = *due;
         (void)ring_pop(&d->dues);
-        if (now.kind == DESK_DUE_TICKET) {
-            tell_due_ticket(d, now.key);
-        } else {
-            desk_tell_party(d, now.key, WIRE_REASON_NONE);
+        switch (now.kind) {
+        case DESK_DUE_TICKET: tell_due_ticket(d, now.key); break;
+        case DESK_DUE_PARTY: desk_tell_party(d, now.key, WIRE_REASON_NONE); break;
+        case DESK_DUE_NOW: desk_tell_now(d, now.key); break;
         }
     }
 }

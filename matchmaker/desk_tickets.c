@@ -10,7 +10,7 @@ uint32_t desk_ticket_at(const struct desk *d, uint64_t player) {
 }
 
 uint64_t desk_ticket_waited_ms(const struct desk *d, const struct desk_live *t) {
-    int64_t until = t->stage == DESK_ASKED ? t->asked_ms : d->now_ms;
+    int64_t until = t->stage == DESK_ASKED || t->stage == DESK_HELD ? t->asked_ms : d->now_ms;
     return until > t->since_ms ? (uint64_t)(until - t->since_ms) : 0;
 }
 
@@ -80,13 +80,15 @@ void desk_ticket_begin(struct desk *d, uint32_t index) {
         desk_ticket_end(d, index, error == MARCH_ERR_FULL ? WIRE_REASON_FULL : WIRE_REASON_INVALID, 0, NULL);
         return;
     }
-    if (player_map_find(&d->ids, id) == index && t->stage != DESK_COMING) t->queued = queued; /* else it has a match */
+    bool is_queued = t->stage == DESK_WAITING || t->stage == DESK_ASKED; /* else it had a match at once */
+    if (player_map_find(&d->ids, id) == index && is_queued) t->queued = queued;
 }
 
 void desk_ticket_return(struct desk *d, uint32_t index) {
     struct desk_live *t = desk_live_at(d, index);
-    if (t->stage == DESK_ASKED) t->since_ms += d->now_ms - t->asked_ms;
-    if (t->stage == DESK_ASKED) desk_changed(d, index);
+    bool is_told = t->stage == DESK_ASKED || t->stage == DESK_HELD;
+    if (is_told) t->since_ms += d->now_ms - t->asked_ms;
+    if (is_told) desk_changed(d, index);
     t->stage = DESK_COMING;
     t->queued = (struct handle){0};
     desk_list_add(d, DESK_LIST_COMING, index);
@@ -146,7 +148,9 @@ static void count_end(struct desk *d, enum wire_ticket_reason reason, uint32_t i
 void desk_ticket_end(struct desk *d, uint32_t index, enum wire_ticket_reason reason, uint32_t instance,
                      const uint8_t *teams) {
     struct desk_live *t = desk_live_at(d, index);
+    bool is_told = t->stage == DESK_HELD && instance != 0 && keep_is_durable(d->config.keep, t->mark);
     struct desk_recent *r = remember(d, t);
+    r->version -= is_told; /* it says what it said */
     r->state = instance ? WIRE_TICKET_MATCHED : WIRE_TICKET_ENDED;
     r->reason = (uint8_t)reason;
     r->instance = instance;
@@ -157,13 +161,15 @@ void desk_ticket_end(struct desk *d, uint32_t index, enum wire_ticket_reason rea
     give_members(d, t);
     pool_give(&d->tickets, pool_handle(&d->tickets, index));
     /* What is not to be had now is told now: nobody knows what persist has of it. */
-    r->is_told = !is_kept || reason == WIRE_REASON_UNAVAILABLE;
+    bool is_due = !is_told && (!is_kept || reason == WIRE_REASON_UNAVAILABLE);
+    r->is_told = is_told || is_due;
     if (is_kept) erase(d, r);
-    if (r->is_told) desk_tell_ticket(d, r->id);
+    if (is_due) desk_tell_ticket(d, r->id);
 }
 
 void desk_ticket_drop(struct desk *d, uint32_t index, enum wire_ticket_reason reason) {
     struct desk_live *t = desk_live_at(d, index);
+    if (t->stage == DESK_HELD) return; /* the match goes on */
     if (t->stage == DESK_ENTERING || t->stage == DESK_COMING) {
         desk_ticket_end(d, index, reason, 0, NULL);
         return;
@@ -192,6 +198,7 @@ void desk_ticket_recall(struct desk *d, uint64_t key, const uint8_t *bytes, uint
     t->is_kept = true;
     t->entered_ms = document.entered_ms;
     t->roles = document.roles;
+    t->refusals = (uint8_t)document.refusals;
     t->avoid_count = (uint8_t)document.avoid_count;
     memcpy(t->avoid, document.avoid, sizeof t->avoid);
     memcpy(t->latency_ms, document.latency_ms, sizeof t->latency_ms);
@@ -224,7 +231,7 @@ static void come(struct desk *d, uint32_t index) {
     desk_list_remove(d, DESK_LIST_COMING, index);
     for (uint32_t at = t->members; at != DESK_NONE; at = desk_member_at(d, at)->next) {
         uint64_t player = desk_member_at(d, at)->player;
-        if (!desk_is_seated(d, player) && instances_of_player(d->config.instances, player) == 0) continue;
+        if (instances_of_player(d->config.instances, player) == 0) continue;
         desk_ticket_end(d, index, WIRE_REASON_BUSY, 0, NULL);
         return;
     }
@@ -271,6 +278,7 @@ static void show_live(const struct desk *d, const struct desk_live *t, struct mo
     memcpy(out->mode, mode->name, sizeof out->mode);
     for (uint32_t at = t->members; at != DESK_NONE; at = desk_member_at(d, at)->next)
         out->players[out->player_count++] = desk_member_at(d, at)->player;
+    if (t->stage == DESK_HELD) desk_held_show(d, t, out);
     if (!d->queue || t->stage < DESK_WAITING || queue_view_get(d->queue, t->queued, now, &view)) return;
     int64_t left_ms = t->asked_ms + mode->ready_ms - d->now_ms;
     memcpy(out->region, d->config.regions[view.region], sizeof out->region);

@@ -74,6 +74,7 @@ static const struct {
     {"/v1/party/members", HTTP_POST, WRITE_DEADLINE_MS, front_join_party},
     {"/v1/party/members/{}", HTTP_DELETE, WRITE_DEADLINE_MS, front_leave_party},
     {"/v1/matches/{}", HTTP_GET, WRITE_DEADLINE_MS, front_get_match},
+    {"/v1/matches/{}", HTTP_DELETE, 0, front_leave_match},
     {"/v1/leaderboards/{}", HTTP_GET, WRITE_DEADLINE_MS, front_get_board},
     {"/v1/modes", HTTP_GET, 0, front_get_modes},
     {"/v1/instances", HTTP_POST, WRITE_DEADLINE_MS, front_launch},

@@ -138,6 +138,7 @@ void front_leave_party(struct front *front, const struct http_request *request);
 
 bool front_instance_due(struct front *front, const struct front_wait *wait, bool is_late);
 void front_get_match(struct front *front, const struct http_request *request);
+void front_leave_match(struct front *front, const struct http_request *request);
 void front_get_board(struct front *front, const struct http_request *request);
 void front_get_modes(struct front *front, const struct http_request *request);
 void front_launch(struct front *front, const struct http_request *request);

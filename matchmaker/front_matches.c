@@ -11,6 +11,7 @@
 
 #define ANSWER_MS  2000
 #define BOARD_ROWS 20
+#define CURRENT    "current" /* in the place of a match: the one that the caller is in */
 
 static const struct problem NO_MATCH = {404, "not_found", "no such match", 0};
 static const struct problem UNAVAILABLE = {503, "unavailable", "what keeps this is away", 1};
@@ -38,6 +39,22 @@ void front_get_match(struct front *f, const struct http_request *request) {
     }
     if (!problem.status) problem = wait_for_result(f, request, id);
     if (problem.status) front_reply_problem(f, request, &problem);
+}
+
+void front_leave_match(struct front *f, const struct http_request *request) {
+    struct front_ask ask;
+    struct instance_view view;
+    struct problem problem = front_read_change(f, request, NULL, 0, &ask);
+    uint32_t id = problem.status ? 0 : instances_of_player(f->config.instances, ask.player);
+    if (!problem.status && (strcmp(request->parameters[0], CURRENT) != 0 || id == 0)) problem = NO_MATCH;
+    if (!problem.status) problem = front_reason_problem(desk_leave(f->config.desk, ask.player, mono_now()));
+    if (!problem.status && !instances_view(f->config.instances, id, &view)) problem = NO_MATCH;
+    if (problem.status) {
+        front_reply_problem(f, request, &problem);
+    } else {
+        front_reply(f, request, 200, instance_json(&view));
+    }
+    front_forget(&ask);
 }
 
 void front_result(struct front *f, uint64_t id, const uint8_t *bytes, uint32_t len) {

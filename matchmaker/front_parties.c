@@ -49,6 +49,7 @@ void front_get_party(struct front *f, const struct http_request *request) {
     if (problem.status) {
         front_reply_problem(f, request, &problem);
     } else {
+        (void)desk_party(f->config.desk, ask.player, WIRE_PARTY_LOOK, 0, mono_now()); /* who looks has not left it */
         wait_for_party(f, request, ask.player, desk_party_of(f->config.desk, ask.player).mark);
     }
     front_forget(&ask);

@@ -192,6 +192,19 @@ void instances_close(struct instances *i, uint32_t id) {
     i->wants_step[index] = true;
 }
 
+int instances_release(struct instances *i, uint32_t id) {
+    uint32_t index = instances_find(i, id);
+    if (index == INSTANCES_NONE || instances_at(i, index)->stage != INSTANCE_OVER) return MARCH_ERR_NOT_FOUND;
+    struct instance *n = instances_at(i, index);
+    uint32_t count = n->member_count;
+    n->member_count = 0;
+    instances_put(i, index); /* before that of any other that they may be members of */
+    n->member_count = count;
+    if (n->needs_put) return MARCH_ERR_FULL;
+    while (n->member_count > 0) instances_member_remove(i, index * WIRE_INSTANCE_PLAYERS_MAX + n->member_count - 1);
+    return 0;
+}
+
 /* --- looking in */
 
 static void view_of(const struct instances *i, uint32_t index, struct instance_view *view) {

@@ -150,6 +150,10 @@ must_check int instances_end(struct instances *instances, uint32_t id);
 /* instances_close says that what it was worth is settled: once everybody is home it is forgotten. */
 void instances_close(struct instances *instances, uint32_t id);
 
+/* instances_release takes all members out of one that is over, where none of them has come or will: they may be members of
+ * another at once. MARCH_ERR_NOT_FOUND; MARCH_ERR_FULL, and nothing is changed. */
+must_check int instances_release(struct instances *instances, uint32_t id);
+
 /* --- the world */
 
 void instances_directory(struct instances *instances, const struct directory *directory, struct mono now);

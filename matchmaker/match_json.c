@@ -144,9 +144,9 @@ json_t *instance_json(const struct instance_view *v) {
 }
 
 static json_t *result_player_json(const struct desk_result_player *p, bool is_rated) {
-    json_t *json = json_pack("{s:o, s:I, s:b, s:b, s:I, s:I, s:I}", "player", id_json(p->player), "team",
-                             (json_int_t)p->team, "came", (int)p->has_come, "won", (int)p->is_won, "kills",
-                             (json_int_t)p->kills, "deaths", (json_int_t)p->deaths, "gold", (json_int_t)p->gold);
+    json_t *json = json_pack("{s:o, s:I, s:b, s:b, s:b, s:I, s:I, s:I}", "player", id_json(p->player), "team",
+                             (json_int_t)p->team, "came", (int)p->has_come, "left", (int)p->has_left, "won", (int)p->is_won,
+                             "kills", (json_int_t)p->kills, "deaths", (json_int_t)p->deaths, "gold", (json_int_t)p->gold);
     if (!json) return NULL;
     const struct item_kind_info *item = item_kind_find(p->item_kind);
     if (item)

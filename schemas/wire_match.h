@@ -48,8 +48,8 @@ extern "C" {
 enum wire_document_kind {
     WIRE_DOCUMENT_TICKET = 1,
     WIRE_DOCUMENT_PARTY = 2,
-    WIRE_DOCUMENT_INSTANCE = 3,
-    WIRE_DOCUMENT_RESULT = 4 /* kept for a month, and never recalled: it is read by its key */
+    WIRE_DOCUMENT_INSTANCE = 3, /* or what is left of one, beyond the keys of 32 bits */
+    WIRE_DOCUMENT_RESULT = 4    /* kept for a month, and never recalled: it is read by its key */
 };
 
 struct wire_document { /* blob[offset .. offset + len) is what is kept; len 0: it is erased, or there is none */
@@ -303,6 +303,7 @@ enum wire_ticket_verb {
     WIRE_TICKET_CANCEL = 1,
     WIRE_TICKET_READY = 2,
     WIRE_TICKET_DECLINE = 3,
+    WIRE_TICKET_LEAVE = 4, /* the match, for good */
     WIRE_TICKET_VERB_COUNT
 };
 

@@ -192,6 +192,9 @@ def test_front_door_ticket_is_followed_until_there_is_a_match(doors):
     assert (answer.status, answer.code) == (409, "in_a_match")
     current = door.act("GET", "/v1/tickets/current", name=names[0]).json
     assert (current["ticket"], current["match"], current["template"]) == (tickets[names[0]]["ticket"], match["match"], "duel")
+    left = door.act("DELETE", "/v1/matches/current", name=names[0])
+    assert left.status == 200 and left.json["match"] == match["match"] and len(left.json["players"]) == 1
+    assert door.act("DELETE", "/v1/matches/current", name=names[0]).status == door.act("DELETE", "/v1/matches/7", name=names[1]).status == 404
     assert door.act("DELETE", f"/v1/instances/{match['match']}", name="referee").status == 200
 
 
@@ -258,7 +261,7 @@ def test_front_door_does_nothing_without_a_good_token(doors):
     asks = {("POST", "/v1/tickets"): {"mode": "duel"}, ("GET", "/v1/tickets/current"): {}, ("DELETE", "/v1/tickets/current"): {},
             ("PUT", "/v1/tickets/current/ready"): {"ready": True}, ("GET", "/v1/party"): {}, ("DELETE", "/v1/party/members/7"): {},
             ("POST", "/v1/party/invitations"): {"player": "8"}, ("POST", "/v1/party/members"): {"leader": "8"},
-            ("GET", "/v1/matches/1"): {}, ("POST", "/v1/instances"): {"template": "crypt"}, ("DELETE", "/v1/instances/1"): {}}
+            ("GET", "/v1/matches/1"): {}, ("DELETE", "/v1/matches/current"): {}, ("POST", "/v1/instances"): {"template": "crypt"}, ("DELETE", "/v1/instances/1"): {}}
     expired, strange, other = (sign(doors.key, good_claims(exp=1)), sign(make_key(doors.folder / "impostor"), good_claims(scope="instances")),
                                sign(doors.key, good_claims(aud="other")))
     for (method, path), body in asks.items():

@@ -13,7 +13,7 @@
 #include "tests/unit/persist_model.h"
 
 #define FAKE_MAX         8192 /* instances, ever */
-#define WORLD_PLAYERS    4096
+#define WORLD_PLAYERS    8192
 #define WORLD_TICKETS    2048
 #define WORLD_FIRST_WALL 1700000000000ULL
 
@@ -177,6 +177,16 @@ int instances_leave(struct instances *i, uint32_t id, uint64_t player) {
         return fake_put(i, f);
     }
     return MARCH_ERR_NOT_FOUND;
+}
+
+int instances_release(struct instances *i, uint32_t id) {
+    struct fake_instance *f = fake_at(i, id);
+    if (!f || f->d.stage != INSTANCE_OVER) return MARCH_ERR_NOT_FOUND;
+    uint32_t count = f->d.member_count;
+    f->d.member_count = 0;
+    int error = fake_put(i, f);
+    if (error) f->d.member_count = count;
+    return error;
 }
 
 void instances_close(struct instances *i, uint32_t id) {

@@ -34,7 +34,7 @@ struct chance {
     struct fate *fates;                 /* FAKE_MAX */
     bool is_launching;                  /* by an operator */
     bool is_answered[PLAYERS + 1];
-    uint32_t deaths, matches, joined, splits;
+    uint32_t deaths, matches, joined, returned, left, owed; /* owed: at most, at once */
 };
 
 static uint32_t draw(struct chance *c, uint32_t below) {
@@ -46,6 +46,15 @@ static uint32_t draw(struct chance *c, uint32_t below) {
 
 static uint64_t any_player(struct chance *c) {
     return 1 + draw(c, PLAYERS);
+}
+
+/* is_void tells whether the instance of a ticket is over without that anybody could come: then it waits again. */
+static bool is_void(const struct chance *c, const struct track *t) {
+    const struct fate *fate = &c->fates[t->instance];
+    if (t->instance == 0 || !fate->is_sealed || fate->end.d.end == INSTANCE_END_GOAL) return false;
+    for (uint32_t k = 0; k < fate->end.d.member_count; k++)
+        if (fate->end.members[k].has_come) return false;
+    return true;
 }
 
 static struct track *track_of(const struct chance *c, uint64_t id) {
@@ -98,6 +107,10 @@ static void on_told(struct world *w, uint64_t player, const struct wire_server_m
     if (message->kind != WIRE_SERVER_TICKET || message->ticket.ticket == 0) return;
     struct track *t = track_of(c, message->ticket.ticket);
     assert_non_null(t);
+    if (message->ticket.state != WIRE_TICKET_MATCHED && is_void(c, t)) {
+        c->returned += t->is_matched;
+        t->is_matched = false;
+    }
     switch (message->ticket.state) {
     case WIRE_TICKET_WAITING:
     case WIRE_TICKET_ASKED:
@@ -158,6 +171,13 @@ static void party(struct chance *c) {
     if (draw(c, 2)) (void)desk_party(c->w->desk, other, WIRE_PARTY_JOIN, player, c->w->now);
 }
 
+static void leave(struct chance *c) {
+    uint64_t player = any_player(c);
+    uint32_t id = instances_of_player(c->w->instances, player);
+    if (id == 0 || c->fates[id].is_sealed) return;
+    c->left += desk_leave(c->w->desk, player, c->w->now) == WIRE_REASON_NONE;
+}
+
 static void launch(struct chance *c) {
     uint64_t players[2] = {any_player(c), any_player(c)};
     uint32_t id;
@@ -179,6 +199,16 @@ static void seal(struct chance *c, struct fake_instance *f) {
     fate->is_sealed = true;
 }
 
+/* A zone without room for it. */
+static void refuse(struct chance *c, struct fake_instance *f) {
+    struct fate *fate = &c->fates[f->d.id];
+    f->d.end = INSTANCE_END_REFUSED;
+    f->d.stage = INSTANCE_OVER;
+    fate->end = *f;
+    fate->is_sealed = true;
+    fake_end(c->w, f->d.id, INSTANCE_END_REFUSED, 0);
+}
+
 /* A zone runs what is durable alone, and says what it said before whatever the matchmaker has forgotten. */
 static void zone(struct chance *c, uint32_t id) {
     struct world *w = c->w;
@@ -190,6 +220,8 @@ static void zone(struct chance *c, uint32_t id) {
     } else if (c->fates[id].is_sealed) {
         *f = c->fates[id].end;
         fake_end(w, id, (enum instance_end)f->d.end, f->d.goal);
+    } else if (f->d.stage != INSTANCE_RUNNING && draw(c, 5) == 0) {
+        refuse(c, f);
     } else if (f->d.stage != INSTANCE_RUNNING) {
         fake_run(w, id);
     } else if (draw(c, 3) > 0) {
@@ -210,6 +242,7 @@ static void persist(struct chance *c) {
     struct persist_model *m = c->w->model;
     uint32_t shard = draw(c, m->shard_count), what = draw(c, 60);
     if (what == 0) model_lose(m, c->w->keep, shard);
+    if (what == 1) m->is_loot_off = draw(c, 3) == 0;
     if (what > 40) model_connect(m, c->w->keep, shard);
     for (uint32_t i = 0; i < m->shard_count; i++) {
         if (draw(c, 3)) (void)model_take(m, c->w->keep, i);
@@ -232,10 +265,11 @@ static void check_survival(struct chance *c) {
         bool is_kept = model_document(c->w->model, WIRE_DOCUMENT_TICKET, t->id) != NULL;
         struct desk_ticket seen;
         bool is_known = desk_ticket_get(c->w->desk, t->id, c->w->now, c->w->wall_ms, &seen);
-        if (t->is_matched || (t->is_ended && !t->is_unavailable)) assert_false(is_kept);
+        if (t->is_matched) assert_true(!is_kept || is_kept_as_member(c, t)); /* it is held */
+        if (t->is_ended && !t->is_unavailable) assert_false(is_kept);
         if (t->is_matched || t->is_ended || !is_known) continue;
         if (seen.state == WIRE_TICKET_MATCHED && !c->fates[t->instance].is_sealed)
-            assert_true(!(is_kept && is_kept_as_member(c, t)) && (!t->is_shown || is_kept || is_kept_as_member(c, t)));
+            assert_true(!t->is_shown || is_kept || is_kept_as_member(c, t));
         if (seen.state != WIRE_TICKET_MATCHED && seen.state != WIRE_TICKET_ENDED && t->is_shown) assert_true(is_kept);
     }
 }
@@ -249,8 +283,9 @@ static void die(struct chance *c) {
     memset(c->is_answered, 0, sizeof c->is_answered);
     for (struct track *t = c->tracks; t; t = t->hh.next) {
         if (model_document(w->model, WIRE_DOCUMENT_TICKET, t->id)) {
-            t->instance = 0;
             t->is_ended = false; /* one that nobody knew about is there */
+            if (!is_kept_as_member(c, t)) t->is_matched = false;
+            if (!is_kept_as_member(c, t)) t->instance = 0;
             for (uint32_t i = 0; i < t->count; i++) c->current[t->players[i]] = t;
         } else if (is_kept_as_member(c, t)) {
             t->is_matched = true; /* its players hear of it when it runs */
@@ -289,7 +324,7 @@ static uint32_t check_player(const struct chance *c, uint32_t id, uint64_t playe
     const struct fate *fate = &c->fates[id];
     const struct fake_instance *f = &fate->end;
     const struct model_settled *s = model_settled(c->w->model, id, player);
-    bool is_played = false, has_come = false;
+    bool is_played = false, has_come = false, is_member = fake_is_member(f, player);
     for (uint32_t k = 0; k < f->d.member_count; k++) {
         bool is_first = false;
         for (uint32_t i = 0; i < fate->seat_count; i++) is_first |= fate->seats[i] == f->members[k].player;
@@ -305,7 +340,7 @@ static uint32_t check_player(const struct chance *c, uint32_t id, uint64_t playe
     assert_non_null(s);
     assert_int_equal(s->settle.flags, is_rated ? WIRE_SETTLE_RATED : 0);
     assert_int_equal(s->settle.gold, !has_come ? 0 : has_won(f, team) ? 100 : 10);
-    assert_int_equal(s->settle.is_won, has_won(f, team));
+    assert_int_equal(s->settle.is_won, is_member && has_won(f, team));
     assert_string_equal(s->settle.mode, fate->is_ranked ? MODES[fate->mode] : "");
     return 1;
 }
@@ -347,6 +382,7 @@ static void check_agreement(struct chance *c) {
 
 static void come_to_rest(struct chance *c) {
     c->w->model->not_now = 0;
+    c->w->model->is_loot_off = false;
     c->w->instances->cells = 50;
     for (uint32_t i = 0; i < 400; i++) {
         world_settle(c->w);
@@ -375,9 +411,12 @@ static void step(struct chance *c) {
     if (what == 65 && draw(c, 3) == 0) launch(c);
     if (what == 66 && draw(c, 4) == 0) change_modes(c);
     if (what == 67) c->w->instances->cells = draw(c, 6);
+    if (what == 69) leave(c);
     if (what == 68 && draw(c, 6) == 0) die(c);
     persist(c);
     world_step(c->w, draw(c, 120));
+    uint32_t owed = desk_stats_get(c->w->desk).owed;
+    if (owed > c->owed) c->owed = owed;
 }
 
 static void run(uint64_t seed) {
@@ -396,9 +435,10 @@ static void run(uint64_t seed) {
     come_to_rest(c);
     check_agreement(c);
     check_fates(c);
-    printf("seed %u: %u deaths, %u tickets, %u matches, %u joined, %u settled, %u again\n", (unsigned)seed, c->deaths,
-           HASH_COUNT(c->tracks), c->matches, c->joined, (unsigned)c->w->model->settled_count,
-           (unsigned)c->w->model->settled_again);
+    assert_int_equal(desk_stats_get(c->w->desk).owed, 0);
+    printf("seed %u: %u deaths, %u tickets, %u matches, %u joined, %u left, %u returned, %u owed, %u settled, %u again\n",
+           (unsigned)seed, c->deaths, HASH_COUNT(c->tracks), c->matches, c->joined, c->left, c->returned, c->owed,
+           (unsigned)c->w->model->settled_count, (unsigned)c->w->model->settled_again);
     struct track *t, *next;
     HASH_ITER(hh, c->tracks, t, next) {
         HASH_DEL(c->tracks, t);

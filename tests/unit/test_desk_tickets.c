@@ -106,7 +106,9 @@ static void test_desk_without_an_answer_is_unavailable_after_three_seconds(void 
 static void test_desk_before_all_is_recalled_is_unavailable(void **state) {
     (void)state;
     struct world *w = world_new(1);
+    uint64_t waits = world_queue(w, 9, "siege");
     world_restart(w);
+    assert_int_equal(desk_cancel(w->desk, waits, 9, w->now), WIRE_REASON_UNAVAILABLE);
     const uint64_t player = 1;
     const struct wire_client_message look = {.kind = WIRE_CLIENT_TICKET, .ticket = WIRE_TICKET_LOOK};
     uint64_t ticket;
@@ -344,6 +346,7 @@ static void test_desk_messages_do_what_http_does(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_desk_match_is_launched_where_its_players_are_near),
         cmocka_unit_test(test_desk_ticket_is_told_once_it_is_durable),
         cmocka_unit_test(test_desk_requests_beyond_the_rules_are_refused),
         cmocka_unit_test(test_desk_match_is_launched_where_its_players_are_near),

@@ -386,6 +386,36 @@ static void test_matches_a_match_is_settled_once(void **state) {
     close_world(&w);
 }
 
+/* One that hung, and the one that was started in its place: whoever of them is heard first. */
+static void test_matches_two_matchmakers_settle_a_match_once(void **state) {
+    (void)state;
+    struct world w;
+    clear();
+    open_world(&w);
+    for (uint64_t match = 160; match < 180; match++) {
+        struct wire_settle old = settle_of(match, PLAYER), new = old;
+        int64_t before = gold_of(PLAYER);
+        uint32_t settled = w.settled;
+        int played = (int)(match - 160);
+        new.mu = old.mu + 1;
+        new.gold = old.gold + 5;
+        ask(&w, (struct wire_match_ask){.settles = &old, .settle_count = 1});
+        for (uint64_t turns = 0; turns < match % 10; turns++) ev_run(w.value.pool.loop, EVRUN_NOWAIT); /* as far as it got */
+        match_keep_begin(w.matches);
+        w.seq = 0;
+        ask(&w, (struct wire_match_ask){.settles = &new, .settle_count = 1});
+        hear_until(&w, w.settled > settled);
+        assert_true(w.settle.match == match && w.settle.result == WIRE_MATCH_OK);
+        int64_t gained = gold_of(PLAYER) - before;
+        struct wire_rating rating = rating_of(&w, PLAYER, "duel");
+        assert_true(gained == 50 || gained == 55);
+        assert_int_equal(rating.played, played + 1);
+        assert_true(gained == 50 ? rating.mu == old.mu : rating.mu == new.mu); /* all of one of them */
+    }
+    assert_int_equal(pg_fixture_number(&fixture, "select count(*) from match_settled"), 20);
+    close_world(&w);
+}
+
 /* The ledger remembers its keys for a day, that a match is settled is known for months. */
 static void test_matches_a_match_is_settled_once_though_the_ledger_forgot(void **state) {
     (void)state;
@@ -434,6 +464,22 @@ static void test_matches_a_reward_without_a_rating_rates_nobody(void **state) {
     assert_int_equal(settle(&w, only), WIRE_MATCH_OK);
     assert_int_equal(gold_of(PLAYER), before + 50);
     assert_int_equal(pg_fixture_number(&fixture, "select count(*) from ratings"), 0);
+    close_world(&w);
+}
+
+static void test_matches_who_can_not_be_rewarded_now_is_asked_for_again(void **state) {
+    (void)state;
+    struct world w;
+    clear();
+    open_world(&w);
+    w.value.off[VALUE_LOOT] = true;
+    assert_int_equal(settle(&w, settle_of(250, PLAYER)), WIRE_MATCH_UNAVAILABLE);
+    assert_int_equal(match_keep_stats_get(w.matches).settling, 0);
+    assert_int_equal(pg_fixture_number(&fixture, "select count(*) from match_settled"), 0);
+    w.value.off[VALUE_LOOT] = false;
+    int64_t before = gold_of(PLAYER);
+    assert_int_equal(settle(&w, settle_of(250, PLAYER)), WIRE_MATCH_OK);
+    assert_int_equal(gold_of(PLAYER), before + 50);
     close_world(&w);
 }
 
@@ -535,9 +581,11 @@ int main(void) {
         cmocka_unit_test(test_matches_no_more_is_taken_than_there_is_room_for),
         cmocka_unit_test(test_matches_a_new_connection_is_told_nothing_of_the_old_one),
         cmocka_unit_test(test_matches_a_match_is_settled_once),
+        cmocka_unit_test(test_matches_two_matchmakers_settle_a_match_once),
         cmocka_unit_test(test_matches_a_match_is_settled_once_though_the_ledger_forgot),
         cmocka_unit_test(test_matches_a_reward_that_was_not_noted_is_granted_once),
         cmocka_unit_test(test_matches_a_reward_without_a_rating_rates_nobody),
+        cmocka_unit_test(test_matches_who_can_not_be_rewarded_now_is_asked_for_again),
         cmocka_unit_test(test_matches_what_makes_no_sense_is_refused),
         cmocka_unit_test(test_matches_settles_outlive_crashes_once),
         cmocka_unit_test(test_matches_say_when_the_database_does_not_answer),

@@ -147,6 +147,30 @@ static void test_zone_refuses(void **state) {
     (void)state;
 }
 
+static void test_members_of_what_was_refused_are_free_at_once(void **state) {
+    struct fixture *f = ready(1);
+    struct template t = fixture_template();
+    uint32_t first, second;
+    f->zones[1].refuses = f->is_open = true;
+    assert_int_equal(fixture_launch(f, &t, 1, 2, &first), 0);
+    assert_int_equal(instances_release(f->instances, first), MARCH_ERR_NOT_FOUND);
+    fixture_pass(f, 500);
+    assert_int_equal(f->over[first], 1);
+    assert_int_equal(fixture_launch(f, &t, 1, 2, &second), MARCH_ERR_EXISTS);
+    assert_int_equal(instances_release(f->instances, first), 0);
+    assert_int_equal(instances_of_player(f->instances, 1), 0);
+    f->zones[1].refuses = false;
+    assert_int_equal(fixture_launch(f, &t, 1, 2, &second), 0);
+    fixture_pass(f, 100);
+    fixture_restart(f); /* both are found, and each player is a member of one */
+    fixture_pass(f, 3000);
+    assert_int_equal(f->recalled_badly, 0);
+    assert_int_equal(instances_of_player(f->instances, 1), second);
+    assert_int_equal(all_in(f, 1, 2, second), 2);
+    fixture_destroy(f);
+    (void)state;
+}
+
 static void test_time_is_up_without_a_zone(void **state) {
     struct fixture *f = ready(1);
     struct template t = fixture_template();
@@ -571,6 +595,7 @@ int main(void) {
         cmocka_unit_test(test_instance_is_not_forgotten_before_it_is_settled),
         cmocka_unit_test(test_instance_waits_until_everybody_is_home),
         cmocka_unit_test(test_zone_refuses),
+        cmocka_unit_test(test_members_of_what_was_refused_are_free_at_once),
         cmocka_unit_test(test_time_is_up_without_a_zone),
         cmocka_unit_test(test_launch_is_refused),
         cmocka_unit_test(test_cells_rest),

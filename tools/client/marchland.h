@@ -601,6 +601,7 @@ enum march_ticket_verb {
     MARCH_TICKET_CANCEL = 1,
     MARCH_TICKET_READY = 2,
     MARCH_TICKET_DECLINE = 3,
+    MARCH_TICKET_LEAVE = 4, /* the match, for good */
     MARCH_TICKET_VERB_COUNT
 };
 
@@ -617,7 +618,9 @@ enum march_party_verb {
  * mode that the player would play; 0: any. */
 int march_client_enter(struct march_client *client, uint64_t now_ns, const char *mode, uint32_t roles);
 
-/* march_client_ticket looks for the ticket, cancels it, or answers whether the player is ready. */
+/* march_client_ticket looks for the ticket, cancels it, answers whether the player is ready, or leaves the match: that is
+ * answered by a TICKET without one, the way home follows, and what the player is rated with is told when the match is over.
+ */
 int march_client_ticket(struct march_client *client, uint64_t now_ns, enum march_ticket_verb verb);
 
 /* march_client_party does something about a party; `player` is 0 where the verb names none. */
