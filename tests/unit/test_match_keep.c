@@ -473,12 +473,12 @@ static void test_matches_who_can_not_be_rewarded_now_is_asked_for_again(void **s
     clear();
     open_world(&w);
     w.value.off[VALUE_LOOT] = true;
-    assert_int_equal(settle(&w, settle_of(250, PLAYER)), WIRE_MATCH_UNAVAILABLE);
+    assert_int_equal(settle(&w, settle_of(270, PLAYER)), WIRE_MATCH_UNAVAILABLE);
     assert_int_equal(match_keep_stats_get(w.matches).settling, 0);
     assert_int_equal(pg_fixture_number(&fixture, "select count(*) from match_settled"), 0);
     w.value.off[VALUE_LOOT] = false;
     int64_t before = gold_of(PLAYER);
-    assert_int_equal(settle(&w, settle_of(250, PLAYER)), WIRE_MATCH_OK);
+    assert_int_equal(settle(&w, settle_of(270, PLAYER)), WIRE_MATCH_OK);
     assert_int_equal(gold_of(PLAYER), before + 50);
     close_world(&w);
 }
