@@ -15,8 +15,8 @@
  * UNAVAILABLE where the database is away, documents apart, which wait.
  *
  * Limits: past MATCH_KEEP_WAITING_BYTES of what was asked, or without room for documents, match_keep_has_room is false, and
- * no more is to be read from the matchmaker; MATCH_KEEP_SETTLES_MAX players under way, the rest, and all while loot is
- * switched off, is answered UNAVAILABLE; MATCH_KEEP_BATCH_MAX of them go a step further each 50 ms. One thread.
+ * no more is to be read from the matchmaker; MATCH_KEEP_SETTLES_MAX players under way, the rest is answered UNAVAILABLE;
+ * MATCH_KEEP_BATCH_MAX of them go a step further each 50 ms. One thread.
  */
 #ifndef MARCH_PERSIST_MATCH_KEEP_H
 #define MARCH_PERSIST_MATCH_KEEP_H

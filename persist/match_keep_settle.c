@@ -171,7 +171,7 @@ static void look(struct match_keep *m) {
 /* --- the reward */
 
 static bool is_for_later(enum ledger_status status) {
-    return status == LEDGER_UNAVAILABLE || status == LEDGER_BUSY || status == LEDGER_CONFLICT;
+    return status == LEDGER_UNAVAILABLE || status == LEDGER_BUSY || status == LEDGER_CONFLICT || status == LEDGER_DISABLED;
 }
 
 static void granted(void *ctx, const struct ledger_result *result) {
@@ -181,10 +181,6 @@ static void granted(void *ctx, const struct ledger_result *result) {
     uint32_t index = (uint32_t)(one - m->settles.all);
     if (is_for_later(result->status)) {
         push(&m->settles, &m->settles.waiting, index);
-        return;
-    }
-    if (result->status == LEDGER_DISABLED) { /* for long, perhaps: whoever asks again must not take the place of others */
-        end(m, index, WIRE_MATCH_UNAVAILABLE);
         return;
     }
     push(&m->settles, &m->settles.granted, index);
@@ -215,7 +211,7 @@ static void grant(struct match_keep *m, uint32_t index) {
     if (is_for_later(status)) {
         push(&m->settles, &m->settles.waiting, index);
     } else {
-        end(m, index, status == LEDGER_DISABLED ? WIRE_MATCH_UNAVAILABLE : WIRE_MATCH_REFUSED);
+        end(m, index, WIRE_MATCH_REFUSED);
     }
 }
 

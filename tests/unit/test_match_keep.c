@@ -467,22 +467,6 @@ static void test_matches_a_reward_without_a_rating_rates_nobody(void **state) {
     close_world(&w);
 }
 
-static void test_matches_who_can_not_be_rewarded_now_is_asked_for_again(void **state) {
-    (void)state;
-    struct world w;
-    clear();
-    open_world(&w);
-    w.value.off[VALUE_LOOT] = true;
-    assert_int_equal(settle(&w, settle_of(270, PLAYER)), WIRE_MATCH_UNAVAILABLE);
-    assert_int_equal(match_keep_stats_get(w.matches).settling, 0);
-    assert_int_equal(pg_fixture_number(&fixture, "select count(*) from match_settled"), 0);
-    w.value.off[VALUE_LOOT] = false;
-    int64_t before = gold_of(PLAYER);
-    assert_int_equal(settle(&w, settle_of(270, PLAYER)), WIRE_MATCH_OK);
-    assert_int_equal(gold_of(PLAYER), before + 50);
-    close_world(&w);
-}
-
 static void test_matches_what_makes_no_sense_is_refused(void **state) {
     (void)state;
     struct world w;
@@ -585,7 +569,6 @@ int main(void) {
         cmocka_unit_test(test_matches_a_match_is_settled_once_though_the_ledger_forgot),
         cmocka_unit_test(test_matches_a_reward_that_was_not_noted_is_granted_once),
         cmocka_unit_test(test_matches_a_reward_without_a_rating_rates_nobody),
-        cmocka_unit_test(test_matches_who_can_not_be_rewarded_now_is_asked_for_again),
         cmocka_unit_test(test_matches_what_makes_no_sense_is_refused),
         cmocka_unit_test(test_matches_settles_outlive_crashes_once),
         cmocka_unit_test(test_matches_say_when_the_database_does_not_answer),
