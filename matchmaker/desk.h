@@ -18,7 +18,7 @@
  * the result changes. A ticket of a party is of its leader, who alone may enter and cancel it. Who was asked and
  * declines or is silent loses his ticket; a member of a party takes the party's ticket along.
  *
- * What persist can't settle within a second, as while loot is switched off, is *owed*: it is kept, settled when that can be,
+ * What persist can't settle within a second, as while it is away, is *owed*: it is kept, settled when that can be,
  * and keeps nobody from the next match, which takes the rating that is owed (desk_debts.c).
  *
  * A party ends when its players have. Who asks nothing for an hour (by a message or a request), and neither waits nor plays,
