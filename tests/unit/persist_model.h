@@ -81,7 +81,7 @@ struct persist_model {
     uint32_t shard_count;
     uint32_t not_now;       /* one in so many questions is answered so; 0: none */
     uint64_t refused;       /* this player never has anything settled */
-    bool is_loot_off;       /* what is rewarded can't be settled now */
+    bool is_settler_away;       /* what is rewarded can't be settled now */
     uint64_t transactions;  /* with documents */
     uint64_t settled_count; /* each once */
     uint64_t settled_again;
@@ -313,7 +313,7 @@ static inline void model_answer_players(struct persist_model *m, uint32_t shard,
         const struct wire_settle *settle = &a->settles[i];
         assert_int_equal(shard_of_player(settle->player, m->shard_count), shard);
         answer->settled[i] = (struct wire_settled){.match = settle->match, .player = settle->player};
-        bool is_later = model_is_not_now(m) || (m->is_loot_off && (settle->gold > 0 || settle->item_count > 0));
+        bool is_later = model_is_not_now(m) || (m->is_settler_away && (settle->gold > 0 || settle->item_count > 0));
         answer->settled[i].result = is_later ? (uint32_t)WIRE_MATCH_UNAVAILABLE : model_settle(m, settle);
     }
 }

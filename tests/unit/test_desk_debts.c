@@ -20,10 +20,10 @@ static int32_t points_after(const struct world *w, uint64_t player) {
     return rating_points((struct rating){rating->mu, rating->sigma});
 }
 
-static void test_desk_loot_that_is_off_keeps_nobody_from_the_next_match(void **state) {
+static void test_desk_settler_that_is_away_keeps_nobody_from_the_next_match(void **state) {
     (void)state;
     struct world *w = world_new(2);
-    w->model->is_loot_off = true;
+    w->model->is_settler_away = true;
     uint32_t first = fight(w);
     assert_int_equal(w->told[1].over + w->told[2].over, 2);
     assert_int_equal(w->told[1].match.gold, 0);
@@ -43,7 +43,7 @@ static void test_desk_loot_that_is_off_keeps_nobody_from_the_next_match(void **s
     ticket = world_queue(w, 1, "duel");
     int32_t twice = world_ticket(w, ticket).rating;
     assert_true(twice > winner);
-    w->model->is_loot_off = false;
+    w->model->is_settler_away = false;
     for (uint32_t i = 0; i < 4; i++) {
         world_step(w, 1000);
         world_settle(w);
@@ -61,7 +61,7 @@ static void test_desk_debts_outlive_a_restart(void **state) {
     (void)state;
     for (uint32_t is_home = 0; is_home < 2; is_home++) {
         struct world *w = world_new(1);
-        w->model->is_loot_off = true;
+        w->model->is_settler_away = true;
         uint32_t id = world_duel(w);
         w->instances->list[id].d.scores[w->told[1].match.team] = 5;
         fake_end(w, id, INSTANCE_END_GOAL, WIRE_GOAL_KILLS);
@@ -80,7 +80,7 @@ static void test_desk_debts_outlive_a_restart(void **state) {
         uint64_t ticket = world_queue(w, 1, "duel");
         int32_t rating = world_ticket(w, ticket).rating;
         assert_true(rating > 1500);
-        w->model->is_loot_off = false;
+        w->model->is_settler_away = false;
         for (uint32_t i = 0; i < 3; i++) {
             world_step(w, 1000);
             world_settle(w);
@@ -98,10 +98,10 @@ static void test_desk_debts_outlive_a_restart(void **state) {
 static void test_desk_debt_that_is_refused_is_forgotten(void **state) {
     (void)state;
     struct world *w = world_new(1);
-    w->model->is_loot_off = true;
+    w->model->is_settler_away = true;
     (void)fight(w);
     w->model->refused = 1;
-    w->model->is_loot_off = false;
+    w->model->is_settler_away = false;
     for (uint32_t i = 0; i < 3; i++) {
         world_step(w, 1000);
         world_settle(w);
@@ -114,7 +114,7 @@ static void test_desk_debt_that_is_refused_is_forgotten(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_desk_loot_that_is_off_keeps_nobody_from_the_next_match),
+        cmocka_unit_test(test_desk_settler_that_is_away_keeps_nobody_from_the_next_match),
         cmocka_unit_test(test_desk_debts_outlive_a_restart),
         cmocka_unit_test(test_desk_debt_that_is_refused_is_forgotten),
     };

@@ -242,7 +242,7 @@ static void persist(struct chance *c) {
     struct persist_model *m = c->w->model;
     uint32_t shard = draw(c, m->shard_count), what = draw(c, 60);
     if (what == 0) model_lose(m, c->w->keep, shard);
-    if (what == 1) m->is_loot_off = draw(c, 3) == 0;
+    if (what == 1) m->is_settler_away = draw(c, 3) == 0;
     if (what > 40) model_connect(m, c->w->keep, shard);
     for (uint32_t i = 0; i < m->shard_count; i++) {
         if (draw(c, 3)) (void)model_take(m, c->w->keep, i);
@@ -382,7 +382,7 @@ static void check_agreement(struct chance *c) {
 
 static void come_to_rest(struct chance *c) {
     c->w->model->not_now = 0;
-    c->w->model->is_loot_off = false;
+    c->w->model->is_settler_away = false;
     c->w->instances->cells = 50;
     for (uint32_t i = 0; i < 400; i++) {
         world_settle(c->w);
