@@ -247,8 +247,10 @@ class Stage(Chaos):
         self.draw.shuffle(names)
         return names
 
-    def fullest_zone(self):
-        return max(self.directory()["workers"], key=lambda worker: worker["players"])["name"]
+    def fullest_zone(self, among=None):
+        """The zone with most players, of all or of some."""
+        workers = [worker for worker in self.directory()["workers"] if among is None or worker["name"] in among]
+        return max(workers, key=lambda worker: worker["players"])["name"]
 
     # --- steps
 
