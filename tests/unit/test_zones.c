@@ -201,12 +201,8 @@ static int set_up(void **state) {
     assert_int_equal(journal_open(&journal, &w->journal, error, sizeof error), 0);
     assert_int_equal(journal_recover(w->journal, 0, NULL, NULL, error, sizeof error), 0);
     assert_int_equal(grants_create(&(struct grants_config){.journal = w->journal, .apply = apply, .ctx = w}, &w->grants), 0);
-    const struct motion_config motion = {.journal = w->journal,
-                                         .pg = w->harness.pg,
-                                         .epoch = fence,
-                                         .players_max = 1024,
-                                         .flush_ms = 60000,
-                                         .hot_ms = 60000};
+    const struct motion_config motion = {
+        .journal = w->journal, .pg = w->harness.pg, .epoch = fence, .players_max = 1024, .flush_ms = 60000, .hot_ms = 60000};
     assert_int_equal(motion_create(&motion, &w->motion), 0);
     const struct zones_config zones = {
         .config = &w->config,
