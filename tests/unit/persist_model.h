@@ -81,7 +81,7 @@ struct persist_model {
     uint32_t shard_count;
     uint32_t not_now;       /* one in so many questions is answered so; 0: none */
     uint64_t refused;       /* this player never has anything settled */
-    bool is_settler_away;       /* what is rewarded can't be settled now */
+    bool is_settler_away;   /* what is rewarded can't be settled now */
     uint64_t transactions;  /* with documents */
     uint64_t settled_count; /* each once */
     uint64_t settled_again;
