@@ -275,7 +275,7 @@ void desk_ready(struct desk *d, struct mono now, uint64_t wall_ms) {
 
 /* hold stops all modes while there is nowhere to play, or too much is on its way to persist, and each that rests. */
 static void hold(struct desk *d) {
-    bool is_held = d->now_ms < d->held_until_ms || instances_stats_get(d->config.instances).cells_free == 0 ||
+    bool is_held = d->now_ms < d->held_until_ms || !instances_has_room(d->config.instances) ||
                    keep_stats_get(d->config.keep).pending > DESK_PENDING_MAX;
     for (uint32_t i = 0; i < d->modes.count && d->queue; i++) {
         bool is_mode_held = is_held || d->now_ms < d->rest_until_ms[i];

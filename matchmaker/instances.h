@@ -178,6 +178,9 @@ bool instances_view(const struct instances *instances, uint32_t id, struct insta
 uint32_t instances_of_player(const struct instances *instances, uint64_t player); /* 0: none */
 uint32_t instances_count(const struct instances *instances);
 void instances_nth(const struct instances *instances, uint32_t n, struct instance_view *view); /* n below the count */
+/* instances_has_room tells whether something can be launched now. */
+bool instances_has_room(const struct instances *instances);
+
 struct instances_stats instances_stats_get(const struct instances *instances);
 
 #endif

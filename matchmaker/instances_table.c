@@ -52,6 +52,12 @@ uint32_t instances_cells_free(const struct instances *i) {
     return count;
 }
 
+bool instances_has_room(const struct instances *i) {
+    for (uint32_t b = 0; b < i->block_count; b++)
+        if (takes_instances(i, &i->blocks[b]) && free_cell(i, b) != INSTANCES_NONE) return true;
+    return false;
+}
+
 /* What speaks against a block; the first that differs decides. */
 struct weight {
     uint32_t distance, busy;

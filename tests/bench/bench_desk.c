@@ -145,8 +145,8 @@ void instances_nth(const struct instances *i, uint32_t n, struct instance_view *
     *view = view_of(i, &i->runs[(i->first + n) % RUNS]);
 }
 
-struct instances_stats instances_stats_get(const struct instances *i) {
-    return (struct instances_stats){.cells_free = RUNS - (i->next - i->first)};
+bool instances_has_room(const struct instances *i) {
+    return i->next - i->first < RUNS;
 }
 
 static void end_runs(void) {

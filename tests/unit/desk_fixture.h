@@ -212,8 +212,8 @@ void instances_nth(const struct instances *i, uint32_t n, struct instance_view *
     *view = fake_view(&i->list[id]);
 }
 
-struct instances_stats instances_stats_get(const struct instances *i) {
-    return (struct instances_stats){.cells_free = i->cells};
+bool instances_has_room(const struct instances *i) {
+    return i->cells > 0;
 }
 
 int instances_recall(struct instances *i, uint64_t key, const uint8_t *bytes, uint32_t len) {

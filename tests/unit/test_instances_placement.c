@@ -76,10 +76,12 @@ static void test_zone_that_drains_gets_none(void **state) {
     instances_zone_load(f->instances, 2, 500, false);
     instances_zone_load(f->instances, 3, 600, false);
     assert_int_equal(instances_stats_get(f->instances).cells_free, 2 * FIXTURE_CELLS);
+    assert_true(instances_has_room(f->instances));
     for (int i = 0; i < FIXTURE_CELLS; i++) assert_int_equal(launch(f, 1), 2);
     assert_int_equal(launch(f, 1), 3);
     instances_zone_load(f->instances, 3, 600, true);
-    assert_int_equal(instances_stats_get(f->instances).cells_free, 0); /* and no match is formed */
+    assert_int_equal(instances_stats_get(f->instances).cells_free, 0);
+    assert_false(instances_has_room(f->instances)); /* and no match is formed */
     assert_int_equal(fixture_launch(f, &t, 1, 1, &id), MARCH_ERR_FULL);
     instances_zone_load(f->instances, 1, 0, false);
     assert_int_equal(launch(f, 1), 1);
