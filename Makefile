@@ -190,7 +190,7 @@ FUZZ_LEFT_OUT := $(addprefix common/,bus.c bus_connector.c bus_stream.c http.c h
 	$(addprefix gateway/,gateway.c io% drain.c downstream.c matches.c routing.c session.c transfer.c upstream.c) \
 	$(addprefix zone/,book.c crossing.c handoff% registrar.c reporter.c server.c setup.c) \
 	$(addprefix matchmaker/,desk% front.c front_matches.c front_parties.c front_sessions.c front_tickets.c front_waits.c gates.c hall.c \
-	instance_api.c instances% keep% links.c matchmaker.c operator_api.c placement.c queue% status.c tells.c)
+	instance_api.c instances% links.c matchmaker.c operator_api.c placement.c queue% status.c tells.c)
 FUZZ_SRC    := $(filter-out $(FUZZ_LEFT_OUT),$(foreach d,common schemas gateway zone matchmaker tools/client,$(call lib_src,$(d)))) \
 	$(FUZZ_PERSIST) $(FUZZ_ZONECTL)
 FUZZ_OBJ    := $(patsubst %.c,build/fuzz/%.o,$(FUZZ_SRC)) $(patsubst %.cc,build/fuzz/%.o,$(wildcard schemas/*.cc))
