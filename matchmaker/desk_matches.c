@@ -281,7 +281,8 @@ enum wire_ticket_reason desk_leave(struct desk *d, uint64_t player, struct mono 
     struct desk_match *m = desk_match_of(d, id);
     CHECK(m);
     m->is_to_reopen = true;
-    if (index != DESK_NONE) desk_held_end(d, index);
+    if (index != DESK_NONE && desk_live_at(d, index)->count == 1)
+        desk_held_end(d, index); /* a party's is the others', too */
     keep_cut(d->config.keep);
     desk_due(d, DESK_DUE_NOW, player, keep_mark(d->config.keep));
     d->stats.left++;

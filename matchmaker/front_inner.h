@@ -45,7 +45,7 @@ enum front_wait_kind {
     FRONT_WAIT_BOARD = 3,
     FRONT_WAIT_PARTY = 4,    /* until a mark is durable: `version` */
     FRONT_WAIT_LAUNCHED = 5, /* until the instance would survive */
-    FRONT_WAIT_ENDED = 6     /* until its end would */
+    FRONT_WAIT_CHANGED = 6   /* until what was changed of it would */
 };
 
 struct front_wait {

@@ -41,22 +41,6 @@ void front_get_match(struct front *f, const struct http_request *request) {
     if (problem.status) front_reply_problem(f, request, &problem);
 }
 
-void front_leave_match(struct front *f, const struct http_request *request) {
-    struct front_ask ask;
-    struct instance_view view;
-    struct problem problem = front_read_change(f, request, NULL, 0, &ask);
-    uint32_t id = problem.status ? 0 : instances_of_player(f->config.instances, ask.player);
-    if (!problem.status && (strcmp(request->parameters[0], CURRENT) != 0 || id == 0)) problem = NO_MATCH;
-    if (!problem.status) problem = front_reason_problem(desk_leave(f->config.desk, ask.player, mono_now()));
-    if (!problem.status && !instances_view(f->config.instances, id, &view)) problem = NO_MATCH;
-    if (problem.status) {
-        front_reply_problem(f, request, &problem);
-    } else {
-        front_reply(f, request, 200, instance_json(&view));
-    }
-    front_forget(&ask);
-}
-
 void front_result(struct front *f, uint64_t id, const uint8_t *bytes, uint32_t len) {
     const struct http_request *request;
     struct desk_result result;
@@ -157,6 +141,21 @@ static void wait_for_instance(struct front *f, const struct http_request *reques
     if (!front_instance_due(f, &wait, false)) CHECK(front_wait_add(f, &wait));
 }
 
+void front_leave_match(struct front *f, const struct http_request *request) {
+    struct front_ask ask;
+    struct problem problem = front_read_change(f, request, NULL, 0, &ask);
+    uint32_t id = problem.status ? 0 : instances_of_player(f->config.instances, ask.player);
+    if (!problem.status && (strcmp(request->parameters[0], CURRENT) != 0 || id == 0)) problem = NO_MATCH;
+    if (!problem.status) problem = front_wait_room(f);
+    if (!problem.status) problem = front_reason_problem(desk_leave(f->config.desk, ask.player, mono_now()));
+    if (problem.status) {
+        front_reply_problem(f, request, &problem);
+    } else {
+        wait_for_instance(f, request, FRONT_WAIT_CHANGED, id);
+    }
+    front_forget(&ask);
+}
+
 static struct problem launch(struct front *f, const struct http_request *request, const struct launch_request *wanted) {
     uint32_t id;
     struct problem problem = front_wait_room(f);
@@ -200,7 +199,7 @@ void front_end_instance(struct front *f, const struct http_request *request) {
     if (problem.status) {
         front_reply_problem(f, request, &problem);
     } else {
-        wait_for_instance(f, request, FRONT_WAIT_ENDED, (uint32_t)id);
+        wait_for_instance(f, request, FRONT_WAIT_CHANGED, (uint32_t)id);
     }
     front_forget(&ask);
 }

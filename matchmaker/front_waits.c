@@ -45,7 +45,7 @@ static bool try_answer(struct front *f, const struct front_wait *wait, bool is_l
     case FRONT_WAIT_TICKET: return (wait->is_due || is_late) && front_ticket_due(f, wait, is_late);
     case FRONT_WAIT_PARTY: return front_party_due(f, wait);
     case FRONT_WAIT_LAUNCHED:
-    case FRONT_WAIT_ENDED: return front_instance_due(f, wait, is_late);
+    case FRONT_WAIT_CHANGED: return front_instance_due(f, wait, is_late);
     case FRONT_WAIT_RESULT:
     case FRONT_WAIT_BOARD: break;
     }

@@ -166,7 +166,8 @@ static void append_groups(struct documents *d) {
 }
 
 bool documents_has_room(const struct documents *d) {
-    return d->out_at == d->out.len && d->table.count < DOCUMENTS_MAX && d->table.bytes < DOCUMENTS_BYTES_MAX;
+    return d->out.len - d->out_at < DOCUMENTS_OUT_MAX && d->table.count < DOCUMENTS_MAX &&
+           d->table.bytes < DOCUMENTS_BYTES_MAX;
 }
 
 uint64_t documents_put(struct documents *d, const struct wire_document *list, uint32_t count, const uint8_t *blob) {

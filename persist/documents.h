@@ -12,8 +12,9 @@
  * stays there as a row without a body, so a transaction that is carried out late by a server that had hung changes nothing.
  * A transaction that fails, or whose outcome is not known, is done again.
  *
- * Limits: past DOCUMENTS_MAX documents, DOCUMENTS_BYTES_MAX of them, or while the journal is full, documents_has_room is
- * false, and no more is to be put than what was under way already. A replay may find more (document_table.h). One thread.
+ * Limits: past DOCUMENTS_MAX documents, DOCUMENTS_BYTES_MAX of them, or DOCUMENTS_OUT_MAX bytes that the journal has no room
+ * for, documents_has_room is false, and no more is to be put than what was under way already. A replay may find more
+ * (document_table.h). One thread.
  */
 #ifndef MARCH_PERSIST_DOCUMENTS_H
 #define MARCH_PERSIST_DOCUMENTS_H
@@ -29,8 +30,9 @@
 #define DOCUMENTS_RECORD      3 /* type of a journal record that is a piece of a group */
 #define DOCUMENTS_MAX         262144
 #define DOCUMENTS_BYTES_MAX   (64u << 20)
-#define DOCUMENTS_GROUPS_MAX  4096 /* in the journal, and not durable */
-#define DOCUMENTS_BATCH       512  /* documents of a transaction */
+#define DOCUMENTS_OUT_MAX     (24u << 20) /* for the journal, while it is full: more than one matchmaker has under way */
+#define DOCUMENTS_GROUPS_MAX  4096        /* in the journal, and not durable */
+#define DOCUMENTS_BATCH       512         /* documents of a transaction */
 #define DOCUMENTS_FLUSH_MS    250
 #define DOCUMENTS_DEADLINE_MS 3000
 

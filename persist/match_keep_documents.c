@@ -77,6 +77,13 @@ static const struct pg_statement READ = {"match_documents_read",
                                          " from unnest($1::smallint[], $2::bigint[]) with ordinality as a (kind, key, n)"
                                          " left join match_documents d using (kind, key) order by a.n"};
 
+/* ask_again has what was not answered wait again: by then it may be here. */
+static void ask_again(struct match_lane *lane) {
+    const struct wire_document *asked = lane->asked.items;
+    for (uint32_t i = 0; i < lane->asked.count; i++) CHECK(match_list_add(&lane->waiting, &asked[i], sizeof *asked));
+    lane->asked.count = 0;
+}
+
 static void have_read(void *ctx, const struct pg_reply *reply) {
     struct match_keep *m = ctx;
     struct match_lane *lane = &m->reads;
@@ -84,6 +91,7 @@ static void have_read(void *ctx, const struct pg_reply *reply) {
     lane->is_under_way = false;
     if (reply->error) {
         match_keep_failed(m, reply);
+        ask_again(lane);
         return;
     }
     uint32_t done = 0;
@@ -100,6 +108,7 @@ static void have_read(void *ctx, const struct pg_reply *reply) {
         m->stats.reads++;
     }
     match_list_drop(&lane->asked, done, sizeof *asked);
+    ask_again(lane);
 }
 
 /* answer_at_once answers what PostgreSQL need not be asked for; false where there is no room to. */
@@ -135,4 +144,5 @@ void match_keep_read(struct match_keep *m) {
     pg_params_end(&lane->params);
     const struct pg_call call = {&READ, &lane->params};
     lane->is_under_way = pg_run(m->config.look_pg, &call, 1, PG_READ, MATCH_KEEP_DEADLINE_MS, have_read, m) == 0;
+    if (!lane->is_under_way) ask_again(lane);
 }

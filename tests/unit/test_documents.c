@@ -295,6 +295,7 @@ static void test_documents_wait_while_the_journal_is_full(void **state) {
     }
     put_large_group(++versions, 25); /* that was under way already */
     assert_true(documents_durable(documents) < versions - 1);
+    assert_true((versions - documents_durable(documents)) * 25 * WIRE_DOCUMENT_BYTES_MAX > DOCUMENTS_OUT_MAX);
     assert_true(documents_watermark(documents) < journal_durable(f.journal)); /* PostgreSQL has none of them */
     documents_hold(documents, false);
     turn_until((documents_flush(documents), note_watermark(), documents_durable(documents) == versions));
