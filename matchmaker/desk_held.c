@@ -22,10 +22,11 @@ static uint32_t next_held(const struct desk *d, const struct desk_match *m, uint
 
 static void hold(struct desk *d, uint32_t index) {
     struct desk_live *t = desk_live_at(d, index);
-    if (t->stage != DESK_ASKED) t->asked_ms = d->now_ms;
+    if (t->stage != DESK_ASKED) t->asked_ms = (uint32_t)d->now_ms;
     t->stage = DESK_HELD;
     t->version++;
-    for (uint32_t kind = 0; kind < DESK_LIST_KIND_COUNT; kind++) desk_list_remove(d, (enum desk_list_kind)kind, index);
+    t->is_confirmed = true; /* by its match, or not at all */
+    desk_list_put(d, index, DESK_LIST_NONE);
 }
 
 void desk_hold_tickets(struct desk *d, const struct queue_match *match) {
@@ -82,7 +83,7 @@ static bool has_seat(const struct desk_match *m, uint64_t player) {
 }
 
 static void find_match(struct desk *d, uint32_t index) {
-    uint64_t id = desk_live_at(d, index)->id, player = desk_member_at(d, desk_live_at(d, index)->members)->player;
+    uint64_t id = desk_live_at(d, index)->id, player = desk_live_at(d, index)->leader.player;
     const struct desk_match *m = desk_match_of(d, instances_of_player(d->config.instances, player));
     if (!m || !has_seat(m, player)) return;
     hold(d, index);
@@ -96,7 +97,7 @@ static void find_match(struct desk *d, uint32_t index) {
 
 void desk_held_ready(struct desk *d) {
     for (uint32_t index = d->lists[DESK_LIST_COMING].first, next; index != DESK_NONE; index = next) {
-        next = desk_live_at(d, index)->links[DESK_LIST_COMING].next;
+        next = desk_live_at(d, index)->link.next;
         find_match(d, index);
     }
 }
@@ -117,11 +118,11 @@ static uint32_t team_of(const struct desk_note *note, uint64_t player) {
 }
 
 void desk_held_show(const struct desk *d, const struct desk_live *t, struct desk_ticket *out) {
-    const struct desk_match *m = desk_match_seating(d, desk_member_at(d, t->members)->player);
+    const struct desk_match *m = desk_match_seating(d, t->leader.player);
     uint32_t count = 0;
     out->state = WIRE_TICKET_MATCHED;
     out->instance = m->id;
     memcpy(out->region, d->config.regions[t->region], sizeof out->region);
-    for (uint32_t at = t->members; at != DESK_NONE; at = desk_member_at(d, at)->next)
-        out->teams[count++] = team_of(&m->note, desk_member_at(d, at)->player);
+    for (const struct desk_member *member = &t->leader; member; member = desk_member_after(d, member))
+        out->teams[count++] = team_of(&m->note, member->player);
 }

@@ -152,9 +152,9 @@ static void members_of(const struct queue_match *match, struct wire_instance_mem
 /* --- launched */
 
 static struct rating rating_of(const struct desk *d, uint64_t player) {
-    uint32_t at = desk_live_at(d, desk_ticket_at(d, player))->members;
-    while (desk_member_at(d, at)->player != player) at = desk_member_at(d, at)->next;
-    return desk_member_at(d, at)->rating;
+    const struct desk_member *member = &desk_live_at(d, desk_ticket_at(d, player))->leader;
+    while (member->player != player) member = desk_member_after(d, member);
+    return desk_member_rating(member);
 }
 
 static void note_of(const struct desk *d, const struct queue_match *match, struct desk_note *note) {

@@ -14,14 +14,12 @@
 #include "matchmaker/queue.h"
 #include "matchmaker/timer_wheel.h"
 
-#define QUEUE_NONE       UINT32_MAX
-#define QUEUE_LATENCY_MS 4 /* the unit in which latencies are kept, rounded up */
-#define QUEUE_FAR        UINT8_MAX
-#define QUEUE_AGES       256 /* cells of a ring; tickets that wait are in the newest 129 of them */
-#define QUEUE_AGE_PARTS  128 /* of a time-out: one is a cell */
-#define QUEUE_GROUPS     8   /* of buckets, whose waits are averaged */
-#define QUEUE_WAITS      32  /* what a new wait weighs in an average is one part of so many */
-#define QUEUE_EPOCH_MS   (1ULL << 22)
+#define QUEUE_NONE      UINT32_MAX
+#define QUEUE_AGES      256 /* cells of a ring; tickets that wait are in the newest 129 of them */
+#define QUEUE_AGE_PARTS 128 /* of a time-out: one is a cell */
+#define QUEUE_GROUPS    8   /* of buckets, whose waits are averaged */
+#define QUEUE_WAITS     32  /* what a new wait weighs in an average is one part of so many */
+#define QUEUE_EPOCH_MS  (1ULL << 22)
 
 _Static_assert(MODE_LATENCY_MS_MAX / QUEUE_LATENCY_MS < QUEUE_FAR, "no latency that is taken is kept as far");
 _Static_assert(MODE_TIME_MS_MAX < QUEUE_EPOCH_MS, "a ticket that has waited already did not begin before 0");

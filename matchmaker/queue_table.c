@@ -56,12 +56,12 @@ static void add_avoid(struct queue *q, struct queue_ticket *t, const uint64_t *p
 /* set_latencies keeps the greatest latency of the players to each region, and finds the nearest region. */
 static void set_latencies(struct queue *q, struct queue_ticket *t, const struct queue_request *request) {
     for (uint32_t region = 0; region < QUEUE_REGIONS_MAX; region++) {
-        uint32_t most = region < q->config.region_count ? 0 : QUEUE_FAR;
+        uint8_t most = region < q->config.region_count ? 0 : QUEUE_FAR;
         for (uint32_t i = 0; i < t->count; i++) {
-            uint32_t units = (request->players[i].latency_ms[region] + QUEUE_LATENCY_MS - 1u) / QUEUE_LATENCY_MS;
+            uint8_t units = queue_latency(request->players[i].latency_ms[region]);
             if (units > most) most = units;
         }
-        t->latency[region] = (uint8_t)(most > QUEUE_FAR ? QUEUE_FAR : most);
+        t->latency[region] = most;
         if (t->latency[region] < t->latency[t->region]) t->region = (uint8_t)region;
     }
 }
