@@ -35,6 +35,29 @@ static void test_desk_ticket_comes_back_with_the_time_it_waited(void **state) {
     world_free(w);
 }
 
+static void test_desk_ticket_avoids_whom_it_did_after_a_restart(void **state) {
+    (void)state;
+    struct world *w = world_new(1);
+    const uint64_t avoid[4] = {9, 8, 7, 2};
+    struct desk_request request = {.player = 1, .mode = "duel", .avoid_count = 3, .avoid = avoid + 1};
+    uint64_t ticket;
+    for (int i = 0; i < 2; i++) { /* whom the first avoids is forgotten with it */
+        assert_int_equal(desk_enter(w->desk, &request, w->now, w->wall_ms, &ticket), WIRE_REASON_NONE);
+        world_settle(w);
+        if (i == 0) assert_int_equal(desk_cancel(w->desk, ticket, 1, w->now), WIRE_REASON_NONE);
+        request.avoid_count = 4;
+        request.avoid = avoid;
+    }
+    (void)world_queue(w, 2, "duel");
+    assert_int_equal(world_ticket(w, ticket).state, WIRE_TICKET_WAITING);
+    world_restart(w);
+    world_settle(w);
+    assert_int_equal(world_ticket(w, ticket).state, WIRE_TICKET_WAITING);
+    (void)world_queue(w, 3, "duel"); /* has its match with either */
+    assert_int_equal(world_ticket(w, desk_ticket_of(w->desk, 3)).state, WIRE_TICKET_MATCHED);
+    world_free(w);
+}
+
 static void test_desk_players_in_instances_are_known_after_a_restart(void **state) {
     (void)state;
     struct world *w = world_new(1);
@@ -124,6 +147,7 @@ static void test_desk_documents_of_nonsense_are_left_alone(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_desk_ticket_comes_back_with_the_time_it_waited),
+        cmocka_unit_test(test_desk_ticket_avoids_whom_it_did_after_a_restart),
         cmocka_unit_test(test_desk_players_in_instances_are_known_after_a_restart),
         cmocka_unit_test(test_desk_ticket_of_who_is_in_an_instance_ends_after_a_restart),
         cmocka_unit_test(test_desk_ticket_whose_mode_is_gone_after_a_restart_ends),

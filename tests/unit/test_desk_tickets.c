@@ -76,6 +76,22 @@ static void test_desk_full_refuses_tickets(void **state) {
     world_free(w);
 }
 
+/* As often as there are places, and once more. */
+static void test_desk_whom_a_ticket_avoids_is_forgotten_with_it(void **state) {
+    (void)state;
+    struct world *w = world_new(0);
+    const uint64_t avoid = 2;
+    const struct desk_request request = {.player = 1, .mode = "duel", .avoid_count = 1, .avoid = &avoid};
+    uint64_t ticket;
+    for (uint32_t i = 0; i <= WORLD_TICKETS; i++) {
+        assert_int_equal(desk_enter(w->desk, &request, w->now, w->wall_ms, &ticket), WIRE_REASON_NONE);
+        world_step(w, 1);
+        assert_int_equal(world_ticket(w, ticket).position, 1);
+        assert_int_equal(desk_cancel(w->desk, ticket, 1, w->now), WIRE_REASON_NONE);
+    }
+    world_free(w);
+}
+
 static void test_desk_without_an_answer_is_unavailable_after_three_seconds(void **state) {
     (void)state;
     struct world *w = world_new(1);
@@ -298,6 +314,24 @@ static void test_desk_modes_anew_keep_tickets_with_the_time_they_waited(void **s
     world_free(w);
 }
 
+static void test_desk_modes_anew_keep_no_ticket_that_is_never_durable(void **state) {
+    (void)state;
+    struct world *w = world_new(1);
+    char error[MODE_ERROR_SIZE];
+    uint64_t ticket;
+    assert_int_equal(world_enter(w, 1, "duel", &ticket), WIRE_REASON_NONE);
+    assert_true(model_take(w->model, w->keep, 0) && model_work(w->model, 0) && model_tell(w->model, w->keep, 0));
+    assert_true(model_take(w->model, w->keep, 0)); /* it is rated, and in the queue */
+    w->modes.modes[0].timeout_ms = 30000;
+    assert_int_equal(desk_set_modes(w->desk, &w->modes, &w->templates, w->now, error, sizeof error), 0);
+    world_step(w, 2999);
+    assert_int_equal(world_ticket(w, ticket).position, 1); /* again */
+    world_step(w, 1);
+    assert_int_equal(w->told[1].ticket.reason, WIRE_REASON_UNAVAILABLE);
+    assert_int_equal(desk_ticket_of(w->desk, 1), 0);
+    world_free(w);
+}
+
 /* --- messages */
 
 static struct wire_client_message ticket_message(enum wire_ticket_verb verb) {
@@ -351,6 +385,7 @@ int main(void) {
         cmocka_unit_test(test_desk_requests_beyond_the_rules_are_refused),
         cmocka_unit_test(test_desk_match_is_launched_where_its_players_are_near),
         cmocka_unit_test(test_desk_full_refuses_tickets),
+        cmocka_unit_test(test_desk_whom_a_ticket_avoids_is_forgotten_with_it),
         cmocka_unit_test(test_desk_without_an_answer_is_unavailable_after_three_seconds),
         cmocka_unit_test(test_desk_before_all_is_recalled_is_unavailable),
         cmocka_unit_test(test_desk_cancel_is_told_once_durable_and_is_final),
@@ -362,6 +397,7 @@ int main(void) {
         cmocka_unit_test(test_desk_decline_and_silence_cost_one_ticket_only),
         cmocka_unit_test(test_desk_modes_that_make_no_sense_change_nothing),
         cmocka_unit_test(test_desk_modes_anew_keep_tickets_with_the_time_they_waited),
+        cmocka_unit_test(test_desk_modes_anew_keep_no_ticket_that_is_never_durable),
         cmocka_unit_test(test_desk_messages_do_what_http_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
