@@ -221,7 +221,7 @@ void queue_backfill_close(struct queue *queue, struct handle backfill, struct mo
 
 struct queue_stats queue_stats_get(const struct queue *queue);
 
-/* queue_memory_bytes returns what create took, in all. */
+/* queue_memory_bytes returns what all of it takes when it is full. */
 uint64_t queue_memory_bytes(const struct queue *queue);
 
 #endif
