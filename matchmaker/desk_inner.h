@@ -80,7 +80,7 @@ struct desk_list {
 
 struct desk_member {
     uint64_t player;
-    float mu, sigma; /* its rating, finer than what a note keeps of it */
+    float mu, sigma; /* its rating, to a millionth or so */
     uint32_t next;   /* of the ticket */
     bool is_rated;   /* persist has said */
 };
@@ -104,8 +104,9 @@ struct desk_live {
     int16_t rating;
     uint8_t latency[QUEUE_REGIONS_MAX]; /* QUEUE_LATENCY_MS */
     uint8_t roles, list, stage, mode, count, avoid_count, region, refusals;
-    uint8_t unrated;                                                        /* how many have no rating yet */
-    bool is_kept : 1, is_confirmed : 1, is_changed : 1, is_provisional : 1; /* is_kept: its document was put */
+    uint8_t unrated;                    /* how many have no rating yet */
+    bool is_kept : 1, is_confirmed : 1; /* its document was put; it need not be durable in time any more */
+    bool is_changed : 1, is_provisional : 1;
 };
 _Static_assert(sizeof(struct desk_live) == 96 && sizeof(struct desk_member) == 24, "small");
 _Static_assert(MODE_ROLES_MAX <= 8 && MODE_TIME_MS_MAX <= INT32_MAX, "what is cut to fewer bits is the same");
