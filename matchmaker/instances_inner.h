@@ -107,6 +107,7 @@ struct instances_message {
     struct wire_instance_order instances[WIRE_INSTANCES_MAX];
     struct wire_instance_wave waves[WIRE_MATCH_ITEMS_MAX];
     struct wire_instance_spot spots[WIRE_MATCH_ITEMS_MAX];
+    struct wire_instance_box boxes[WIRE_MATCH_ITEMS_MAX];
     struct wire_instance_member members[WIRE_MATCH_ITEMS_MAX];
     struct wire_travel travels[WIRE_MATCH_ITEMS_MAX];
     uint32_t indexes[WIRE_INSTANCES_MAX]; /* of the instances */

@@ -12,6 +12,7 @@
 static bool has_room(const struct wire_instance_orders *o, const struct instance *n) {
     return o->instance_count < WIRE_INSTANCES_MAX && o->wave_count + n->template.wave_count <= WIRE_MATCH_ITEMS_MAX &&
            o->spot_count + n->template.spot_count <= WIRE_MATCH_ITEMS_MAX &&
+           o->box_count + n->template.box_count <= WIRE_MATCH_ITEMS_MAX &&
            o->member_count + n->member_count <= WIRE_MATCH_ITEMS_MAX;
 }
 
@@ -22,9 +23,11 @@ static void add_parts(struct instances *i, uint32_t index, struct wire_instance_
     struct instances_message *m = &i->message;
     order->wave_count = t->wave_count;
     order->spot_count = t->spot_count;
+    order->box_count = t->box_count;
     order->member_count = n->member_count;
     memcpy(m->waves + m->orders.wave_count, t->waves, t->wave_count * sizeof *t->waves);
     memcpy(m->spots + m->orders.spot_count, t->spots, t->spot_count * sizeof *t->spots);
+    memcpy(m->boxes + m->orders.box_count, t->boxes, t->box_count * sizeof *t->boxes);
     for (uint32_t k = 0; k < n->member_count; k++) {
         const struct instance_member *member = &i->members[index * WIRE_INSTANCE_PLAYERS_MAX + k];
         m->members[m->orders.member_count + k] =
@@ -32,6 +35,7 @@ static void add_parts(struct instances *i, uint32_t index, struct wire_instance_
     }
     m->orders.wave_count += t->wave_count;
     m->orders.spot_count += t->spot_count;
+    m->orders.box_count += t->box_count;
     m->orders.member_count += n->member_count;
 }
 
@@ -58,6 +62,7 @@ static void add_order(struct instances *i, uint32_t index) {
                                         .wave = n->first_wave,
                                         .first_wave = m->orders.wave_count,
                                         .first_spot = m->orders.spot_count,
+                                        .first_box = m->orders.box_count,
                                         .first_member = m->orders.member_count};
     memcpy(order.scores, n->first_scores, sizeof order.scores);
     if (!is_over) add_parts(i, index, &order);
@@ -172,8 +177,12 @@ bool instances_fill(struct instances *i, uint32_t slot, struct mono now, struct 
     i->now = now;
     m->slot = WIRE_SLOT_NONE;
     if (!s->is_up || !keep_is_ready(i->config.keep)) return false;
-    m->orders = (struct wire_instance_orders){
-        .instances = m->instances, .waves = m->waves, .spots = m->spots, .members = m->members, .travels = m->travels};
+    m->orders = (struct wire_instance_orders){.instances = m->instances,
+                                              .waves = m->waves,
+                                              .spots = m->spots,
+                                              .boxes = m->boxes,
+                                              .members = m->members,
+                                              .travels = m->travels};
     m->orders.is_complete = fill_orders(i, slot) && owns_block(i, slot);
     fill_travels(i, slot);
     bool is_worth = m->orders.instance_count > 0 || m->orders.travel_count > 0;

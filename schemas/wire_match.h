@@ -12,9 +12,9 @@
  * first shard keeps them all, so that what belongs together is kept, or erased, in one transaction.
  *
  * A reader has verified structure, names, that counts are within the *_MAX below, that every offset and len, and every
- * range of waves, spots or members, lies in what it points into, that teams of players are below WIRE_TEAMS_MAX, and that
- * ratings are numbers. What a range is of is never NULL. It has not judged ids, kinds, states and results. Waves, spots,
- * members and players that are present have no limit but that of a message.
+ * range of waves, spots, boxes or members, lies in what it points into, that teams of players are below WIRE_TEAMS_MAX, and
+ * that ratings are numbers. What a range is of is never NULL. It has not judged ids, kinds, states and results. Waves,
+ * spots, members and players that are present have no limit but that of a message.
  */
 #ifndef MARCH_SCHEMAS_WIRE_MATCH_H
 #define MARCH_SCHEMAS_WIRE_MATCH_H
@@ -39,6 +39,7 @@ extern "C" {
 #define WIRE_INSTANCES_MAX        1024 /* in one message */
 #define WIRE_INSTANCE_WAVES_MAX   16   /* of one instance */
 #define WIRE_INSTANCE_SPOTS_MAX   32
+#define WIRE_INSTANCE_BOXES_MAX   64
 #define WIRE_INSTANCE_PLAYERS_MAX 128
 #define WIRE_BOARD_PAGE_MAX       100
 #define WIRE_PARTY_MEMBERS_MAX    16
@@ -180,6 +181,11 @@ struct wire_instance_spot {
     uint16_t x_m, y_m, radius_m, team;
 };
 
+/* A solid box in an instance's room, metres from its least corner; the far sides are not part of it. */
+struct wire_instance_box {
+    uint16_t x_min_m, y_min_m, x_max_m, y_max_m;
+};
+
 struct wire_instance_member {
     uint64_t player;
     uint32_t team; /* from 0 */
@@ -205,6 +211,7 @@ struct wire_instance_order {
     uint32_t scores[WIRE_TEAMS_MAX]; /* to begin with */
     uint32_t first_wave, wave_count; /* in the arrays of the message */
     uint32_t first_spot, spot_count;
+    uint32_t first_box, box_count;
     uint32_t first_member, member_count;
     uint32_t run; /* how often it was begun again: what is left of one before is nothing to this one */
 };
@@ -223,9 +230,10 @@ struct wire_instance_orders {
     const struct wire_instance_order *instances;
     const struct wire_instance_wave *waves;
     const struct wire_instance_spot *spots;
+    const struct wire_instance_box *boxes;
     const struct wire_instance_member *members;
     const struct wire_travel *travels;
-    uint32_t instance_count, wave_count, spot_count, member_count, travel_count;
+    uint32_t instance_count, wave_count, spot_count, box_count, member_count, travel_count;
 };
 
 /* --- zone to matchmaker */
@@ -409,7 +417,8 @@ static inline size_t wire_match_told_bytes(const struct wire_match_told *t) {
 
 static inline size_t wire_instance_orders_bytes(const struct wire_instance_orders *o) {
     return WIRE_MATCH_OVERHEAD_MAX + o->instance_count * sizeof *o->instances + o->wave_count * sizeof *o->waves +
-           o->spot_count * sizeof *o->spots + o->member_count * sizeof *o->members + o->travel_count * sizeof *o->travels;
+           o->spot_count * sizeof *o->spots + o->box_count * sizeof *o->boxes + o->member_count * sizeof *o->members +
+           o->travel_count * sizeof *o->travels;
 }
 
 static inline size_t wire_instance_report_bytes(const struct wire_instance_report *r) {

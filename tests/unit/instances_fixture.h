@@ -21,6 +21,8 @@ struct fixture_run {
     uint32_t id, version, block, phase, goal, wave;
     uint32_t scores[WIRE_TEAMS_MAX];
     uint32_t first_wave, member_count;
+    uint32_t box_count;
+    struct wire_instance_box box; /* the first */
     uint64_t told_ms, lasted_ms;
 };
 
@@ -268,7 +270,8 @@ static inline void fixture_take_order(struct fixture *f, uint32_t slot, const st
     assert_true(order->id != 0 && order->cell < FIXTURE_CELLS &&
                 order->first_member + order->member_count <= o->member_count);
     assert_true(order->first_wave + order->wave_count <= o->wave_count &&
-                order->first_spot + order->spot_count <= o->spot_count);
+                order->first_spot + order->spot_count <= o->spot_count &&
+                order->first_box + order->box_count <= o->box_count);
     assert_non_null(model_document(f->model, WIRE_DOCUMENT_INSTANCE, order->id)); /* it would survive */
     if (!run) {
         assert_true(z->run_count < 64);
@@ -276,6 +279,8 @@ static inline void fixture_take_order(struct fixture *f, uint32_t slot, const st
         *run =
             (struct fixture_run){.id = order->id, .block = order->block, .phase = WIRE_PHASE_RUNNING, .wave = order->wave};
         run->first_wave = order->wave;
+        run->box_count = order->box_count;
+        run->box = o->boxes[order->first_box];
         memcpy(run->scores, order->scores, sizeof run->scores);
         if (z->refuses) run->phase = WIRE_PHASE_REFUSED;
     }
@@ -396,12 +401,14 @@ static inline struct template fixture_template(void) {
                          .capacity = 16,
                          .wave_count = 2,
                          .spot_count = 2,
+                         .box_count = 1,
                          .scaling = {.players = 1},
                          .crash = TEMPLATE_CRASH_RESTART};
     t.waves[0] = (struct wire_instance_wave){.creatures = 5, .health_percent = 100, .damage_percent = 100};
     t.waves[1] = (struct wire_instance_wave){.creatures = 9, .health_percent = 120, .damage_percent = 100};
     t.spots[0] = (struct wire_instance_spot){2, 2, 6, 0};
     t.spots[1] = (struct wire_instance_spot){57, 57, 3, 1};
+    t.boxes[0] = (struct wire_instance_box){20, 10, 22, 50};
     return t;
 }
 

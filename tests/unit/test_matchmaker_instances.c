@@ -470,6 +470,10 @@ static void test_matchmaker_restarts_at_each_stage(void **state) {
     assert_memory_equal(fixture_view(f, id).note, "a note", 6);
     assert_int_equal(fixture_view(f, id).template->waves[1].health_percent, 120);
     assert_int_equal(fixture_view(f, id).template->spots[1].x_m, 57);
+    assert_int_equal(fixture_view(f, id).template->box_count, 1);
+    assert_memory_equal(fixture_view(f, id).template->boxes, t.boxes, sizeof t.boxes[0]);
+    assert_int_equal(fixture_run_any(f, id)->box_count, 1);
+    assert_memory_equal(&fixture_run_any(f, id)->box, t.boxes, sizeof t.boxes[0]);
     fixture_pass(f, 1500);
     fixture_restart(f); /* RUNNING */
     fixture_pass(f, 50);
