@@ -12,6 +12,9 @@
  * while a block changes hands (10 s at most), and for a second after; what depends on who is there waits until nobody is at
  * the former zone, however long. Where that was lost the order says which waves are over and what the scores were.
  *
+ * What stands in its room is that of the order that began it (game_furnish); a zone that has no order yet knows of nothing
+ * there.
+ *
  * Creatures that think for too long do so less often, as the shell says that it measured (budget.h).
  *
  * A wave begins when the one before is dead, or overlaps it; its creatures stand at the spots of no team, in turn. The same

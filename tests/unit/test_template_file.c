@@ -424,6 +424,7 @@ static void test_template_file_shipped_templates_are_what_shipped_modes_need(voi
     assert_int_equal(crypt->goals, WIRE_GOAL_CLEARED | WIRE_GOAL_LOST | WIRE_GOAL_EMPTY);
     assert_int_equal(crypt->wave_count, 4);
     assert_true(crypt->checkpoints);
+    assert_true(crypt->box_count > 0);
 }
 
 int main(void) {
