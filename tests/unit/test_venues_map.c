@@ -242,6 +242,26 @@ static void test_map_that_comes_to_be_known_late_moves_who_stands_in_it(void **s
     fx_close(&f);
 }
 
+/* More than there are places for rooms, a few at a time. */
+static void test_map_is_forgotten_with_its_instance(void **state) {
+    (void)state;
+    struct fx_venue f;
+    fx_open(&f);
+    fx_box(&f.orders, 5, 5, 20, 20);
+    for (uint32_t cell = 2; cell <= FX_ORDERS; cell++) fx_order(&f.orders, 5 + cell, cell)->box_count = 1;
+    for (uint32_t i = 0; i < FX_ORDERS; i++) f.orders.instances[i].first_box = 0;
+    for (uint64_t round = 0; round * FX_ORDERS <= WIRE_INSTANCES_MAX; round++) {
+        sim_instance_orders(f.sim, &f.orders.orders);
+        assert_int_equal(fx_status(f.sim, f.orders.instances[0].id).phase, WIRE_PHASE_RUNNING);
+        struct directory gone = fx_directory(3 + 2 * round, 1, WIRE_SLOT_NONE),
+                         back = fx_directory(4 + 2 * round, 0, WIRE_SLOT_NONE);
+        assert_int_equal(sim_set_directory(f.sim, &gone), 0);
+        assert_int_equal(sim_set_directory(f.sim, &back), 0);
+        for (uint32_t i = 0; i < FX_ORDERS; i++) f.orders.instances[i].id += 100;
+    }
+    fx_close(&f);
+}
+
 static void test_map_that_leaves_no_place_to_stand_is_refused(void **state) {
     (void)state;
     struct fx_venue f;
@@ -296,6 +316,7 @@ int main(void) {
         cmocka_unit_test(test_map_creatures_slide_along_and_bite_nobody_through_it),
         cmocka_unit_test(test_map_nobody_comes_in_or_rises_in_a_box),
         cmocka_unit_test(test_map_that_comes_to_be_known_late_moves_who_stands_in_it),
+        cmocka_unit_test(test_map_is_forgotten_with_its_instance),
         cmocka_unit_test(test_map_that_leaves_no_place_to_stand_is_refused),
         cmocka_unit_test(test_map_players_with_any_inputs_are_never_in_a_box),
     };
