@@ -40,12 +40,11 @@ void game_furnish(struct game *game, uint32_t instance, const struct room *room)
     struct game_rooms *rooms = game->rooms;
     uint16_t *entry = entry_of(rooms, instance);
     if (room && room->count > 0) {
-        if (*entry == INDEX_FREE) {
-            CHECK(rooms->count < WIRE_INSTANCES_MAX);
-            *entry = (uint16_t)rooms->count++;
-        }
-        rooms->items[*entry].instance = instance;
-        rooms->items[*entry].room = *room;
+        uint32_t place = *entry != INDEX_FREE ? *entry : rooms->count++;
+        CHECK(place < WIRE_INSTANCES_MAX);
+        *entry = (uint16_t)place;
+        rooms->items[place].instance = instance;
+        rooms->items[place].room = *room;
     } else if (*entry != INDEX_FREE) {
         clear(rooms, *entry);
     }

@@ -49,7 +49,8 @@ static void test_determinism_instance_with_a_map_gives_golden_hash(void **state)
     (void)state;
     struct rng rng = {11};
     struct fx_venue f;
-    fx_open(&f)->rise_ms = 500;
+    struct wire_instance_order *o = fx_open(&f);
+    o->rise_ms = 500;
     for (uint16_t i = 0; i < 16; i++)
         fx_box(&f.orders, (uint16_t)(4 + i % 4 * 15), (uint16_t)(4 + i / 4 * 15), (uint16_t)(7 + i % 4 * 15),
                (uint16_t)(5 + i + i / 4 * 11));
