@@ -316,8 +316,27 @@ bool desk_step(struct desk *d, struct mono now, uint64_t wall_ms) {
 
 /* --- asked by players in the world */
 
+_Static_assert(WIRE_ENTER_LATENCIES_MAX == QUEUE_REGIONS_MAX && WIRE_ENTER_AVOID_MAX == QUEUE_AVOID_MAX,
+               "a message asks for as much as a request");
+
+/* region_of returns a region's number; one that there is not is beyond them, and then the request is refused. */
+static uint32_t region_of(const struct desk *d, const char *name) {
+    uint32_t region = 0;
+    while (region < d->config.region_count && strcmp(d->config.regions[region], name) != 0) region++;
+    return region;
+}
+
 static void message_enter(struct desk *d, uint64_t player, const struct wire_queue_enter *enter) {
-    const struct desk_request request = {.player = player, .mode = enter->mode, .roles = enter->roles};
+    struct desk_latency latencies[WIRE_ENTER_LATENCIES_MAX];
+    for (uint32_t i = 0; i < enter->latency_count; i++)
+        latencies[i] = (struct desk_latency){region_of(d, enter->latencies[i].region), enter->latencies[i].ms};
+    const struct desk_request request = {.player = player,
+                                         .mode = enter->mode,
+                                         .roles = enter->roles,
+                                         .latency_count = enter->latency_count,
+                                         .latencies = latencies,
+                                         .avoid_count = enter->avoid_count,
+                                         .avoid = enter->avoid};
     uint64_t ticket;
     enum wire_ticket_reason reason = desk_enter(d, &request, d->now, d->wall_ms, &ticket);
     if (reason != WIRE_REASON_NONE && ticket == 0) desk_tell_refused(d, player, enter->mode, reason);

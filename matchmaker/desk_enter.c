@@ -70,6 +70,8 @@ static bool is_sound(const struct desk *d, const struct desk_request *request, c
     uint32_t roles = (1u << mode->role_count) - 1;
     if (count > mode->max_party || request->avoid_count > QUEUE_AVOID_MAX) return false;
     if (mode->role_count > 0 && request->roles != 0 && (request->roles & roles) == 0) return false;
+    for (uint32_t i = 0; i < request->avoid_count; i++)
+        if (!player_id_valid(request->avoid[i])) return false;
     bool is_near = request->latency_count == 0;
     for (uint32_t i = 0; i < request->latency_count; i++) {
         if (request->latencies[i].region >= d->config.region_count) return false;

@@ -322,12 +322,23 @@ Offset<void> wire_match_server_body(FlatBufferBuilder &fbb, const struct wire_se
     }
 }
 
+static Offset<fb::Enter> enter_of(FlatBufferBuilder &fbb, const struct wire_queue_enter &e) {
+    CHECK(e.latency_count <= WIRE_ENTER_LATENCIES_MAX && e.avoid_count <= WIRE_ENTER_AVOID_MAX);
+    Offset<fb::Latency> items[WIRE_ENTER_LATENCIES_MAX];
+    for (uint32_t i = 0; i < e.latency_count; i++) {
+        auto region = text_of(fbb, e.latencies[i].region);
+        items[i] = fb::CreateLatency(fbb, region, e.latencies[i].ms);
+    }
+    auto mode = text_of(fbb, e.mode);
+    Offset<flatbuffers::Vector<Offset<fb::Latency>>> latencies =
+        e.latency_count ? fbb.CreateVector(items, e.latency_count) : 0;
+    Offset<flatbuffers::Vector<uint64_t>> avoid = e.avoid_count ? fbb.CreateVector(e.avoid, e.avoid_count) : 0;
+    return fb::CreateEnter(fbb, mode, e.roles, latencies, avoid);
+}
+
 Offset<void> wire_match_client_body(FlatBufferBuilder &fbb, const struct wire_client_message &m) {
     switch (m.kind) {
-    case WIRE_CLIENT_ENTER: {
-        auto mode = text_of(fbb, m.enter.mode);
-        return fb::CreateEnter(fbb, mode, m.enter.roles).Union();
-    }
+    case WIRE_CLIENT_ENTER: return enter_of(fbb, m.enter).Union();
     case WIRE_CLIENT_TICKET:
         CHECK(m.ticket >= 0 && m.ticket < WIRE_TICKET_VERB_COUNT);
         return fb::CreateTicket(fbb, fb::TicketVerb(m.ticket)).Union();
@@ -476,8 +487,16 @@ int wire_match_server_read(const fb::ServerMessage &in, struct wire_server_messa
 }
 
 static bool read_enter(const fb::Enter &in, struct wire_queue_enter *out) {
+    const auto *latencies = in.latencies();
     out->roles = in.roles();
-    return copy_text(in.mode(), out->mode);
+    out->latency_count = latencies ? latencies->size() : 0;
+    if (out->latency_count > WIRE_ENTER_LATENCIES_MAX) return false;
+    for (uint32_t i = 0; i < out->latency_count; i++) {
+        const fb::Latency *latency = latencies->Get(i);
+        out->latencies[i].ms = latency->ms();
+        if (!copy_text(latency->region(), out->latencies[i].region)) return false;
+    }
+    return copy_text(in.mode(), out->mode) && take_numbers(in.avoid(), out->avoid, &out->avoid_count);
 }
 
 static bool read_ticket_verb(const fb::Ticket &in, enum wire_ticket_verb *out) {

@@ -42,6 +42,8 @@ extern "C" {
 #define WIRE_INSTANCE_PLAYERS_MAX 128
 #define WIRE_BOARD_PAGE_MAX       100
 #define WIRE_PARTY_MEMBERS_MAX    16
+#define WIRE_ENTER_LATENCIES_MAX  8
+#define WIRE_ENTER_AVOID_MAX      4
 
 /* --- matchmaker to persist */
 
@@ -296,6 +298,12 @@ struct wire_gateway_tells {
 struct wire_queue_enter {
     char mode[WIRE_MODE_NAME_MAX + 1];
     uint32_t roles; /* by bit of the mode's; 0: any */
+    uint32_t latency_count, avoid_count;
+    struct wire_latency {
+        char region[WIRE_NAME_MAX + 1];
+        uint16_t ms;
+    } latencies[WIRE_ENTER_LATENCIES_MAX]; /* none: all regions are near; those not named are out of reach */
+    uint64_t avoid[WIRE_ENTER_AVOID_MAX];
 };
 
 enum wire_ticket_verb {

@@ -37,6 +37,11 @@ static void test_desk_requests_beyond_the_rules_are_refused(void **state) {
     assert_int_equal(desk_enter(w->desk, &request, w->now, w->wall_ms, &ticket), WIRE_REASON_INVALID);
     request.latencies = &wrong;
     assert_int_equal(desk_enter(w->desk, &request, w->now, w->wall_ms, &ticket), WIRE_REASON_INVALID);
+    const uint64_t nobody[2] = {7, 0}, beyond[1] = {(uint64_t)INT64_MAX + 1};
+    request = (struct desk_request){.player = 1, .mode = "duel", .avoid_count = 2, .avoid = nobody};
+    assert_int_equal(desk_enter(w->desk, &request, w->now, w->wall_ms, &ticket), WIRE_REASON_INVALID);
+    request = (struct desk_request){.player = 1, .mode = "duel", .avoid_count = 1, .avoid = beyond};
+    assert_int_equal(desk_enter(w->desk, &request, w->now, w->wall_ms, &ticket), WIRE_REASON_INVALID);
     assert_int_equal(world_enter(w, 0, "duel", NULL), WIRE_REASON_INVALID);
     assert_int_equal(world_enter(w, 1, "chess", NULL), WIRE_REASON_UNKNOWN_MODE);
     (void)world_queue(w, 1, "arena");
@@ -44,7 +49,7 @@ static void test_desk_requests_beyond_the_rules_are_refused(void **state) {
     world_party(w, 2, 3);
     assert_int_equal(world_enter(w, 2, "duel", NULL), WIRE_REASON_INVALID); /* no parties there */
     assert_int_equal(world_enter(w, 3, "arena", NULL), WIRE_REASON_NOT_LEADER);
-    assert_int_equal(desk_stats_get(w->desk).refused[WIRE_REASON_INVALID], 4);
+    assert_int_equal(desk_stats_get(w->desk).refused[WIRE_REASON_INVALID], 6);
     assert_int_equal(desk_stats_get(w->desk).tickets, 1);
     world_free(w);
 }
@@ -304,6 +309,32 @@ static struct wire_client_message ticket_message(enum wire_ticket_verb verb) {
     return (struct wire_client_message){.kind = WIRE_CLIENT_TICKET, .ticket = verb};
 }
 
+static void test_desk_message_tells_where_a_player_is_near_and_whom_he_avoids(void **state) {
+    (void)state;
+    struct world *w = world_new(1);
+    struct wire_client_message message = {.kind = WIRE_CLIENT_ENTER, .enter = {.mode = "duel", .latency_count = 2}};
+    message.enter.latencies[0] = (struct wire_latency){"west", 1};
+    message.enter.latencies[1] = (struct wire_latency){"north", 90};
+    desk_message(w->desk, 1, &message, w->now, w->wall_ms);
+    assert_int_equal(w->told[1].ticket.reason, WIRE_REASON_INVALID); /* there is no west */
+    message.enter.latencies[0] = (struct wire_latency){"south", 20};
+    message.enter.avoid_count = 1;
+    message.enter.avoid[0] = 2;
+    desk_message(w->desk, 1, &message, w->now, w->wall_ms);
+    world_settle(w);
+    assert_string_equal(world_ticket(w, w->told[1].ticket.ticket).region, "south");
+    message.enter.avoid_count = 0;
+    desk_message(w->desk, 2, &message, w->now, w->wall_ms);
+    world_settle(w);
+    assert_int_equal(w->told[1].ticket.state, WIRE_TICKET_WAITING);
+    assert_int_equal(w->told[2].ticket.state, WIRE_TICKET_WAITING);
+    desk_message(w->desk, 3, &message, w->now, w->wall_ms);
+    world_settle(w);
+    assert_int_equal(w->told[3].ticket.state, WIRE_TICKET_MATCHED);
+    assert_int_equal(fake_at(w->instances, w->told[3].ticket.instance)->region, 1);
+    world_free(w);
+}
+
 static void test_desk_messages_do_what_http_does(void **state) {
     (void)state;
     struct world *w = world_new(1);
@@ -362,6 +393,7 @@ int main(void) {
         cmocka_unit_test(test_desk_decline_and_silence_cost_one_ticket_only),
         cmocka_unit_test(test_desk_modes_that_make_no_sense_change_nothing),
         cmocka_unit_test(test_desk_modes_anew_keep_tickets_with_the_time_they_waited),
+        cmocka_unit_test(test_desk_message_tells_where_a_player_is_near_and_whom_he_avoids),
         cmocka_unit_test(test_desk_messages_do_what_http_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

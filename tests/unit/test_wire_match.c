@@ -448,6 +448,22 @@ static void test_wire_match_what_clients_ask_round_trips(void **state) {
     struct wire_client_message out = client_trip(*state, &in);
     assert_string_equal(out.enter.mode, in.enter.mode);
     assert_int_equal(out.enter.roles, 5);
+    assert_true(out.enter.latency_count == 0 && out.enter.avoid_count == 0);
+    in.enter.latency_count = WIRE_ENTER_LATENCIES_MAX, in.enter.avoid_count = WIRE_ENTER_AVOID_MAX;
+    for (uint32_t i = 0; i < WIRE_ENTER_LATENCIES_MAX; i++) {
+        full_name(&in.enter.latencies[i].region);
+        in.enter.latencies[i].region[i] = '-';
+        in.enter.latencies[i].ms = (uint16_t)(UINT16_MAX - i);
+    }
+    for (uint32_t i = 0; i < WIRE_ENTER_AVOID_MAX; i++) in.enter.avoid[i] = UINT64_MAX - i;
+    out = client_trip(*state, &in);
+    assert_string_equal(out.enter.mode, in.enter.mode);
+    assert_true(out.enter.latency_count == WIRE_ENTER_LATENCIES_MAX && out.enter.avoid_count == WIRE_ENTER_AVOID_MAX);
+    for (uint32_t i = 0; i < WIRE_ENTER_LATENCIES_MAX; i++) {
+        assert_string_equal(out.enter.latencies[i].region, in.enter.latencies[i].region);
+        assert_int_equal(out.enter.latencies[i].ms, in.enter.latencies[i].ms);
+    }
+    assert_memory_equal(out.enter.avoid, in.enter.avoid, sizeof in.enter.avoid);
     for (int verb = 0; verb < WIRE_TICKET_VERB_COUNT; verb++) {
         in = (struct wire_client_message){.kind = WIRE_CLIENT_TICKET, .ticket = (enum wire_ticket_verb)verb};
         assert_int_equal(client_trip(*state, &in).ticket, verb);
@@ -506,6 +522,30 @@ static void test_wire_match_state_past_its_limits_is_refused(void **state) {
     assert_int_equal(read_server_with(*state, &match, 7, WIRE_TEAMS_MAX), 0);
     assert_int_equal(read_server_with(*state, &match, 7, WIRE_TEAMS_MAX + 1), MARCH_ERR_INVALID);
     assert_int_equal(read_server_with(*state, &match, 5, WIRE_TEAMS_MAX), MARCH_ERR_INVALID);
+}
+
+static int read_client_with(struct wire_builder *builder, const struct wire_client_message *in, const void *from,
+                            const void *to, size_t what_len) {
+    struct wire_bytes bytes;
+    struct wire_client_message out;
+    uint8_t copy[WIRE_CLIENT_BYTES_MAX] = {0};
+    assert_int_equal(wire_client_message_pack(builder, in, &bytes), 0);
+    memcpy(copy, bytes.data, bytes.len);
+    overwrite(copy, bytes.len, from, to, what_len);
+    return wire_client_message_read(copy, sizeof copy, &out);
+}
+
+static void test_wire_match_enter_past_its_limits_is_refused(void **state) {
+    struct wire_client_message in = {.kind = WIRE_CLIENT_ENTER, .enter = {.mode = "duel", .avoid_count = 3}};
+    static const uint64_t somebody = 0x1111111111111111;
+    for (int i = 0; i < 3; i++) in.enter.avoid[i] = somebody;
+    const uint32_t counts[] = {3, WIRE_ENTER_AVOID_MAX, WIRE_ENTER_AVOID_MAX + 1};
+    assert_int_equal(read_client_with(*state, &in, &counts[0], &counts[1], 4), 0);
+    assert_int_equal(read_client_with(*state, &in, &counts[0], &counts[2], 4), MARCH_ERR_INVALID);
+    in.enter = (struct wire_queue_enter){.mode = "duel", .latency_count = 2, .latencies = {{"main", 1}, {"east", 2}}};
+    assert_int_equal(read_client_with(*state, &in, "east", "west", 4), 0);
+    assert_int_equal(read_client_with(*state, &in, "east", "e\nst", 4), MARCH_ERR_INVALID);
+    assert_int_equal(read_client_with(*state, &in, "\4\0\0\0east", "\0\0\0\0\0\0\0\0", 8), MARCH_ERR_INVALID);
 }
 
 /* A message twice, with the two highest values of a number: where they differ is its byte, and one more is refused. */
@@ -602,6 +642,7 @@ int main(void) {
         cmocka_unit_test(test_wire_match_party_state_round_trips),
         cmocka_unit_test(test_wire_match_match_state_round_trips),
         cmocka_unit_test(test_wire_match_what_clients_ask_round_trips),
+        cmocka_unit_test(test_wire_match_enter_past_its_limits_is_refused),
         cmocka_unit_test(test_wire_match_kind_of_what_is_for_the_matchmaker),
         cmocka_unit_test(test_wire_match_state_past_its_limits_is_refused),
         cmocka_unit_test(test_wire_match_number_out_of_its_range_is_refused),
