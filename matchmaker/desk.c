@@ -173,7 +173,9 @@ static void on_event(void *context, const struct queue_event *event) {
         }
         break;
     case QUEUE_EVENT_RETURNED: on_returned(d, index); break;
-    case QUEUE_EVENT_ENDED: desk_ticket_end(d, index, reason_of(d, event->end), 0, NULL); break;
+    case QUEUE_EVENT_ENDED:
+        if (reason_of(d, event->end) != WIRE_REASON_NONE) desk_ticket_end(d, index, reason_of(d, event->end), 0, NULL);
+        break;
     case QUEUE_EVENT_KIND_COUNT: break;
     }
 }

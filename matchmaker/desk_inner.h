@@ -211,9 +211,9 @@ struct desk {
     struct mono began, now;
     int64_t now_ms; /* since `began` */
     uint64_t wall_ms, next_id;
-    bool is_ready, is_full; /* is_full: an instance found no room in this call */
-    uint32_t held_modes;    /* by bit */
-    enum wire_ticket_reason cancel_reason;
+    bool is_ready, is_full;                    /* is_full: an instance found no room in this call */
+    uint32_t held_modes;                       /* by bit */
+    enum wire_ticket_reason cancel_reason;     /* NONE: what the queue cancels does not end */
     int64_t held_until_ms, looked_ms, owed_ms; /* looked_ms: at matches; owed_ms: at debts */
     int64_t rest_until_ms[QUEUE_MODES_MAX];
 
@@ -281,6 +281,9 @@ void desk_ticket_drop(struct desk *desk, uint32_t index, enum wire_ticket_reason
 void desk_ticket_end(struct desk *desk, uint32_t index, enum wire_ticket_reason reason, uint32_t instance,
                      const uint8_t *teams);
 
+/* desk_ticket_withdraw takes one out of the queue that is to be held. */
+void desk_ticket_withdraw(struct desk *desk, uint32_t index);
+
 /* desk_ticket_return has one that is not in the queue any more come back, with the time that it waited. */
 void desk_ticket_return(struct desk *desk, uint32_t index);
 void desk_ticket_recall(struct desk *desk, uint64_t key, const uint8_t *bytes, uint32_t len, uint64_t wall_ms);
@@ -322,6 +325,9 @@ void desk_matches_unlink(struct desk *desk);
 
 /* desk_hold_tickets has the tickets of a match that was launched wait until somebody has come to it. */
 void desk_hold_tickets(struct desk *desk, const struct queue_match *match);
+
+/* desk_hold_launched does so with that of a player who was launched with, or ends it where others of it were not. */
+void desk_hold_launched(struct desk *desk, const struct desk_match *match, uint64_t player);
 
 /* desk_held_begun: somebody has come, or will not any more. Its tickets end, as matched. */
 void desk_held_begun(struct desk *desk, struct desk_match *match);

@@ -180,6 +180,16 @@ void desk_ticket_drop(struct desk *d, uint32_t index, enum wire_ticket_reason re
     d->cancel_reason = WIRE_REASON_CANCELLED;
 }
 
+void desk_ticket_withdraw(struct desk *d, uint32_t index) {
+    struct desk_live *t = desk_live_at(d, index);
+    if (t->stage != DESK_WAITING && t->stage != DESK_ASKED) return;
+    d->cancel_reason = WIRE_REASON_NONE;
+    int error = queue_cancel(d->queue, t->queued, d->now);
+    CHECK(error == 0);
+    d->cancel_reason = WIRE_REASON_CANCELLED;
+    t->queued = (struct handle){0};
+}
+
 /* --- recalled */
 
 void desk_ticket_recall(struct desk *d, uint64_t key, const uint8_t *bytes, uint32_t len, uint64_t wall_ms) {

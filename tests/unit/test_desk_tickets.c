@@ -67,8 +67,12 @@ static void test_desk_match_is_launched_where_its_players_are_near(void **state)
         world_settle(w);
     }
     assert_int_equal(fake_at(w->instances, world_ticket(w, ticket).instance)->region, 1);
-    assert_int_equal(desk_launch(w->desk, &w->templates.templates[0], &third, 1, w->now, w->wall_ms, &id), 0);
+    assert_int_equal(
+        desk_launch(w->desk, &w->templates.templates[0], INSTANCES_ANYWHERE, &third, 1, w->now, w->wall_ms, &id), 0);
     assert_int_equal(fake_at(w->instances, id)->region, INSTANCES_ANYWHERE);
+    const uint64_t fourth = 4;
+    assert_int_equal(desk_launch(w->desk, &w->templates.templates[0], 1, &fourth, 1, w->now, w->wall_ms, &id), 0);
+    assert_int_equal(fake_at(w->instances, id)->region, 1);
     world_free(w);
 }
 
@@ -124,8 +128,9 @@ static void test_desk_before_all_is_recalled_is_unavailable(void **state) {
     assert_int_equal(desk_answer(w->desk, 1, true, w->now), WIRE_REASON_UNAVAILABLE);
     assert_int_equal(world_enter(w, 1, "duel", &ticket), WIRE_REASON_UNAVAILABLE);
     assert_int_equal(desk_party(w->desk, 1, WIRE_PARTY_INVITE, 2, w->now), WIRE_REASON_UNAVAILABLE);
-    assert_int_equal(desk_launch(w->desk, &w->templates.templates[0], &player, 1, w->now, w->wall_ms, &id),
-                     MARCH_ERR_UNAVAILABLE);
+    assert_int_equal(
+        desk_launch(w->desk, &w->templates.templates[0], INSTANCES_ANYWHERE, &player, 1, w->now, w->wall_ms, &id),
+        MARCH_ERR_UNAVAILABLE);
     world_settle(w);
     desk_message(w->desk, 1, &look, w->now, w->wall_ms);
     assert_int_equal(w->told[1].ticket.reason, WIRE_REASON_NONE);

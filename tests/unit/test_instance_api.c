@@ -28,6 +28,7 @@ struct desk {
     uint64_t players[TEMPLATE_CAPACITY_MAX];
     uint32_t player_count;
     struct desk_party party;
+    uint32_t region;
 };
 
 struct instances {
@@ -43,9 +44,10 @@ struct desk_party desk_party_of(const struct desk *desk, uint64_t player) {
     return player == desk->party.leader ? desk->party : (struct desk_party){0};
 }
 
-int desk_launch(struct desk *desk, const struct template *template, const uint64_t *players, uint32_t count, struct mono now,
-                uint64_t wall_ms, uint32_t *id) {
+int desk_launch(struct desk *desk, const struct template *template, uint32_t region, const uint64_t *players, uint32_t count,
+                struct mono now, uint64_t wall_ms, uint32_t *id) {
     (void)now, (void)wall_ms;
+    desk->region = region;
     desk->launched = *template;
     desk->player_count = count;
     memcpy(desk->players, players, count * sizeof *players);
