@@ -203,7 +203,7 @@ void keep_sent(struct keep *k, uint32_t shard) {
 
 /* --- what they say */
 
-/* recall tells a document once, though it may come once for each connection. */
+/* recall tells a document once, though it may come once for each connection. Versions go on above all that it hears of. */
 static void recall(struct keep *k, const struct wire_document *d, const uint8_t *blob) {
     if (d->version >= k->log.version) k->log.version = d->version + 1; /* a clock that was set back */
     if (d->len == 0 || d->kind < 1 || d->kind >= RECALLED_KINDS || d->key == 0) return;

@@ -142,7 +142,7 @@ struct wire_page_end {
 struct wire_match_told {
     uint64_t durable_seq;                  /* documents of all asks up to this one are durable */
     bool is_recalled;                      /* all that was to be recalled has been told, in this message or before */
-    const struct wire_document *documents; /* recalled */
+    const struct wire_document *documents; /* recalled; one of key 0 tells a version alone, that of what was erased last */
     const struct wire_document *reads;     /* that were asked for; len 0: there is none */
     const struct wire_rating *ratings;
     const struct wire_settled *settled;

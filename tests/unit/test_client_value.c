@@ -359,7 +359,7 @@ static void test_client_value_what_is_asked_of_the_matchmaker_is_read_by_the_ser
 /* Names of every length put what follows them at every alignment. */
 static void test_client_value_latencies_and_players_to_avoid_are_read_by_the_server(void **state) {
     (void)state;
-    uint8_t bytes[CLIENT_MATCH_BYTES_MAX];
+    uint8_t bytes[CLIENT_MATCH_BYTES_MAX] = {0};
     static const uint64_t avoid[MARCH_AVOID_MAX] = {7, INT64_MAX, 1, UINT64_MAX};
     char names[MARCH_LATENCIES_MAX][MARCH_NAME_SIZE];
     struct march_latency latencies[MARCH_LATENCIES_MAX];

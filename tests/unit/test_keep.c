@@ -242,14 +242,18 @@ static void test_keep_clock_set_back_still_makes_newer_versions(void **state) {
     (void)state;
     struct world *w = world_new(1);
     put(w, WIRE_DOCUMENT_TICKET, 1, "old");
+    put(w, WIRE_DOCUMENT_PARTY, 2, "old");
+    assert_int_equal(keep_erase(w->keep, WIRE_DOCUMENT_PARTY, 2), 0); /* the newest of all is of what is no more */
     model_settle_down(w->model, w->keep, &w->now);
     model_lose(w->model, w->keep, 0);
     keep_destroy(w->keep);
     begin_keep(w, 1);
     model_settle_down(w->model, w->keep, &w->now);
+    put(w, WIRE_DOCUMENT_PARTY, 2, "new");
     put(w, WIRE_DOCUMENT_TICKET, 1, "new");
     model_settle_down(w->model, w->keep, &w->now);
     assert_string_equal(kept(w, WIRE_DOCUMENT_TICKET, 1), "new");
+    assert_string_equal(kept(w, WIRE_DOCUMENT_PARTY, 2), "new");
     world_free(w);
 }
 
