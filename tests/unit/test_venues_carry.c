@@ -273,6 +273,32 @@ static void test_instances_in_flight_are_given_up_after_a_while(void **state) {
     pair_destroy(&m.p);
 }
 
+/* Who orders it there is away for long: its players stay, and what they score meanwhile counts. */
+static void test_instances_scores_wait_for_a_late_order(void **state) {
+    (void)state;
+    struct match m;
+    begin_match(&m);
+    score(&m, m.from, 3, 1);
+    hand(&m, 3, 1, 0);
+    score(&m, m.from, 1, 3);
+    pair_run_ms(&m.p, VENUES_LEFT_MS - 1000);
+    score(&m, m.from, 3, 1);
+    assert_true(sim_instances_keep(m.from, fx_index(m.from, 1)));
+    sim_instance_orders(m.to, &m.o.orders);
+    pair_run_ms(&m.p, 500);
+    assert_false(sim_instances_keep(m.from, fx_index(m.from, 1)));
+    pair_hand_over(&m.p, 0, 1);
+    pair_hand_over(&m.p, 0, 3);
+    score(&m, m.to, 3, 1);
+    pair_run_ms(&m.p, 500);
+    assert_int_equal(sim_instances_in_flight(m.from, CELLS_BLOCK_BIT), 0);
+    hand(&m, 4, 1, WIRE_SLOT_NONE);
+    pair_run_ms(&m.p, 500);
+    struct wire_instance_status after = fx_status(m.to, 5);
+    assert_true(after.phase == WIRE_PHASE_RUNNING && after.scores[0] == 3 && after.scores[1] == 1);
+    pair_destroy(&m.p);
+}
+
 /* A team whose last one left on the way was there all the same. */
 static void test_instances_know_where_their_block_goes_who_was_there(void **state) {
     (void)state;
@@ -341,6 +367,7 @@ int main(void) {
         cmocka_unit_test(test_instances_that_are_over_are_over_where_their_block_goes),
         cmocka_unit_test(test_instances_begun_again_hear_nothing_of_before),
         cmocka_unit_test(test_instances_in_flight_are_given_up_after_a_while),
+        cmocka_unit_test(test_instances_scores_wait_for_a_late_order),
         cmocka_unit_test(test_instances_know_where_their_block_goes_who_was_there),
         cmocka_unit_test(test_instances_count_kills_from_zone_to_zone),
         cmocka_unit_test(test_instances_end_with_the_scores_of_before_their_block_went),
