@@ -44,7 +44,7 @@
 #define VENUES_COMING_MS     10000 /* for so long at most a hand-over is waited for */
 #define VENUES_OVER_MS       5000  /* players stay for so long */
 #define VENUES_ENDED_MS      2000  /* without an order an end is told for so long */
-#define VENUES_LEFT_MS       60000 /* what is another zone's by now is told that for so long at most, */
+#define VENUES_LEFT_MS       30000 /* what is another zone's by now is told that for so long at most, */
 #define VENUES_AGAIN_MS      50    /* and so often until it is answered */
 #define VENUES_ANSWERS_MAX   128   /* places of the table for what does not run: refused, or ended */
 #define VENUES_STRAY_MS      2000

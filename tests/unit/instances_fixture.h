@@ -269,7 +269,8 @@ static inline void fixture_take_order(struct fixture *f, uint32_t slot, const st
                 order->first_member + order->member_count <= o->member_count);
     assert_true(order->first_wave + order->wave_count <= o->wave_count &&
                 order->first_spot + order->spot_count <= o->spot_count);
-    assert_non_null(model_document(f->model, WIRE_DOCUMENT_INSTANCE, order->id)); /* it would survive */
+    bool is_kept = model_document(f->model, WIRE_DOCUMENT_INSTANCE, order->id) != NULL; /* it would survive */
+    assert_true(is_kept || (run && order->state == WIRE_INSTANCE_END));
     if (!run) {
         assert_true(z->run_count < 64);
         run = &z->runs[z->run_count++];
@@ -321,11 +322,17 @@ static inline void fixture_deliver(struct fixture *f, uint32_t slot) {
     }
 }
 
+/* fixture_keeps: what a zone hands over it has until that is done, for the block may be given back. */
+static inline bool fixture_keeps(const struct fixture *f, uint32_t slot, uint32_t block) {
+    const struct wire_directory_partition *p = directory_find(&f->directory, block);
+    return p && (p->owner == slot || p->former == slot);
+}
+
 /* fixture_tidy: who is in an instance that its zone knows not, though it knows all, goes home. */
 static inline void fixture_tidy(struct fixture *f, uint32_t slot) {
     struct fixture_zone *z = &f->zones[slot];
     for (uint32_t k = 0; k < z->run_count;) {
-        bool is_stale = !fixture_owns(f, slot, z->runs[k].block) ||
+        bool is_stale = !fixture_keeps(f, slot, z->runs[k].block) ||
                         (z->runs[k].phase == WIRE_PHASE_ENDED && fixture_ms(f) - z->runs[k].told_ms > 2000);
         if (is_stale) {
             z->runs[k] = z->runs[--z->run_count];
@@ -348,6 +355,7 @@ static inline void fixture_report(struct fixture *f, uint32_t slot) {
     struct wire_instance_report report = {.instances = statuses, .players = presences};
     for (uint32_t k = 0; k < z->run_count; k++) {
         struct fixture_run *run = &z->runs[k];
+        if (!fixture_owns(f, slot, run->block)) continue;
         if (run->phase == WIRE_PHASE_RUNNING) run->lasted_ms += FIXTURE_TURN_MS;
         struct wire_instance_status *status = &statuses[report.instance_count++];
         *status = (struct wire_instance_status){.id = run->id,
@@ -428,7 +436,7 @@ static inline struct instance_view fixture_view(struct fixture *f, uint32_t id) 
 static inline struct fixture_run *fixture_run_any(struct fixture *f, uint32_t id) {
     for (uint32_t slot = 0; slot < FIXTURE_SLOTS; slot++) {
         struct fixture_run *run = fixture_run_of(&f->zones[slot], id);
-        if (run && f->zones[slot].is_alive) return run;
+        if (run && f->zones[slot].is_alive && fixture_owns(f, slot, run->block)) return run;
     }
     return NULL;
 }
