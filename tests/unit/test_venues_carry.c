@@ -148,6 +148,15 @@ static void hand(struct match *m, uint64_t version, uint32_t owner, uint32_t for
     m->order->version = (uint32_t)version;
 }
 
+/* change_hands has the block go to a zone, and players 1 and 3 after it. */
+static void change_hands(struct match *m, uint64_t version, uint32_t owner) {
+    hand(m, version, owner, 1 - owner);
+    sim_instance_orders(m->p.sides[owner].sim, &m->o.orders);
+    pair_hand_over(&m->p, 1 - owner, 1);
+    pair_hand_over(&m->p, 1 - owner, 3);
+    pair_run_ms(&m->p, 500);
+}
+
 /* Up to the last tick before its block goes, and by who is not handed over yet. */
 static void test_instances_scores_are_the_same_after_a_drain(void **state) {
     (void)state;
@@ -199,26 +208,14 @@ static void test_instances_scores_are_the_same_after_a_drain_that_is_taken_back(
     begin_match(&m);
     m.p.loses = true;
     score(&m, m.from, 3, 1);
-    hand(&m, 3, 1, 0);
-    sim_instance_orders(m.to, &m.o.orders);
-    pair_hand_over(&m.p, 0, 1);
-    pair_hand_over(&m.p, 0, 3);
-    pair_run_ms(&m.p, 500);
+    change_hands(&m, 3, 1);
     score(&m, m.to, 3, 1);
     score(&m, m.to, 3, 1);
-    hand(&m, 4, 0, 1);
-    sim_instance_orders(m.from, &m.o.orders);
-    pair_hand_over(&m.p, 1, 1);
-    pair_hand_over(&m.p, 1, 3);
-    pair_run_ms(&m.p, 500);
+    change_hands(&m, 4, 0);
     assert_int_equal(fx_status(m.from, 5).scores[0], 3);
     score(&m, m.from, 3, 1);
-    hand(&m, 5, 1, 0);
     m.order->scores[0] = 3;
-    sim_instance_orders(m.to, &m.o.orders);
-    pair_hand_over(&m.p, 0, 1);
-    pair_hand_over(&m.p, 0, 3);
-    pair_run_ms(&m.p, 500);
+    change_hands(&m, 5, 1);
     hand(&m, 6, 1, WIRE_SLOT_NONE);
     pair_run_ms(&m.p, 500);
     assert_int_equal(fx_status(m.to, 5).scores[0], 4);
