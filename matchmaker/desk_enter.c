@@ -26,7 +26,7 @@ static void rated(struct desk *d, uint32_t index) {
     desk_ticket_sum_up(d, t);
     keep_cut(d->config.keep);
     uint32_t len = desk_write_ticket(d, t, d->bytes);
-    if (keep_put(d->config.keep, WIRE_DOCUMENT_TICKET, t->id, d->bytes, len)) {
+    if (keep_put_new(d->config.keep, WIRE_DOCUMENT_TICKET, t->id, d->bytes, len)) {
         desk_ticket_drop(d, index, WIRE_REASON_UNAVAILABLE);
         return;
     }

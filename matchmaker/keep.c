@@ -74,23 +74,31 @@ void keep_destroy(struct keep *k) {
 
 /* --- what is kept */
 
-static int add(struct keep *k, enum wire_document_kind kind, uint64_t key, const void *bytes, uint32_t len) {
+static int add(struct keep *k, enum wire_document_kind kind, uint64_t key, uint32_t flags, const void *bytes, uint32_t len) {
     if (!k->is_ready) return MARCH_ERR_UNAVAILABLE;
-    int error = keep_log_add(&k->log, (uint32_t)kind, key, bytes, len);
+    int error = keep_log_add(&k->log, (uint32_t)kind, key, flags, bytes, len);
     if (error) k->stats.refused++;
     if (!error && k->config.shard_count == 0) keep_log_all(&k->log);
     return error;
 }
 
-int keep_put(struct keep *k, enum wire_document_kind kind, uint64_t key, const void *bytes, uint32_t len) {
+static int put(struct keep *k, enum wire_document_kind kind, uint64_t key, uint32_t flags, const void *bytes, uint32_t len) {
     if (len == 0 || len > WIRE_DOCUMENT_BYTES_MAX) return MARCH_ERR_INVALID;
-    int error = add(k, kind, key, bytes, len);
+    int error = add(k, kind, key, flags, bytes, len);
     if (!error) k->stats.put++;
     return error;
 }
 
+int keep_put(struct keep *k, enum wire_document_kind kind, uint64_t key, const void *bytes, uint32_t len) {
+    return put(k, kind, key, 0, bytes, len);
+}
+
+int keep_put_new(struct keep *k, enum wire_document_kind kind, uint64_t key, const void *bytes, uint32_t len) {
+    return put(k, kind, key, WIRE_DOCUMENT_NEW, bytes, len);
+}
+
 int keep_erase(struct keep *k, enum wire_document_kind kind, uint64_t key) {
-    int error = add(k, kind, key, NULL, 0);
+    int error = add(k, kind, key, 0, NULL, 0);
     if (!error) k->stats.erased++;
     return error;
 }

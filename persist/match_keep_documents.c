@@ -75,7 +75,8 @@ void match_keep_recall(struct match_keep *m) {
 static const struct pg_statement READ = {"match_documents_read",
                                          "select a.kind, a.key, coalesce(d.version, 0), coalesce(d.body, ''::bytea)"
                                          " from unnest($1::smallint[], $2::bigint[]) with ordinality as a (kind, key, n)"
-                                         " left join match_documents d using (kind, key) order by a.n"};
+                                         " left join lateral (select version, body from match_documents"
+                                         " where kind = a.kind and key = a.key limit 1) d on true order by a.n"};
 
 /* ask_again has what was not answered wait again: by then it may be here. */
 static void ask_again(struct match_lane *lane) {

@@ -52,12 +52,15 @@ enum wire_document_kind {
     WIRE_DOCUMENT_RESULT = 4    /* kept for a month, and never recalled: it is read by its key */
 };
 
+/* NEW: nobody was ever told of this key, over no connection. So if it is erased soon, no database need hear of it. */
+enum wire_document_flag { WIRE_DOCUMENT_NEW = 1 };
+
 struct wire_document { /* blob[offset .. offset + len) is what is kept; len 0: it is erased, or there is none */
     uint64_t key;
     uint64_t version; /* rises; an older one never replaces a newer */
     uint32_t kind;    /* enum wire_document_kind */
     uint32_t offset, len;
-    uint32_t reserved;
+    uint32_t flags; /* enum wire_document_flag */
 };
 
 struct wire_rating_lookup { /* asked of the player's shard */
