@@ -303,6 +303,8 @@ static enum MHD_Result route(struct http *http, struct http_slot *slot, struct M
             reply = reply_error(http, MHD_HTTP_NOT_FOUND, "not_found", "not found");
         } else if (!method_known || request->method != HTTP_GET) {
             reply = reply_not_allowed(http, 0);
+        } else if (request->target.argument_count > 0) {
+            reply = reply_error(http, MHD_HTTP_BAD_REQUEST, "bad_request", "expected no arguments behind the path");
         }
         return send_reply(connection, &reply);
     }

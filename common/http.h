@@ -1,10 +1,10 @@
 /* http.h: an HTTP endpoint of a process: /metrics, /health, /ready and what else it registers.
  *
  * libmicrohttpd serves on one thread of its own, so the loop is never disturbed. There are two kinds of routes. A plain
- * route renders its body on that thread, from what is safe to read there. A deferred route is answered by the loop: its
- * connection is suspended, the request waits in a bounded queue whose descriptor wakes the loop, and the loop answers when
- * it can, from its own thread. A deferred request that is not answered by its deadline gets 504, whatever the loop does; one
- * that finds the loop with http_options.deferred_max requests already gets 503 with Retry-After.
+ * route renders its body on that thread, from what is safe to read there, and takes no arguments (400). A deferred route is
+ * answered by the loop: its connection is suspended, the request waits in a bounded queue whose descriptor wakes the loop,
+ * and the loop answers when it can, from its own thread. A deferred request that is not answered by its deadline gets 504,
+ * whatever the loop does; one that finds the loop with http_options.deferred_max requests already gets 503 with Retry-After.
  *
  * GET and HEAD, and PUT, POST and DELETE where a deferred route allows it. A request has a target of at most HTTP_TARGET_MAX
  * bytes (414), a body of at most HTTP_UPLOAD_MAX (413), a Content-Type and Authorization of at most HTTP_HEADER_MAX (431)

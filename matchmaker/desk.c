@@ -10,36 +10,37 @@
 
 /* --- lists of tickets */
 
-void desk_list_add(struct desk *d, enum desk_list_kind kind, uint32_t index) {
+static void link_ticket(struct desk *d, uint32_t index) {
     struct desk_live *t = desk_live_at(d, index);
-    struct desk_list *list = &d->lists[kind];
-    if (t->lists >> kind & 1) return;
-    t->lists |= (uint8_t)(1u << kind);
-    t->links[kind] = (struct desk_link){.next = DESK_NONE, .previous = list->last};
+    struct desk_list *list = &d->lists[t->list];
+    t->link = (struct desk_link){.next = DESK_NONE, .previous = list->last};
     if (list->last == DESK_NONE) {
         list->first = index;
     } else {
-        desk_live_at(d, list->last)->links[kind].next = index;
+        desk_live_at(d, list->last)->link.next = index;
     }
     list->last = index;
 }
 
-void desk_list_remove(struct desk *d, enum desk_list_kind kind, uint32_t index) {
+static void unlink_ticket(struct desk *d, const struct desk_live *t) {
+    struct desk_list *list = &d->lists[t->list];
+    if (t->link.previous == DESK_NONE) {
+        list->first = t->link.next;
+    } else {
+        desk_live_at(d, t->link.previous)->link.next = t->link.next;
+    }
+    if (t->link.next == DESK_NONE) {
+        list->last = t->link.previous;
+    } else {
+        desk_live_at(d, t->link.next)->link.previous = t->link.previous;
+    }
+}
+
+void desk_list_put(struct desk *d, uint32_t index, enum desk_list_kind kind) {
     struct desk_live *t = desk_live_at(d, index);
-    struct desk_list *list = &d->lists[kind];
-    const struct desk_link link = t->links[kind];
-    if (!(t->lists >> kind & 1)) return;
-    t->lists &= (uint8_t) ~(1u << kind);
-    if (link.previous == DESK_NONE) {
-        list->first = link.next;
-    } else {
-        desk_live_at(d, link.previous)->links[kind].next = link.next;
-    }
-    if (link.next == DESK_NONE) {
-        list->last = link.previous;
-    } else {
-        desk_live_at(d, link.next)->links[kind].previous = link.previous;
-    }
+    if (t->list != DESK_LIST_NONE) unlink_ticket(d, t);
+    t->list = (uint8_t)kind;
+    if (t->list != DESK_LIST_NONE) link_ticket(d, index);
 }
 
 /* --- creating */
@@ -70,14 +71,16 @@ static int create_tables(struct desk *d) {
     int error = create_maps(d);
     if (!error) error = pool_init(&d->tickets, d->config.tickets_max, sizeof(struct desk_live));
     if (!error) error = pool_init(&d->members, players_max(d), sizeof(struct desk_member));
+    if (!error) error = pool_init(&d->avoids, d->config.tickets_max, sizeof(struct desk_avoid));
     if (!error) error = pool_init(&d->parties, DESK_PARTIES_MAX, sizeof(struct desk_group));
     if (!error) error = pool_init(&d->matches, INSTANCES_MAX, sizeof(struct desk_match));
     if (!error) error = ring_init(&d->unerased, power_of_two(d->config.tickets_max), sizeof(uint64_t));
     if (!error) error = ring_init(&d->dues, DESK_DUES_MAX, sizeof(struct desk_due));
     if (!error) error = pool_init(&d->debts, DESK_DEBTS_MAX, sizeof(struct desk_debt));
     if (!error) error = timer_wheel_create(&d->party_timers, DESK_PARTIES_MAX, 0);
+    d->changed = calloc(d->config.tickets_max, sizeof *d->changed);
     d->recents = calloc(DESK_RECENT_MAX, sizeof *d->recents);
-    return error || !d->recents ? MARCH_ERR_SYSTEM : 0;
+    return error || !d->changed || !d->recents ? MARCH_ERR_SYSTEM : 0;
 }
 
 int desk_create(struct desk **desk, const struct desk_config *config, struct mono now) {
@@ -105,12 +108,14 @@ void desk_destroy(struct desk *d) {
     if (!d) return;
     queue_destroy(d->queue);
     free(d->recents);
+    free(d->changed);
     timer_wheel_destroy(&d->party_timers);
     pool_deinit(&d->debts);
     ring_deinit(&d->dues);
     ring_deinit(&d->unerased);
     pool_deinit(&d->matches);
     pool_deinit(&d->parties);
+    pool_deinit(&d->avoids);
     pool_deinit(&d->members);
     pool_deinit(&d->tickets);
     player_map_destroy(&d->seated);
@@ -139,14 +144,14 @@ static void on_asked(struct desk *d, const struct queue_match *match) {
         last = index;
         struct desk_live *t = desk_live_at(d, index);
         t->stage = DESK_ASKED;
-        t->asked_ms = d->now_ms;
+        t->asked_ms = (uint32_t)d->now_ms;
         desk_changed(d, index);
     }
 }
 
 static void on_returned(struct desk *d, uint32_t index) {
     struct desk_live *t = desk_live_at(d, index);
-    t->since_ms += d->now_ms - t->asked_ms;
+    t->since_ms += (uint32_t)d->now_ms - t->asked_ms;
     t->stage = DESK_WAITING;
     desk_changed(d, index);
 }
@@ -173,7 +178,9 @@ static void on_event(void *context, const struct queue_event *event) {
         }
         break;
     case QUEUE_EVENT_RETURNED: on_returned(d, index); break;
-    case QUEUE_EVENT_ENDED: desk_ticket_end(d, index, reason_of(d, event->end), 0, NULL); break;
+    case QUEUE_EVENT_ENDED:
+        if (reason_of(d, event->end) != WIRE_REASON_NONE) desk_ticket_end(d, index, reason_of(d, event->end), 0, NULL);
+        break;
     case QUEUE_EVENT_KIND_COUNT: break;
     }
 }
@@ -316,8 +323,27 @@ bool desk_step(struct desk *d, struct mono now, uint64_t wall_ms) {
 
 /* --- asked by players in the world */
 
+_Static_assert(WIRE_ENTER_LATENCIES_MAX == QUEUE_REGIONS_MAX && WIRE_ENTER_AVOID_MAX == QUEUE_AVOID_MAX,
+               "a message asks for as much as a request");
+
+/* region_of returns a region's number; one that there is not is beyond them, and then the request is refused. */
+static uint32_t region_of(const struct desk *d, const char *name) {
+    uint32_t region = 0;
+    while (region < d->config.region_count && strcmp(d->config.regions[region], name) != 0) region++;
+    return region;
+}
+
 static void message_enter(struct desk *d, uint64_t player, const struct wire_queue_enter *enter) {
-    const struct desk_request request = {.player = player, .mode = enter->mode, .roles = enter->roles};
+    struct desk_latency latencies[WIRE_ENTER_LATENCIES_MAX];
+    for (uint32_t i = 0; i < enter->latency_count; i++)
+        latencies[i] = (struct desk_latency){region_of(d, enter->latencies[i].region), enter->latencies[i].ms};
+    const struct desk_request request = {.player = player,
+                                         .mode = enter->mode,
+                                         .roles = enter->roles,
+                                         .latency_count = enter->latency_count,
+                                         .latencies = latencies,
+                                         .avoid_count = enter->avoid_count,
+                                         .avoid = enter->avoid};
     uint64_t ticket;
     enum wire_ticket_reason reason = desk_enter(d, &request, d->now, d->wall_ms, &ticket);
     if (reason != WIRE_REASON_NONE && ticket == 0) desk_tell_refused(d, player, enter->mode, reason);

@@ -166,10 +166,12 @@ enum wire_ticket_reason desk_party(struct desk *desk, uint64_t player, enum wire
 void desk_message(struct desk *desk, uint64_t player, const struct wire_client_message *message, struct mono now,
                   uint64_t wall_ms);
 
-/* desk_launch launches an instance for an authorised caller: of a template, with overrides applied by the caller. Players
- * with tickets lose them. The errors of instances_launch. */
-must_check int desk_launch(struct desk *desk, const struct template *template, const uint64_t *players, uint32_t count,
-                           struct mono now, uint64_t wall_ms, uint32_t *id);
+/* desk_launch launches an instance for an authorised caller: of a template, with overrides applied by the caller, for a
+ * region or INSTANCES_ANYWHERE. Tickets of its players are matched by it: they end when somebody has come, and wait on with
+ * the time that they waited where nobody can, or the launch is taken back (instances_end). One that others are in, too,
+ * ends. The errors of instances_launch. */
+must_check int desk_launch(struct desk *desk, const struct template *template, uint32_t region, const uint64_t *players,
+                           uint32_t count, struct mono now, uint64_t wall_ms, uint32_t *id);
 
 /* --- looking in */
 

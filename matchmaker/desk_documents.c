@@ -104,16 +104,15 @@ uint32_t desk_write_ticket(const struct desk *d, const struct desk_live *t, uint
     write_uint(&w, d->config.region_count, 1);
     for (uint32_t i = 0; i < d->config.region_count; i++) {
         write_text(&w, d->config.regions[i]);
-        write_uint(&w, t->latency_ms[i], 2);
+        write_uint(&w, desk_latency_ms(t, i), 2);
     }
     write_uint(&w, t->avoid_count, 1);
-    for (uint32_t i = 0; i < t->avoid_count; i++) write_uint(&w, t->avoid[i], 8);
+    for (uint32_t i = 0; i < t->avoid_count; i++) write_uint(&w, desk_ticket_avoids(d, t)[i], 8);
     write_uint(&w, t->count, 1);
-    for (uint32_t at = t->members; at != DESK_NONE; at = desk_member_at(d, at)->next) {
-        const struct desk_member *member = desk_member_at(d, at);
+    for (const struct desk_member *member = &t->leader; member; member = desk_member_after(d, member)) {
         write_uint(&w, member->player, 8);
-        write_double(&w, member->rating.mu);
-        write_double(&w, member->rating.sigma);
+        write_double(&w, desk_member_rating(member).mu);
+        write_double(&w, desk_member_rating(member).sigma);
     }
     return written(&w);
 }

@@ -26,7 +26,7 @@ static void rated(struct desk *d, uint32_t index) {
     desk_ticket_sum_up(d, t);
     keep_cut(d->config.keep);
     uint32_t len = desk_write_ticket(d, t, d->bytes);
-    if (keep_put(d->config.keep, WIRE_DOCUMENT_TICKET, t->id, d->bytes, len)) {
+    if (keep_put_new(d->config.keep, WIRE_DOCUMENT_TICKET, t->id, d->bytes, len)) {
         desk_ticket_drop(d, index, WIRE_REASON_UNAVAILABLE);
         return;
     }
@@ -43,16 +43,16 @@ void desk_rating(struct desk *d, const struct wire_rating *rating, struct mono n
     if (index == DESK_NONE) return;
     struct desk_live *t = desk_live_at(d, index);
     if (t->stage != DESK_ENTERING || strcmp(rating->mode, d->modes.modes[t->mode].name) != 0) return;
-    uint32_t at = t->members;
-    while (desk_member_at(d, at)->player != rating->player) at = desk_member_at(d, at)->next;
-    struct desk_member *member = desk_member_at(d, at);
+    struct desk_member *member = &t->leader;
+    while (member->player != rating->player) member = desk_member_after(d, member);
     if (member->is_rated) return;
     if (rating->result != WIRE_MATCH_OK) {
         desk_ticket_drop(d, index, WIRE_REASON_INVALID);
     } else {
         member->is_rated = true;
         struct wire_rating owed;
-        member->rating = rating_now(d, desk_debt_rating(d, rating->player, rating->mode, &owed) ? &owed : rating);
+        bool is_owed = desk_debt_rating(d, rating->player, rating->mode, &owed);
+        desk_member_rate(member, rating_now(d, is_owed ? &owed : rating));
         if (--t->unrated == 0) rated(d, index);
     }
     desk_finish(d);
@@ -70,6 +70,8 @@ static bool is_sound(const struct desk *d, const struct desk_request *request, c
     uint32_t roles = (1u << mode->role_count) - 1;
     if (count > mode->max_party || request->avoid_count > QUEUE_AVOID_MAX) return false;
     if (mode->role_count > 0 && request->roles != 0 && (request->roles & roles) == 0) return false;
+    for (uint32_t i = 0; i < request->avoid_count; i++)
+        if (!player_id_valid(request->avoid[i])) return false;
     bool is_near = request->latency_count == 0;
     for (uint32_t i = 0; i < request->latency_count; i++) {
         if (request->latencies[i].region >= d->config.region_count) return false;
@@ -93,15 +95,14 @@ static void fill(struct desk *d, struct desk_live *t, const struct desk_request 
     t->version = 1;
     t->mark = UINT64_MAX;
     t->entered_ms = d->wall_ms;
-    t->since_ms = t->began_ms = d->now_ms;
+    t->since_ms = t->began_ms = (uint32_t)d->now_ms;
     t->unrated = t->count;
-    t->roles = request->roles != 0 ? request->roles : UINT32_MAX;
-    t->avoid_count = (uint8_t)request->avoid_count;
-    for (uint32_t i = 0; i < request->avoid_count; i++) t->avoid[i] = request->avoid[i];
+    t->roles = request->roles != 0 ? (uint8_t)request->roles : UINT8_MAX;
+    desk_ticket_avoid(d, t, request->avoid, request->avoid_count);
     for (uint32_t i = 0; i < QUEUE_REGIONS_MAX; i++)
-        t->latency_ms[i] = request->latency_count > 0 || i >= d->config.region_count ? QUEUE_UNREACHABLE_MS : 0;
+        t->latency[i] = request->latency_count > 0 || i >= d->config.region_count ? QUEUE_FAR : 0;
     for (uint32_t i = 0; i < request->latency_count; i++)
-        t->latency_ms[request->latencies[i].region] = request->latencies[i].ms;
+        t->latency[request->latencies[i].region] = queue_latency(request->latencies[i].ms);
 }
 
 static enum wire_ticket_reason enter(struct desk *d, const struct desk_request *request, uint64_t *ticket) {
@@ -119,7 +120,7 @@ static enum wire_ticket_reason enter(struct desk *d, const struct desk_request *
     if (index == DESK_NONE) return WIRE_REASON_FULL;
     struct desk_live *t = desk_live_at(d, index);
     fill(d, t, request, (uint32_t)(mode - d->modes.modes));
-    desk_list_add(d, DESK_LIST_UNCONFIRMED, index);
+    desk_list_put(d, index, DESK_LIST_UNCONFIRMED);
     *ticket = t->id;
     for (uint32_t i = 0; i < count; i++) {
         if (keep_lookup(d->config.keep, players[i], mode->name) == 0) continue;
@@ -148,7 +149,7 @@ enum wire_ticket_reason desk_cancel(struct desk *d, uint64_t ticket, uint64_t pl
     uint32_t index = player_map_find(&d->ids, ticket);
     if (index == PLAYER_MAP_NONE || index & DESK_RECENT_BIT || desk_live_at(d, index)->stage == DESK_HELD)
         return WIRE_REASON_NOT_FOUND;
-    if (desk_member_at(d, desk_live_at(d, index)->members)->player != player) return WIRE_REASON_NOT_LEADER;
+    if (desk_live_at(d, index)->leader.player != player) return WIRE_REASON_NOT_LEADER;
     desk_ticket_drop(d, index, WIRE_REASON_CANCELLED);
     desk_finish(d);
     return WIRE_REASON_NONE;

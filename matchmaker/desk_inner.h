@@ -62,10 +62,11 @@ enum desk_stage {
     DESK_HELD = 4 /* matched: it comes back if nobody can come to the match */
 };
 
+/* What a ticket may be in, one at a time. */
 enum desk_list_kind {
-    DESK_LIST_UNCONFIRMED = 0, /* not durable yet, oldest first */
-    DESK_LIST_COMING = 1,
-    DESK_LIST_CHANGED = 2, /* to be told of when the call ends */
+    DESK_LIST_NONE = 0,
+    DESK_LIST_UNCONFIRMED = 1, /* not durable yet, oldest first, but for those that came back meanwhile */
+    DESK_LIST_COMING = 2,
     DESK_LIST_KIND_COUNT
 };
 
@@ -79,29 +80,36 @@ struct desk_list {
 
 struct desk_member {
     uint64_t player;
-    struct rating rating;
-    uint32_t next; /* of the ticket */
-    bool is_rated; /* persist has said */
+    float mu, sigma; /* its rating, to a millionth or so */
+    uint32_t next;   /* of the ticket */
+    bool is_rated;   /* persist has said */
 };
 
-/* A ticket that lives. Times are of the desk's clock, ms. */
-struct desk_live {
-    uint64_t id, version;
-    uint64_t mark;              /* when its document is durable */
-    uint64_t entered_ms;        /* Unix time */
-    int64_t since_ms;           /* waits since; moved on by the time in which it was asked, or held */
-    int64_t began_ms, asked_ms; /* asked_ms: or held */
-    struct handle queued;
-    uint32_t members, unrated; /* the first; how many have no rating yet */
-    uint32_t roles;
-    struct desk_link links[DESK_LIST_KIND_COUNT];
-    uint8_t lists; /* that it is in, by bit */
-    uint8_t stage, mode, count, avoid_count, region, refusals;
-    bool is_kept, is_provisional; /* is_kept: its document was put */
-    int16_t rating;
-    uint16_t latency_ms[QUEUE_REGIONS_MAX];
-    uint64_t avoid[QUEUE_AVOID_MAX];
+struct desk_avoid {
+    uint64_t players[QUEUE_AVOID_MAX];
 };
+
+/* A ticket that lives; small, for a million of them: who leads is within it, and what few have elsewhere. Times are of the
+ * desk's clock, ms, the low 32 bits. */
+struct desk_live {
+    uint64_t id;
+    uint64_t mark;       /* when its document is durable */
+    uint64_t entered_ms; /* Unix time */
+    struct desk_member leader;
+    uint32_t version;
+    uint32_t since_ms;           /* waits since; moved on by the time in which it was asked, or held */
+    uint32_t began_ms, asked_ms; /* asked_ms: or held */
+    uint32_t avoid;              /* index of whom it avoids, where it avoids somebody */
+    struct desk_link link;
+    int16_t rating;
+    uint8_t latency[QUEUE_REGIONS_MAX]; /* QUEUE_LATENCY_MS */
+    uint8_t roles, list, stage, mode, count, avoid_count, region, refusals;
+    uint8_t unrated;                    /* how many have no rating yet */
+    bool is_kept : 1, is_confirmed : 1; /* its document was put; it need not be durable in time any more */
+    bool is_changed : 1, is_provisional : 1;
+};
+_Static_assert(sizeof(struct desk_live) == 96 && sizeof(struct desk_member) == 24, "small");
+_Static_assert(MODE_ROLES_MAX <= 8 && MODE_TIME_MS_MAX <= INT32_MAX, "what is cut to fewer bits is the same");
 
 /* One that ended not long ago. */
 struct desk_recent {
@@ -211,14 +219,17 @@ struct desk {
     struct mono began, now;
     int64_t now_ms; /* since `began` */
     uint64_t wall_ms, next_id;
-    bool is_ready, is_full; /* is_full: an instance found no room in this call */
-    uint32_t held_modes;    /* by bit */
-    enum wire_ticket_reason cancel_reason;
+    bool is_ready, is_full;                    /* is_full: an instance found no room in this call */
+    uint32_t held_modes;                       /* by bit */
+    enum wire_ticket_reason cancel_reason;     /* NONE: what the queue cancels does not end */
     int64_t held_until_ms, looked_ms, owed_ms; /* looked_ms: at matches; owed_ms: at debts */
     int64_t rest_until_ms[QUEUE_MODES_MAX];
 
-    struct pool tickets, members, parties, matches, debts;
+    struct pool tickets, members, avoids; /* members: but those who lead */
+    struct pool parties, matches, debts;
     struct desk_list lists[DESK_LIST_KIND_COUNT];
+    uint32_t *changed; /* tickets to be told of when the call ends, which may have ended; each is there once */
+    uint32_t changed_count;
     struct player_map of_player; /* tickets, by player */
     struct player_map ids;       /* tickets and recents, by id */
     struct desk_recent *recents; /* a ring */
@@ -242,8 +253,27 @@ static inline struct desk_live *desk_live_at(const struct desk *d, uint32_t inde
     return pool_at(&d->tickets, index);
 }
 
-static inline struct desk_member *desk_member_at(const struct desk *d, uint32_t index) {
-    return pool_at(&d->members, index);
+/* desk_member_after returns the next member of a ticket, from its leader on; NULL: none. */
+static inline struct desk_member *desk_member_after(const struct desk *d, const struct desk_member *member) {
+    return member->next == DESK_NONE ? NULL : pool_at(&d->members, member->next);
+}
+
+static inline struct rating desk_member_rating(const struct desk_member *member) {
+    return (struct rating){(double)member->mu, (double)member->sigma};
+}
+
+static inline void desk_member_rate(struct desk_member *member, struct rating rating) {
+    member->mu = (float)rating.mu;
+    member->sigma = (float)rating.sigma;
+}
+
+static inline uint16_t desk_latency_ms(const struct desk_live *t, uint32_t region) {
+    return t->latency[region] == QUEUE_FAR ? QUEUE_UNREACHABLE_MS : (uint16_t)(t->latency[region] * QUEUE_LATENCY_MS);
+}
+
+/* desk_ticket_avoids returns whom a ticket avoids: avoid_count of them. */
+static inline const uint64_t *desk_ticket_avoids(const struct desk *d, const struct desk_live *t) {
+    return t->avoid_count > 0 ? ((const struct desk_avoid *)pool_at(&d->avoids, t->avoid))->players : NULL;
 }
 
 /* --- desk.c */
@@ -256,8 +286,8 @@ void desk_hold_if_full(struct desk *desk);
 /* desk_finish ends a call: what was put off is done, and what is to be told is told. */
 void desk_finish(struct desk *desk);
 
-void desk_list_add(struct desk *desk, enum desk_list_kind kind, uint32_t index);
-void desk_list_remove(struct desk *desk, enum desk_list_kind kind, uint32_t index); /* fine where it is not in it */
+/* desk_list_put moves a ticket to the end of a list, out of the one that it is in. */
+void desk_list_put(struct desk *desk, uint32_t index, enum desk_list_kind kind);
 
 /* --- desk_tickets.c */
 
@@ -266,6 +296,9 @@ uint32_t desk_ticket_at(const struct desk *desk, uint64_t player);
 
 /* desk_ticket_take returns a ticket of these players, none of whom has one; DESK_NONE where there is no room. */
 uint32_t desk_ticket_take(struct desk *desk, const uint64_t *players, uint32_t count, uint64_t id);
+
+/* desk_ticket_avoid has a new ticket avoid some players. */
+void desk_ticket_avoid(struct desk *desk, struct desk_live *ticket, const uint64_t *players, uint32_t count);
 
 /* desk_ticket_sum_up says what the ratings of its players make of a ticket, as the queue does. */
 void desk_ticket_sum_up(const struct desk *desk, struct desk_live *ticket);
@@ -281,10 +314,13 @@ void desk_ticket_drop(struct desk *desk, uint32_t index, enum wire_ticket_reason
 void desk_ticket_end(struct desk *desk, uint32_t index, enum wire_ticket_reason reason, uint32_t instance,
                      const uint8_t *teams);
 
+/* desk_ticket_withdraw takes one out of the queue that is to be held. */
+void desk_ticket_withdraw(struct desk *desk, uint32_t index);
+
 /* desk_ticket_return has one that is not in the queue any more come back, with the time that it waited. */
 void desk_ticket_return(struct desk *desk, uint32_t index);
 void desk_ticket_recall(struct desk *desk, uint64_t key, const uint8_t *bytes, uint32_t len, uint64_t wall_ms);
-uint64_t desk_ticket_waited_ms(const struct desk *desk, const struct desk_live *ticket);
+uint32_t desk_ticket_waited_ms(const struct desk *desk, const struct desk_live *ticket);
 void desk_tickets_ready(struct desk *desk);
 void desk_tickets_step(struct desk *desk);
 
@@ -322,6 +358,9 @@ void desk_matches_unlink(struct desk *desk);
 
 /* desk_hold_tickets has the tickets of a match that was launched wait until somebody has come to it. */
 void desk_hold_tickets(struct desk *desk, const struct queue_match *match);
+
+/* desk_hold_launched does so with that of a player who was launched with, or ends it where others of it were not. */
+void desk_hold_launched(struct desk *desk, const struct desk_match *match, uint64_t player);
 
 /* desk_held_begun: somebody has come, or will not any more. Its tickets end, as matched. */
 void desk_held_begun(struct desk *desk, struct desk_match *match);

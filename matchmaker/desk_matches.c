@@ -152,9 +152,9 @@ static void members_of(const struct queue_match *match, struct wire_instance_mem
 /* --- launched */
 
 static struct rating rating_of(const struct desk *d, uint64_t player) {
-    uint32_t at = desk_live_at(d, desk_ticket_at(d, player))->members;
-    while (desk_member_at(d, at)->player != player) at = desk_member_at(d, at)->next;
-    return desk_member_at(d, at)->rating;
+    const struct desk_member *member = &desk_live_at(d, desk_ticket_at(d, player))->leader;
+    while (member->player != player) member = desk_member_after(d, member);
+    return desk_member_rating(member);
 }
 
 static void note_of(const struct desk *d, const struct queue_match *match, struct desk_note *note) {
@@ -240,8 +240,8 @@ static uint32_t teams_of(const struct template *template, uint32_t players) {
     return players < 2 ? 2 : players > WIRE_TEAMS_MAX ? WIRE_TEAMS_MAX : players;
 }
 
-int desk_launch(struct desk *d, const struct template *template, const uint64_t *players, uint32_t count, struct mono now,
-                uint64_t wall_ms, uint32_t *id) {
+int desk_launch(struct desk *d, const struct template *template, uint32_t region, const uint64_t *players, uint32_t count,
+                struct mono now, uint64_t wall_ms, uint32_t *id) {
     struct wire_instance_member members[WIRE_INSTANCE_PLAYERS_MAX];
     struct instance_view view;
     uint32_t teams = teams_of(template, count);
@@ -253,18 +253,15 @@ int desk_launch(struct desk *d, const struct template *template, const uint64_t 
         if (desk_is_seated(d, players[i])) return MARCH_ERR_EXISTS;
     }
     const struct instances_launch launch = {
-        .template = template, .region = INSTANCES_ANYWHERE, .team_count = teams, .member_count = count, .members = members};
+        .template = template, .region = region, .team_count = teams, .member_count = count, .members = members};
     keep_cut(d->config.keep);
     int error = instances_launch(d->config.instances, &launch, d->now, d->wall_ms, id);
     if (error) return error;
     keep_cut(d->config.keep);
     bool is_there = instances_view(d->config.instances, *id, &view);
     CHECK(is_there);
-    (void)desk_match_take(d, &view);
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t index = desk_ticket_at(d, players[i]);
-        if (index != DESK_NONE) desk_ticket_drop(d, index, WIRE_REASON_BUSY);
-    }
+    const struct desk_match *m = desk_match_take(d, &view);
+    for (uint32_t i = 0; i < count; i++) desk_hold_launched(d, m, players[i]);
     desk_finish(d);
     return 0;
 }

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "common/check.h"
 #include "common/step.h"
 #include "matchmaker/desk_inner.h"
 
@@ -114,8 +115,12 @@ void desk_tell_now(struct desk *d, uint64_t player) {
 /* --- when */
 
 void desk_changed(struct desk *d, uint32_t index) {
-    desk_live_at(d, index)->version++;
-    desk_list_add(d, DESK_LIST_CHANGED, index);
+    struct desk_live *t = desk_live_at(d, index);
+    t->version++;
+    if (t->is_changed) return;
+    CHECK(d->changed_count < d->config.tickets_max); /* none is taken in a call after one has changed */
+    t->is_changed = true;
+    d->changed[d->changed_count++] = index;
 }
 
 void desk_due(struct desk *d, enum desk_due_kind kind, uint64_t key, uint64_t mark) {
@@ -130,18 +135,22 @@ static void tell_due_ticket(struct desk *d, uint64_t id) {
         if (d->recents[index & ~DESK_RECENT_BIT].is_told) return;
         d->recents[index & ~DESK_RECENT_BIT].is_told = true;
     } else {
-        if (desk_live_at(d, index)->stage != DESK_HELD) STEP("matchmaker.ticket_kept");
-        desk_list_remove(d, DESK_LIST_UNCONFIRMED, index);
+        struct desk_live *t = desk_live_at(d, index);
+        if (t->stage != DESK_HELD) STEP("matchmaker.ticket_kept");
+        if (t->list == DESK_LIST_UNCONFIRMED) desk_list_put(d, index, DESK_LIST_NONE);
+        t->is_confirmed = true;
     }
     desk_tell_ticket(d, id);
 }
 
 void desk_tells_flush(struct desk *d) {
-    for (uint32_t index; (index = d->lists[DESK_LIST_CHANGED].first) != DESK_NONE;) {
-        const struct desk_live *t = desk_live_at(d, index);
-        desk_list_remove(d, DESK_LIST_CHANGED, index);
+    for (uint32_t i = 0; i < d->changed_count; i++) {
+        struct desk_live *t = desk_live_at(d, d->changed[i]);
+        if (!t || !t->is_changed) continue; /* it has ended */
+        t->is_changed = false;
         if (keep_is_durable(d->config.keep, t->mark)) desk_tell_ticket(d, t->id);
     }
+    d->changed_count = 0;
     const struct desk_due *due;
     while ((due = ring_at(&d->dues, 0)) && keep_is_durable(d->config.keep, due->mark)) {
         struct desk_due now = *due;

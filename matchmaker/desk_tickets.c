@@ -9,47 +9,63 @@ uint32_t desk_ticket_at(const struct desk *d, uint64_t player) {
     return index == PLAYER_MAP_NONE ? DESK_NONE : index;
 }
 
-uint64_t desk_ticket_waited_ms(const struct desk *d, const struct desk_live *t) {
-    int64_t until = t->stage == DESK_ASKED || t->stage == DESK_HELD ? t->asked_ms : d->now_ms;
-    return until > t->since_ms ? (uint64_t)(until - t->since_ms) : 0;
+uint32_t desk_ticket_waited_ms(const struct desk *d, const struct desk_live *t) {
+    uint32_t until = t->stage == DESK_ASKED || t->stage == DESK_HELD ? t->asked_ms : (uint32_t)d->now_ms;
+    return until - t->since_ms;
 }
 
 /* --- taken and given */
 
-static void give_members(struct desk *d, struct desk_live *t) {
-    for (uint32_t at = t->members, next; at != DESK_NONE; at = next) {
-        next = desk_member_at(d, at)->next;
-        player_map_remove(&d->of_player, desk_member_at(d, at)->player);
-        pool_give(&d->members, pool_handle(&d->members, at));
+static void give(struct desk *d, uint32_t index) {
+    const struct desk_live *t = desk_live_at(d, index);
+    const struct desk_member *member = &t->leader;
+    for (uint32_t at = DESK_NONE, next; member; at = next) {
+        player_map_remove(&d->of_player, member->player);
+        next = member->next;
+        member = desk_member_after(d, member);
+        if (at != DESK_NONE) pool_give(&d->members, pool_handle(&d->members, at));
     }
+    if (t->avoid_count > 0) pool_give(&d->avoids, pool_handle(&d->avoids, t->avoid));
+    pool_give(&d->tickets, pool_handle(&d->tickets, index));
 }
 
 uint32_t desk_ticket_take(struct desk *d, const uint64_t *players, uint32_t count, uint64_t id) {
-    if (pool_count(&d->tickets) == d->tickets.capacity || d->members.free_count < count) return DESK_NONE;
+    if (pool_count(&d->tickets) == d->tickets.capacity) return DESK_NONE;
+    if (d->of_player.count_max - d->of_player.count < count) return DESK_NONE;
     uint32_t index = pool_take(&d->tickets).index;
     struct desk_live *t = desk_live_at(d, index);
     t->id = id;
     t->count = (uint8_t)count;
-    t->members = DESK_NONE;
-    for (uint32_t i = count; i-- > 0;) {
-        uint32_t at = pool_take(&d->members).index;
-        *desk_member_at(d, at) = (struct desk_member){.player = players[i], .next = t->members};
-        t->members = at;
-        player_map_add(&d->of_player, players[i], index);
+    t->leader = (struct desk_member){.player = players[0], .next = DESK_NONE};
+    for (uint32_t i = count; i-- > 1;) {
+        struct handle handle = pool_take(&d->members);
+        *(struct desk_member *)pool_get(&d->members, handle) =
+            (struct desk_member){.player = players[i], .next = t->leader.next};
+        t->leader.next = handle.index;
     }
+    for (uint32_t i = 0; i < count; i++) player_map_add(&d->of_player, players[i], index);
     player_map_add(&d->ids, t->id, index);
     return index;
+}
+
+void desk_ticket_avoid(struct desk *d, struct desk_live *t, const uint64_t *players, uint32_t count) {
+    if (count == 0) return;
+    struct handle handle = pool_take(&d->avoids);
+    struct desk_avoid *avoid = pool_get(&d->avoids, handle);
+    CHECK(avoid && t->avoid_count == 0); /* there are no more than tickets */
+    memcpy(avoid->players, players, count * sizeof *players);
+    t->avoid = handle.index;
+    t->avoid_count = (uint8_t)count;
 }
 
 void desk_ticket_sum_up(const struct desk *d, struct desk_live *t) {
     int32_t sum = 0, best = INT32_MIN;
     t->is_provisional = false;
-    for (uint32_t at = t->members; at != DESK_NONE; at = desk_member_at(d, at)->next) {
-        const struct desk_member *member = desk_member_at(d, at);
-        int32_t points = rating_points(member->rating);
+    for (const struct desk_member *member = &t->leader; member; member = desk_member_after(d, member)) {
+        int32_t points = rating_points(desk_member_rating(member));
         sum += points;
         if (points > best) best = points;
-        t->is_provisional |= rating_is_provisional(&RATING_RULES, member->rating);
+        t->is_provisional |= rating_is_provisional(&RATING_RULES, desk_member_rating(member));
     }
     t->rating = (int16_t)((sum / t->count + best) / 2);
 }
@@ -59,39 +75,36 @@ void desk_ticket_sum_up(const struct desk *d, struct desk_live *t) {
 void desk_ticket_begin(struct desk *d, uint32_t index) {
     struct desk_live *t = desk_live_at(d, index);
     struct queue_player players[QUEUE_PARTY_MAX];
-    struct queue_request request = {
-        .mode = t->mode, .player_count = t->count, .players = players, .avoid_count = t->avoid_count, .avoid = t->avoid};
-    uint64_t waited_ms = desk_ticket_waited_ms(d, t), id = t->id;
+    struct queue_request request = {.mode = t->mode,
+                                    .player_count = t->count,
+                                    .players = players,
+                                    .avoid_count = t->avoid_count,
+                                    .avoid = desk_ticket_avoids(d, t)};
+    uint32_t waited_ms = desk_ticket_waited_ms(d, t);
     if (waited_ms >= d->modes.modes[t->mode].timeout_ms) {
         desk_ticket_end(d, index, WIRE_REASON_TIMED_OUT, 0, NULL);
         return;
     }
-    request.waited_ms = (uint32_t)waited_ms;
-    uint32_t count = 0;
-    for (uint32_t at = t->members; at != DESK_NONE; at = desk_member_at(d, at)->next) {
-        players[count] = (struct queue_player){.id = desk_member_at(d, at)->player, .roles = t->roles};
-        players[count].rating = rating_points(desk_member_at(d, at)->rating);
-        memcpy(players[count++].latency_ms, t->latency_ms, sizeof t->latency_ms);
+    request.waited_ms = waited_ms;
+    struct queue_player *player = players;
+    for (const struct desk_member *member = &t->leader; member; member = desk_member_after(d, member), player++) {
+        *player = (struct queue_player){.id = member->player, .roles = t->roles};
+        player->rating = rating_points(desk_member_rating(member));
+        for (uint32_t i = 0; i < QUEUE_REGIONS_MAX; i++) player->latency_ms[i] = desk_latency_ms(t, i);
     }
     struct handle queued;
     t->stage = DESK_WAITING;
     int error = queue_enter(d->queue, &request, d->now, &queued);
-    if (error) {
-        desk_ticket_end(d, index, error == MARCH_ERR_FULL ? WIRE_REASON_FULL : WIRE_REASON_INVALID, 0, NULL);
-        return;
-    }
-    bool is_queued = t->stage == DESK_WAITING || t->stage == DESK_ASKED; /* else it had a match at once */
-    if (player_map_find(&d->ids, id) == index && is_queued) t->queued = queued;
+    if (error) desk_ticket_end(d, index, error == MARCH_ERR_FULL ? WIRE_REASON_FULL : WIRE_REASON_INVALID, 0, NULL);
 }
 
 void desk_ticket_return(struct desk *d, uint32_t index) {
     struct desk_live *t = desk_live_at(d, index);
     bool is_told = t->stage == DESK_ASKED || t->stage == DESK_HELD;
-    if (is_told) t->since_ms += d->now_ms - t->asked_ms;
+    if (is_told) t->since_ms += (uint32_t)d->now_ms - t->asked_ms;
     if (is_told) desk_changed(d, index);
     t->stage = DESK_COMING;
-    t->queued = (struct handle){0};
-    desk_list_add(d, DESK_LIST_COMING, index);
+    desk_list_put(d, index, DESK_LIST_COMING);
 }
 
 /* --- ended */
@@ -119,13 +132,13 @@ static struct desk_recent *remember(struct desk *d, const struct desk_live *t) {
     *r = (struct desk_recent){.id = t->id,
                               .version = t->version + 1,
                               .entered_ms = t->entered_ms,
-                              .waited_ms = (uint32_t)desk_ticket_waited_ms(d, t),
+                              .waited_ms = desk_ticket_waited_ms(d, t),
                               .rating = t->rating,
                               .is_provisional = t->is_provisional,
                               .region = t->region};
     memcpy(r->mode, d->modes.modes[t->mode].name, sizeof r->mode);
-    for (uint32_t i = t->members; i != DESK_NONE; i = desk_member_at(d, i)->next)
-        r->players[r->count++] = desk_member_at(d, i)->player;
+    for (const struct desk_member *member = &t->leader; member; member = desk_member_after(d, member))
+        r->players[r->count++] = member->player;
     player_map_remove(&d->ids, t->id);
     player_map_add(&d->ids, t->id, DESK_RECENT_BIT | at);
     return r;
@@ -157,9 +170,8 @@ void desk_ticket_end(struct desk *d, uint32_t index, enum wire_ticket_reason rea
     count_end(d, reason, instance);
     if (teams) memcpy(r->teams, teams, r->count);
     bool is_kept = t->is_kept;
-    for (uint32_t kind = 0; kind < DESK_LIST_KIND_COUNT; kind++) desk_list_remove(d, (enum desk_list_kind)kind, index);
-    give_members(d, t);
-    pool_give(&d->tickets, pool_handle(&d->tickets, index));
+    desk_list_put(d, index, DESK_LIST_NONE);
+    give(d, index);
     /* What is not to be had now is told now: nobody knows what persist has of it. */
     bool is_due = !is_told && (!is_kept || reason == WIRE_REASON_UNAVAILABLE);
     r->is_told = is_told || is_due;
@@ -175,7 +187,16 @@ void desk_ticket_drop(struct desk *d, uint32_t index, enum wire_ticket_reason re
         return;
     }
     d->cancel_reason = reason;
-    int error = queue_cancel(d->queue, t->queued, d->now);
+    int error = queue_cancel(d->queue, queue_find(d->queue, t->leader.player), d->now);
+    CHECK(error == 0);
+    d->cancel_reason = WIRE_REASON_CANCELLED;
+}
+
+void desk_ticket_withdraw(struct desk *d, uint32_t index) {
+    const struct desk_live *t = desk_live_at(d, index);
+    if (t->stage != DESK_WAITING && t->stage != DESK_ASKED) return;
+    d->cancel_reason = WIRE_REASON_NONE;
+    int error = queue_cancel(d->queue, queue_find(d->queue, t->leader.player), d->now);
     CHECK(error == 0);
     d->cancel_reason = WIRE_REASON_CANCELLED;
 }
@@ -195,21 +216,20 @@ void desk_ticket_recall(struct desk *d, uint64_t key, const uint8_t *bytes, uint
     const struct mode *mode = mode_set_find(&d->modes, document.mode);
     struct desk_live *t = desk_live_at(d, index);
     t->version = 1;
-    t->is_kept = true;
+    t->is_kept = t->is_confirmed = true;
     t->entered_ms = document.entered_ms;
-    t->roles = document.roles;
+    t->roles = (uint8_t)document.roles;
     t->refusals = (uint8_t)document.refusals;
-    t->avoid_count = (uint8_t)document.avoid_count;
-    memcpy(t->avoid, document.avoid, sizeof t->avoid);
-    memcpy(t->latency_ms, document.latency_ms, sizeof t->latency_ms);
-    uint32_t i = 0;
-    for (uint32_t at = t->members; at != DESK_NONE; at = desk_member_at(d, at)->next)
-        desk_member_at(d, at)->rating = document.ratings[i++];
+    desk_ticket_avoid(d, t, document.avoid, document.avoid_count);
+    for (uint32_t i = 0; i < QUEUE_REGIONS_MAX; i++) t->latency[i] = queue_latency(document.latency_ms[i]);
+    const struct rating *rating = document.ratings;
+    for (struct desk_member *member = &t->leader; member; member = desk_member_after(d, member))
+        desk_member_rate(member, *rating++);
     desk_ticket_sum_up(d, t);
     t->stage = DESK_COMING;
     if (mode && mode->instance[0] != 0) {
         t->mode = (uint8_t)(mode - d->modes.modes);
-        desk_list_add(d, DESK_LIST_COMING, index);
+        desk_list_put(d, index, DESK_LIST_COMING);
     } else {
         desk_ticket_end(d, index, WIRE_REASON_UNKNOWN_MODE, 0, NULL);
     }
@@ -218,8 +238,10 @@ void desk_ticket_recall(struct desk *d, uint64_t key, const uint8_t *bytes, uint
 void desk_tickets_ready(struct desk *d) {
     for (uint32_t index = d->lists[DESK_LIST_COMING].first; index != DESK_NONE;) {
         struct desk_live *t = desk_live_at(d, index);
-        t->since_ms = d->now_ms - (int64_t)(d->wall_ms > t->entered_ms ? d->wall_ms - t->entered_ms : 0);
-        index = t->links[DESK_LIST_COMING].next;
+        uint64_t waited_ms = d->wall_ms > t->entered_ms ? d->wall_ms - t->entered_ms : 0;
+        if (waited_ms > MODE_TIME_MS_MAX) waited_ms = MODE_TIME_MS_MAX; /* which is too long for any mode */
+        t->since_ms = (uint32_t)d->now_ms - (uint32_t)waited_ms;
+        index = t->link.next;
     }
 }
 
@@ -228,10 +250,9 @@ void desk_tickets_ready(struct desk *d) {
 /* come puts a ticket that comes back into the queue, if there is still a place for it. */
 static void come(struct desk *d, uint32_t index) {
     const struct desk_live *t = desk_live_at(d, index);
-    desk_list_remove(d, DESK_LIST_COMING, index);
-    for (uint32_t at = t->members; at != DESK_NONE; at = desk_member_at(d, at)->next) {
-        uint64_t player = desk_member_at(d, at)->player;
-        if (instances_of_player(d->config.instances, player) == 0) continue;
+    desk_list_put(d, index, t->is_confirmed ? DESK_LIST_NONE : DESK_LIST_UNCONFIRMED);
+    for (const struct desk_member *member = &t->leader; member; member = desk_member_after(d, member)) {
+        if (instances_of_player(d->config.instances, member->player) == 0) continue;
         desk_ticket_end(d, index, WIRE_REASON_BUSY, 0, NULL);
         return;
     }
@@ -253,7 +274,7 @@ static void erase_again(struct desk *d) {
 
 void desk_tickets_step(struct desk *d) {
     for (uint32_t index; (index = d->lists[DESK_LIST_UNCONFIRMED].first) != DESK_NONE;) {
-        if (d->now_ms - desk_live_at(d, index)->began_ms < DESK_CONFIRM_MS) break;
+        if ((uint32_t)d->now_ms - desk_live_at(d, index)->began_ms < DESK_CONFIRM_MS) break;
         desk_ticket_drop(d, index, WIRE_REASON_UNAVAILABLE);
     }
     for (uint32_t i = 0; i < DESK_RETURNS_MAX && d->lists[DESK_LIST_COMING].first != DESK_NONE; i++) {
@@ -272,21 +293,22 @@ static void show_live(const struct desk *d, const struct desk_live *t, struct mo
     out->version = t->version;
     out->state = t->stage == DESK_ASKED ? WIRE_TICKET_ASKED : WIRE_TICKET_WAITING;
     out->entered_ms = t->entered_ms;
-    out->waited_ms = (uint32_t)desk_ticket_waited_ms(d, t);
+    out->waited_ms = desk_ticket_waited_ms(d, t);
     out->rating = t->rating;
     out->is_provisional = t->is_provisional;
     memcpy(out->mode, mode->name, sizeof out->mode);
-    for (uint32_t at = t->members; at != DESK_NONE; at = desk_member_at(d, at)->next)
-        out->players[out->player_count++] = desk_member_at(d, at)->player;
+    for (const struct desk_member *member = &t->leader; member; member = desk_member_after(d, member))
+        out->players[out->player_count++] = member->player;
     if (t->stage == DESK_HELD) desk_held_show(d, t, out);
-    if (!d->queue || t->stage < DESK_WAITING || queue_view_get(d->queue, t->queued, now, &view)) return;
-    int64_t left_ms = t->asked_ms + mode->ready_ms - d->now_ms;
+    if (!d->queue || t->stage < DESK_WAITING) return;
+    if (queue_view_get(d->queue, queue_find(d->queue, t->leader.player), now, &view)) return;
+    uint32_t asked_ms = (uint32_t)d->now_ms - t->asked_ms;
     memcpy(out->region, d->config.regions[view.region], sizeof out->region);
     out->estimate_ms = view.estimate_ms;
     out->position = view.position;
     out->queued = view.queued;
     out->window = view.window;
-    out->ready_ms = t->stage == DESK_ASKED && left_ms > 0 ? (uint32_t)left_ms : 0;
+    out->ready_ms = t->stage == DESK_ASKED && asked_ms < mode->ready_ms ? mode->ready_ms - asked_ms : 0;
     memcpy(out->is_ready, view.is_ready, view.player_count * sizeof *out->is_ready);
 }
 

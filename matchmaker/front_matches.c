@@ -156,34 +156,79 @@ void front_leave_match(struct front *f, const struct http_request *request) {
     front_forget(&ask);
 }
 
-static struct problem launch(struct front *f, const struct http_request *request, const struct launch_request *wanted) {
-    uint32_t id;
-    struct problem problem = front_wait_room(f);
+/* What a body of a launch may have; NULL: it is not there. */
+struct launch_body {
+    json_t *template, *players, *party, *set, *region;
+};
+
+static struct problem read_region(const struct front *f, const struct launch_body *body, uint32_t *region) {
+    *region = INSTANCES_ANYWHERE;
+    if (!body->region) return (struct problem){0};
+    uint32_t found = regions_find(&f->regions, json_string_value(body->region));
+    if (found == REGIONS_NONE) return (struct problem){400, "unknown_region", "no gateway is of that region", 0};
+    *region = found;
+    return (struct problem){0};
+}
+
+/* read_players has who is named in it, or is in the party of who is; `*players` is the caller's, and NULL where that is
+ * nobody. */
+static struct problem read_players(const struct front *f, const struct launch_body *body, json_t **players) {
+    uint64_t player;
+    *players = NULL;
+    if (body->players && body->party) return front_bad_request("expected players or a party, not both");
+    if (!body->party) {
+        *players = json_incref(body->players);
+        return (struct problem){0};
+    }
+    if (!front_id(json_string_value(body->party), &player))
+        return front_bad_request("party: expected the id of a player who is in it");
+    const struct desk_party party = desk_party_of(f->config.desk, player);
+    if (party.leader == 0) return (struct problem){404, "no_party", "the player is in no party", 0};
+    json_t *shown = party_json(&party);
+    *players = json_incref(json_object_get(shown, "members"));
+    json_decref(shown);
+    return (struct problem){0};
+}
+
+static void launch(struct front *f, const struct http_request *request, const struct launch_body *body) {
+    struct launch_request wanted;
+    uint32_t id, region;
+    char error[TEMPLATE_ERROR_SIZE];
+    json_t *players = NULL;
+    struct problem problem = read_region(f, body, &region);
+    if (!problem.status) problem = read_players(f, body, &players);
+    int result = problem.status ? 0
+                                : launch_request_read(desk_templates(f->config.desk), json_string_value(body->template),
+                                                      players, body->set, &wanted, error, sizeof error);
+    json_decref(players);
+    if (result == MARCH_ERR_NOT_FOUND) problem = (struct problem){404, "unknown_template", error, 0};
+    if (result == MARCH_ERR_INVALID) problem = front_bad_request(error);
+    if (!problem.status) problem = front_wait_room(f);
     if (!problem.status)
-        problem = launch_problem(desk_launch(f->config.desk, &wanted->template, wanted->players, wanted->player_count,
+        problem = launch_problem(desk_launch(f->config.desk, &wanted.template, region, wanted.players, wanted.player_count,
                                              mono_now(), wall_now_ns() / NS_PER_MS, &id));
-    if (!problem.status) wait_for_instance(f, request, FRONT_WAIT_LAUNCHED, id);
-    return problem;
+    if (problem.status) {
+        front_reply_problem(f, request, &problem);
+    } else {
+        wait_for_instance(f, request, FRONT_WAIT_LAUNCHED, id);
+    }
 }
 
 void front_launch(struct front *f, const struct http_request *request) {
-    struct launch_request wanted;
     struct front_ask ask;
-    char error[TEMPLATE_ERROR_SIZE];
-    json_t *template, *players, *set;
-    const struct front_member members[] = {{"template", JSON_STRING, true, &template},
-                                           {"players", JSON_ARRAY, false, &players},
-                                           {"set", JSON_OBJECT, false, &set}};
-    struct problem problem = front_read_change(f, request, members, 3, &ask);
+    struct launch_body body;
+    const struct front_member members[] = {{"template", JSON_STRING, true, &body.template},
+                                           {"players", JSON_ARRAY, false, &body.players},
+                                           {"party", JSON_STRING, false, &body.party},
+                                           {"set", JSON_OBJECT, false, &body.set},
+                                           {"region", JSON_STRING, false, &body.region}};
+    struct problem problem = front_read_change(f, request, members, sizeof members / sizeof *members, &ask);
     if (!problem.status && !ask.may_launch) problem = NOT_ALLOWED;
-    if (!problem.status) {
-        int result = launch_request_read(desk_templates(f->config.desk), json_string_value(template), players, set, &wanted,
-                                         error, sizeof error);
-        if (result == MARCH_ERR_NOT_FOUND) problem = (struct problem){404, "unknown_template", error, 0};
-        if (result == MARCH_ERR_INVALID) problem = front_bad_request(error);
+    if (problem.status) {
+        front_reply_problem(f, request, &problem);
+    } else {
+        launch(f, request, &body);
     }
-    if (!problem.status) problem = launch(f, request, &wanted);
-    if (problem.status) front_reply_problem(f, request, &problem);
     front_forget(&ask);
 }
 

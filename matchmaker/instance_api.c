@@ -11,6 +11,7 @@
 #include "common/option.h"
 #include "matchmaker/launch_request.h"
 #include "matchmaker/match_json.h"
+#include "matchmaker/regions.h"
 
 /* --- answers */
 
@@ -126,7 +127,7 @@ static struct instance_answer end_instance(const struct instance_api *api, const
 
 /* What a body may have; values are the body's. */
 struct wish {
-    const char *template, *party;
+    const char *template, *party, *region;
     const json_t *players;
     json_t *set;
 };
@@ -134,6 +135,7 @@ struct wish {
 static bool take_member(struct wish *wish, const char *key, json_t *value) {
     if (strcmp(key, "template") == 0) return (wish->template = json_string_value(value)) != NULL;
     if (strcmp(key, "party") == 0) return (wish->party = json_string_value(value)) != NULL;
+    if (strcmp(key, "region") == 0) return (wish->region = json_string_value(value)) != NULL;
     if (strcmp(key, "players") == 0) return json_is_array(wish->players = value);
     if (strcmp(key, "set") == 0) return json_is_object(wish->set = value);
     return false;
@@ -145,9 +147,9 @@ static struct instance_answer read_wish(json_t *body, struct wish *wish) {
     *wish = (struct wish){0};
     json_object_foreach(body, key, value) {
         if (!take_member(wish, key, value))
-            return fail(
-                400, "bad_request",
-                "expected template and party, which are texts, players, which is a list, and set, which is an object");
+            return fail(400, "bad_request",
+                        "expected template, party and region, which are texts, players, which is a list, and set, which is "
+                        "an object");
     }
     if (!wish->template) return fail(400, "bad_request", "expected a JSON object with a template");
     if (wish->party && wish->players) return fail(400, "bad_request", "expected players or a party, not both");
@@ -183,11 +185,21 @@ static struct instance_answer read_players(const struct instance_api *api, const
     return FINE;
 }
 
+static struct instance_answer read_region(const struct instance_api *api, const struct wish *wish, uint32_t *region) {
+    *region = INSTANCES_ANYWHERE;
+    if (!wish->region) return FINE;
+    const struct regions regions = regions_of(api->config);
+    uint32_t found = regions_find(&regions, wish->region);
+    if (found == REGIONS_NONE) return fail(400, "unknown_region", "no gateway is of that region");
+    *region = found;
+    return FINE;
+}
+
 static struct instance_answer launch_now(const struct instance_api *api, const struct launch_request *launch,
-                                         struct mono now, uint64_t wall_ms) {
+                                         uint32_t region, struct mono now, uint64_t wall_ms) {
     uint32_t id;
     struct instance_view view;
-    int result = desk_launch(api->desk, &launch->template, launch->players, launch->player_count, now, wall_ms, &id);
+    int result = desk_launch(api->desk, &launch->template, region, launch->players, launch->player_count, now, wall_ms, &id);
     if (result == MARCH_ERR_EXISTS) return fail(409, "in_a_match", "a player is in an instance already");
     if (result == MARCH_ERR_FULL) return fail(503, "full", "no cell is free for another instance");
     if (result == MARCH_ERR_INVALID)
@@ -202,8 +214,10 @@ static struct instance_answer launch_wish(const struct instance_api *api, const 
                                           uint64_t wall_ms) {
     char error[TEMPLATE_ERROR_SIZE] = "";
     struct launch_request launch;
-    json_t *ids;
-    struct instance_answer answer = read_players(api, wish, &ids);
+    json_t *ids = NULL;
+    uint32_t region;
+    struct instance_answer answer = read_region(api, wish, &region);
+    if (!answer.status) answer = read_players(api, wish, &ids);
     int result = answer.status ? 0
                                : launch_request_read(library_templates(api->designs), wish->template, ids, wish->set,
                                                      &launch, error, sizeof error);
@@ -211,7 +225,7 @@ static struct instance_answer launch_wish(const struct instance_api *api, const 
     if (answer.status) return answer;
     if (result == MARCH_ERR_NOT_FOUND) return fail(404, "unknown_template", error);
     if (result != 0) return fail(400, "bad_request", error);
-    return launch_now(api, &launch, now, wall_ms);
+    return launch_now(api, &launch, region, now, wall_ms);
 }
 
 static struct instance_answer launch_instance(const struct instance_api *api, const struct http_request *request,

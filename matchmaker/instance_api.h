@@ -2,12 +2,13 @@
  *
  *   GET  /v1/instances            those that there are, in short, the newest first
  *   GET  /v1/instances/ID         one, with its players and where it runs
- *   POST /v1/instances            launches one: {"template", "players": [..] or "party": .., "set": {KEY: VALUE, ..}}
+ *   POST /v1/instances            launches one: {"template", "players": [..] or "party", "set": {KEY: VALUE, ..}, "region"}
  *   PUT  /v1/instances/ID/end     ends one now
  *   GET  /v1/templates            /v1/modes: those that hold, and the "error" of newer files that were not taken over
  *   PUT  /v1/reload               reads the files now; 409 with the line that says what is wrong
  *
  * A player is an id as a text; in dev mode any other text is a name. "party" stands for the members of that player's party.
+ * Zones of the "region" are preferred, where one is named; it is that of a gateway.
  * Errors are 400 for what can't be, 404 for what there is not, 409 where a player is in an instance, 503 while what was kept
  * is not read yet, or no cell is free. What changes an instance is answered once that would survive (instance_api_settle),
  * after KEEP_PATIENCE_MS with 503.

@@ -18,6 +18,8 @@
  * Players carry where they came from themselves, so they go home from an instance that is over, unknown to its zone, or
  * whose zone died, whatever is known here.
  *
+ * What a zone reports and is not known here is told to end: it was over where its block went, and the block was given back.
+ *
  * A zone has died with an instance when the block has another owner, or its owner another incarnation, that does not report
  * it. One that was handed over (a drain) is told to the new owner with the wave and scores of the newest report, for the
  * case that its former one, which tells the new one itself, dies.

@@ -9,16 +9,13 @@
 #include "common/bytes.h"
 #include "matchmaker/instances_inner.h"
 
-#define FORMAT            1
+#define FORMAT            2
+#define FORMAT_IDS        1
 #define INSTANCES_IDS_KEY (1ULL << 32) /* the id of no instance */
 
 /* --- writing */
 
-static void write_template(struct byte_writer *w, const struct template *t) {
-    write_bytes(w, t->name, sizeof t->name);
-    const uint32_t numbers[] = {t->version, t->side_m,  t->capacity, t->time_limit_s, t->goals,     t->kills,
-                                t->lives,   t->rise_ms, t->empty_s,  t->wave_count,   t->spot_count};
-    for (uint32_t i = 0; i < sizeof numbers / sizeof *numbers; i++) write_uint(w, numbers[i], 4);
+static void write_parts(struct byte_writer *w, const struct template *t) {
     for (uint32_t i = 0; i < t->wave_count; i++) {
         write_uint(w, t->waves[i].creatures, 4);
         write_uint(w, t->waves[i].after_ms, 4);
@@ -32,6 +29,20 @@ static void write_template(struct byte_writer *w, const struct template *t) {
         write_uint(w, t->spots[i].radius_m, 2);
         write_uint(w, t->spots[i].team, 2);
     }
+    for (uint32_t i = 0; i < t->box_count; i++) {
+        write_uint(w, t->boxes[i].x_min_m, 2);
+        write_uint(w, t->boxes[i].y_min_m, 2);
+        write_uint(w, t->boxes[i].x_max_m, 2);
+        write_uint(w, t->boxes[i].y_max_m, 2);
+    }
+}
+
+static void write_template(struct byte_writer *w, const struct template *t) {
+    write_bytes(w, t->name, sizeof t->name);
+    const uint32_t numbers[] = {t->version, t->side_m,  t->capacity, t->time_limit_s, t->goals,      t->kills,
+                                t->lives,   t->rise_ms, t->empty_s,  t->wave_count,   t->spot_count, t->box_count};
+    for (uint32_t i = 0; i < sizeof numbers / sizeof *numbers; i++) write_uint(w, numbers[i], 4);
+    write_parts(w, t);
     const uint32_t worth[] = {t->scaling.players,
                               t->scaling.creatures_percent,
                               t->scaling.health_percent,
@@ -96,8 +107,9 @@ uint32_t instances_write(struct instances *i, uint32_t index) {
     return w.overflow ? 0 : (uint32_t)w.len;
 }
 
-/* At most: head 64, state 88, template 118 with 14 for each wave and 8 for each spot, members 3 with 16 for each, note 2. */
-_Static_assert(64 + 88 + 118 + WIRE_INSTANCE_WAVES_MAX * 14 + WIRE_INSTANCE_SPOTS_MAX * 8 + 3 +
+/* At most: head 64, state 88, template 122 with 14 for each wave and 8 for each spot and box, members 3 with 16 for each,
+ * note 2. */
+_Static_assert(64 + 88 + 122 + WIRE_INSTANCE_WAVES_MAX * 14 + (WIRE_INSTANCE_SPOTS_MAX + WIRE_INSTANCE_BOXES_MAX) * 8 + 3 +
                        WIRE_INSTANCE_PLAYERS_MAX * 16 + 2 + INSTANCES_NOTE_MAX <=
                    WIRE_DOCUMENT_BYTES_MAX,
                "each instance has room in a document");
@@ -119,7 +131,7 @@ void instances_put_later(struct instances *i, uint32_t index, uint64_t after_ms)
 }
 
 int instances_reserve_ids(struct instances *i, uint32_t end) {
-    uint8_t bytes[5] = {FORMAT};
+    uint8_t bytes[5] = {FORMAT_IDS};
     store_le(bytes + 1, end, 4);
     int error = keep_put(i->config.keep, WIRE_DOCUMENT_INSTANCE, INSTANCES_IDS_KEY, bytes, sizeof bytes);
     if (!error) i->ids_end = end;
@@ -128,14 +140,7 @@ int instances_reserve_ids(struct instances *i, uint32_t end) {
 
 /* --- reading */
 
-static bool read_template(struct byte_reader *r, struct template *t) {
-    read_bytes(r, t->name, sizeof t->name);
-    uint32_t *numbers[] = {&t->version, &t->side_m,  &t->capacity, &t->time_limit_s, &t->goals,     &t->kills,
-                           &t->lives,   &t->rise_ms, &t->empty_s,  &t->wave_count,   &t->spot_count};
-    for (uint32_t i = 0; i < sizeof numbers / sizeof *numbers; i++) *numbers[i] = (uint32_t)read_uint(r, 4);
-    if (t->name[sizeof t->name - 1] != 0 || t->capacity > TEMPLATE_CAPACITY_MAX || t->side_m > TEMPLATE_SIDE_MAX_M ||
-        t->wave_count > WIRE_INSTANCE_WAVES_MAX || t->spot_count > WIRE_INSTANCE_SPOTS_MAX)
-        return false;
+static void read_parts(struct byte_reader *r, struct template *t) {
     for (uint32_t i = 0; i < t->wave_count; i++) {
         t->waves[i].creatures = (uint32_t)read_uint(r, 4);
         t->waves[i].after_ms = (uint32_t)read_uint(r, 4);
@@ -149,6 +154,24 @@ static bool read_template(struct byte_reader *r, struct template *t) {
         t->spots[i].radius_m = (uint16_t)read_uint(r, 2);
         t->spots[i].team = (uint16_t)read_uint(r, 2);
     }
+    for (uint32_t i = 0; i < t->box_count; i++) {
+        t->boxes[i].x_min_m = (uint16_t)read_uint(r, 2);
+        t->boxes[i].y_min_m = (uint16_t)read_uint(r, 2);
+        t->boxes[i].x_max_m = (uint16_t)read_uint(r, 2);
+        t->boxes[i].y_max_m = (uint16_t)read_uint(r, 2);
+    }
+}
+
+static bool read_template(struct byte_reader *r, struct template *t) {
+    read_bytes(r, t->name, sizeof t->name);
+    uint32_t *numbers[] = {&t->version, &t->side_m,  &t->capacity, &t->time_limit_s, &t->goals,      &t->kills,
+                           &t->lives,   &t->rise_ms, &t->empty_s,  &t->wave_count,   &t->spot_count, &t->box_count};
+    for (uint32_t i = 0; i < sizeof numbers / sizeof *numbers; i++) *numbers[i] = (uint32_t)read_uint(r, 4);
+    if (t->name[sizeof t->name - 1] != 0 || t->capacity > TEMPLATE_CAPACITY_MAX || t->side_m > TEMPLATE_SIDE_MAX_M ||
+        t->wave_count > WIRE_INSTANCE_WAVES_MAX || t->spot_count > WIRE_INSTANCE_SPOTS_MAX ||
+        t->box_count > WIRE_INSTANCE_BOXES_MAX)
+        return false;
+    read_parts(r, t);
     uint32_t *worth[] = {&t->scaling.players,
                          &t->scaling.creatures_percent,
                          &t->scaling.health_percent,
@@ -242,7 +265,7 @@ static int adopt(struct instances *i, const struct instance *from, uint32_t bloc
 }
 
 static int recall_ids(struct instances *i, const uint8_t *bytes, uint32_t len) {
-    if (len != 5 || bytes[0] != FORMAT) return MARCH_ERR_INVALID;
+    if (len != 5 || bytes[0] != FORMAT_IDS) return MARCH_ERR_INVALID;
     uint32_t end = (uint32_t)load_le(bytes + 1, 4);
     if (end > i->next_id) i->next_id = end;
     return 0;

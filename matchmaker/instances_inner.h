@@ -14,15 +14,16 @@
 #include "matchmaker/instances.h"
 #include "matchmaker/player_map.h"
 
-#define INSTANCES_NONE         UINT32_MAX
-#define INSTANCES_RESTARTS_MAX 3
-#define INSTANCES_IDS          1024 /* reserved at once */
-#define INSTANCES_KEEP_MS      1000 /* what may be lost in a crash is kept no later than so */
-#define INSTANCES_RECALL_MS    2000 /* an owner has so long to report what it ran before this process began */
-#define INSTANCES_LATE_MS      5000 /* after the time limit, for the zone to say so itself */
-#define INSTANCES_LOAD_BUSY    5    /* players and creatures that take about a thousandth of a tick */
-#define INSTANCES_PLACED_MS    500  /* half of what was launched so long ago is taken to be in a zone's report */
-#define INSTANCES_SLOW         8    /* a slow travel is told in one of so many turns */
+#define INSTANCES_NONE          UINT32_MAX
+#define INSTANCES_RESTARTS_MAX  3
+#define INSTANCES_IDS           1024 /* reserved at once */
+#define INSTANCES_KEEP_MS       1000 /* what may be lost in a crash is kept no later than so */
+#define INSTANCES_RECALL_MS     2000 /* an owner has so long to report what it ran before this process began */
+#define INSTANCES_LATE_MS       5000 /* after the time limit, for the zone to say so itself */
+#define INSTANCES_LOAD_BUSY     5    /* players and creatures that take about a thousandth of a tick */
+#define INSTANCES_PLACED_MS     500  /* half of what was launched so long ago is taken to be in a zone's report */
+#define INSTANCES_STRANGERS_MAX 16   /* of a zone, told to end at once; more of them with its next report */
+#define INSTANCES_SLOW          8    /* a slow travel is told in one of so many turns */
 
 /* A zone process: nobody else has both. */
 struct instances_life {
@@ -80,6 +81,11 @@ struct instances_block {
     uint32_t instances, load, next_cell;
 };
 
+/* What a zone says that it runs, and was forgotten here: it went on where its block was given back to. */
+struct instances_stranger {
+    uint32_t id, version;
+};
+
 /* A cell is free from a time on. */
 #define INSTANCES_CELL_TAKEN UINT64_MAX
 
@@ -95,6 +101,8 @@ struct instances_slot {
     uint64_t turn;
     struct mono turn_at;    /* when the next one begins */
     uint64_t travel_serial; /* what was opened up to then was told */
+    struct instances_stranger strangers[INSTANCES_STRANGERS_MAX];
+    uint32_t stranger_count; /* that are to be told to end */
 };
 
 /* What a message that is being made points to. */
@@ -107,6 +115,7 @@ struct instances_message {
     struct wire_instance_order instances[WIRE_INSTANCES_MAX];
     struct wire_instance_wave waves[WIRE_MATCH_ITEMS_MAX];
     struct wire_instance_spot spots[WIRE_MATCH_ITEMS_MAX];
+    struct wire_instance_box boxes[WIRE_MATCH_ITEMS_MAX];
     struct wire_instance_member members[WIRE_MATCH_ITEMS_MAX];
     struct wire_travel travels[WIRE_MATCH_ITEMS_MAX];
     uint32_t indexes[WIRE_INSTANCES_MAX]; /* of the instances */

@@ -7,11 +7,19 @@
 
 #define Q16 65536
 
+/* block_of returns the index of a block that a zone has; INSTANCES_NONE where it has none. */
+static uint32_t block_of(const struct instances *i, uint32_t slot) {
+    for (uint32_t b = 0; b < i->block_count; b++)
+        if (instances_same_life(i->blocks[b].owner, (struct instances_life){slot, i->slots[slot].incarnation})) return b;
+    return INSTANCES_NONE;
+}
+
 /* --- instances */
 
 static bool has_room(const struct wire_instance_orders *o, const struct instance *n) {
     return o->instance_count < WIRE_INSTANCES_MAX && o->wave_count + n->template.wave_count <= WIRE_MATCH_ITEMS_MAX &&
            o->spot_count + n->template.spot_count <= WIRE_MATCH_ITEMS_MAX &&
+           o->box_count + n->template.box_count <= WIRE_MATCH_ITEMS_MAX &&
            o->member_count + n->member_count <= WIRE_MATCH_ITEMS_MAX;
 }
 
@@ -22,9 +30,11 @@ static void add_parts(struct instances *i, uint32_t index, struct wire_instance_
     struct instances_message *m = &i->message;
     order->wave_count = t->wave_count;
     order->spot_count = t->spot_count;
+    order->box_count = t->box_count;
     order->member_count = n->member_count;
     memcpy(m->waves + m->orders.wave_count, t->waves, t->wave_count * sizeof *t->waves);
     memcpy(m->spots + m->orders.spot_count, t->spots, t->spot_count * sizeof *t->spots);
+    memcpy(m->boxes + m->orders.box_count, t->boxes, t->box_count * sizeof *t->boxes);
     for (uint32_t k = 0; k < n->member_count; k++) {
         const struct instance_member *member = &i->members[index * WIRE_INSTANCE_PLAYERS_MAX + k];
         m->members[m->orders.member_count + k] =
@@ -32,6 +42,7 @@ static void add_parts(struct instances *i, uint32_t index, struct wire_instance_
     }
     m->orders.wave_count += t->wave_count;
     m->orders.spot_count += t->spot_count;
+    m->orders.box_count += t->box_count;
     m->orders.member_count += n->member_count;
 }
 
@@ -58,11 +69,26 @@ static void add_order(struct instances *i, uint32_t index) {
                                         .wave = n->first_wave,
                                         .first_wave = m->orders.wave_count,
                                         .first_spot = m->orders.spot_count,
+                                        .first_box = m->orders.box_count,
                                         .first_member = m->orders.member_count};
     memcpy(order.scores, n->first_scores, sizeof order.scores);
     if (!is_over) add_parts(i, index, &order);
     m->indexes[m->orders.instance_count] = index;
     m->instances[m->orders.instance_count++] = order;
+}
+
+/* add_strangers ends what is not known; any block of the zone does to say so. */
+static void add_strangers(struct instances *i, uint32_t slot) {
+    const struct instances_slot *s = &i->slots[slot];
+    struct instances_message *m = &i->message;
+    uint32_t block = block_of(i, slot);
+    for (uint32_t k = 0; k < s->stranger_count && block != INSTANCES_NONE; k++) {
+        m->indexes[m->orders.instance_count] = INSTANCES_NONE;
+        m->instances[m->orders.instance_count++] = (struct wire_instance_order){.id = s->strangers[k].id,
+                                                                                .block = i->blocks[block].id,
+                                                                                .state = WIRE_INSTANCE_END,
+                                                                                .version = s->strangers[k].version + 1};
+    }
 }
 
 /* fill_orders returns whether all that runs in the slot's blocks was told over this connection, or is in the message. */
@@ -159,12 +185,6 @@ static void travels_sent(struct instances *i, struct instances_slot *s) {
 
 /* --- messages */
 
-static bool owns_block(const struct instances *i, uint32_t slot) {
-    for (uint32_t b = 0; b < i->block_count; b++)
-        if (instances_same_life(i->blocks[b].owner, (struct instances_life){slot, i->slots[slot].incarnation})) return true;
-    return false;
-}
-
 bool instances_fill(struct instances *i, uint32_t slot, struct mono now, struct wire_instance_orders *orders) {
     CHECK(slot < WIRE_WORKERS_MAX);
     struct instances_slot *s = &i->slots[slot];
@@ -172,9 +192,14 @@ bool instances_fill(struct instances *i, uint32_t slot, struct mono now, struct 
     i->now = now;
     m->slot = WIRE_SLOT_NONE;
     if (!s->is_up || !keep_is_ready(i->config.keep)) return false;
-    m->orders = (struct wire_instance_orders){
-        .instances = m->instances, .waves = m->waves, .spots = m->spots, .members = m->members, .travels = m->travels};
-    m->orders.is_complete = fill_orders(i, slot) && owns_block(i, slot);
+    m->orders = (struct wire_instance_orders){.instances = m->instances,
+                                              .waves = m->waves,
+                                              .spots = m->spots,
+                                              .boxes = m->boxes,
+                                              .members = m->members,
+                                              .travels = m->travels};
+    add_strangers(i, slot);
+    m->orders.is_complete = fill_orders(i, slot) && block_of(i, slot) != INSTANCES_NONE;
     fill_travels(i, slot);
     bool is_worth = m->orders.instance_count > 0 || m->orders.travel_count > 0;
     if (!is_worth && !(m->orders.is_complete && s->is_complete_due)) return false;
@@ -188,7 +213,9 @@ void instances_sent(struct instances *i, uint32_t slot, struct mono now) {
     struct instances_message *m = &i->message;
     CHECK(m->slot == slot);
     i->now = now;
+    s->stranger_count = 0;
     for (uint32_t k = 0; k < m->orders.instance_count; k++) {
+        if (m->indexes[k] == INSTANCES_NONE) continue;
         struct instance *n = instances_at(i, m->indexes[k]);
         n->told_over = s->connection;
         n->told_version = n->version;

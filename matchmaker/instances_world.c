@@ -206,10 +206,21 @@ static void run(struct instances *i, uint32_t index, bool is_newest) {
     STEP("matchmaker.instance_running");
 }
 
+/* take_stranger: it was over and nobody was in it, so it is to end there, too. Before a restart is over nothing is known. */
+static void take_stranger(struct instances *i, uint32_t slot, const struct wire_instance_status *status) {
+    struct instances_slot *s = &i->slots[slot];
+    if (!keep_is_ready(i->config.keep) || status->phase == WIRE_PHASE_ENDED) return;
+    if (s->stranger_count == INSTANCES_STRANGERS_MAX) return;
+    s->strangers[s->stranger_count++] = (struct instances_stranger){status->id, status->version};
+}
+
 /* take_status takes what the owner of the block says. An order that is newer than what it knows is told again. */
 static void take_status(struct instances *i, uint32_t slot, const struct wire_instance_status *status) {
     uint32_t index = instances_find(i, status->id);
-    if (index == INSTANCES_NONE) return;
+    if (index == INSTANCES_NONE) {
+        take_stranger(i, slot, status);
+        return;
+    }
     struct instance *n = instances_at(i, index);
     struct instances_life life = {slot, i->slots[slot].incarnation};
     if (!instances_same_life(i->blocks[n->block].owner, life) || n->stage == INSTANCE_LAUNCHING) return;
@@ -291,6 +302,7 @@ void instances_report(struct instances *i, uint32_t slot, const struct wire_inst
     struct instances_slot *s = &i->slots[slot];
     if (!s->is_up || !instances_same_life(i->lives[slot], (struct instances_life){slot, s->incarnation})) return;
     s->report = ++i->serial;
+    s->stranger_count = 0;
     for (uint32_t k = 0; k < report->instance_count; k++) take_status(i, slot, &report->instances[k]);
     for (uint32_t k = 0; k < report->player_count; k++) take_presence(i, slot, &report->players[k]);
     miss_players(i, slot);

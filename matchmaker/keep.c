@@ -74,23 +74,31 @@ void keep_destroy(struct keep *k) {
 
 /* --- what is kept */
 
-static int add(struct keep *k, enum wire_document_kind kind, uint64_t key, const void *bytes, uint32_t len) {
+static int add(struct keep *k, enum wire_document_kind kind, uint64_t key, uint32_t flags, const void *bytes, uint32_t len) {
     if (!k->is_ready) return MARCH_ERR_UNAVAILABLE;
-    int error = keep_log_add(&k->log, (uint32_t)kind, key, bytes, len);
+    int error = keep_log_add(&k->log, (uint32_t)kind, key, flags, bytes, len);
     if (error) k->stats.refused++;
     if (!error && k->config.shard_count == 0) keep_log_all(&k->log);
     return error;
 }
 
-int keep_put(struct keep *k, enum wire_document_kind kind, uint64_t key, const void *bytes, uint32_t len) {
+static int put(struct keep *k, enum wire_document_kind kind, uint64_t key, uint32_t flags, const void *bytes, uint32_t len) {
     if (len == 0 || len > WIRE_DOCUMENT_BYTES_MAX) return MARCH_ERR_INVALID;
-    int error = add(k, kind, key, bytes, len);
+    int error = add(k, kind, key, flags, bytes, len);
     if (!error) k->stats.put++;
     return error;
 }
 
+int keep_put(struct keep *k, enum wire_document_kind kind, uint64_t key, const void *bytes, uint32_t len) {
+    return put(k, kind, key, 0, bytes, len);
+}
+
+int keep_put_new(struct keep *k, enum wire_document_kind kind, uint64_t key, const void *bytes, uint32_t len) {
+    return put(k, kind, key, WIRE_DOCUMENT_NEW, bytes, len);
+}
+
 int keep_erase(struct keep *k, enum wire_document_kind kind, uint64_t key) {
-    int error = add(k, kind, key, NULL, 0);
+    int error = add(k, kind, key, 0, NULL, 0);
     if (!error) k->stats.erased++;
     return error;
 }
@@ -203,7 +211,7 @@ void keep_sent(struct keep *k, uint32_t shard) {
 
 /* --- what they say */
 
-/* recall tells a document once, though it may come once for each connection. */
+/* recall tells a document once, though it may come once for each connection. Versions go on above all that it hears of. */
 static void recall(struct keep *k, const struct wire_document *d, const uint8_t *blob) {
     if (d->version >= k->log.version) k->log.version = d->version + 1; /* a clock that was set back */
     if (d->len == 0 || d->kind < 1 || d->kind >= RECALLED_KINDS || d->key == 0) return;

@@ -61,6 +61,8 @@ struct keep_stats {
 /* --- what is kept. MARCH_ERR_UNAVAILABLE before all was recalled; MARCH_ERR_INVALID for too many bytes, or none. */
 
 must_check int keep_put(struct keep *keep, enum wire_document_kind kind, uint64_t key, const void *bytes, uint32_t len);
+/* keep_put_new: of a key that nothing was ever put under, so what is erased soon costs no database anything. */
+must_check int keep_put_new(struct keep *keep, enum wire_document_kind kind, uint64_t key, const void *bytes, uint32_t len);
 must_check int keep_erase(struct keep *keep, enum wire_document_kind kind, uint64_t key);
 void keep_cut(struct keep *keep); /* what was put so far need not be kept together with what is put next */
 uint64_t keep_mark(const struct keep *keep);

@@ -17,7 +17,8 @@ struct keep_entry {
     uint64_t at; /* of its bytes */
     uint32_t kind;
     uint16_t len;
-    bool is_last; /* of its group */
+    uint8_t flags; /* of enum wire_document_flag */
+    bool is_last;  /* of its group */
 };
 _Static_assert(WIRE_DOCUMENT_BYTES_MAX <= UINT16_MAX, "a length is 16 bits");
 
@@ -67,14 +68,14 @@ void keep_log_cut(struct keep_log *log) {
     log->group_bytes = 0;
 }
 
-int keep_log_add(struct keep_log *log, uint32_t kind, uint64_t key, const void *bytes, uint32_t len) {
+int keep_log_add(struct keep_log *log, uint32_t kind, uint64_t key, uint32_t flags, const void *bytes, uint32_t len) {
     CHECK(len <= WIRE_DOCUMENT_BYTES_MAX);
     uint64_t at = place_for(log, len);
     if (log->head - log->acked >= (len > 0 ? PUTS_MAX : KEEP_DOCUMENTS_MAX) || at == UINT64_MAX) return MARCH_ERR_FULL;
     if (log->head - log->cut == WIRE_MATCH_ITEMS_MAX || log->group_bytes + len > WIRE_MATCH_BLOB_MAX) keep_log_cut(log);
     if (len > 0) memcpy(log->bytes + at % KEEP_BYTES_MAX, bytes, len);
-    *entry_at(log, log->head++) =
-        (struct keep_entry){.key = key, .version = log->version++, .at = at, .kind = kind, .len = (uint16_t)len};
+    *entry_at(log, log->head++) = (struct keep_entry){
+        .key = key, .version = log->version++, .at = at, .kind = kind, .len = (uint16_t)len, .flags = (uint8_t)flags};
     log->bytes_head = at + len;
     log->group_bytes += len;
     return 0;
@@ -114,8 +115,12 @@ bool keep_log_fill(struct keep_log *log, struct wire_match_ask *ask) {
     for (uint64_t at = log->filled; at-- > log->sent;) { /* the newest first, for it is the one that counts */
         const struct keep_entry *e = entry_at(log, at);
         if (!is_new(log, e, ask->document_count)) continue;
-        log->documents[ask->document_count++] = (struct wire_document){
-            .key = e->key, .version = e->version, .kind = e->kind, .offset = ask->blob_len, .len = e->len};
+        log->documents[ask->document_count++] = (struct wire_document){.key = e->key,
+                                                                       .version = e->version,
+                                                                       .kind = e->kind,
+                                                                       .offset = ask->blob_len,
+                                                                       .len = e->len,
+                                                                       .flags = e->flags};
         memcpy(log->blob + ask->blob_len, log->bytes + e->at % KEEP_BYTES_MAX, e->len);
         ask->blob_len += e->len;
     }
@@ -150,7 +155,9 @@ void keep_log_durable(struct keep_log *log, uint64_t seq) {
     }
 }
 
+/* What was sent may have arrived: sent again, it is not new. */
 void keep_log_lost(struct keep_log *log) {
+    for (uint64_t at = log->acked; at < log->sent; at++) entry_at(log, at)->flags = 0;
     ring_clear(&log->messages);
     log->sent = log->filled = log->acked;
 }

@@ -35,8 +35,9 @@ struct keep_log {
 must_check int keep_log_init(struct keep_log *log, uint64_t first_version);
 void keep_log_deinit(struct keep_log *log);
 
-/* keep_log_add takes a document, or with len 0 an erasure. MARCH_ERR_FULL. */
-must_check int keep_log_add(struct keep_log *log, uint32_t kind, uint64_t key, const void *bytes, uint32_t len);
+/* keep_log_add takes a document, or with len 0 an erasure; `flags` are those of enum wire_document_flag. MARCH_ERR_FULL. */
+must_check int keep_log_add(struct keep_log *log, uint32_t kind, uint64_t key, uint32_t flags, const void *bytes,
+                            uint32_t len);
 void keep_log_cut(struct keep_log *log);
 
 /* keep_log_fill cuts, and fills in the documents of the next message; false where there are none, or too many on their way.

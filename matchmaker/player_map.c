@@ -7,8 +7,7 @@
 #include "common/check.h"
 #include "matchmaker/table_memory.h"
 
-/* With an entry to three small pages, these being touched nearly all the same, the map gets huge ones. */
-#define FILLS_SHARE 1024
+#define SIZE_FIRST 4096u /* it is at first, where it may become larger */
 
 _Static_assert(sizeof(struct player_map_entry) == 12, "what the map costs is told in its header");
 
@@ -42,15 +41,31 @@ static uint32_t probe(const struct player_map *map, uint64_t id) {
 
 int player_map_create(struct player_map *map, uint32_t count_max, uint64_t seed) {
     CHECK(count_max >= 1 && count_max <= PLAYER_MAP_MAX);
-    *map = (struct player_map){.seed = seed, .size = count_max + count_max / 2 + 2, .count_max = count_max};
-    map->entries = table_memory_take_sparse(map->size, sizeof *map->entries);
-    map->fills_at = map->size / FILLS_SHARE;
-    return map->entries ? 0 : MARCH_ERR_SYSTEM;
+    *map = (struct player_map){.seed = seed, .size_max = count_max + count_max / 2 + 2, .count_max = count_max};
+    bool grows = map->size_max > SIZE_FIRST;
+    map->size = grows ? SIZE_FIRST : map->size_max;
+    map->entries = table_memory_reserve(map->size_max, sizeof *map->entries);
+    if (grows) map->other = table_memory_reserve(map->size_max, sizeof *map->other);
+    return map->entries && (map->other || !grows) ? 0 : MARCH_ERR_SYSTEM;
 }
 
 void player_map_destroy(struct player_map *map) {
+    free(map->other);
     free(map->entries);
     *map = (struct player_map){0};
+}
+
+/* grow moves all into the other array, in the order of their homes, so through both from one end to the other. */
+static void grow(struct player_map *map) {
+    struct player_map_entry *old = map->entries;
+    uint32_t old_size = map->size, step = old_size / 8;
+    map->size = map->size_max - old_size > step ? old_size + step : map->size_max;
+    map->entries = map->other;
+    table_memory_grow(map->entries, map->size, sizeof *map->entries);
+    for (uint32_t i = 0; i < old_size; i++)
+        if (id_of(&old[i]) != 0) map->entries[probe(map, id_of(&old[i]))] = old[i];
+    table_memory_clear(old, old_size, sizeof *old);
+    map->other = old;
 }
 
 uint32_t player_map_find(const struct player_map *map, uint64_t id) {
@@ -63,12 +78,11 @@ void player_map_prefetch(const struct player_map *map, uint64_t id) {
 }
 
 void player_map_add(struct player_map *map, uint64_t id, uint32_t value) {
+    if (map->count >= map->size / 4 * 3 && map->size < map->size_max) grow(map);
     struct player_map_entry *entry = &map->entries[probe(map, id)];
     CHECK(id != 0 && id_of(entry) == 0 && map->count < map->count_max && value != PLAYER_MAP_NONE);
     *entry = (struct player_map_entry){(uint32_t)id, (uint32_t)(id >> 32), value};
-    if (++map->count != map->fills_at) return;
-    table_memory_fill(map->entries, map->size, sizeof *map->entries);
-    map->fills_at = 0; /* once */
+    map->count++;
 }
 
 void player_map_remove(struct player_map *map, uint64_t id) {

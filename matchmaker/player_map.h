@@ -1,9 +1,10 @@
 /* player_map.h: a map from player ids (64 bits, not 0) to numbers (32 bits), for millions of them in few bytes.
  *
- * Open addressing with linear probing in an array one and a half times the most entries there may be, 12 bytes each: 18
- * bytes a player. Sized at create, never grows. Removal shifts what is behind back, so that lookups don't slow down with
- * age. Ids are mixed with a seed, as players may have chosen theirs. Memory is touched as it is used: by small pages until
- * there is a player to three of them, then by huge ones.
+ * Open addressing with linear probing, 12 bytes an entry, in an array that grows by an eighth when it is three quarters
+ * full: 16 to 18 bytes a player. All memory is taken at create, twice what the largest array needs, and touched as it is
+ * used: to grow is to move into the other half, which takes some milliseconds for a million players, and to give the first
+ * one's pages back. Removal shifts what is behind back, so that lookups don't slow down with age. Ids are mixed with a seed,
+ * as players may have chosen theirs.
  */
 #ifndef MARCH_MATCHMAKER_PLAYER_MAP_H
 #define MARCH_MATCHMAKER_PLAYER_MAP_H
@@ -23,9 +24,9 @@ struct player_map_entry {
 
 struct player_map {
     struct player_map_entry *entries;
+    struct player_map_entry *other; /* where it grows to, all zero; NULL: it has its size */
     uint64_t seed;
-    uint32_t size, count, count_max;
-    uint32_t fills_at; /* so many players are many; 0: that was so */
+    uint32_t size, size_max, count, count_max;
 };
 
 /* player_map_create takes room for `count_max` players, 1 to PLAYER_MAP_MAX; MARCH_ERR_SYSTEM when memory is short. */

@@ -69,14 +69,14 @@ static int create_tables(struct queue *q) {
     uint32_t timers = c->tickets_max + c->checks_max + c->backfills_max;
     q->modes = take(q, c->mode_count, sizeof *q->modes);
     q->tickets = take(q, c->tickets_max, sizeof *q->tickets);
-    q->avoid = take(q, (size_t)c->tickets_max * QUEUE_AVOID_MAX, sizeof *q->avoid);
     q->members = take(q, c->players_max, sizeof *q->members);
-    if (!q->modes || !q->tickets || !q->avoid || !q->members) return MARCH_ERR_SYSTEM;
+    q->avoids = take(q, c->tickets_max, sizeof *q->avoids);
+    if (!q->modes || !q->tickets || !q->members || !q->avoids) return MARCH_ERR_SYSTEM;
     if (player_map_create(&q->map, c->players_max, c->seed) || timer_wheel_create(&q->wheel, timers, q->now_ms) ||
         pool_init(&q->checks, c->checks_max, sizeof(struct queue_check)) ||
         pool_init(&q->backfills, c->backfills_max, sizeof(struct queue_backfill)))
         return MARCH_ERR_SYSTEM;
-    q->memory_bytes += (uint64_t)q->map.size * sizeof *q->map.entries +
+    q->memory_bytes += (uint64_t)q->map.size_max * sizeof *q->map.entries +
                        ((uint64_t)timers + TIMER_WHEEL_SLOTS) * sizeof *q->wheel.links +
                        c->checks_max * (q->checks.object_bytes + 8) + c->backfills_max * (q->backfills.object_bytes + 8);
     return 0;
@@ -98,7 +98,7 @@ int queue_create(struct queue **queue, const struct queue_config *config, struct
     }
     q->config.modes = NULL; /* the caller's */
     for (uint32_t i = 0; i < config->mode_count; i++) init_mode(&q->modes[i], &config->modes[i]);
-    q->ticket_free = q->member_free = QUEUE_NONE;
+    q->ticket_free = q->member_free = q->avoid_free = QUEUE_NONE;
     q->member_free_count = config->players_max;
     *queue = q;
     return 0;
@@ -110,8 +110,8 @@ void queue_destroy(struct queue *q) {
     pool_deinit(&q->checks);
     timer_wheel_destroy(&q->wheel);
     player_map_destroy(&q->map);
+    free(q->avoids);
     free(q->members);
-    free(q->avoid);
     free(q->tickets);
     free(q->modes);
     free(q);

@@ -57,6 +57,8 @@
 #define QUEUE_BACKFILL_AVOID    64   /* players avoided that are kept of a match that runs */
 
 #define QUEUE_UNREACHABLE_MS UINT16_MAX /* latency to a region that the player can't play in */
+#define QUEUE_LATENCY_MS     4          /* the unit in which latencies are kept, rounded up */
+#define QUEUE_FAR            UINT8_MAX  /* so many units or more: unreachable */
 
 enum queue_state { QUEUE_FREE = 0, QUEUE_WAITING = 1, QUEUE_ASKED = 2 };
 
@@ -117,6 +119,12 @@ struct queue_config {
     void (*on_event)(void *ctx, const struct queue_event *event);
     void *ctx;
 };
+
+/* queue_latency returns a latency in units. */
+static inline uint8_t queue_latency(uint16_t ms) {
+    uint32_t units = (ms + QUEUE_LATENCY_MS - 1u) / QUEUE_LATENCY_MS;
+    return (uint8_t)(units < QUEUE_FAR ? units : QUEUE_FAR);
+}
 
 struct queue_player {
     uint64_t id; /* not 0 */
@@ -213,7 +221,7 @@ void queue_backfill_close(struct queue *queue, struct handle backfill, struct mo
 
 struct queue_stats queue_stats_get(const struct queue *queue);
 
-/* queue_memory_bytes returns what create took, in all. */
+/* queue_memory_bytes returns what all of it takes when it is full. */
 uint64_t queue_memory_bytes(const struct queue *queue);
 
 #endif

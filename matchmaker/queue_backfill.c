@@ -56,7 +56,7 @@ static bool is_one_of(const uint64_t *ids, uint32_t count, uint64_t id) {
 static bool is_avoided(const struct queue *q, const struct queue_backfill *b, uint32_t ticket) {
     const struct queue_ticket *t = &q->tickets[ticket];
     for (uint32_t i = 0; i < t->avoid_count; i++)
-        if (is_one_of(b->players, b->player_count, q->avoid[(size_t)ticket * QUEUE_AVOID_MAX + i])) return true;
+        if (is_one_of(b->players, b->player_count, queue_ticket_avoids(q, t)[i])) return true;
     for (uint32_t at = t->members; at != QUEUE_NONE; at = q->members[at].next)
         if (is_one_of(b->avoid, b->avoid_count, q->members[at].id)) return true;
     return false;
@@ -106,9 +106,9 @@ static void join(struct queue *q, uint32_t index, uint32_t ticket, uint32_t team
         b->players[b->player_count++] = q->members[at].id;
     }
     CHECK(lineup_roles(b->free[team], masks, plan.roles, count));
-    const uint64_t *avoid = &q->avoid[(size_t)ticket * QUEUE_AVOID_MAX];
-    for (uint32_t i = 0; i < q->tickets[ticket].avoid_count && b->avoid_count < QUEUE_BACKFILL_AVOID; i++)
-        b->avoid[b->avoid_count++] = avoid[i];
+    const struct queue_ticket *t = &q->tickets[ticket];
+    for (uint32_t i = 0; i < t->avoid_count && b->avoid_count < QUEUE_BACKFILL_AVOID; i++)
+        b->avoid[b->avoid_count++] = queue_ticket_avoids(q, t)[i];
     queue_plan_carry_out(q, &plan);
 }
 

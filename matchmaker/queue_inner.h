@@ -14,14 +14,12 @@
 #include "matchmaker/queue.h"
 #include "matchmaker/timer_wheel.h"
 
-#define QUEUE_NONE       UINT32_MAX
-#define QUEUE_LATENCY_MS 4 /* the unit in which latencies are kept, rounded up */
-#define QUEUE_FAR        UINT8_MAX
-#define QUEUE_AGES       256 /* cells of a ring; tickets that wait are in the newest 129 of them */
-#define QUEUE_AGE_PARTS  128 /* of a time-out: one is a cell */
-#define QUEUE_GROUPS     8   /* of buckets, whose waits are averaged */
-#define QUEUE_WAITS      32  /* what a new wait weighs in an average is one part of so many */
-#define QUEUE_EPOCH_MS   (1ULL << 22)
+#define QUEUE_NONE      UINT32_MAX
+#define QUEUE_AGES      256 /* cells of a ring; tickets that wait are in the newest 129 of them */
+#define QUEUE_AGE_PARTS 128 /* of a time-out: one is a cell */
+#define QUEUE_GROUPS    8   /* of buckets, whose waits are averaged */
+#define QUEUE_WAITS     32  /* what a new wait weighs in an average is one part of so many */
+#define QUEUE_EPOCH_MS  (1ULL << 22)
 
 _Static_assert(MODE_LATENCY_MS_MAX / QUEUE_LATENCY_MS < QUEUE_FAR, "no latency that is taken is kept as far");
 _Static_assert(MODE_TIME_MS_MAX < QUEUE_EPOCH_MS, "a ticket that has waited already did not begin before 0");
@@ -34,7 +32,7 @@ struct queue_ticket {
     uint32_t members;        /* index of the first */
     uint32_t entered_ms;     /* moved on by the time in which it was asked */
     uint32_t check;          /* slot in the pool, when it is asked */
-    int32_t sum;             /* of its players' ratings */
+    uint32_t avoid;          /* index of whom it avoids, where it avoids somebody */
     int16_t rating;
     uint16_t window;
     uint8_t latency[QUEUE_REGIONS_MAX]; /* the greatest of its players', QUEUE_LATENCY_MS; QUEUE_FAR: never */
@@ -51,13 +49,20 @@ struct queue_member {
     uint32_t next; /* of the same ticket, or free */
 };
 
-/* What a queued ticket of n players takes: itself, whom it avoids, its timer, and for each player a record and a place in
- * the map. */
+/* Few tickets avoid anybody. */
+struct queue_avoid {
+    union {
+        uint64_t players[QUEUE_AVOID_MAX];
+        uint32_t next; /* of a free one */
+    };
+};
+
+/* What a queued ticket of n players takes: itself, its timer, and for each player a record and a place in the map. */
 #define QUEUE_TICKET_BYTES(n)                                                                                               \
-    (sizeof(struct queue_ticket) + QUEUE_AVOID_MAX * sizeof(uint64_t) + sizeof(struct timer_link) +                         \
+    (sizeof(struct queue_ticket) + sizeof(struct timer_link) +                                                              \
      (n) * (sizeof(struct queue_member) + sizeof(struct player_map_entry) * 3 / 2))
 _Static_assert(sizeof(struct queue_ticket) == 48 && sizeof(struct queue_member) == 16, "small, for a million of them");
-_Static_assert(QUEUE_TICKET_BYTES(1) <= 128 && QUEUE_TICKET_BYTES(4) <= 256, "what a ticket may cost");
+_Static_assert(QUEUE_TICKET_BYTES(1) <= 96 && QUEUE_TICKET_BYTES(4) <= 192, "what a ticket may cost");
 
 struct queue_list {
     uint32_t head, tail;
@@ -119,12 +124,13 @@ struct queue {
     bool is_telling;
     struct queue_mode *modes;
     struct queue_ticket *tickets;
-    uint64_t *avoid; /* QUEUE_AVOID_MAX for each ticket */
     struct queue_member *members;
-    uint32_t ticket_free, member_free;                      /* that were used before, by `next` */
-    uint32_t ticket_fresh, member_fresh, member_free_count; /* fresh: from here on none ever was */
-    struct player_map map;                                  /* player to index of the ticket */
-    struct timer_wheel wheel;                               /* tickets, then checks, then backfills */
+    struct queue_avoid *avoids;
+    uint32_t ticket_free, member_free, avoid_free;    /* that were used before, by `next` */
+    uint32_t ticket_fresh, member_fresh, avoid_fresh; /* from here on none ever was */
+    uint32_t member_free_count;
+    struct player_map map;    /* player to index of the ticket */
+    struct timer_wheel wheel; /* tickets, then checks, then backfills */
     struct pool checks, backfills;
     struct queue_stats stats;
     struct queue_match match; /* what is being told */
@@ -148,6 +154,11 @@ void queue_ticket_move(struct queue *queue, uint32_t index, enum queue_state sta
 
 /* queue_ticket_widen sets window and latency by the time waited, and the timer to the next step or the time-out. */
 void queue_ticket_widen(struct queue *queue, uint32_t index);
+
+/* queue_ticket_avoids returns whom a ticket avoids: avoid_count of them. */
+static inline const uint64_t *queue_ticket_avoids(const struct queue *queue, const struct queue_ticket *ticket) {
+    return queue->avoids[ticket->avoid].players;
+}
 
 /* queue_ticket_unit is a ticket as a lineup sees it. */
 void queue_ticket_unit(const struct queue *queue, uint32_t index, struct lineup_unit *unit);

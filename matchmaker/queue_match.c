@@ -88,7 +88,7 @@ static bool is_avoided(const struct search *s, uint32_t index) {
     for (uint32_t i = 0; i < s->shunned_count; i++)
         if (s->shunned[i] == index) return true;
     for (uint32_t i = 0; i < t->avoid_count; i++) {
-        uint32_t other = player_map_find(&s->queue->map, s->queue->avoid[(size_t)index * QUEUE_AVOID_MAX + i]);
+        uint32_t other = player_map_find(&s->queue->map, queue_ticket_avoids(s->queue, t)[i]);
         if (other != PLAYER_MAP_NONE && is_in(&s->lineup, other)) return true;
     }
     return false;
@@ -125,7 +125,7 @@ static bool let_in(struct search *s, uint32_t index) {
     queue_ticket_prefetch(s->queue, index);
     bind(s, t);
     for (uint32_t i = 0; i < t->avoid_count; i++) {
-        uint32_t other = player_map_find(&s->queue->map, s->queue->avoid[(size_t)index * QUEUE_AVOID_MAX + i]);
+        uint32_t other = player_map_find(&s->queue->map, queue_ticket_avoids(s->queue, t)[i]);
         if (other != PLAYER_MAP_NONE) s->shunned[s->shunned_count++] = other;
     }
     return true;

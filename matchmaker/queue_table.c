@@ -23,11 +23,11 @@ static int32_t cut(int32_t rating) {
     return rating > QUEUE_RATING_MAX ? QUEUE_RATING_MAX : rating < -QUEUE_RATING_MAX ? -QUEUE_RATING_MAX : rating;
 }
 
-/* add_members takes records for the players, in their order, and sums them up. */
+/* add_members takes records for the players, in their order, and rates the ticket by them. */
 static void add_members(struct queue *q, uint32_t index, const struct queue_request *request) {
     struct queue_ticket *t = &q->tickets[index];
     uint32_t all_roles = (1u << q->modes[t->mode].role_count) - 1;
-    int32_t best = -QUEUE_RATING_MAX;
+    int32_t sum = 0, best = -QUEUE_RATING_MAX;
     bool has_roles = q->modes[t->mode].mode.role_count > 0;
     t->members = QUEUE_NONE;
     for (uint32_t i = t->count; i-- > 0;) {
@@ -39,23 +39,29 @@ static void add_members(struct queue *q, uint32_t index, const struct queue_requ
         *member = (struct queue_member){.id = p->id, .rating = (int16_t)rating, .next = t->members};
         member->roles = (uint8_t)(has_roles ? p->roles & all_roles : 1);
         t->members = at;
-        t->sum += rating;
+        sum += rating;
         if (rating > best) best = rating;
         player_map_add(&q->map, p->id, index);
     }
     q->member_free_count -= t->count;
-    t->rating = (int16_t)((t->sum / t->count + best) / 2);
+    t->rating = (int16_t)((sum / t->count + best) / 2);
+}
+
+static void add_avoid(struct queue *q, struct queue_ticket *t, const uint64_t *players) {
+    t->avoid = q->avoid_free != QUEUE_NONE ? q->avoid_free : q->avoid_fresh++;
+    if (t->avoid == q->avoid_free) q->avoid_free = q->avoids[t->avoid].next;
+    memcpy(q->avoids[t->avoid].players, players, t->avoid_count * sizeof *players);
 }
 
 /* set_latencies keeps the greatest latency of the players to each region, and finds the nearest region. */
 static void set_latencies(struct queue *q, struct queue_ticket *t, const struct queue_request *request) {
     for (uint32_t region = 0; region < QUEUE_REGIONS_MAX; region++) {
-        uint32_t most = region < q->config.region_count ? 0 : QUEUE_FAR;
+        uint8_t most = region < q->config.region_count ? 0 : QUEUE_FAR;
         for (uint32_t i = 0; i < t->count; i++) {
-            uint32_t units = (request->players[i].latency_ms[region] + QUEUE_LATENCY_MS - 1u) / QUEUE_LATENCY_MS;
+            uint8_t units = queue_latency(request->players[i].latency_ms[region]);
             if (units > most) most = units;
         }
-        t->latency[region] = (uint8_t)(most > QUEUE_FAR ? QUEUE_FAR : most);
+        t->latency[region] = most;
         if (t->latency[region] < t->latency[t->region]) t->region = (uint8_t)region;
     }
 }
@@ -80,8 +86,7 @@ uint32_t queue_ticket_new(struct queue *q, const struct queue_request *request) 
     set_latencies(q, t, request);
     t->bucket = (uint8_t)queue_bucket(t->rating);
     t->class = (uint8_t)lineup_class(t->count, q->members[t->members].roles);
-    if (t->avoid_count > 0)
-        memcpy(&q->avoid[(size_t)index * QUEUE_AVOID_MAX], request->avoid, t->avoid_count * sizeof *q->avoid);
+    if (t->avoid_count > 0) add_avoid(q, t, request->avoid);
     q->stats.tickets++;
     q->stats.players += t->count;
     return index;
@@ -97,6 +102,10 @@ static void release(struct queue *q, uint32_t index) {
         q->member_free = at;
     }
     q->member_free_count += t->count;
+    if (t->avoid_count > 0) {
+        q->avoids[t->avoid].next = q->avoid_free;
+        q->avoid_free = t->avoid;
+    }
     q->stats.tickets--;
     q->stats.players -= t->count;
     t->generation++;
@@ -106,12 +115,16 @@ static void release(struct queue *q, uint32_t index) {
 
 void queue_ticket_unit(const struct queue *q, uint32_t index, struct lineup_unit *unit) {
     const struct queue_ticket *t = &q->tickets[index];
-    *unit = (struct lineup_unit){.ticket = index, .sum = t->sum, .count = t->count};
+    *unit = (struct lineup_unit){.ticket = index, .sum = t->rating, .count = t->count};
     if (t->count == 1) {
         lineup_mask(unit, t->class + 1u);
         return;
     }
-    for (uint32_t at = t->members; at != QUEUE_NONE; at = q->members[at].next) lineup_mask(unit, q->members[at].roles);
+    unit->sum = 0;
+    for (uint32_t at = t->members; at != QUEUE_NONE; at = q->members[at].next) {
+        unit->sum += q->members[at].rating;
+        lineup_mask(unit, q->members[at].roles);
+    }
 }
 
 /* --- lists */

@@ -11,9 +11,11 @@
 /* table_memory_take returns zeroed memory for `count` things of `bytes`, NULL when it is short; free() gives it back. */
 void *table_memory_take(size_t count, size_t bytes);
 
-/* table_memory_take_sparse takes small pages, for a table in which few things would touch all of its huge ones;
- * table_memory_fill makes them huge when it fills, which takes some milliseconds for each 32 MB. */
-void *table_memory_take_sparse(size_t count, size_t bytes);
-void table_memory_fill(void *memory, size_t count, size_t bytes);
+/* table_memory_reserve takes zeroed memory of small pages, for a table that grows within it. table_memory_grow asks for huge
+ * pages for the first `count` things, of which none was touched yet; table_memory_clear gives them back, and they are zero
+ * again. */
+void *table_memory_reserve(size_t count, size_t bytes);
+void table_memory_grow(void *memory, size_t count, size_t bytes);
+void table_memory_clear(void *memory, size_t count, size_t bytes);
 
 #endif

@@ -49,9 +49,10 @@ struct template {
     uint32_t lives;   /* 0: no end of them */
     uint32_t rise_ms; /* how long one is dead */
     uint32_t empty_s;
-    uint32_t wave_count, spot_count;
+    uint32_t wave_count, spot_count, box_count;
     struct wire_instance_wave waves[WIRE_INSTANCE_WAVES_MAX];
     struct wire_instance_spot spots[WIRE_INSTANCE_SPOTS_MAX];
+    struct wire_instance_box boxes[WIRE_INSTANCE_BOXES_MAX];
     struct template_scaling scaling;
     struct template_reward win, lose;
     enum template_crash crash;

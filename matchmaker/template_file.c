@@ -7,45 +7,16 @@
 #include <string.h>
 
 #include "common/item_kinds.h"
-#include "common/text.h"
 #include "common/yaml_folder.h"
+#include "matchmaker/template_inner.h"
 
 #define NEEDED   CYAML_FLAG_DEFAULT
 #define OPTIONAL CYAML_FLAG_OPTIONAL
 #define STRICT   CYAML_FLAG_STRICT
 #define LIST     (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
 
-#define GOALS_MAX      5
-#define ITEM_NAME_SIZE 32
 #define RADIUS_M_MAX   256
-#define TEAM_CREATURES 0xffff     /* in an order: the team of spots at which creatures stand */
-#define TEAM_NONE      UINT32_MAX /* left out; not a number that a file may say */
-#define COUNT_ONE      0          /* the same: one of an item */
-
-/* What libcyaml fills: it takes memory for lists. */
-struct wave_source {
-    uint32_t creatures, after_s, health_percent, damage_percent;
-    bool overlaps;
-};
-
-struct spot_source {
-    uint32_t x_m, y_m, radius_m, team;
-    bool creatures;
-};
-
-struct reward_source {
-    uint32_t gold, count;
-    char item[ITEM_NAME_SIZE];
-};
-
-struct source {
-    struct template template;
-    enum wire_instance_goal *ends;
-    struct wave_source *waves;
-    struct spot_source *spots;
-    uint32_t ends_count, waves_count, spots_count;
-    struct reward_source win, lose;
-};
+#define TEAM_CREATURES 0xffff /* in an order: the team of spots at which creatures stand */
 
 /* --- which keys there are, and of what type */
 
@@ -76,6 +47,14 @@ static const cyaml_schema_field_t SPOT_FIELDS[] = {
     CYAML_FIELD_END,
 };
 
+static const cyaml_schema_value_t METRE = {CYAML_VALUE_UINT(CYAML_FLAG_DEFAULT, uint32_t)};
+
+static const cyaml_schema_field_t BOX_FIELDS[] = {
+    CYAML_FIELD_SEQUENCE("x_m", CYAML_FLAG_POINTER, struct box_source, x_m, &METRE, 2, 2),
+    CYAML_FIELD_SEQUENCE("y_m", CYAML_FLAG_POINTER, struct box_source, y_m, &METRE, 2, 2),
+    CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t SCALING_FIELDS[] = {
     CYAML_FIELD_UINT("players", OPTIONAL, struct template_scaling, players),
     CYAML_FIELD_UINT("creatures_percent", OPTIONAL, struct template_scaling, creatures_percent),
@@ -92,6 +71,7 @@ static const cyaml_schema_field_t REWARD_FIELDS[] = {
 
 static const cyaml_schema_value_t WAVE = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct wave_source, WAVE_FIELDS)};
 static const cyaml_schema_value_t SPOT = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct spot_source, SPOT_FIELDS)};
+static const cyaml_schema_value_t BOX = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct box_source, BOX_FIELDS)};
 
 static const cyaml_schema_field_t FIELDS[] = {
     CYAML_FIELD_STRING("name", NEEDED, struct source, template.name, 1),
@@ -105,6 +85,7 @@ static const cyaml_schema_field_t FIELDS[] = {
     CYAML_FIELD_UINT("empty_s", OPTIONAL, struct source, template.empty_s),
     CYAML_FIELD_SEQUENCE("waves", LIST, struct source, waves, &WAVE, 1, WIRE_INSTANCE_WAVES_MAX),
     CYAML_FIELD_SEQUENCE("spots", LIST, struct source, spots, &SPOT, 1, WIRE_INSTANCE_SPOTS_MAX),
+    CYAML_FIELD_SEQUENCE("map", LIST, struct source, map, &BOX, 0, WIRE_INSTANCE_BOXES_MAX),
     CYAML_FIELD_MAPPING("scaling", OPTIONAL, struct source, template.scaling, SCALING_FIELDS),
     CYAML_FIELD_MAPPING("win", OPTIONAL, struct source, win, REWARD_FIELDS),
     CYAML_FIELD_MAPPING("lose", OPTIONAL, struct source, lose, REWARD_FIELDS),
@@ -140,6 +121,8 @@ static const struct yaml_rule RULES[] = {
     INTEGER_RULE("spots[].y_m", 0, TEMPLATE_SIDE_MAX_M, 0),
     INTEGER_RULE("spots[].radius_m", 0, RADIUS_M_MAX, 2),
     INTEGER_RULE("spots[].team", 0, WIRE_TEAMS_MAX - 1, TEAM_NONE),
+    INTEGER_RULE("map[].x_m[]", 0, TEMPLATE_SIDE_MAX_M, 0),
+    INTEGER_RULE("map[].y_m[]", 0, TEMPLATE_SIDE_MAX_M, 0),
     INTEGER_RULE("scaling.players", 1, TEMPLATE_CAPACITY_MAX, 1),
     INTEGER_RULE("scaling.creatures_percent", 0, TEMPLATE_PERCENT_MAX, 0),
     INTEGER_RULE("scaling.health_percent", 0, TEMPLATE_PERCENT_MAX, 0),
@@ -147,130 +130,8 @@ static const struct yaml_rule RULES[] = {
     REWARD_RULES("lose"),
 };
 
-/* --- relations between values */
-
-#define PATH_SIZE 32
-
-/* fail_at is yaml_relations_fail at a key of a mapping, `path`.`key`; at the mapping where the key was left out. */
-#define fail_at(r, mapping, path, key, expected, ...)                                                                       \
-    yaml_relations_fail(r, yaml_child_near(mapping, key), "%s%s%s: expected " expected, path, *(path) ? "." : "", key,      \
-                        __VA_ARGS__)
-
-static bool ends_by(const struct source *source, enum wire_instance_goal goal) {
-    for (uint32_t i = 0; i < source->ends_count; i++)
-        if (source->ends[i] == goal) return true;
-    return false;
-}
-
-/* An instance ends for sure, and each way to end it can come. */
-static int check_ends(struct yaml_relations *r, const struct source *source) {
-    const struct template *t = &source->template;
-    const struct yaml_node *ends = yaml_child_near(r->root, "ends");
-    for (uint32_t i = 0; i < source->ends_count; i++)
-        for (uint32_t j = 0; j < i; j++)
-            if (source->ends[i] == source->ends[j])
-                return yaml_relations_fail(r, yaml_entry(ends, i), "ends[%" PRIu32 "]: expected each once, found one again",
-                                           i);
-    if (t->time_limit_s == 0 && !ends_by(source, WIRE_GOAL_EMPTY))
-        return fail_at(r, r->root, "", "ends", "empty among them where there is no time_limit_s, found %s",
-                       source->ends_count == 0 ? "none" : "others alone");
-    if (ends_by(source, WIRE_GOAL_CLEARED) && source->waves_count == 0)
-        return fail_at(r, r->root, "", "waves", "at least one where it ends by %s, found none", "cleared");
-    if (ends_by(source, WIRE_GOAL_LOST) && t->lives == 0)
-        return fail_at(r, r->root, "", "lives", "at least 1 where it ends by %s, found 0", "lost");
-    if (ends_by(source, WIRE_GOAL_KILLS) != (t->kills > 0))
-        return fail_at(r, r->root, "", "kills", "%s, found %" PRIu32,
-                       t->kills == 0 ? "at least 1 where it ends by kills" : "none where it does not end by kills",
-                       t->kills);
-    return 0;
-}
-
-/* scaled returns what a number of the waves is at most: with everybody there who may be. */
-static uint64_t scaled(const struct template *t, uint32_t value, uint32_t percent) {
-    return template_scaled(value, percent, t->scaling.players, t->capacity);
-}
-
-static int check_wave(struct yaml_relations *r, const struct source *source, uint32_t index, uint64_t *at_once) {
-    const struct template *t = &source->template;
-    const struct wave_source *wave = &source->waves[index];
-    const struct yaml_node *node = yaml_entry(yaml_child(r->root, "waves"), index);
-    char path[PATH_SIZE];
-    snprintf(path, sizeof path, "waves[%" PRIu32 "]", index);
-    if (index == 0 && wave->overlaps)
-        return fail_at(r, node, path, "overlaps", "%s for the first wave, found true", "false");
-    if (!wave->overlaps) *at_once = 0;
-    *at_once += scaled(t, wave->creatures, t->scaling.creatures_percent);
-    if (*at_once > TEMPLATE_CREATURES_MAX)
-        return fail_at(r, node, path, "creatures",
-                       "at most %d at once, with waves that overlap and scaling for capacity = %" PRIu32
-                       " players, found %" PRIu64,
-                       TEMPLATE_CREATURES_MAX, t->capacity, *at_once);
-    uint64_t health = scaled(t, wave->health_percent, t->scaling.health_percent);
-    if (health > TEMPLATE_PERCENT_MAX)
-        return fail_at(r, node, path, "health_percent",
-                       "at most %d, with scaling for capacity = %" PRIu32 " players, found %" PRIu64, TEMPLATE_PERCENT_MAX,
-                       t->capacity, health);
-    return 0;
-}
-
-static int check_waves(struct yaml_relations *r, const struct source *source) {
-    uint64_t at_once = 0;
-    int result = 0;
-    for (uint32_t i = 0; result == 0 && i < source->waves_count; i++) result = check_wave(r, source, i, &at_once);
-    return result;
-}
-
-static int check_spot(struct yaml_relations *r, const struct source *source, uint32_t index) {
-    const struct spot_source *spot = &source->spots[index];
-    const struct yaml_node *node = yaml_entry(yaml_child(r->root, "spots"), index);
-    uint32_t side_m = source->template.side_m;
-    char path[PATH_SIZE];
-    snprintf(path, sizeof path, "spots[%" PRIu32 "]", index);
-    if ((spot->team != TEAM_NONE) == spot->creatures)
-        return fail_at(r, node, path, "team", "a team or creatures: true, found %s", spot->creatures ? "both" : "neither");
-    if (spot->x_m < spot->radius_m || spot->x_m + spot->radius_m > side_m)
-        return fail_at(r, node, path, "x_m", "a place that is radius_m within side_m = %" PRIu32 ", found %" PRIu32, side_m,
-                       spot->x_m);
-    if (spot->y_m < spot->radius_m || spot->y_m + spot->radius_m > side_m)
-        return fail_at(r, node, path, "y_m", "a place that is radius_m within side_m = %" PRIu32 ", found %" PRIu32, side_m,
-                       spot->y_m);
-    return 0;
-}
-
-static int check_spots(struct yaml_relations *r, const struct source *source) {
-    int result = 0;
-    for (uint32_t i = 0; result == 0 && i < source->spots_count; i++) result = check_spot(r, source, i);
-    return result;
-}
-
-static int check_reward(struct yaml_relations *r, const char *key, const struct reward_source *reward) {
-    const struct yaml_node *node = yaml_child_near(r->root, key);
-    if (reward->item[0] == '\0')
-        return reward->count == COUNT_ONE ? 0 : fail_at(r, node, key, "count", "%s without an item, found one", "none");
-    if (item_kind_named(reward->item)) return 0;
-    char names[256];
-    struct text text;
-    text_init(&text, names, sizeof names);
-    for (uint32_t kind = 1; kind < ITEM_KIND_COUNT; kind++)
-        text_append(&text, "%s%s", kind > 1 ? ", " : "", item_kind_find(kind)->name);
-    return fail_at(r, node, key, "item", "one of %s, found \"%s\"", names, reward->item);
-}
-
-static int check_relations(struct yaml_relations *r) {
-    const struct source *source = r->data;
-    const struct template *t = &source->template;
-    int result = check_ends(r, source);
-    if (result == 0) result = check_waves(r, source);
-    if (result == 0) result = check_spots(r, source);
-    if (result == 0) result = check_reward(r, "win", &source->win);
-    if (result == 0) result = check_reward(r, "lose", &source->lose);
-    if (result == 0 && t->checkpoints && t->crash != TEMPLATE_CRASH_RESTART)
-        result = fail_at(r, r->root, "", "checkpoints", "%s where crash is not restart, found true", "false");
-    return result;
-}
-
 static const struct yaml_format FORMAT = {
-    &SOURCE, {RULES, sizeof RULES / sizeof RULES[0]}, TEMPLATE_FILE_BYTES_MAX, check_relations};
+    &SOURCE, {RULES, sizeof RULES / sizeof RULES[0]}, TEMPLATE_FILE_BYTES_MAX, template_check};
 
 /* --- what was filled, and a template */
 
@@ -305,6 +166,7 @@ static void take(const struct source *source, struct template *out) {
                                                     .radius_m = (uint16_t)spot->radius_m,
                                                     .team = spot->creatures ? TEAM_CREATURES : (uint16_t)spot->team};
     }
+    out->box_count = template_boxes(source, out->boxes);
     out->win = reward_take(&source->win);
     out->lose = reward_take(&source->lose);
 }
@@ -315,6 +177,8 @@ struct opened {
     enum wire_instance_goal ends[GOALS_MAX];
     struct wave_source waves[WIRE_INSTANCE_WAVES_MAX];
     struct spot_source spots[WIRE_INSTANCE_SPOTS_MAX];
+    struct box_source boxes[WIRE_INSTANCE_BOXES_MAX];
+    uint32_t sides[WIRE_INSTANCE_BOXES_MAX][2][2]; /* of a box: x and y, from and to */
 };
 
 static struct reward_source reward_open(const struct template_reward *reward) {
@@ -324,14 +188,28 @@ static struct reward_source reward_open(const struct template_reward *reward) {
     return source;
 }
 
+static void open_boxes(const struct template *template, struct opened *out) {
+    for (uint32_t i = 0; i < template->box_count; i++) {
+        const struct wire_instance_box *box = &template->boxes[i];
+        uint32_t *x_m = out->sides[i][0], *y_m = out->sides[i][1];
+        x_m[0] = box->x_min_m;
+        x_m[1] = box->x_max_m;
+        y_m[0] = box->y_min_m;
+        y_m[1] = box->y_max_m;
+        out->boxes[i] = (struct box_source){.x_m = x_m, .y_m = y_m, .x_m_count = 2, .y_m_count = 2};
+    }
+}
+
 /* open_template is the reverse of take. */
 static void open_template(const struct template *template, struct opened *out) {
     *out = (struct opened){.source = {.template = *template,
                                       .ends = out->ends,
                                       .waves = out->waves,
                                       .spots = out->spots,
+                                      .map = out->boxes,
                                       .waves_count = template->wave_count,
                                       .spots_count = template->spot_count,
+                                      .map_count = template->box_count,
                                       .win = reward_open(&template->win),
                                       .lose = reward_open(&template->lose)}};
     for (uint32_t i = 0; i < GOALS_MAX; i++)
@@ -354,6 +232,7 @@ static void open_template(const struct template *template, struct opened *out) {
                                              .team = creatures ? TEAM_NONE : spot->team,
                                              .creatures = creatures};
     }
+    open_boxes(template, out);
 }
 
 int template_override(struct template *template, const char *key, const char *value, char *error, size_t error_size) {

@@ -108,6 +108,11 @@ int document_table_put(struct document_table *t, const struct wire_document *doc
                        uint64_t position) {
     uint32_t index = document_table_find(t, document->kind, document->key);
     if (index != DOCUMENT_NONE && t->entries[index].document.version >= document->version) return 0;
+    bool is_new = index == DOCUMENT_NONE ? (document->flags & WIRE_DOCUMENT_NEW) != 0 : t->entries[index].is_new;
+    if (is_new && index != DOCUMENT_NONE && document->len == 0) {
+        document_table_remove(t, index);
+        return 0;
+    }
     int result = index == DOCUMENT_NONE && t->count == t->capacity ? grow(t) : 0;
     if (result) return result;
     uint8_t *copy = document->len > 0 ? malloc(document->len) : NULL;
@@ -115,7 +120,8 @@ int document_table_put(struct document_table *t, const struct wire_document *doc
     if (copy) memcpy(copy, bytes, document->len);
     if (index != DOCUMENT_NONE) document_table_remove(t, index);
     index = take_free(t);
-    t->entries[index] = (struct document_entry){.document = *document, .bytes = copy, .position = position};
+    t->entries[index] =
+        (struct document_entry){.document = *document, .bytes = copy, .position = position, .is_new = is_new};
     chain(t, index);
     push(t, index);
     t->count++;

@@ -1,12 +1,13 @@
 /* document_table.h: the newest of each document that is on its way into PostgreSQL (documents.h).
  *
  * A hash table with chains, and a queue in the order of the groups that documents came with: what comes anew goes to its
- * end. Grows by doubling, up to DOCUMENT_TABLE_MAX. Indexes stay valid until the entry is removed; pointers until something
- * is put.
+ * end. What is erased before anything of it was sent is gone at once. Grows by doubling, up to DOCUMENT_TABLE_MAX. Indexes
+ * stay valid until the entry is removed; pointers until something is put.
  */
 #ifndef MARCH_PERSIST_DOCUMENT_TABLE_H
 #define MARCH_PERSIST_DOCUMENT_TABLE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/error.h"
@@ -21,6 +22,7 @@ struct document_entry {
     uint64_t position;             /* in the journal, of the first piece of its group */
     uint32_t chain;                /* the next in the same bucket, or the next free one */
     uint32_t before, after;        /* in the queue */
+    bool is_new;                   /* nothing under its key was ever sent to PostgreSQL */
 };
 
 struct document_table {
@@ -36,8 +38,8 @@ struct document_table {
 must_check int document_table_init(struct document_table *table);
 void document_table_deinit(struct document_table *table);
 
-/* document_table_put takes a document unless a newer one is there, and copies its bytes. MARCH_ERR_FULL past
- * DOCUMENT_TABLE_MAX, MARCH_ERR_SYSTEM when memory is short. */
+/* document_table_put takes a document unless a newer one is there, and copies its bytes; of its flags NEW counts where
+ * nothing is there under its key. MARCH_ERR_FULL past DOCUMENT_TABLE_MAX, MARCH_ERR_SYSTEM when memory is short. */
 must_check int document_table_put(struct document_table *table, const struct wire_document *document, const uint8_t *bytes,
                                   uint64_t position);
 

@@ -13,7 +13,8 @@
 /* A group is its documents one after the other, each a header and its bytes; cut into pieces, each behind a header. */
 struct document_header {
     uint64_t key, version;
-    uint32_t kind, len;
+    uint16_t kind, flags; /* flags: enum wire_document_flag, which mean nothing after a restart */
+    uint32_t len;
 };
 
 struct piece_header {
@@ -64,7 +65,8 @@ struct documents {
     struct sent sent[DOCUMENTS_BATCH];
     uint32_t sent_count;
     bool is_storing, is_held;
-    uint64_t flush_to; /* position up to which this flush goes */
+    uint64_t flush_to;   /* position up to which this flush goes */
+    uint64_t settled_to; /* and the next */
     struct mono next;
 };
 
@@ -114,15 +116,18 @@ static uint8_t *room_for(struct stretch *s, size_t len) {
     return s->bytes + s->len - len;
 }
 
-/* take_group has the table take the documents of a group that is whole. */
-static int take_group(struct documents *d, const uint8_t *bytes, size_t len, uint64_t position) {
+/* take_group has the table take the documents of a group that is whole, with those of their flags that count. */
+static int take_group(struct documents *d, const uint8_t *bytes, size_t len, uint64_t position, uint32_t flags) {
     while (len > 0) {
         struct document_header header;
         if (len < sizeof header) return MARCH_ERR_INVALID;
         memcpy(&header, bytes, sizeof header);
         if (header.len > len - sizeof header || header.len > WIRE_DOCUMENT_BYTES_MAX) return MARCH_ERR_INVALID;
-        const struct wire_document document = {
-            .key = header.key, .version = header.version, .kind = header.kind, .len = header.len};
+        const struct wire_document document = {.key = header.key,
+                                               .version = header.version,
+                                               .kind = header.kind,
+                                               .len = header.len,
+                                               .flags = header.flags & flags};
         int result = document_table_put(&d->table, &document, bytes + sizeof header, position);
         if (result) return result;
         bytes += sizeof header + header.len;
@@ -179,7 +184,8 @@ uint64_t documents_put(struct documents *d, const struct wire_document *list, ui
     memcpy(at, &total, sizeof total);
     at += sizeof total;
     for (uint32_t i = 0; i < count; i++) {
-        const struct document_header header = {list[i].key, list[i].version, list[i].kind, list[i].len};
+        const struct document_header header = {list[i].key, list[i].version, (uint16_t)list[i].kind, (uint16_t)list[i].flags,
+                                               list[i].len};
         memcpy(at, &header, sizeof header);
         if (list[i].len > 0) memcpy(at + sizeof header, blob + list[i].offset, list[i].len);
         at += sizeof header + list[i].len;
@@ -208,7 +214,8 @@ static void note_durable(struct documents *d) {
     while (d->appended_count > 0 && d->appended[d->appended_head].last <= position) {
         const struct appended *group = &d->appended[d->appended_head];
         size_t total = group_at(d, d->out_begin);
-        CHECK(take_group(d, d->out.bytes + d->out_begin + sizeof total, total, group->first) == 0); /* memory */
+        CHECK(take_group(d, d->out.bytes + d->out_begin + sizeof total, total, group->first, WIRE_DOCUMENT_NEW) ==
+              0); /* memory */
         d->out_begin += sizeof total + total;
         d->appended_head = (d->appended_head + 1) % DOCUMENTS_GROUPS_MAX;
         d->appended_count--;
@@ -248,7 +255,7 @@ int documents_replay(struct documents *d, uint64_t position, const uint8_t *byte
     if (d->in.len < d->in_total) return 0;
     d->stats.replayed++;
     d->in_total = 0;
-    return take_group(d, d->in.bytes, d->in.len, d->in_first);
+    return take_group(d, d->in.bytes, d->in.len, d->in_first, 0); /* it may have been sent before */
 }
 
 /* --- into PostgreSQL */
@@ -322,8 +329,9 @@ static void store(struct documents *d) {
     build(d, batch, count);
     d->sent_count = count;
     for (uint32_t i = 0; i < count; i++) {
-        const struct wire_document *document = &d->table.entries[batch[i]].document;
-        d->sent[i] = (struct sent){document->kind, document->key, document->version};
+        struct document_entry *entry = &d->table.entries[batch[i]];
+        entry->is_new = false;
+        d->sent[i] = (struct sent){entry->document.kind, entry->document.key, entry->document.version};
     }
     const struct pg_call calls[] = {{&FENCE, &d->fence}, {&STORE, &d->params}};
     d->is_storing = pg_run(d->config.pg, calls, 2, PG_TRANSACTION, DOCUMENTS_DEADLINE_MS, stored, d) == 0;
@@ -339,7 +347,9 @@ void documents_update(struct documents *d, struct mono now) {
     append_groups(d);
     if (!mono_reached(now, d->next)) return;
     d->next = mono_add_ms(now, DOCUMENTS_FLUSH_MS);
-    documents_flush(d);
+    if (d->settled_to > d->flush_to) d->flush_to = d->settled_to;
+    d->settled_to = journal_durable(d->config.journal);
+    store(d);
 }
 
 void documents_hold(struct documents *d, bool is_held) {

@@ -6,7 +6,8 @@
  * What is put at once is a *group*: after a restart all of it is there, or nothing. A group's pieces are records of the
  * journal; what is not whole there at the start never was told, and is left out. Nothing of a group goes to PostgreSQL
  * before all of it is durable, so PostgreSQL has a part of a group only while the journal has the whole.
- * documents_watermark tells how far the journal's watermark may go meanwhile.
+ * documents_watermark tells how far the journal's watermark may go meanwhile. A flush takes what was there at the flush
+ * before, so that of a document that is NEW and lives for less PostgreSQL never hears.
  *
  * A document has a version: here and in PostgreSQL a newer one is never replaced by an older one. The one that was erased
  * stays there as a row without a body, so a transaction that is carried out late by a server that had hung changes nothing.

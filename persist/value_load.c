@@ -9,14 +9,18 @@
 #include "common/check.h"
 #include "common/log.h"
 
+/* With a limit, or `offset 0`, what is looked up for each row stays a look into an index: plans are made once, when tables
+ * may be empty, and a join that reads a whole table would be kept while it grows. */
 #define ACCOUNTS_ROWS                                                                                                       \
     "select w.kind, w.owner, a.gold, a.version, m.guild from unnest($1::smallint[], $2::bigint[]) w(kind, owner) "          \
-    "left join accounts a on a.owner_kind = w.kind and a.owner = w.owner "                                                  \
-    "left join guild_members m on w.kind = 1 and m.player = w.owner order by 1, 2"
+    "left join lateral (select gold, version from accounts where owner_kind = w.kind and owner = w.owner limit 1) a "       \
+    "on true left join lateral (select guild from guild_members where w.kind = 1 and player = w.owner limit 1) m on true "  \
+    "order by 1, 2"
 #define ITEMS_ROWS                                                                                                          \
-    "select i.owner_kind, i.owner, i.id, i.kind, i.count, i.version, i.slot from "                                          \
-    "unnest($1::smallint[], $2::bigint[]) w(kind, owner) "                                                                  \
-    "join items i on i.owner_kind = w.kind and i.owner = w.owner order by 1, 2, i.slot"
+    "select w.kind, w.owner, i.id, i.kind, i.count, i.version, i.slot from "                                                \
+    "unnest($1::smallint[], $2::bigint[]) w(kind, owner) cross join lateral "                                               \
+    "(select id, kind, count, version, slot from items where owner_kind = w.kind and owner = w.owner offset 0) i "          \
+    "order by 1, 2, i.slot"
 
 static const struct pg_statement accounts_sql = {"value.accounts", ACCOUNTS_ROWS};
 static const struct pg_statement items_sql = {"value.items", ITEMS_ROWS};
@@ -30,9 +34,10 @@ static const struct pg_statement invites_sql = {
                      "order by guild, expires_at, player"};
 static const struct pg_statement names_sql = {"value.names", "select name, id from guilds where name = any($1::text[])"};
 static const struct pg_statement answers_sql = {
-    "value.answers", "select c.domain, c.player, c.key, c.status, c.object from "
-                     "unnest($1::smallint[], $2::bigint[], $3::bigint[]) k(domain, player, key) "
-                     "join commands c on c.domain = k.domain and c.player = k.player and c.key = k.key"};
+    "value.answers", "select k.domain, k.player, k.key, c.status, c.object from "
+                     "unnest($1::smallint[], $2::bigint[], $3::bigint[]) k(domain, player, key) cross join lateral "
+                     "(select status, object from commands where domain = k.domain and player = k.player and key = k.key "
+                     "limit 1) c"};
 
 static const struct pg_statement fence_sql = {"value.fence_load", "select march_fence($1::bigint)"};
 static const struct pg_statement settle_sql = {"value.settle", "update shard set next_id = next_id + 1 returning next_id"};

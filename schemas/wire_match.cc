@@ -55,9 +55,13 @@ SAME_LAYOUT(wire_instance_spot, fb::InstanceSpot, 8);
 AT(wire_instance_spot, y_m, 2);
 AT(wire_instance_spot, radius_m, 4);
 AT(wire_instance_spot, team, 6);
+SAME_LAYOUT(wire_instance_box, fb::InstanceBox, 8);
+AT(wire_instance_box, y_min_m, 2);
+AT(wire_instance_box, x_max_m, 4);
+AT(wire_instance_box, y_max_m, 6);
 SAME_LAYOUT(wire_instance_member, fb::InstanceMember, 16);
 AT(wire_instance_member, team, 8);
-SAME_LAYOUT(wire_instance_order, fb::InstanceOrder, 128);
+SAME_LAYOUT(wire_instance_order, fb::InstanceOrder, 136);
 AT(wire_instance_order, ends_at_ms, 8);
 AT(wire_instance_order, id, 16);
 AT(wire_instance_order, block, 20);
@@ -77,9 +81,11 @@ AT(wire_instance_order, first_wave, 100);
 AT(wire_instance_order, wave_count, 104);
 AT(wire_instance_order, first_spot, 108);
 AT(wire_instance_order, spot_count, 112);
-AT(wire_instance_order, first_member, 116);
-AT(wire_instance_order, member_count, 120);
-AT(wire_instance_order, run, 124);
+AT(wire_instance_order, first_box, 116);
+AT(wire_instance_order, box_count, 120);
+AT(wire_instance_order, first_member, 124);
+AT(wire_instance_order, member_count, 128);
+AT(wire_instance_order, run, 132);
 SAME_LAYOUT(wire_travel, fb::Travel, 24);
 AT(wire_travel, x, 8);
 AT(wire_travel, y, 12);
@@ -184,6 +190,7 @@ static bool order_valid(const wire_instance_order &o, const struct wire_instance
     return o.team_count <= WIRE_TEAMS_MAX &&
            range_valid(o.first_wave, o.wave_count, WIRE_INSTANCE_WAVES_MAX, in.wave_count) &&
            range_valid(o.first_spot, o.spot_count, WIRE_INSTANCE_SPOTS_MAX, in.spot_count) &&
+           range_valid(o.first_box, o.box_count, WIRE_INSTANCE_BOXES_MAX, in.box_count) &&
            range_valid(o.first_member, o.member_count, WIRE_INSTANCE_PLAYERS_MAX, in.member_count);
 }
 
@@ -254,9 +261,10 @@ int wire_instance_orders_pack(struct wire_builder *builder, const struct wire_in
     auto instances = structs<fb::InstanceOrder>(fbb, o->instances, o->instance_count);
     auto waves = structs<fb::InstanceWave>(fbb, o->waves, o->wave_count);
     auto spots = structs<fb::InstanceSpot>(fbb, o->spots, o->spot_count);
+    auto boxes = structs<fb::InstanceBox>(fbb, o->boxes, o->box_count);
     auto members = structs<fb::InstanceMember>(fbb, o->members, o->member_count);
     auto travels = structs<fb::Travel>(fbb, o->travels, o->travel_count);
-    auto body = fb::CreateInstanceOrders(fbb, o->is_complete, instances, waves, spots, members, travels);
+    auto body = fb::CreateInstanceOrders(fbb, o->is_complete, instances, waves, spots, boxes, members, travels);
     return wire_bus_finish(builder, fb::BusBody::InstanceOrders, body.Union(), out);
 }
 
@@ -322,12 +330,23 @@ Offset<void> wire_match_server_body(FlatBufferBuilder &fbb, const struct wire_se
     }
 }
 
+static Offset<fb::Enter> enter_of(FlatBufferBuilder &fbb, const struct wire_queue_enter &e) {
+    CHECK(e.latency_count <= WIRE_ENTER_LATENCIES_MAX && e.avoid_count <= WIRE_ENTER_AVOID_MAX);
+    Offset<fb::Latency> items[WIRE_ENTER_LATENCIES_MAX];
+    for (uint32_t i = 0; i < e.latency_count; i++) {
+        auto region = text_of(fbb, e.latencies[i].region);
+        items[i] = fb::CreateLatency(fbb, region, e.latencies[i].ms);
+    }
+    auto mode = text_of(fbb, e.mode);
+    Offset<flatbuffers::Vector<Offset<fb::Latency>>> latencies =
+        e.latency_count ? fbb.CreateVector(items, e.latency_count) : 0;
+    Offset<flatbuffers::Vector<uint64_t>> avoid = e.avoid_count ? fbb.CreateVector(e.avoid, e.avoid_count) : 0;
+    return fb::CreateEnter(fbb, mode, e.roles, latencies, avoid);
+}
+
 Offset<void> wire_match_client_body(FlatBufferBuilder &fbb, const struct wire_client_message &m) {
     switch (m.kind) {
-    case WIRE_CLIENT_ENTER: {
-        auto mode = text_of(fbb, m.enter.mode);
-        return fb::CreateEnter(fbb, mode, m.enter.roles).Union();
-    }
+    case WIRE_CLIENT_ENTER: return enter_of(fbb, m.enter).Union();
     case WIRE_CLIENT_TICKET:
         CHECK(m.ticket >= 0 && m.ticket < WIRE_TICKET_VERB_COUNT);
         return fb::CreateTicket(fbb, fb::TicketVerb(m.ticket)).Union();
@@ -376,10 +395,12 @@ static int open_orders(const fb::InstanceOrders &in, struct wire_instance_orders
     bool aligned = items_of(in.instances(), &out->instances, &out->instance_count);
     aligned &= items_of(in.waves(), &out->waves, &out->wave_count);
     aligned &= items_of(in.spots(), &out->spots, &out->spot_count);
+    aligned &= items_of(in.boxes(), &out->boxes, &out->box_count);
     aligned &= items_of(in.members(), &out->members, &out->member_count);
     aligned &= items_of(in.travels(), &out->travels, &out->travel_count);
     some(&out->waves);
     some(&out->spots);
+    some(&out->boxes);
     some(&out->members);
     return aligned && orders_valid(*out) ? 0 : MARCH_ERR_INVALID;
 }
@@ -476,8 +497,16 @@ int wire_match_server_read(const fb::ServerMessage &in, struct wire_server_messa
 }
 
 static bool read_enter(const fb::Enter &in, struct wire_queue_enter *out) {
+    const auto *latencies = in.latencies();
     out->roles = in.roles();
-    return copy_text(in.mode(), out->mode);
+    out->latency_count = latencies ? latencies->size() : 0;
+    if (out->latency_count > WIRE_ENTER_LATENCIES_MAX) return false;
+    for (uint32_t i = 0; i < out->latency_count; i++) {
+        const fb::Latency *latency = latencies->Get(i);
+        out->latencies[i].ms = latency->ms();
+        if (!copy_text(latency->region(), out->latencies[i].region)) return false;
+    }
+    return copy_text(in.mode(), out->mode) && take_numbers(in.avoid(), out->avoid, &out->avoid_count);
 }
 
 static bool read_ticket_verb(const fb::Ticket &in, enum wire_ticket_verb *out) {

@@ -12,9 +12,9 @@
  * first shard keeps them all, so that what belongs together is kept, or erased, in one transaction.
  *
  * A reader has verified structure, names, that counts are within the *_MAX below, that every offset and len, and every
- * range of waves, spots or members, lies in what it points into, that teams of players are below WIRE_TEAMS_MAX, and that
- * ratings are numbers. What a range is of is never NULL. It has not judged ids, kinds, states and results. Waves, spots,
- * members and players that are present have no limit but that of a message.
+ * range of waves, spots, boxes or members, lies in what it points into, that teams of players are below WIRE_TEAMS_MAX, and
+ * that ratings are numbers. What a range is of is never NULL. It has not judged ids, kinds, states and results. Waves,
+ * spots, members and players that are present have no limit but that of a message.
  */
 #ifndef MARCH_SCHEMAS_WIRE_MATCH_H
 #define MARCH_SCHEMAS_WIRE_MATCH_H
@@ -39,9 +39,12 @@ extern "C" {
 #define WIRE_INSTANCES_MAX        1024 /* in one message */
 #define WIRE_INSTANCE_WAVES_MAX   16   /* of one instance */
 #define WIRE_INSTANCE_SPOTS_MAX   32
+#define WIRE_INSTANCE_BOXES_MAX   64
 #define WIRE_INSTANCE_PLAYERS_MAX 128
 #define WIRE_BOARD_PAGE_MAX       100
 #define WIRE_PARTY_MEMBERS_MAX    16
+#define WIRE_ENTER_LATENCIES_MAX  8
+#define WIRE_ENTER_AVOID_MAX      4
 
 /* --- matchmaker to persist */
 
@@ -52,12 +55,15 @@ enum wire_document_kind {
     WIRE_DOCUMENT_RESULT = 4    /* kept for a month, and never recalled: it is read by its key */
 };
 
+/* NEW: nobody was ever told of this key, over no connection. So if it is erased soon, no database need hear of it. */
+enum wire_document_flag { WIRE_DOCUMENT_NEW = 1 };
+
 struct wire_document { /* blob[offset .. offset + len) is what is kept; len 0: it is erased, or there is none */
     uint64_t key;
     uint64_t version; /* rises; an older one never replaces a newer */
     uint32_t kind;    /* enum wire_document_kind */
     uint32_t offset, len;
-    uint32_t reserved;
+    uint32_t flags; /* enum wire_document_flag */
 };
 
 struct wire_rating_lookup { /* asked of the player's shard */
@@ -140,7 +146,7 @@ struct wire_page_end {
 struct wire_match_told {
     uint64_t durable_seq;                  /* documents of all asks up to this one are durable */
     bool is_recalled;                      /* all that was to be recalled has been told, in this message or before */
-    const struct wire_document *documents; /* recalled */
+    const struct wire_document *documents; /* recalled; one of key 0 tells a version alone, that of what was erased last */
     const struct wire_document *reads;     /* that were asked for; len 0: there is none */
     const struct wire_rating *ratings;
     const struct wire_settled *settled;
@@ -180,6 +186,11 @@ struct wire_instance_spot {
     uint16_t x_m, y_m, radius_m, team;
 };
 
+/* A solid box in an instance's room, metres from its least corner; the far sides are not part of it. */
+struct wire_instance_box {
+    uint16_t x_min_m, y_min_m, x_max_m, y_max_m;
+};
+
 struct wire_instance_member {
     uint64_t player;
     uint32_t team; /* from 0 */
@@ -205,6 +216,7 @@ struct wire_instance_order {
     uint32_t scores[WIRE_TEAMS_MAX]; /* to begin with */
     uint32_t first_wave, wave_count; /* in the arrays of the message */
     uint32_t first_spot, spot_count;
+    uint32_t first_box, box_count;
     uint32_t first_member, member_count;
     uint32_t run; /* how often it was begun again: what is left of one before is nothing to this one */
 };
@@ -223,9 +235,10 @@ struct wire_instance_orders {
     const struct wire_instance_order *instances;
     const struct wire_instance_wave *waves;
     const struct wire_instance_spot *spots;
+    const struct wire_instance_box *boxes;
     const struct wire_instance_member *members;
     const struct wire_travel *travels;
-    uint32_t instance_count, wave_count, spot_count, member_count, travel_count;
+    uint32_t instance_count, wave_count, spot_count, box_count, member_count, travel_count;
 };
 
 /* --- zone to matchmaker */
@@ -296,6 +309,12 @@ struct wire_gateway_tells {
 struct wire_queue_enter {
     char mode[WIRE_MODE_NAME_MAX + 1];
     uint32_t roles; /* by bit of the mode's; 0: any */
+    uint32_t latency_count, avoid_count;
+    struct wire_latency {
+        char region[WIRE_NAME_MAX + 1];
+        uint16_t ms;
+    } latencies[WIRE_ENTER_LATENCIES_MAX]; /* none: all regions are near; those not named are out of reach */
+    uint64_t avoid[WIRE_ENTER_AVOID_MAX];
 };
 
 enum wire_ticket_verb {
@@ -409,7 +428,8 @@ static inline size_t wire_match_told_bytes(const struct wire_match_told *t) {
 
 static inline size_t wire_instance_orders_bytes(const struct wire_instance_orders *o) {
     return WIRE_MATCH_OVERHEAD_MAX + o->instance_count * sizeof *o->instances + o->wave_count * sizeof *o->waves +
-           o->spot_count * sizeof *o->spots + o->member_count * sizeof *o->members + o->travel_count * sizeof *o->travels;
+           o->spot_count * sizeof *o->spots + o->box_count * sizeof *o->boxes + o->member_count * sizeof *o->members +
+           o->travel_count * sizeof *o->travels;
 }
 
 static inline size_t wire_instance_report_bytes(const struct wire_instance_report *r) {

@@ -307,7 +307,7 @@ static void look_for_leavers(struct crossing *c, struct mono now) {
         struct sim_player p = sim_player_nth(c->sim, n);
         uint16_t index = sim_entity_of(c->sim, p.slot);
         uint32_t target = target_at(t, e->x[index], e->y[index]);
-        if (target == WIRE_SLOT_NONE) continue;
+        if (target == WIRE_SLOT_NONE || sim_instances_keep(c->sim, index)) continue;
         struct handoff_player player = player_of(c, &p);
         handoff_want(c->handoff, now, &player, target);
     }

@@ -3,7 +3,7 @@
  *
  * After each tick crossing_tick looks where players stand. Who stands in another zone's part, 2 m beyond the border, or at
  * once where this zone only hands over what it had, is offered to that zone, which takes it two hops later (see
- * handoff.h).
+ * handoff.h). Who is in an instance waits until that runs there (venues.h).
  *
  * A gateway that comes back as another incarnation, that the directory does not list, or that is away for EDGE_KEEP_MS
  * (edge.h) is dead. Its players stay in the world, link-dead, for limits.link_dead_s: they stand still until a newer session

@@ -19,7 +19,9 @@ struct game *game_create(const struct game_config *config, struct entities *enti
     game->events = calloc(game->events_max, sizeof *game->events);
     game->hits = calloc(GAME_HITS_MAX, sizeof *game->hits);
     game->outcomes = calloc(GAME_HITS_MAX, sizeof *game->outcomes);
-    if (!game->bodies || !game->journeys || !game->events || !game->hits || !game->outcomes || !creatures_create(game)) {
+    game->rooms = game_rooms_create();
+    if (!game->rooms || !game->bodies || !game->journeys || !game->events || !game->hits || !game->outcomes ||
+        !creatures_create(game)) {
         game_destroy(game);
         return NULL;
     }
@@ -30,6 +32,7 @@ void game_destroy(struct game *game) {
     if (!game) return;
     free(game->bodies);
     free(game->journeys);
+    free(game->rooms);
     creatures_destroy(game);
     free(game->events);
     free(game->hits);
@@ -69,6 +72,7 @@ void game_rise(struct game *game, uint16_t index, int32_t x, int32_t y) {
     struct entities *e = game->entities;
     e->x[index] = x;
     e->y[index] = y;
+    game_step_aside(game, index);
     e->vx[index] = e->vy[index] = 0;
     e->action[index] = GAME_ACTION_NONE;
     struct body *body = &game->bodies[index];
@@ -252,6 +256,8 @@ void game_move(struct game *game, uint32_t ticks) {
         struct grid_rect walls = walls_of(game, n);
         e->x[n] = step_axis(x, &e->vx[n], ticks, walls.x_min + BODY_RADIUS, walls.x_max - BODY_RADIUS);
         e->y[n] = step_axis(y, &e->vy[n], ticks, walls.y_min + BODY_RADIUS, walls.y_max - BODY_RADIUS);
+        const struct room *room = game_room(game, n);
+        if (room) game_walk(game, room, n, x, y);
         stay_in_world(game, n, x, y);
     }
 }
@@ -330,6 +336,7 @@ int game_arrive(struct game *game, uint16_t index, const uint8_t bytes[WIRE_CARR
     }
     game->bodies[index] = b;
     game->journeys[index] = j;
+    game_step_aside(game, index);
     int16_t full = game_full_health(game, index);
     game->bodies[index].hit_points = hit_points < full ? (int16_t)hit_points : full;
     game_show_health(game, index);

@@ -10,7 +10,8 @@
  * These rules are a small action game. Players walk in eight directions, strike what stands before them and shoot along
  * their aim; those of one team do each other no harm. Creatures wander about their home, chase the nearest player and bite.
  * The dead lie where they fell, then rise somewhere else; in an instance they wait for it to let them. The edge of the world
- * is a wall, and so is that of a cell; a zone's border is none. Who kills a creature gains experience, and by it levels,
+ * is a wall, and so is that of a cell; a zone's border is none. Nobody walks, strikes or shoots through what stands in an
+ * instance's room; who walks into it slides along. Who kills a creature gains experience, and by it levels,
  * which make a player hardier and stronger; and is granted gold and now and then an item, by the rules' own dice. Items
  * themselves are none of the rules' business: they only say who is granted what, and take the effects of those that are
  * used.
@@ -22,6 +23,7 @@
 #include <stdint.h>
 
 #include "common/error.h"
+#include "schemas/room.h"
 #include "zone/entities.h"
 #include "zone/grid.h"
 #include "zone/territory.h"
@@ -165,7 +167,11 @@ struct game_guest game_guest(const struct game *game, uint16_t index);
 void game_travel(struct game *game, uint16_t index, uint32_t instance, uint32_t team, int32_t x, int32_t y);
 void game_go_home(struct game *game, uint16_t index);
 
-/* game_fence tells how far from its cell's least corner an entity may walk, metres; it holds for as long as it is there. */
+/* game_furnish tells what stands in the room of an instance, from now on; NULL: nothing. Of WIRE_INSTANCES_MAX at most. */
+void game_furnish(struct game *game, uint32_t instance, const struct room *room);
+
+/* game_fence tells how far from its cell's least corner an entity may walk, metres; it holds for as long as it is there. Who
+ * stands in what has come to be known only now is beside it from then on. */
 void game_fence(struct game *game, uint16_t index, uint16_t side_m);
 
 /* game_pace has a creature think in one of so many of its turns, 1 to 15; for as long as it is there. */

@@ -50,6 +50,7 @@ uint16_t game_strike_target(const struct game *game, uint16_t index) {
             int64_t dx = (int64_t)e->x[n] - e->x[index], dy = (int64_t)e->y[n] - e->y[index];
             int64_t distance = dx * dx + dy * dy;
             if (distance >= nearest || !may_hit(game, index, n) || !is_before(dx, dy, game->bodies[index].aim)) continue;
+            if (!game_sees(game, index, e->x[n], e->y[n])) continue;
             nearest = distance;
             found = n;
         }
@@ -72,6 +73,18 @@ static int64_t ray_hit(const struct ray *ray, int32_t x, int32_t y) {
     int64_t across = (dx * ray->uy - dy * ray->ux) >> 14;
     bool hit = along > 0 && along <= PLAYER_SHOT_RANGE && across <= BODY_RADIUS && across >= -BODY_RADIUS;
     return hit ? along : INT64_MAX;
+}
+
+/* is_reached tells whether a ray enters a body, which it comes nearest to so far `along`, before anything solid. */
+static bool is_reached(const struct game *game, uint16_t index, const struct ray *ray, int64_t along, uint16_t target) {
+    const struct room *room = game_room(game, index);
+    if (!room) return true;
+    int64_t dx = game->entities->x[target] - ray->x, dy = game->entities->y[target] - ray->y;
+    int64_t across = (dx * ray->uy - dy * ray->ux) >> 14;
+    int64_t enters = along - angle_isqrt((uint64_t)((int64_t)BODY_RADIUS * BODY_RADIUS - across * across));
+    if (enters <= 0) return true;
+    int32_t x = (int32_t)(ray->x + ((enters * ray->ux) >> 14)), y = (int32_t)(ray->y + ((enters * ray->uy) >> 14));
+    return room_sees(room, (int32_t)ray->x, (int32_t)ray->y, x, y);
 }
 
 static int64_t clamp_to_range(int64_t along) {
@@ -111,7 +124,7 @@ uint16_t game_shot_target(const struct game *game, uint16_t index) {
         for (uint32_t i = run.begin; i < run.end; i++) {
             uint16_t n = game->grid->items[i];
             int64_t along = ray_hit(&ray, e->x[n], e->y[n]);
-            if (along >= nearest || !may_hit(game, index, n)) continue;
+            if (along >= nearest || !may_hit(game, index, n) || !is_reached(game, index, &ray, along, n)) continue;
             nearest = along;
             found = n;
         }

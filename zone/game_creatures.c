@@ -126,7 +126,7 @@ static void chase(struct game *game, struct creature *c, uint16_t prey) {
     int64_t dx = (int64_t)e->x[prey] - e->x[c->index], dy = (int64_t)e->y[prey] - e->y[c->index];
     int64_t reach = STRIKE_REACH - GAME_METRES(0.5); /* bites a little before the prey is out of reach */
     c->chasing = true;
-    if (dx * dx + dy * dy <= reach * reach) {
+    if (dx * dx + dy * dy <= reach * reach && game_sees(game, c->index, e->x[prey], e->y[prey])) {
         stop(game, c->index);
         face(game, c->index, angle_of(dx, dy));
         game->bodies[c->index].buttons = GAME_BUTTON_STRIKE;

@@ -77,7 +77,10 @@ void game_go_home(struct game *game, uint16_t index) {
 }
 
 void game_fence(struct game *game, uint16_t index, uint16_t side_m) {
-    begin(game, index)->side_m = side_m;
+    struct journey *j = begin(game, index);
+    if (j->side_m == side_m) return;
+    j->side_m = side_m;
+    game_step_aside(game, index);
 }
 
 void game_pace(struct game *game, uint16_t index, uint8_t pace) {

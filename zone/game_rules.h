@@ -1,5 +1,6 @@
 /* game_rules.h: inside of the rules module: its figures, its state, and what game.c, game_combat.c,
- * game_creatures.c, game_journey.c and game_progress.c lend each other. Nothing outside these files includes it.
+ * game_creatures.c, game_journey.c, game_progress.c and game_rooms.c lend each other. Nothing outside these files includes
+ * it.
  */
 #ifndef MARCH_ZONE_GAME_RULES_H
 #define MARCH_ZONE_GAME_RULES_H
@@ -15,7 +16,7 @@
 #define CREATURE_WALK_SPEED   51  /* 1.5 m/s */
 #define CREATURE_CHASE_SPEED  137 /* 4.0 m/s: a player outruns it */
 
-#define BODY_RADIUS GAME_METRES(0.5)
+#define BODY_RADIUS ROOM_BODY
 
 #define PLAYER_HEALTH        100
 #define PLAYER_RESPAWN_TICKS 180 /* 3 s */
@@ -85,6 +86,8 @@ struct creature {
 
 #define GAME_HITS_MAX 1024 /* on ghosts, between two clears; a shot more is lost */
 
+struct game_rooms;
+
 struct game {
     struct game_config config;
     struct entities *entities;
@@ -93,6 +96,7 @@ struct game {
     uint64_t tick; /* of the newest game_think */
     struct body *bodies;
     struct journey *journeys;
+    struct game_rooms *rooms;
     struct creature *creatures;
     uint32_t creature_count;
     uint16_t *creature_of;          /* by entity: its place in creatures; ENTITY_NONE: none */
@@ -147,6 +151,23 @@ static inline const struct journey *game_journey(const struct game *game, uint16
 static inline bool game_are_friends(const struct game *game, uint16_t a, uint16_t b) {
     uint8_t team = game_journey(game, a)->team;
     return team != 0 && team == game_journey(game, b)->team;
+}
+
+struct game_rooms *game_rooms_create(void);
+
+/* game_room returns what stands in the instance that an entity is in, NULL: nothing that is known here. */
+const struct room *game_room(const struct game *game, uint16_t index);
+
+/* game_step_aside moves an entity that stands in something beside it. */
+void game_step_aside(struct game *game, uint16_t index);
+
+/* game_walk takes an entity that has just moved from a place back to what it has met on its way, if anything. */
+void game_walk(struct game *game, const struct room *room, uint16_t index, int32_t from_x, int32_t from_y);
+
+/* game_sees tells whether nothing solid is between an entity and a place. */
+static inline bool game_sees(const struct game *game, uint16_t index, int32_t x, int32_t y) {
+    const struct room *room = game_room(game, index);
+    return !room || room_sees(room, game->entities->x[index], game->entities->y[index], x, y);
 }
 
 /* game_note_death counts the death of a body; `by` is who did it, ENTITY_NONE: unknown here. */

@@ -335,11 +335,13 @@ void recorder_orders(struct recorder *r, const struct wire_instance_orders *o) {
     write_uint(&r->writer, o->instance_count, 4);
     write_uint(&r->writer, o->wave_count, 4);
     write_uint(&r->writer, o->spot_count, 4);
+    write_uint(&r->writer, o->box_count, 4);
     write_uint(&r->writer, o->member_count, 4);
     write_uint(&r->writer, o->travel_count, 4);
     write_items(r, o->instances, sizeof *o->instances, o->instance_count);
     write_items(r, o->waves, sizeof *o->waves, o->wave_count);
     write_items(r, o->spots, sizeof *o->spots, o->spot_count);
+    write_items(r, o->boxes, sizeof *o->boxes, o->box_count);
     write_items(r, o->members, sizeof *o->members, o->member_count);
     write_items(r, o->travels, sizeof *o->travels, o->travel_count);
 }

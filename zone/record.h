@@ -41,7 +41,8 @@
  *            16 rebind   slot 2, gateway 1, session 8, attachment 4
  *            17 vanish   entity 8
  *            18 cut      gateway 1, session 8
- *            19 orders   complete 1, count 4 of instances, waves, spots, members, travels, then these as in wire_match.h
+ *            19 orders   complete 1, count 4 of instances, waves, spots, boxes, members, travels, then
+ *                        these as in wire_match.h
  *            20 orders renewed
  *            21 pace     instance 4, pace 1
  *
@@ -62,7 +63,7 @@
 #include "schemas/wire.h"
 #include "zone/game.h"
 
-#define RECORD_VERSION      6
+#define RECORD_VERSION      7
 #define RECORD_HEADER_BYTES 48
 #define RECORD_BLOCK_HEADER 8
 #define RECORD_BODY_MIN     17

@@ -287,6 +287,7 @@ static bool is_range(uint32_t first, uint32_t count, uint32_t most, uint32_t tot
 static bool order_is_sound(const struct wire_instance_orders *all, const struct wire_instance_order *o) {
     return is_range(o->first_wave, o->wave_count, WIRE_INSTANCE_WAVES_MAX, all->wave_count) &&
            is_range(o->first_spot, o->spot_count, WIRE_INSTANCE_SPOTS_MAX, all->spot_count) &&
+           is_range(o->first_box, o->box_count, WIRE_INSTANCE_BOXES_MAX, all->box_count) &&
            is_range(o->first_member, o->member_count, WIRE_INSTANCE_PLAYERS_MAX, all->member_count);
 }
 
@@ -295,10 +296,12 @@ static int replay_orders(struct sim *sim, struct byte_reader *r) {
     struct wire_instance_orders o = {.is_complete = read_uint(r, 1) != 0, .instance_count = (uint32_t)read_uint(r, 4)};
     o.wave_count = (uint32_t)read_uint(r, 4);
     o.spot_count = (uint32_t)read_uint(r, 4);
+    o.box_count = (uint32_t)read_uint(r, 4);
     o.member_count = (uint32_t)read_uint(r, 4);
     o.travel_count = (uint32_t)read_uint(r, 4);
     size_t waves = o.instance_count * sizeof *o.instances, spots = waves + o.wave_count * sizeof *o.waves,
-           members = spots + o.spot_count * sizeof *o.spots, travels = members + o.member_count * sizeof *o.members,
+           boxes = spots + o.spot_count * sizeof *o.spots, members = boxes + o.box_count * sizeof *o.boxes,
+           travels = members + o.member_count * sizeof *o.members,
            len = travels + o.travel_count * sizeof *o.travels; /* where each array begins */
     const uint8_t *bytes = byte_reader_claim(r, len);
     if (r->overflow) return MARCH_ERR_INVALID;
@@ -308,6 +311,7 @@ static int replay_orders(struct sim *sim, struct byte_reader *r) {
     o.instances = (const void *)items;
     o.waves = (const void *)(items + waves);
     o.spots = (const void *)(items + spots);
+    o.boxes = (const void *)(items + boxes);
     o.members = (const void *)(items + members);
     o.travels = (const void *)(items + travels);
     bool is_sound = o.instance_count <= WIRE_INSTANCES_MAX;

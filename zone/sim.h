@@ -252,6 +252,9 @@ bool sim_instance_pace(struct sim *sim, uint32_t id, uint32_t pace);
 
 /* sim_instances_in_flight counts the instances of a block that was handed over which its new zone is still to be told of. */
 uint32_t sim_instances_in_flight(const struct sim *sim, uint32_t block);
+
+/* sim_instances_keep tells whether a player stays here for now, though its place is another zone's (venues_keeps). */
+bool sim_instances_keep(const struct sim *sim, uint16_t index);
 const struct venues_stats *sim_instances_stats(const struct sim *sim);
 
 /* --- a tick */

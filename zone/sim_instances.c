@@ -141,6 +141,10 @@ uint32_t sim_instances_in_flight(const struct sim *sim, uint32_t block) {
     return venues_in_flight(sim->instances, sim->tick, block);
 }
 
+bool sim_instances_keep(const struct sim *sim, uint16_t index) {
+    return venues_keeps(sim->instances, sim->tick, game_guest(sim->game, index).instance);
+}
+
 const struct venues_stats *sim_instances_stats(const struct sim *sim) {
     return venues_stats(sim->instances);
 }

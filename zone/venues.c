@@ -54,6 +54,7 @@ struct venue *venues_find(const struct venues *in, uint32_t id) {
 
 void venues_remove(struct venues *in, uint32_t place) {
     CHECK(place < in->count);
+    game_furnish(in->config.game, in->items[place].order.id, NULL);
     in->items[place] = in->items[--in->count];
     memset(in->index, 0xff, VENUES_INDEX_SIZE * sizeof *in->index);
     for (uint32_t i = 0; i < in->count; i++) *index_entry(in, in->items[i].order.id) = (uint16_t)i;
@@ -103,9 +104,24 @@ static bool is_cell(const struct venues *in, const struct wire_instance_order *o
     return r.max_x <= block->rect.max_x && r.max_y <= block->rect.max_y;
 }
 
-static bool makes_sense(const struct venues *in, const struct wire_instance_order *o) {
+/* rect_of returns the cell of an order, up to the walls. */
+static struct wire_rect rect_of(const struct venues *in, const struct wire_instance_order *o) {
+    struct wire_rect r = cells_rect(&in->config.territory->cells, venues_block(in, o->block), o->cell);
+    if (o->side_m < (uint32_t)(r.max_x - r.min_x)) r.max_x = r.min_x + (int32_t)o->side_m;
+    if (o->side_m < (uint32_t)(r.max_y - r.min_y)) r.max_y = r.min_y + (int32_t)o->side_m;
+    return r;
+}
+
+static int make_room(const struct venues *in, const struct venue *item, struct room *room) {
+    return room_make(room, rect_of(in, &item->order), item->boxes, item->order.box_count);
+}
+
+static bool makes_sense(const struct venues *in, const struct venue *item) {
+    const struct wire_instance_order *o = &item->order;
+    struct room room;
     bool may_clear = !(o->goals & WIRE_GOAL_CLEARED) || o->wave_count > 0;
-    return is_cell(in, o) && o->team_count <= WIRE_TEAMS_MAX && o->side_m >= 2 && may_clear && o->wave <= o->wave_count;
+    return is_cell(in, o) && o->team_count <= WIRE_TEAMS_MAX && o->side_m >= 2 && may_clear && o->wave <= o->wave_count &&
+           make_room(in, item, &room) == 0;
 }
 
 /* copy_members keeps what was counted of those that are still members. */
@@ -125,9 +141,11 @@ static void copy_order(struct venue *item, const struct wire_instance_orders *or
     item->order = *o;
     if (item->order.wave_count > WIRE_INSTANCE_WAVES_MAX) item->order.wave_count = WIRE_INSTANCE_WAVES_MAX;
     if (item->order.spot_count > WIRE_INSTANCE_SPOTS_MAX) item->order.spot_count = WIRE_INSTANCE_SPOTS_MAX;
+    if (item->order.box_count > WIRE_INSTANCE_BOXES_MAX) item->order.box_count = WIRE_INSTANCE_BOXES_MAX;
     if (item->order.member_count > WIRE_INSTANCE_PLAYERS_MAX) item->order.member_count = WIRE_INSTANCE_PLAYERS_MAX;
     for (uint32_t i = 0; i < item->order.wave_count; i++) item->waves[i] = orders->waves[o->first_wave + i];
     for (uint32_t i = 0; i < item->order.spot_count; i++) item->spots[i] = orders->spots[o->first_spot + i];
+    for (uint32_t i = 0; i < item->order.box_count; i++) item->boxes[i] = orders->boxes[o->first_box + i];
     copy_members(item, orders->members + o->first_member, item->order.member_count);
 }
 
@@ -149,18 +167,17 @@ static bool has_place(const struct venues *in, const struct venue *item) {
 static bool judge_order(struct venues *in, struct venue *item) {
     item->reserved = 0;
     uint32_t most = most_creatures(item->waves, item->order.wave_count);
-    if (!makes_sense(in, &item->order) || most > VENUES_CREATURES_MAX || most > room(in) || !is_free(in, item)) return false;
+    if (!makes_sense(in, item) || most > VENUES_CREATURES_MAX || most > room(in) || !is_free(in, item)) return false;
     item->reserved = most;
     return true;
 }
 
 static void place_walls(const struct venues *in, struct venue *item) {
-    const struct wire_directory_partition *block = venues_block(in, item->order.block);
-    struct wire_rect r = cells_rect(&in->config.territory->cells, block, item->order.cell);
-    int32_t side = (int32_t)item->order.side_m;
-    if (side < r.max_x - r.min_x) r.max_x = r.min_x + side;
-    if (side < r.max_y - r.min_y) r.max_y = r.min_y + side;
-    item->rect = r;
+    struct room room;
+    int error = make_room(in, item, &room);
+    CHECK(error == 0); /* it was judged */
+    item->rect = rect_of(in, &item->order);
+    game_furnish(in->config.game, item->order.id, &room);
 }
 
 static void begin(struct venues *in, struct venue *item, uint64_t tick) {

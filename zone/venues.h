@@ -12,6 +12,9 @@
  * while a block changes hands (10 s at most), and for a second after; what depends on who is there waits until nobody is at
  * the former zone, however long. Where that was lost the order says which waves are over and what the scores were.
  *
+ * What stands in its room is that of the order that began it (game_furnish); a zone that has no order yet knows of nothing
+ * there.
+ *
  * Creatures that think for too long do so less often, as the shell says that it measured (budget.h).
  *
  * A wave begins when the one before is dead, or overlaps it; its creatures stand at the spots of no team, in turn. The same
@@ -44,7 +47,7 @@
 #define VENUES_COMING_MS     10000 /* for so long at most a hand-over is waited for */
 #define VENUES_OVER_MS       5000  /* players stay for so long */
 #define VENUES_ENDED_MS      2000  /* without an order an end is told for so long */
-#define VENUES_LEFT_MS       10000 /* what is another zone's by now is told that for so long at most, */
+#define VENUES_LEFT_MS       30000 /* what is another zone's by now is told that for so long at most, */
 #define VENUES_AGAIN_MS      50    /* and so often until it is answered */
 #define VENUES_ANSWERS_MAX   128   /* places of the table for what does not run: refused, or ended */
 #define VENUES_STRAY_MS      2000
@@ -121,6 +124,10 @@ uint32_t venues_report(const struct venues *instances, uint64_t tick, struct wir
 
 /* venues_in_flight counts the instances of a block that the zone which has it now is still to be told of. */
 uint32_t venues_in_flight(const struct venues *instances, uint64_t tick, uint32_t block);
+
+/* venues_keeps tells whether who is in an instance is to stay: its block is another zone's by now, which has not answered
+ * yet that it runs the instance. What is scored where nothing runs would not count. */
+bool venues_keeps(const struct venues *instances, uint64_t tick, uint32_t id);
 
 /* venues_is_out tells whether a guest has no life left in its instance. */
 bool venues_is_out(const struct venues *instances, const struct game_guest *guest);

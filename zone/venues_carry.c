@@ -6,7 +6,8 @@
  *
  * What is told is the whole of it, with a serial that each death of a player raises, for who is not handed over yet fights
  * on. It waits in the hold of the block (registrar.h) until it is answered, so the directory does not call the handing over
- * done before; and until then no wave begins and no goal counts where it goes.
+ * done before; and until then no wave begins and no goal counts where it goes. Nor do players go there before the first
+ * answer: nothing runs there yet in which they could score.
  */
 #include <string.h>
 
@@ -40,6 +41,7 @@ static void fold(struct venue_scores *s) {
 static void leave(struct venues *in, struct venue *item, uint64_t tick) {
     item->is_left = item->is_sure = true;
     item->is_heard = false;
+    item->left_to = WIRE_SLOT_NONE; /* whoever it is, it has not answered this time */
     item->left_tick = tick;
     item->reserved = 0;
     item->carry.serial++;
@@ -152,6 +154,11 @@ uint32_t venues_in_flight(const struct venues *in, uint64_t tick, uint32_t block
     for (uint32_t i = 0; i < in->count; i++)
         count += in->items[i].order.block == block && is_unanswered(in, &in->items[i], tick);
     return count;
+}
+
+bool venues_keeps(const struct venues *in, uint64_t tick, uint32_t id) {
+    const struct venue *item = venues_find(in, id);
+    return item && item->carry.taken == 0 && is_unanswered(in, item, tick);
 }
 
 /* --- what others tell */

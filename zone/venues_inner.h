@@ -35,6 +35,7 @@ struct venue {
     struct wire_instance_order order; /* the newest; its ranges are ours */
     struct wire_instance_wave waves[WIRE_INSTANCE_WAVES_MAX];
     struct wire_instance_spot spots[WIRE_INSTANCE_SPOTS_MAX];
+    struct wire_instance_box boxes[WIRE_INSTANCE_BOXES_MAX];
     struct venue_member members[WIRE_INSTANCE_PLAYERS_MAX];
     struct wire_rect rect; /* of its cell, metres, up to the walls */
     enum wire_instance_phase phase;

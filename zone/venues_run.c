@@ -4,7 +4,7 @@
 #include "zone/angle.h"
 #include "zone/venues_inner.h"
 
-#define BODY_RADIUS 32768 /* of what stands in a cell: half a metre */
+#define BODY_RADIUS ROOM_BODY
 #define SPOT_FREE   0xffff
 
 /* --- places */

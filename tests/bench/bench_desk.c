@@ -11,11 +11,14 @@
  *                              system, so others on the machine count
  *   work_p50, _p99             processor time between its entry and the message
  *   entry_us                   processor time of an entry and a turn: with ratings, queue, matches and their results
+ *   ticket_bytes               resident memory of the process that came with the tickets, when all wait, divided by them
+ *   resident_mb                all of it
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "common/check.h"
 #include "common/histogram.h"
@@ -41,6 +44,7 @@ struct run {
 struct instances {
     struct run runs[RUNS]; /* of id n: n % RUNS */
     uint32_t first, next;  /* those that are there */
+    uint32_t come;         /* from here on nobody has come */
     struct template template;
 };
 
@@ -57,12 +61,20 @@ struct bench {
 };
 
 static struct bench bench = {.random = 88172645463325252ULL, .next_player = 1};
-static struct instances instances = {.first = 1, .next = 1};
+static struct instances instances = {.first = 1, .next = 1, .come = 1};
 
 static uint64_t cpu_ns(void) {
     struct timespec ts;
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
     return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+}
+
+static uint64_t resident_bytes(void) {
+    unsigned long long pages;
+    FILE *file = fopen("/proc/self/statm", "r");
+    CHECK(file && fscanf(file, "%*u %llu", &pages) == 1);
+    fclose(file);
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 static uint64_t next_random(void) {
@@ -101,7 +113,7 @@ int instances_launch(struct instances *i, const struct instances_launch *launch,
     memcpy(r->note, launch->note, launch->note_len);
     for (uint32_t k = 0; k < launch->member_count; k++)
         r->members[k] = (struct instance_member){
-            .player = launch->members[k].player, .team = launch->members[k].team, .has_come = true, .is_present = true};
+            .player = launch->members[k].player, .team = launch->members[k].team, .is_present = true};
     return keep_put(bench.keep, WIRE_DOCUMENT_INSTANCE, r->id, r, sizeof *r);
 }
 
@@ -127,6 +139,11 @@ int instances_leave(struct instances *i, uint32_t id, uint64_t player) {
     return MARCH_ERR_NOT_FOUND;
 }
 
+int instances_release(struct instances *i, uint32_t id) {
+    (void)i, (void)id;
+    return MARCH_ERR_NOT_FOUND;
+}
+
 int instances_recall(struct instances *i, uint64_t key, const uint8_t *bytes, uint32_t len) {
     (void)i, (void)key, (void)bytes, (void)len;
     return MARCH_ERR_INVALID;
@@ -147,6 +164,15 @@ void instances_nth(const struct instances *i, uint32_t n, struct instance_view *
 
 bool instances_has_room(const struct instances *i) {
     return i->next - i->first < RUNS;
+}
+
+static void come(void) {
+    for (; instances.come < instances.next; instances.come++) {
+        struct run *r = run_of(&instances, instances.come);
+        for (uint32_t k = 0; k < r->count; k++) r->members[k].has_come = true;
+        struct instance_view view = view_of(&instances, r);
+        desk_instance(bench.desk, INSTANCES_CAME, &view, view.members[0].player, bench.now, bench.wall_ms);
+    }
 }
 
 static void end_runs(void) {
@@ -199,6 +225,7 @@ static void turn(void) {
     bench.now = mono_now();
     bench.wall_ms = wall_now_ns() / NS_PER_MS;
     keep_step(bench.keep, bench.now);
+    come();
     end_runs();
     (void)desk_step(bench.desk, bench.now, bench.wall_ms); /* one in a turn, as the matchmaker does */
 }
@@ -290,7 +317,10 @@ int main(int argc, char **argv) {
     }
     bench.instances = &instances;
     begin(tickets);
+    uint64_t before = resident_bytes();
     fill(tickets);
+    printf("ticket_bytes %.1f bytes\n", (double)(resident_bytes() - before) / (double)tickets);
+    printf("resident_mb %.1f MB\n", (double)resident_bytes() / 1e6);
     for (uint32_t i = 0; i < seconds; i++) {
         stream(ENTERS_PER_S);
         bench.entering = 0;

@@ -5,8 +5,8 @@
  *   border  the field with another zone beyond each of two sides, once without and once with 200 ghosts near it, which
  *           turn as often as players do; the neighbours are told of what stands near. Target: ghosts cost at most a tenth
  *   instances_30, instances_60
- *           200 instances of 5 players and 20 creatures each in one block, at 30 and at 60 ticks a second; the creatures are
- *           too hardy to die. Target: no tick over its time on one core
+ *           200 instances of 5 players, 20 creatures and 16 boxes each in one block, at 30 and at 60 ticks a
+ *           second; the creatures are too hardy to die. Target: no tick over its time on one core
  *
  * Players send 20 inputs a second, turn about once a second, and now and then strike or shoot; every snapshot is
  * acknowledged 100 ms later; 30 of each where there are 30 ticks. A tick is all that the zone's thread does but for nng:
@@ -32,7 +32,7 @@
 enum { NEIGHBOURS = 2, GHOSTS_MAX = 100 /* of each */, TURN_TICKS = 60, GHOST_SPEED = 188 };
 enum { PLAYERS = 1000, TICK_HZ = 60, INPUT_HZ = 20, ACKS_HZ = 10, ACK_TICKS = 6, WARM_UP_TICKS = 300, START_TICK = 1000000 };
 
-enum { INSTANCES = 200, INSTANCE_PLAYERS = PLAYERS / INSTANCES, INSTANCE_CREATURES = 20 };
+enum { INSTANCES = 200, INSTANCE_PLAYERS = PLAYERS / INSTANCES, INSTANCE_CREATURES = 20, INSTANCE_BOXES = 16 };
 enum { CELL_M = 40, PITCH_M = 96, BLOCK_X = 1000, CELLS = 256, HARDY_PERCENT = 50000 };
 
 struct scenario {
@@ -195,6 +195,7 @@ static void order_one(const struct cells *cells, uint32_t n, struct wire_instanc
                                                 .team_count = 1,
                                                 .first_wave = n,
                                                 .wave_count = 1,
+                                                .box_count = INSTANCE_BOXES,
                                                 .first_member = n * INSTANCE_PLAYERS,
                                                 .member_count = INSTANCE_PLAYERS};
     for (uint32_t i = 0; i < INSTANCE_PLAYERS; i++) {
@@ -216,8 +217,18 @@ static void open_instances(struct bench *b) {
     static struct wire_instance_wave waves[INSTANCES];
     static struct wire_instance_member members[PLAYERS];
     static struct wire_travel travels[PLAYERS];
-    struct wire_instance_orders o = {
-        .is_complete = true, .instances = instances, .waves = waves, .members = members, .travels = travels};
+    static struct wire_instance_box boxes[INSTANCE_BOXES]; /* all have the same */
+    struct wire_instance_orders o = {.is_complete = true,
+                                     .instances = instances,
+                                     .waves = waves,
+                                     .boxes = boxes,
+                                     .box_count = INSTANCE_BOXES,
+                                     .members = members,
+                                     .travels = travels};
+    for (uint16_t i = 0; i < INSTANCE_BOXES; i++) {
+        uint16_t x = (uint16_t)(4 + i % 4 * 9), y = (uint16_t)(4 + i / 4 * 9);
+        boxes[i] = (struct wire_instance_box){x, y, (uint16_t)(x + 3), (uint16_t)(y + 1)};
+    }
     struct directory d = {.version = 2, .is_fixed = true, .partition_count = 2};
     d.partitions[0] = (struct wire_directory_partition){
         .epoch = 1, .rect = {0, 0, b->scenario->side_m, b->scenario->side_m}, .former = WIRE_SLOT_NONE};

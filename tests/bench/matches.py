@@ -3,7 +3,6 @@
 A part is a generator of rows, as those of world.py. Alone: matches.py [--mode release] [--out DIR] announced travels small.
 """
 
-import argparse
 import contextlib
 import json
 import os
@@ -147,6 +146,7 @@ def announced(bench):
         with c.up():
             c.sql(f"insert into players (player, name) select n, 'player ' || n from generate_series(1, {SCENE_PLAYERS}) n")
             c.sql("vacuum analyze players")
+            c.sql("checkpoint")
             (c.run_dir / "matches.begin").touch()
             file = c.run_dir / "matches.json"
             wait("it is measured", file.exists, 90 + 2 * SCENE_S)
@@ -237,20 +237,5 @@ plot {target_ms} with lines dt 2 title "at most, for one of 100", {", ".join(cur
 """)
 
 
-def main():
-    from bench import ROOT, Bench, Figure, table  # noqa: PLC0415: bench imports this module
-
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--mode", default="release")
-    parser.add_argument("--seconds", type=int, default=60)
-    parser.add_argument("--out", default=ROOT / "build" / "bench", type=pathlib.Path)
-    parser.add_argument("parts", nargs="*", default=[part.__name__ for part in PARTS])
-    args = parser.parse_args()
-    bench = Bench(args.mode, args.seconds, args.out)
-    figures = [Figure(*row) for part in PARTS if part.__name__ in args.parts for row in part(bench)]
-    (args.out / "matches.json").write_text(json.dumps(bench.raw, indent=1) + "\n")
-    print(table(figures))
-
-
 if __name__ == "__main__":
-    main()
+    world.main(PARTS, __doc__, "matches.json")

@@ -495,20 +495,21 @@ unset multiplot
 """)
 
 
-def main():
+def main(parts, about, kept):
+    """Runs the parts of a file that are named, or all; what they measured is kept in the folder of results."""
     from bench import ROOT, Bench, Figure, table  # noqa: PLC0415: bench imports this module
 
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
     parser.add_argument("--mode", default="release")
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--out", default=ROOT / "build" / "bench", type=pathlib.Path)
-    parser.add_argument("parts", nargs="*", default=[part.__name__ for part in PARTS])
+    parser.add_argument("parts", nargs="*", default=[part.__name__ for part in parts])
     args = parser.parse_args()
     bench = Bench(args.mode, args.seconds, args.out)
-    figures = [Figure(*row) for part in PARTS if part.__name__ in args.parts for row in part(bench)]
-    (args.out / "world.json").write_text(json.dumps(bench.raw, indent=1) + "\n")
+    figures = [Figure(*row) for part in parts if part.__name__ in args.parts for row in part(bench)]
+    (args.out / kept).write_text(json.dumps(bench.raw, indent=1) + "\n")
     print(table(figures))
 
 
 if __name__ == "__main__":
-    main()
+    main(PARTS, __doc__, "world.json")

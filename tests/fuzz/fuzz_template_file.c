@@ -9,6 +9,7 @@
 #include "common/check.h"
 #include "common/item_kinds.h"
 #include "matchmaker/template_file.h"
+#include "schemas/room.h"
 
 static void check_line(const char *error) {
     CHECK(strlen(error) > 12);
@@ -38,6 +39,20 @@ static void check_spots(const struct template *t) {
     }
 }
 
+static void check_boxes(const struct template *t) {
+    CHECK(t->box_count <= WIRE_INSTANCE_BOXES_MAX);
+    struct room room;
+    const struct wire_rect rect = {0, 0, (int32_t)t->side_m, (int32_t)t->side_m};
+    CHECK(room_make(&room, rect, t->boxes, t->box_count) == 0 && room.count == t->box_count);
+    CHECK(room_is_free(&room, room.entry_x, room.entry_y));
+    for (uint32_t i = 0; i < t->spot_count; i++)
+        for (int32_t corner = 0; corner < 4; corner++) {
+            const struct wire_instance_spot *spot = &t->spots[i];
+            CHECK(room_is_free(&room, (spot->x_m + (corner & 1 ? 1 : -1) * spot->radius_m) * 65536,
+                               (spot->y_m + (corner & 2 ? 1 : -1) * spot->radius_m) * 65536));
+        }
+}
+
 static void check_reward(const struct template_reward *reward) {
     CHECK(reward->gold <= TEMPLATE_GOLD_MAX && reward->item_count <= TEMPLATE_ITEMS_MAX);
     CHECK((reward->item_kind == 0) == (reward->item_count == 0));
@@ -55,6 +70,7 @@ static void check_template(const struct template *t) {
     CHECK(t->crash == TEMPLATE_CRASH_RESTART || (t->crash == TEMPLATE_CRASH_RETURN && !t->checkpoints));
     check_waves(t);
     check_spots(t);
+    check_boxes(t);
     check_reward(&t->win);
     check_reward(&t->lose);
     struct template scaled = *t;

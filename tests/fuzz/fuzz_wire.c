@@ -220,6 +220,7 @@ static void check_instance_orders(const struct wire_instance_orders *a) {
         const struct wire_instance_order *o = &a->instances[i];
         touch(a->waves + o->first_wave, o->wave_count * sizeof *a->waves);
         touch(a->spots + o->first_spot, o->spot_count * sizeof *a->spots);
+        touch(a->boxes + o->first_box, o->box_count * sizeof *a->boxes);
         touch(a->members + o->first_member, o->member_count * sizeof *a->members);
     }
     if (wire_instance_orders_bytes(a) > WIRE_BUS_BYTES_MAX) return;
@@ -232,6 +233,7 @@ static void check_instance_orders(const struct wire_instance_orders *a) {
     SAME(a, b, instances, instance_count);
     SAME(a, b, waves, wave_count);
     SAME(a, b, spots, spot_count);
+    SAME(a, b, boxes, box_count);
     SAME(a, b, members, member_count);
     SAME(a, b, travels, travel_count);
 }

@@ -90,9 +90,18 @@ class Causes(Stage):
 
     def match(self, step):
         """Who has the block lets go of players that go home, and takes those that come."""
-        block = next(p["owner"] for p in self.directory()["partitions"] if p["kind"] == "instances")
+        block = self.owner_of_block()
         names = self.those_of(step.kind, [block], [block])
         self.arm(names, step.name, self.draw.randint(0, SKIP_MAX))
+        return self.await_stop(names, step)
+
+    def move(self, step):
+        block = self.owner_of_block()
+        wait_until(lambda: self.cluster.metrics(block).get("march_zone_instance_players"), f"{block} has players in matches")
+        names = self.those_of(step.kind, [block], self.zones_of("spare"))
+        self.arm(names, step.name)
+        self.drained.append(block)
+        self.zonectl("drain", block)
         return self.await_stop(names, step)
 
     def amnesia(self, step):

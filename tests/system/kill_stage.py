@@ -247,6 +247,9 @@ class Stage(Chaos):
         self.draw.shuffle(names)
         return names
 
+    def owner_of_block(self):
+        return next(p["owner"] for p in self.directory()["partitions"] if p["kind"] == "instances")
+
     def fullest_zone(self, among=None):
         """The zone with most players, of all or of some."""
         workers = [worker for worker in self.directory()["workers"] if among is None or worker["name"] in among]

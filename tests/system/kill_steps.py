@@ -26,23 +26,25 @@ def steps_of(kind, **names):
 # walk: bots cross borders; drain: a zone is drained; undrain: and told to stay; death: a zone is killed; leave: a gateway is
 # drained; refusal: the target of a player under way is killed; orphan: the gateways of one are; strand: they are, and then a zone
 # with their players is drained; rebirth: the matchmaker is killed; match: bots queue, go into an instance, fight and come home;
-# amnesia: they do, and the matchmaker dies as well.
+# amnesia: they do, and the matchmaker dies as well; move: the zone that runs their instances is drained.
 STEPS = [
     *steps_of("source", walk="offered accepted frozen sent done forgotten creature_left creature_done",
               drain="zone.directory frozen sent done", refusal="restored", orphan="asked answered",
-              strand="given given_answered", match="offered accepted frozen sent done forgotten"),
+              strand="given given_answered", match="offered accepted frozen sent done forgotten",
+              move="zone.directory frozen done"),
     *steps_of("target", walk="reserved activate activated sent creature_taken", drain="zone.directory reserved activate sent",
-              orphan="asked", strand="given", match="reserved activate activated sent"),
+              orphan="asked", strand="given", match="reserved activate activated sent", move="zone.directory zone.instance_begun activate"),
     *steps_of("zone", match="instance_begun travelled instance_over went_home"),
     *steps_of("gateway", walk="reroute rerouted activate_sent activated done forgotten", drain="directory rerouted",
               leave="drain_begun drain_told claimed attached", death="attach_sent attached", refusal="restored"),
     *steps_of("matchmaker", drain="drain version told settled", undrain="undrain",
               death="dead fence_asked fenced taken version told admitted", rebirth="begun",
               match="ticket_kept match_made match_kept instance_ordered instance_running travel_told instance_over result_settling"
-              " match_settled instance_closed"),
+              " match_settled instance_closed",
+              move="drain told instance_ordered settled"),
     *steps_of("persist", walk="reported", leave="claim_asked claim_written",
               death="fence_asked fence_written fence_answered load_asked load_answered lease_written",
-              match="documents_written granted settled", amnesia="documents_written granted settled"),
+              match="documents_written granted settled", amnesia="documents_written granted settled", move="documents_written"),
 ]
 UNPLANNED = {"gateway.waits"}  # where source and target die at once, which is not brought about here
 KINDS = list(dict.fromkeys(step.kind for step in STEPS))

@@ -1,6 +1,7 @@
 """What must hold in the world of kills.py: after each kill or stop, and in its books at the end."""
 
 import collections
+import json
 import signal
 import time
 
@@ -119,6 +120,11 @@ class World(Causes):
 
     def lost_count(self):
         return sum(self.cluster.metrics(name)["march_zone_handoffs_lost_total"] for name in self.zones)
+
+    def keep_state(self):
+        """Writes down who has what and what each process counts, for whoever looks into what did not hold."""
+        state = {"directory": self.directory()} | {name: self.cluster.metrics(name) for name in [*self.zones, *GATEWAYS, MATCHMAKER, PERSIST]}
+        (self.folder / "state.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
 
     # --- a trial
 

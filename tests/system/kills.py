@@ -74,6 +74,8 @@ class Run:
         except (AssertionError, subprocess.SubprocessError, OSError) as error:
             trial.finding = f"{trial} of {trial.victim}: {error}"
             self.findings.append(f"{self.folder / str(self.worlds)}: {trial.finding}")
+            if self.world:
+                self.world.keep_state()
             self.close_world(False)
         self.trials.append(trial)
         self.seen += 1

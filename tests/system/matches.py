@@ -43,6 +43,7 @@ TEMPLATES = {
     "brawl": "name: brawl\nside_m: 24\ncapacity: 2\ntime_limit_s: 4\nends: [empty]\nempty_s: 60\nwin: {gold: 40}\nlose: {gold: 7}\n",
     "crypt": "name: crypt\nside_m: 48\ncapacity: 4\ntime_limit_s: 600\nends: [cleared, empty]\nempty_s: 60\n"
              "waves:\n  - {creatures: 2, health_percent: 10}\n  - {creatures: 2, after_s: 1, health_percent: 10}\n"
+             "map:\n  - {x_m: [23, 25], y_m: [23, 25]}\n"  # in the middle, where players without a spot come in
              "win: {gold: 30, item: gem}\ncrash: restart\ncheckpoints: true\n",
 }
 

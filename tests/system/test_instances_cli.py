@@ -83,9 +83,9 @@ def test_launch_asks_for_what_was_said(matchmaker):
     assert result.stdout == "instance 7 of cave is launched\n"
     assert matchmaker.asked == [("POST /v1/instances", {"template": "cave", "players": ["11", "ann"],
                                                         "set": {"win.gold": "5", "waves[0].creatures": "2"}})]
-    result = matchmaker.zonectl("instance", "launch", "cave", "--party", "ann", "--json")
+    result = matchmaker.zonectl("instance", "launch", "cave", "--party", "ann", "--region", "east", "--json")
     assert json.loads(result.stdout)["match"] == "7"
-    assert matchmaker.asked[-1][1] == {"template": "cave", "party": "ann", "set": {}}
+    assert matchmaker.asked[-1][1] == {"template": "cave", "party": "ann", "region": "east", "set": {}}
 
 
 def test_launch_that_is_refused_says_why(matchmaker):
@@ -159,10 +159,11 @@ def test_end_and_list(matchmaker):
     result = matchmaker.zonectl("instance", "end", "8")
     assert result.returncode == 1 and result.stderr == "zonectl: nothing there\n"
     short = {**instance(wave=2), "players": 5, "present": 3, "zone": "zone-4"}
-    matchmaker.answers["GET /v1/instances"] = [(200, {"instances": [short], "left_out": 2})]
-    head, row, more = matchmaker.zonectl("instance", "list").stdout.splitlines()
-    assert head.split() == ["instance", "template", "state", "zone", "waves", "creatures", "players", "since"]
-    assert row.split()[:7] == ["7", "cave", "running", "zone-4", "2/3", "5", "3/5"]
+    matchmaker.answers["GET /v1/instances"] = [(200, {"instances": [short, {**short, "slowed": 4}], "left_out": 2})]
+    head, row, slow, more = matchmaker.zonectl("instance", "list").stdout.splitlines()
+    assert head.split() == ["instance", "template", "state", "zone", "waves", "creatures", "slowed", "players", "since"]
+    assert row.split()[:8] == ["7", "cave", "running", "zone-4", "2/3", "5", "-", "3/5"]
+    assert slow.split()[6] == "1/4"
     assert more == "and 2 more"
 
 

@@ -2,8 +2,14 @@
 #ifndef MARCH_TESTS_UNIT_ATLAS_FIXTURE_H
 #define MARCH_TESTS_UNIT_ATLAS_FIXTURE_H
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "common/check.h"
 #include "matchmaker/atlas.h"
@@ -159,9 +165,28 @@ static inline void atlas_fixture_run(struct atlas_fixture *f, uint64_t ms) {
     for (uint64_t past = 0; past < ms; past += ATLAS_STEP_MS) (void)atlas_fixture_step(f, ATLAS_STEP_MS);
 }
 
+/* A running cluster. */
+static inline struct atlas_fixture *atlas_fixture_begin_with(const struct atlas_config *config) {
+    struct atlas_fixture *f = atlas_fixture_create(config);
+    for (uint32_t i = 0; i < config->worker_count; i++) atlas_fixture_start(f, i);
+    for (uint32_t i = 0; i < config->gateway_count; i++) atlas_fixture_start_gateway(f, i);
+    atlas_fixture_run(f, 200);
+    return f;
+}
+
+/* One of 4 partitions with so many spares, gateways and shards. */
+static inline struct atlas_fixture *atlas_fixture_begin(uint32_t spares, uint32_t gateways, uint32_t shards) {
+    struct atlas_config config = atlas_fixture_config(spares, gateways, shards);
+    return atlas_fixture_begin_with(&config);
+}
+
 static inline const struct wire_directory_partition *atlas_fixture_partition(const struct atlas_fixture *f, uint32_t id) {
     return directory_find(&f->atlas.told, id);
 }
+
+#define assert_owner(f, id, slot)  assert_int_equal(atlas_fixture_partition(f, id)->owner, slot)
+#define assert_former(f, id, slot) assert_int_equal(atlas_fixture_partition(f, id)->former, slot)
+#define assert_worker(f, slot, is) assert_int_equal((f)->atlas.told.workers[slot].state, is)
 
 /* atlas_fixture_hold says what a worker has in a partition. */
 static inline void atlas_fixture_hold(struct atlas_fixture *f, uint32_t slot, uint32_t id, uint32_t players,

@@ -21,6 +21,8 @@ struct fixture_run {
     uint32_t id, version, block, phase, goal, wave;
     uint32_t scores[WIRE_TEAMS_MAX];
     uint32_t first_wave, member_count;
+    uint32_t box_count;
+    struct wire_instance_box box; /* the first */
     uint64_t told_ms, lasted_ms;
 };
 
@@ -268,14 +270,18 @@ static inline void fixture_take_order(struct fixture *f, uint32_t slot, const st
     assert_true(order->id != 0 && order->cell < FIXTURE_CELLS &&
                 order->first_member + order->member_count <= o->member_count);
     assert_true(order->first_wave + order->wave_count <= o->wave_count &&
-                order->first_spot + order->spot_count <= o->spot_count);
-    assert_non_null(model_document(f->model, WIRE_DOCUMENT_INSTANCE, order->id)); /* it would survive */
+                order->first_spot + order->spot_count <= o->spot_count &&
+                order->first_box + order->box_count <= o->box_count);
+    bool is_kept = model_document(f->model, WIRE_DOCUMENT_INSTANCE, order->id) != NULL; /* it would survive */
+    assert_true(is_kept || (run && order->state == WIRE_INSTANCE_END));
     if (!run) {
         assert_true(z->run_count < 64);
         run = &z->runs[z->run_count++];
         *run =
             (struct fixture_run){.id = order->id, .block = order->block, .phase = WIRE_PHASE_RUNNING, .wave = order->wave};
         run->first_wave = order->wave;
+        run->box_count = order->box_count;
+        run->box = o->boxes[order->first_box];
         memcpy(run->scores, order->scores, sizeof run->scores);
         if (z->refuses) run->phase = WIRE_PHASE_REFUSED;
     }
@@ -321,11 +327,17 @@ static inline void fixture_deliver(struct fixture *f, uint32_t slot) {
     }
 }
 
+/* fixture_keeps: what a zone hands over it has until that is done, for the block may be given back. */
+static inline bool fixture_keeps(const struct fixture *f, uint32_t slot, uint32_t block) {
+    const struct wire_directory_partition *p = directory_find(&f->directory, block);
+    return p && (p->owner == slot || p->former == slot);
+}
+
 /* fixture_tidy: who is in an instance that its zone knows not, though it knows all, goes home. */
 static inline void fixture_tidy(struct fixture *f, uint32_t slot) {
     struct fixture_zone *z = &f->zones[slot];
     for (uint32_t k = 0; k < z->run_count;) {
-        bool is_stale = !fixture_owns(f, slot, z->runs[k].block) ||
+        bool is_stale = !fixture_keeps(f, slot, z->runs[k].block) ||
                         (z->runs[k].phase == WIRE_PHASE_ENDED && fixture_ms(f) - z->runs[k].told_ms > 2000);
         if (is_stale) {
             z->runs[k] = z->runs[--z->run_count];
@@ -348,6 +360,7 @@ static inline void fixture_report(struct fixture *f, uint32_t slot) {
     struct wire_instance_report report = {.instances = statuses, .players = presences};
     for (uint32_t k = 0; k < z->run_count; k++) {
         struct fixture_run *run = &z->runs[k];
+        if (!fixture_owns(f, slot, run->block)) continue;
         if (run->phase == WIRE_PHASE_RUNNING) run->lasted_ms += FIXTURE_TURN_MS;
         struct wire_instance_status *status = &statuses[report.instance_count++];
         *status = (struct wire_instance_status){.id = run->id,
@@ -396,12 +409,14 @@ static inline struct template fixture_template(void) {
                          .capacity = 16,
                          .wave_count = 2,
                          .spot_count = 2,
+                         .box_count = 1,
                          .scaling = {.players = 1},
                          .crash = TEMPLATE_CRASH_RESTART};
     t.waves[0] = (struct wire_instance_wave){.creatures = 5, .health_percent = 100, .damage_percent = 100};
     t.waves[1] = (struct wire_instance_wave){.creatures = 9, .health_percent = 120, .damage_percent = 100};
     t.spots[0] = (struct wire_instance_spot){2, 2, 6, 0};
     t.spots[1] = (struct wire_instance_spot){57, 57, 3, 1};
+    t.boxes[0] = (struct wire_instance_box){20, 10, 22, 50};
     return t;
 }
 
@@ -428,7 +443,7 @@ static inline struct instance_view fixture_view(struct fixture *f, uint32_t id) 
 static inline struct fixture_run *fixture_run_any(struct fixture *f, uint32_t id) {
     for (uint32_t slot = 0; slot < FIXTURE_SLOTS; slot++) {
         struct fixture_run *run = fixture_run_of(&f->zones[slot], id);
-        if (run && f->zones[slot].is_alive) return run;
+        if (run && f->zones[slot].is_alive && fixture_owns(f, slot, run->block)) return run;
     }
     return NULL;
 }

@@ -287,9 +287,13 @@ static inline void model_answer_documents(struct model_answer *answer, struct wi
     answer->told.blob_len += len;
 }
 
-/* model_recall tells all in messages of 10, the last of which says that it is. */
+/* model_recall tells all in messages of 10, the last of which says that it is, and how far the versions of what was erased
+ * go. */
 static inline void model_recall(struct persist_model *m, struct model_shard *s) {
     struct model_answer answer = {0};
+    struct model_document erased = {0};
+    for (struct model_document *d = m->documents; d; d = d->hh.next)
+        if (d->len == 0 && d->version > erased.version) erased.version = d->version;
     for (struct model_document *d = m->documents; d; d = d->hh.next) {
         if (d->len == 0 || d->id.kind == WIRE_DOCUMENT_RESULT) continue;
         model_answer_documents(&answer, &answer.documents, &answer.told.document_count, d, d->id.kind, d->id.key);
@@ -297,6 +301,7 @@ static inline void model_recall(struct persist_model *m, struct model_shard *s) 
         s->outbox[(s->out_first + s->out_count++) % PERSIST_MODEL_QUEUE] = answer;
         answer = (struct model_answer){0};
     }
+    model_answer_documents(&answer, &answer.documents, &answer.told.document_count, &erased, 0, 0);
     answer.told.is_recalled = true;
     s->outbox[(s->out_first + s->out_count++) % PERSIST_MODEL_QUEUE] = answer;
 }

@@ -26,9 +26,6 @@ static struct atlas_fixture *begin(uint32_t spares, uint32_t blocks, uint32_t pr
     return f;
 }
 
-#define assert_owner(f, id, slot)  assert_int_equal(atlas_fixture_partition(f, id)->owner, slot)
-#define assert_former(f, id, slot) assert_int_equal(atlas_fixture_partition(f, id)->former, slot)
-
 static void test_atlas_blocks_go_to_spares_of_their_own(void **state) {
     (void)state;
     struct atlas_fixture *f = begin(3, 2, 7);

@@ -217,6 +217,26 @@ static void test_behaviour_matchmaking_fights_beyond_the_world_alone(void **stat
     assert_int_equal(behaviour_parse("matchmaking"), BEHAVIOUR_MATCHMAKING);
 }
 
+/* A wall of 10 m stands between it and what it fights, at x = 110. */
+static void test_behaviour_matchmaking_goes_around_what_is_in_its_way(void **state) {
+    (void)state;
+    struct mind mind;
+    mind_init(&mind, 1);
+    mind_enter(&mind, &(struct march_welcome){.min_x_m = 0, .min_y_m = 0, .max_x_m = 100, .max_y_m = 100});
+    struct march_entity seen[2] = {body(105, 50, 255, true), body(130, 50, 255, false)};
+    seen[1].kind = BEHAVIOUR_CREATURE;
+    uint32_t thoughts = 0;
+    for (; thoughts < 1000; thoughts++) {
+        struct march_input input = behaviour_decide(BEHAVIOUR_MATCHMAKING, &mind, seen, 2);
+        if (input.buttons == MARCH_BUTTON_STRIKE) break;
+        float x = seen[0].x_m + 1.4f * input.move_x, y = seen[0].y_m + 1.4f * input.move_y;
+        bool is_shut = y > 45 && y < 55;
+        if (!is_shut || (seen[0].x_m < 110) == (x < 110)) seen[0].x_m = x;
+        seen[0].y_m = y;
+    }
+    assert_in_range(thoughts, 20, 500);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_behaviour_roam_takes_every_direction),
@@ -231,6 +251,7 @@ int main(void) {
         cmocka_unit_test(test_borders_parse_takes_lines_and_nothing_else),
         cmocka_unit_test(test_behaviour_parse_knows_each_name),
         cmocka_unit_test(test_behaviour_matchmaking_fights_beyond_the_world_alone),
+        cmocka_unit_test(test_behaviour_matchmaking_goes_around_what_is_in_its_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -161,7 +161,7 @@ static void test_client_that_has_moved_looks_for_its_ticket(void **state) {
     struct march_moved moved;
     struct wire_client_message message;
     static uint8_t bytes[FRAME_MESSAGE_BYTES_MAX];
-    assert_int_equal(march_client_enter(p.a->client, p.a->now.ns, "duel", 0), 0);
+    assert_int_equal(march_client_enter(p.a->client, p.a->now.ns, &(struct march_wish){.mode = "duel"}), 0);
     for (unsigned i = 0; i < 100; i++) pair_step(&p);
     int len = channel_next_message(&p.a->channel, bytes, sizeof bytes);
     assert_true(len > 0 && wire_client_message_read(bytes, (size_t)len, &message) == 0);

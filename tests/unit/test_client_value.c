@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "common/bytes.h"
 #include "schemas/wire.h"
 #include "tools/client/client_match.h"
 #include "tools/client/client_value.h"
@@ -338,8 +339,10 @@ static void test_client_value_what_is_asked_of_the_matchmaker_is_read_by_the_ser
         char name[MARCH_NAME_SIZE];
         memset(name, 0, sizeof name);
         memcpy(name, names[i], strnlen(names[i], MARCH_NAME_SIZE - 1));
-        struct wire_client_message m = asked(bytes, client_match_write_enter(name, 0x80000005, bytes));
+        const struct march_wish wish = {.mode = name, .roles = 0x80000005};
+        struct wire_client_message m = asked(bytes, client_match_write_enter(&wish, bytes));
         assert_true(m.kind == WIRE_CLIENT_ENTER && m.enter.roles == 0x80000005);
+        assert_true(m.enter.latency_count == 0 && m.enter.avoid_count == 0);
         assert_string_equal(m.enter.mode, name);
     }
     for (int verb = 0; verb < MARCH_TICKET_VERB_COUNT; verb++) {
@@ -353,12 +356,78 @@ static void test_client_value_what_is_asked_of_the_matchmaker_is_read_by_the_ser
     }
 }
 
+/* Names of every length put what follows them at every alignment. */
+static void test_client_value_latencies_and_players_to_avoid_are_read_by_the_server(void **state) {
+    (void)state;
+    uint8_t bytes[CLIENT_MATCH_BYTES_MAX] = {0};
+    static const uint64_t avoid[MARCH_AVOID_MAX] = {7, INT64_MAX, 1, UINT64_MAX};
+    char names[MARCH_LATENCIES_MAX][MARCH_NAME_SIZE];
+    struct march_latency latencies[MARCH_LATENCIES_MAX];
+    for (uint32_t len = 1; len < MARCH_NAME_SIZE; len++) {
+        for (uint32_t i = 0; i < MARCH_LATENCIES_MAX; i++) {
+            uint32_t own = (len + i * 5) % (MARCH_NAME_SIZE - 1) + 1;
+            memset(names[i], 0, MARCH_NAME_SIZE);
+            memset(names[i], (int)('a' + i), len == MARCH_NAME_SIZE - 1 ? len : own);
+            latencies[i] = (struct march_latency){.region = names[i], .ms = (uint16_t)(UINT16_MAX - i * len)};
+        }
+        struct march_wish wish = {.mode = names[0], .latencies = latencies, .avoid = avoid};
+        wish.latency_count = len == MARCH_NAME_SIZE - 1 ? MARCH_LATENCIES_MAX : len % (MARCH_LATENCIES_MAX + 1);
+        wish.avoid_count = len == MARCH_NAME_SIZE - 1 ? MARCH_AVOID_MAX : len % (MARCH_AVOID_MAX + 1);
+        struct wire_client_message m = asked(bytes, client_match_write_enter(&wish, bytes));
+        assert_string_equal(m.enter.mode, names[0]);
+        assert_int_equal(m.enter.latency_count, wish.latency_count);
+        for (uint32_t i = 0; i < wish.latency_count; i++) {
+            assert_string_equal(m.enter.latencies[i].region, names[i]);
+            assert_int_equal(m.enter.latencies[i].ms, latencies[i].ms);
+        }
+        assert_int_equal(m.enter.avoid_count, wish.avoid_count);
+        for (uint32_t i = 0; i < wish.avoid_count; i++) assert_true(m.enter.avoid[i] == avoid[i]);
+    }
+}
+
+/* A message of one latency whose vector is made one of `count`, all of which are that one. */
+static int read_with_latencies(uint32_t count, struct wire_client_message *message) {
+    enum { VTABLE = 24, LATENCIES = 68, LATENCY_BYTES = 32, TABLE = 8 }; /* vtable, table and "main" */
+    static const struct march_latency latency = {"main", 30};
+    const struct march_wish wish = {.mode = "a", .latency_count = 1, .latencies = &latency};
+    uint8_t bytes[CLIENT_MATCH_BYTES_MAX], copy[CLIENT_MATCH_BYTES_MAX];
+    assert_int_equal(client_match_write_enter(&wish, bytes), LATENCIES + 8 + LATENCY_BYTES + 4);
+    memcpy(copy, bytes, sizeof copy);
+    store_le(copy + VTABLE + 10, 0, 2); /* there is nobody to avoid */
+    store_le(copy + LATENCIES, count, 4);
+    size_t behind = LATENCIES + 4 + count * 4;
+    for (uint32_t i = 0; i < count; i++) store_le(copy + LATENCIES + 4 + i * 4, behind + TABLE - (LATENCIES + 4 + i * 4), 4);
+    memcpy(copy + behind, bytes + LATENCIES + 8, LATENCY_BYTES);
+    return wire_client_message_read(copy, behind + LATENCY_BYTES, message);
+}
+
+static void test_client_value_more_latencies_than_there_may_be_are_refused_by_the_server(void **state) {
+    (void)state;
+    struct wire_client_message m;
+    assert_int_equal(read_with_latencies(WIRE_ENTER_LATENCIES_MAX, &m), 0);
+    assert_int_equal(m.enter.latency_count, WIRE_ENTER_LATENCIES_MAX);
+    assert_string_equal(m.enter.latencies[WIRE_ENTER_LATENCIES_MAX - 1].region, "main");
+    assert_int_equal(read_with_latencies(WIRE_ENTER_LATENCIES_MAX + 1, &m), MARCH_ERR_INVALID);
+}
+
+static int written(struct march_wish wish) {
+    uint8_t bytes[CLIENT_MATCH_BYTES_MAX];
+    return client_match_write_enter(&wish, bytes);
+}
+
 static void test_client_value_what_can_not_be_asked_of_the_matchmaker_is_refused(void **state) {
     (void)state;
     uint8_t bytes[CLIENT_MATCH_BYTES_MAX];
-    assert_int_equal(client_match_write_enter("", 0, bytes), MARCH_ERR_INVALID);
-    assert_int_equal(client_match_write_enter("a\nb", 0, bytes), MARCH_ERR_INVALID);
-    assert_int_equal(client_match_write_enter("a-name-that-is-longer-than-it-may", 0, bytes), MARCH_ERR_INVALID);
+    static const char *const bad[] = {NULL, "", "a\nb", "a-name-that-is-longer-than-it-may"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        const struct march_latency latencies[] = {{"main", 1}, {bad[i], 2}};
+        assert_int_equal(written((struct march_wish){.mode = bad[i]}), MARCH_ERR_INVALID);
+        assert_true(written((struct march_wish){.mode = "a", .latency_count = 1, .latencies = latencies}) > 0);
+        assert_int_equal(written((struct march_wish){.mode = "a", .latency_count = 2, .latencies = latencies}),
+                         MARCH_ERR_INVALID);
+    }
+    assert_int_equal(written((struct march_wish){.mode = "a", .latency_count = MARCH_LATENCIES_MAX + 1}), MARCH_ERR_INVALID);
+    assert_int_equal(written((struct march_wish){.mode = "a", .avoid_count = MARCH_AVOID_MAX + 1}), MARCH_ERR_INVALID);
     assert_int_equal(client_match_write_ticket(MARCH_TICKET_VERB_COUNT, bytes), MARCH_ERR_INVALID);
     assert_int_equal(client_match_write_party(MARCH_PARTY_VERB_COUNT, 1, bytes), MARCH_ERR_INVALID);
     assert_string_equal(march_ticket_state_text(MARCH_TICKET_MATCHED), "matched");
@@ -381,6 +450,8 @@ int main(void) {
         cmocka_unit_test(test_client_value_reads_parties_and_matches),
         cmocka_unit_test(test_client_value_team_that_is_too_great_is_refused),
         cmocka_unit_test(test_client_value_what_is_asked_of_the_matchmaker_is_read_by_the_server),
+        cmocka_unit_test(test_client_value_latencies_and_players_to_avoid_are_read_by_the_server),
+        cmocka_unit_test(test_client_value_more_latencies_than_there_may_be_are_refused_by_the_server),
         cmocka_unit_test(test_client_value_what_can_not_be_asked_of_the_matchmaker_is_refused),
     };
     return cmocka_run_group_tests(tests, builder_setup, builder_teardown);

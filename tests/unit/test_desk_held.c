@@ -191,6 +191,81 @@ static void test_desk_held_is_what_it_was_after_a_restart(void **state) {
     world_free(w);
 }
 
+/* --- launches */
+
+static uint32_t launch(struct world *w, const uint64_t *players, uint32_t count) {
+    uint32_t id;
+    assert_int_equal(
+        desk_launch(w->desk, &w->templates.templates[0], INSTANCES_ANYWHERE, players, count, w->now, w->wall_ms, &id), 0);
+    world_settle(w);
+    return id;
+}
+
+/* However a launch comes to nothing, after a restart as well as before one. */
+static void test_desk_refused_launch_has_its_players_wait_on_with_their_age(void **state) {
+    (void)state;
+    static const enum instance_end ends[] = {INSTANCE_END_REFUSED, INSTANCE_END_LOST, INSTANCE_END_ORDERED};
+    for (uint32_t i = 0; i < 6; i++) {
+        struct world *w = world_new(1);
+        const uint64_t players[] = {9, 1};
+        uint64_t ticket = world_queue(w, 1, "duel");
+        world_step(w, 20000);
+        uint32_t waited_ms = world_ticket(w, ticket).waited_ms, id = launch(w, players, 2);
+        assert_int_equal(w->told[1].ticket.state, WIRE_TICKET_MATCHED);
+        assert_int_equal(world_ticket(w, ticket).teams[0], 1);
+        if (i >= 3) {
+            world_restart(w);
+            world_settle(w);
+            assert_int_equal(world_ticket(w, ticket).state, WIRE_TICKET_MATCHED);
+        }
+        fake_end(w, id, ends[i % 3], 0);
+        world_settle(w);
+        assert_int_equal(w->told[1].ticket.state, WIRE_TICKET_WAITING);
+        assert_int_equal(w->told[1].ticket.ticket, ticket);
+        assert_true(world_ticket(w, ticket).waited_ms >= waited_ms);
+        assert_non_null(model_document(w->model, WIRE_DOCUMENT_TICKET, ticket));
+        fake_home(w, id);
+        (void)world_queue(w, 2, "duel"); /* no mode rests for that */
+        world_settle(w);
+        assert_int_equal(w->told[1].ticket.state, WIRE_TICKET_MATCHED);
+        world_free(w);
+    }
+}
+
+static void test_desk_launch_holds_parties_that_it_has_as_a_whole(void **state) {
+    (void)state;
+    struct world *w = world_new(1);
+    const uint64_t players[] = {2, 1, 3};
+    world_party(w, 1, 2);
+    world_party(w, 3, 4);
+    uint64_t whole = world_queue(w, 1, "crypt"), part = world_queue(w, 3, "siege");
+    uint32_t id = launch(w, players, 3);
+    assert_int_equal(world_ticket(w, whole).state, WIRE_TICKET_MATCHED);
+    assert_int_equal(world_ticket(w, part).reason, WIRE_REASON_BUSY);
+    assert_int_equal(desk_ticket_of(w->desk, 4), 0);
+    refuse(w, id);
+    assert_int_equal(world_ticket(w, whole).state, WIRE_TICKET_WAITING);
+    assert_int_equal(world_ticket(w, whole).player_count, 2);
+    world_free(w);
+}
+
+static void test_desk_launch_of_who_is_asked_has_the_others_wait_on(void **state) {
+    (void)state;
+    struct world *w = world_new(1);
+    const uint64_t player = 1;
+    uint64_t ticket = world_queue(w, 1, "arena");
+    for (uint64_t other = 2; other <= 4; other++) (void)world_queue(w, other, "arena");
+    assert_int_equal(w->told[1].ticket.state, WIRE_TICKET_ASKED);
+    uint32_t id = launch(w, &player, 1);
+    assert_int_equal(w->told[1].ticket.state, WIRE_TICKET_MATCHED);
+    assert_int_equal(w->told[2].ticket.state, WIRE_TICKET_WAITING);
+    assert_int_equal(desk_answer(w->desk, 1, true, w->now), WIRE_REASON_NOT_FOUND);
+    refuse(w, id);
+    assert_int_equal(w->told[2].ticket.state, WIRE_TICKET_ASKED); /* again */
+    assert_int_equal(world_ticket(w, ticket).state, WIRE_TICKET_ASKED);
+    world_free(w);
+}
+
 /* Of a match before, which is not forgotten yet, more is found than of the one that its players are in by now. */
 static void test_desk_held_ticket_is_that_of_the_newest_match(void **state) {
     (void)state;
@@ -243,6 +318,9 @@ int main(void) {
         cmocka_unit_test(test_desk_lost_match_returns_those_who_could_not_come),
         cmocka_unit_test(test_desk_match_ended_before_anybody_came_is_no_refusal),
         cmocka_unit_test(test_desk_held_is_what_it_was_after_a_restart),
+        cmocka_unit_test(test_desk_refused_launch_has_its_players_wait_on_with_their_age),
+        cmocka_unit_test(test_desk_launch_holds_parties_that_it_has_as_a_whole),
+        cmocka_unit_test(test_desk_launch_of_who_is_asked_has_the_others_wait_on),
         cmocka_unit_test(test_desk_held_ticket_is_that_of_the_newest_match),
         cmocka_unit_test(test_desk_held_ticket_whose_mode_is_gone_has_its_match),
     };

@@ -140,15 +140,23 @@ static void test_desk_launch_takes_players_out_of_the_queue(void **state) {
     struct world *w = world_new(1);
     const uint64_t players[3] = {1, 2, 3};
     uint32_t id;
-    (void)world_queue(w, 1, "duel");
-    assert_int_equal(desk_launch(w->desk, &w->templates.templates[0], players, 3, w->now, w->wall_ms, &id), 0);
+    uint64_t ticket = world_queue(w, 1, "duel");
+    assert_int_equal(
+        desk_launch(w->desk, &w->templates.templates[0], INSTANCES_ANYWHERE, players, 3, w->now, w->wall_ms, &id), 0);
     world_settle(w);
-    assert_int_equal(w->told[1].ticket.reason, WIRE_REASON_BUSY);
+    assert_int_equal(w->told[1].ticket.state, WIRE_TICKET_MATCHED);
+    assert_int_equal(w->told[1].ticket.instance, id);
+    (void)world_queue(w, 4, "duel"); /* nobody waits for it */
+    assert_int_equal(w->told[4].ticket.state, WIRE_TICKET_WAITING);
     assert_int_equal(w->instances->list[id].d.team_count, 3); /* all against all */
-    assert_int_equal(desk_launch(w->desk, &w->templates.templates[0], players, 3, w->now, w->wall_ms, &id),
-                     MARCH_ERR_EXISTS);
+    assert_int_equal(
+        desk_launch(w->desk, &w->templates.templates[0], INSTANCES_ANYWHERE, players, 3, w->now, w->wall_ms, &id),
+        MARCH_ERR_EXISTS);
     fake_run(w, id);
     fake_come_all(w, id);
+    world_settle(w);
+    assert_int_equal(desk_ticket_of(w->desk, 1), 0);
+    assert_null(model_document(w->model, WIRE_DOCUMENT_TICKET, ticket));
     w->instances->list[id].d.scores[1] = 4;
     fake_end(w, id, INSTANCE_END_GOAL, WIRE_GOAL_KILLS);
     world_settle(w);
@@ -156,7 +164,8 @@ static void test_desk_launch_takes_players_out_of_the_queue(void **state) {
     assert_int_equal(model_settled(w->model, id, 2)->settle.flags, 0);
     assert_string_equal(model_settled(w->model, id, 2)->settle.mode, "");
     const uint64_t twice[2] = {7, 7};
-    assert_int_equal(desk_launch(w->desk, &w->templates.templates[0], twice, 2, w->now, w->wall_ms, &id), MARCH_ERR_INVALID);
+    assert_int_equal(desk_launch(w->desk, &w->templates.templates[0], INSTANCES_ANYWHERE, twice, 2, w->now, w->wall_ms, &id),
+                     MARCH_ERR_INVALID);
     world_free(w);
 }
 

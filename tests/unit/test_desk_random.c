@@ -78,6 +78,13 @@ static void check_whole(const struct fake_instance *f, uint32_t first, const str
     assert_int_equal(found, t->count);
 }
 
+/* is_within tells whether an operator launched with all players of a ticket, which is held by it then. */
+static bool is_within(const struct fake_instance *f, const struct track *t) {
+    for (uint32_t i = 0; i < t->count; i++)
+        if (!fake_is_member(f, t->players[i])) return false;
+    return true;
+}
+
 static void on_launch(struct world *w, const struct fake_instance *f, uint32_t first) {
     struct chance *c = w->context;
     struct fate *fate = &c->fates[f->d.id];
@@ -91,8 +98,11 @@ static void on_launch(struct world *w, const struct fake_instance *f, uint32_t f
             fate->seats[fate->seat_count] = player;
             fate->teams[fate->seat_count++] = (uint8_t)f->members[k].team;
         }
-        if (c->is_launching) continue;
         struct track *t = c->current[player];
+        if (c->is_launching) {
+            if (t && !t->is_ended && is_within(f, t)) t->instance = f->d.id;
+            continue;
+        }
         assert_true(t && !t->is_ended && !t->is_matched);
         check_whole(f, first, t);
         t->instance = f->d.id;
@@ -182,7 +192,8 @@ static void launch(struct chance *c) {
     uint64_t players[2] = {any_player(c), any_player(c)};
     uint32_t id;
     c->is_launching = true;
-    (void)!desk_launch(c->w->desk, &c->w->templates.templates[0], players, 2, c->w->now, c->w->wall_ms, &id);
+    (void)!desk_launch(c->w->desk, &c->w->templates.templates[0], INSTANCES_ANYWHERE, players, 2, c->w->now, c->w->wall_ms,
+                       &id);
     c->is_launching = false;
 }
 

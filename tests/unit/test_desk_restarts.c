@@ -35,6 +35,29 @@ static void test_desk_ticket_comes_back_with_the_time_it_waited(void **state) {
     world_free(w);
 }
 
+static void test_desk_ticket_avoids_whom_it_did_after_a_restart(void **state) {
+    (void)state;
+    struct world *w = world_new(1);
+    const uint64_t avoid[4] = {9, 8, 7, 2};
+    struct desk_request request = {.player = 1, .mode = "duel", .avoid_count = 3, .avoid = avoid + 1};
+    uint64_t ticket;
+    for (int i = 0; i < 2; i++) { /* whom the first avoids is forgotten with it */
+        assert_int_equal(desk_enter(w->desk, &request, w->now, w->wall_ms, &ticket), WIRE_REASON_NONE);
+        world_settle(w);
+        if (i == 0) assert_int_equal(desk_cancel(w->desk, ticket, 1, w->now), WIRE_REASON_NONE);
+        request.avoid_count = 4;
+        request.avoid = avoid;
+    }
+    (void)world_queue(w, 2, "duel");
+    assert_int_equal(world_ticket(w, ticket).state, WIRE_TICKET_WAITING);
+    world_restart(w);
+    world_settle(w);
+    assert_int_equal(world_ticket(w, ticket).state, WIRE_TICKET_WAITING);
+    (void)world_queue(w, 3, "duel"); /* has its match with either */
+    assert_int_equal(world_ticket(w, desk_ticket_of(w->desk, 3)).state, WIRE_TICKET_MATCHED);
+    world_free(w);
+}
+
 static void test_desk_players_in_instances_are_known_after_a_restart(void **state) {
     (void)state;
     struct world *w = world_new(1);
@@ -52,21 +75,21 @@ static void test_desk_players_in_instances_are_known_after_a_restart(void **stat
     world_free(w);
 }
 
-static void test_desk_ticket_of_who_is_in_an_instance_ends_after_a_restart(void **state) {
+static void test_desk_ticket_of_who_is_in_an_instance_is_held_by_it_after_a_restart(void **state) {
     (void)state;
     struct world *w = world_new(1);
     const uint64_t player = 1;
     uint32_t id;
     uint64_t ticket = world_queue(w, player, "duel");
-    struct model_document kept = *model_document(w->model, WIRE_DOCUMENT_TICKET, ticket);
-    assert_int_equal(desk_launch(w->desk, &w->templates.templates[0], &player, 1, w->now, w->wall_ms, &id), 0);
+    assert_int_equal(
+        desk_launch(w->desk, &w->templates.templates[0], INSTANCES_ANYWHERE, &player, 1, w->now, w->wall_ms, &id), 0);
     world_settle(w);
-    /* As if it had died between the two. */
-    const struct wire_document back = {.kind = WIRE_DOCUMENT_TICKET, .key = ticket, .version = UINT32_MAX, .len = kept.len};
-    model_keep(w->model, &back, kept.bytes);
     world_restart(w);
     world_settle(w);
-    assert_int_equal(world_ticket(w, ticket).reason, WIRE_REASON_BUSY);
+    assert_int_equal(world_ticket(w, ticket).instance, id);
+    fake_run(w, id);
+    fake_come_all(w, id);
+    world_settle(w);
     assert_int_equal(desk_ticket_of(w->desk, player), 0);
     assert_null(model_document(w->model, WIRE_DOCUMENT_TICKET, ticket));
     world_free(w);
@@ -124,8 +147,9 @@ static void test_desk_documents_of_nonsense_are_left_alone(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_desk_ticket_comes_back_with_the_time_it_waited),
+        cmocka_unit_test(test_desk_ticket_avoids_whom_it_did_after_a_restart),
         cmocka_unit_test(test_desk_players_in_instances_are_known_after_a_restart),
-        cmocka_unit_test(test_desk_ticket_of_who_is_in_an_instance_ends_after_a_restart),
+        cmocka_unit_test(test_desk_ticket_of_who_is_in_an_instance_is_held_by_it_after_a_restart),
         cmocka_unit_test(test_desk_ticket_whose_mode_is_gone_after_a_restart_ends),
         cmocka_unit_test(test_desk_tickets_whose_mode_is_not_played_after_a_restart_end),
         cmocka_unit_test(test_desk_documents_of_nonsense_are_left_alone),

@@ -37,6 +37,11 @@ static void test_desk_requests_beyond_the_rules_are_refused(void **state) {
     assert_int_equal(desk_enter(w->desk, &request, w->now, w->wall_ms, &ticket), WIRE_REASON_INVALID);
     request.latencies = &wrong;
     assert_int_equal(desk_enter(w->desk, &request, w->now, w->wall_ms, &ticket), WIRE_REASON_INVALID);
+    const uint64_t nobody[2] = {7, 0}, beyond[1] = {(uint64_t)INT64_MAX + 1};
+    request = (struct desk_request){.player = 1, .mode = "duel", .avoid_count = 2, .avoid = nobody};
+    assert_int_equal(desk_enter(w->desk, &request, w->now, w->wall_ms, &ticket), WIRE_REASON_INVALID);
+    request = (struct desk_request){.player = 1, .mode = "duel", .avoid_count = 1, .avoid = beyond};
+    assert_int_equal(desk_enter(w->desk, &request, w->now, w->wall_ms, &ticket), WIRE_REASON_INVALID);
     assert_int_equal(world_enter(w, 0, "duel", NULL), WIRE_REASON_INVALID);
     assert_int_equal(world_enter(w, 1, "chess", NULL), WIRE_REASON_UNKNOWN_MODE);
     (void)world_queue(w, 1, "arena");
@@ -44,7 +49,7 @@ static void test_desk_requests_beyond_the_rules_are_refused(void **state) {
     world_party(w, 2, 3);
     assert_int_equal(world_enter(w, 2, "duel", NULL), WIRE_REASON_INVALID); /* no parties there */
     assert_int_equal(world_enter(w, 3, "arena", NULL), WIRE_REASON_NOT_LEADER);
-    assert_int_equal(desk_stats_get(w->desk).refused[WIRE_REASON_INVALID], 4);
+    assert_int_equal(desk_stats_get(w->desk).refused[WIRE_REASON_INVALID], 6);
     assert_int_equal(desk_stats_get(w->desk).tickets, 1);
     world_free(w);
 }
@@ -62,8 +67,12 @@ static void test_desk_match_is_launched_where_its_players_are_near(void **state)
         world_settle(w);
     }
     assert_int_equal(fake_at(w->instances, world_ticket(w, ticket).instance)->region, 1);
-    assert_int_equal(desk_launch(w->desk, &w->templates.templates[0], &third, 1, w->now, w->wall_ms, &id), 0);
+    assert_int_equal(
+        desk_launch(w->desk, &w->templates.templates[0], INSTANCES_ANYWHERE, &third, 1, w->now, w->wall_ms, &id), 0);
     assert_int_equal(fake_at(w->instances, id)->region, INSTANCES_ANYWHERE);
+    const uint64_t fourth = 4;
+    assert_int_equal(desk_launch(w->desk, &w->templates.templates[0], 1, &fourth, 1, w->now, w->wall_ms, &id), 0);
+    assert_int_equal(fake_at(w->instances, id)->region, 1);
     world_free(w);
 }
 
@@ -73,6 +82,22 @@ static void test_desk_full_refuses_tickets(void **state) {
     for (uint64_t player = 1; player <= WORLD_TICKETS; player++)
         assert_int_equal(world_enter(w, player, "crypt", NULL), WIRE_REASON_NONE);
     assert_int_equal(world_enter(w, WORLD_TICKETS + 1, "crypt", NULL), WIRE_REASON_FULL);
+    world_free(w);
+}
+
+/* As often as there are places, and once more. */
+static void test_desk_whom_a_ticket_avoids_is_forgotten_with_it(void **state) {
+    (void)state;
+    struct world *w = world_new(0);
+    const uint64_t avoid = 2;
+    const struct desk_request request = {.player = 1, .mode = "duel", .avoid_count = 1, .avoid = &avoid};
+    uint64_t ticket;
+    for (uint32_t i = 0; i <= WORLD_TICKETS; i++) {
+        assert_int_equal(desk_enter(w->desk, &request, w->now, w->wall_ms, &ticket), WIRE_REASON_NONE);
+        world_step(w, 1);
+        assert_int_equal(world_ticket(w, ticket).position, 1);
+        assert_int_equal(desk_cancel(w->desk, ticket, 1, w->now), WIRE_REASON_NONE);
+    }
     world_free(w);
 }
 
@@ -119,8 +144,9 @@ static void test_desk_before_all_is_recalled_is_unavailable(void **state) {
     assert_int_equal(desk_answer(w->desk, 1, true, w->now), WIRE_REASON_UNAVAILABLE);
     assert_int_equal(world_enter(w, 1, "duel", &ticket), WIRE_REASON_UNAVAILABLE);
     assert_int_equal(desk_party(w->desk, 1, WIRE_PARTY_INVITE, 2, w->now), WIRE_REASON_UNAVAILABLE);
-    assert_int_equal(desk_launch(w->desk, &w->templates.templates[0], &player, 1, w->now, w->wall_ms, &id),
-                     MARCH_ERR_UNAVAILABLE);
+    assert_int_equal(
+        desk_launch(w->desk, &w->templates.templates[0], INSTANCES_ANYWHERE, &player, 1, w->now, w->wall_ms, &id),
+        MARCH_ERR_UNAVAILABLE);
     world_settle(w);
     desk_message(w->desk, 1, &look, w->now, w->wall_ms);
     assert_int_equal(w->told[1].ticket.reason, WIRE_REASON_NONE);
@@ -298,10 +324,54 @@ static void test_desk_modes_anew_keep_tickets_with_the_time_they_waited(void **s
     world_free(w);
 }
 
+static void test_desk_modes_anew_keep_no_ticket_that_is_never_durable(void **state) {
+    (void)state;
+    struct world *w = world_new(1);
+    char error[MODE_ERROR_SIZE];
+    uint64_t ticket;
+    assert_int_equal(world_enter(w, 1, "duel", &ticket), WIRE_REASON_NONE);
+    assert_true(model_take(w->model, w->keep, 0) && model_work(w->model, 0) && model_tell(w->model, w->keep, 0));
+    assert_true(model_take(w->model, w->keep, 0)); /* it is rated, and in the queue */
+    w->modes.modes[0].timeout_ms = 30000;
+    assert_int_equal(desk_set_modes(w->desk, &w->modes, &w->templates, w->now, error, sizeof error), 0);
+    world_step(w, 2999);
+    assert_int_equal(world_ticket(w, ticket).position, 1); /* again */
+    world_step(w, 1);
+    assert_int_equal(w->told[1].ticket.reason, WIRE_REASON_UNAVAILABLE);
+    assert_int_equal(desk_ticket_of(w->desk, 1), 0);
+    world_free(w);
+}
+
 /* --- messages */
 
 static struct wire_client_message ticket_message(enum wire_ticket_verb verb) {
     return (struct wire_client_message){.kind = WIRE_CLIENT_TICKET, .ticket = verb};
+}
+
+static void test_desk_message_tells_where_a_player_is_near_and_whom_he_avoids(void **state) {
+    (void)state;
+    struct world *w = world_new(1);
+    struct wire_client_message message = {.kind = WIRE_CLIENT_ENTER, .enter = {.mode = "duel", .latency_count = 2}};
+    message.enter.latencies[0] = (struct wire_latency){"west", 1};
+    message.enter.latencies[1] = (struct wire_latency){"north", 90};
+    desk_message(w->desk, 1, &message, w->now, w->wall_ms);
+    assert_int_equal(w->told[1].ticket.reason, WIRE_REASON_INVALID); /* there is no west */
+    message.enter.latencies[0] = (struct wire_latency){"south", 20};
+    message.enter.avoid_count = 1;
+    message.enter.avoid[0] = 2;
+    desk_message(w->desk, 1, &message, w->now, w->wall_ms);
+    world_settle(w);
+    assert_string_equal(world_ticket(w, w->told[1].ticket.ticket).region, "south");
+    message.enter.avoid_count = 0;
+    desk_message(w->desk, 2, &message, w->now, w->wall_ms);
+    world_settle(w);
+    assert_int_equal(w->told[1].ticket.state, WIRE_TICKET_WAITING);
+    assert_int_equal(w->told[2].ticket.state, WIRE_TICKET_WAITING);
+    desk_message(w->desk, 3, &message, w->now, w->wall_ms);
+    world_settle(w);
+    assert_int_equal(w->told[3].ticket.state, WIRE_TICKET_MATCHED);
+    assert_int_equal(fake_at(w->instances, w->told[3].ticket.instance)->region, 1);
+    world_free(w);
 }
 
 static void test_desk_messages_do_what_http_does(void **state) {
@@ -351,6 +421,7 @@ int main(void) {
         cmocka_unit_test(test_desk_requests_beyond_the_rules_are_refused),
         cmocka_unit_test(test_desk_match_is_launched_where_its_players_are_near),
         cmocka_unit_test(test_desk_full_refuses_tickets),
+        cmocka_unit_test(test_desk_whom_a_ticket_avoids_is_forgotten_with_it),
         cmocka_unit_test(test_desk_without_an_answer_is_unavailable_after_three_seconds),
         cmocka_unit_test(test_desk_before_all_is_recalled_is_unavailable),
         cmocka_unit_test(test_desk_cancel_is_told_once_durable_and_is_final),
@@ -362,6 +433,8 @@ int main(void) {
         cmocka_unit_test(test_desk_decline_and_silence_cost_one_ticket_only),
         cmocka_unit_test(test_desk_modes_that_make_no_sense_change_nothing),
         cmocka_unit_test(test_desk_modes_anew_keep_tickets_with_the_time_they_waited),
+        cmocka_unit_test(test_desk_modes_anew_keep_no_ticket_that_is_never_durable),
+        cmocka_unit_test(test_desk_message_tells_where_a_player_is_near_and_whom_he_avoids),
         cmocka_unit_test(test_desk_messages_do_what_http_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -122,6 +122,66 @@ static int number_of(uint64_t key) {
     return (int)pg_fixture_number(&server, sql);
 }
 
+static uint64_t put_new(uint64_t key, uint64_t version, int number) {
+    char text[16];
+    const struct wire_document document = {.key = key,
+                                           .version = version,
+                                           .kind = KIND,
+                                           .len = (uint32_t)snprintf(text, sizeof text, "%d", number),
+                                           .flags = WIRE_DOCUMENT_NEW};
+    return documents_put(documents, &document, 1, (const uint8_t *)text);
+}
+
+static int64_t rows(void) {
+    return pg_fixture_number(&server, "select count(*) from match_documents");
+}
+
+/* --- what PostgreSQL never hears of */
+
+static void test_documents_that_are_new_and_erased_soon_are_never_stored(void **state) {
+    (void)state;
+    documents_hold(documents, true);
+    (void)put_new(1, 1, 11);
+    (void)put(1, 2, 12); /* changed meanwhile */
+    (void)put(2, 3, 21); /* nobody says that this one is new */
+    (void)put(1, 4, 0);
+    uint64_t group = put(2, 5, 0);
+    turn_until(documents_durable(documents) == group);
+    assert_int_equal(documents_stats_get(documents).waiting, 1);
+    documents_hold(documents, false);
+    turn_until(documents_is_clean(documents));
+    assert_int_equal(rows(), 1);
+    assert_int_equal(number_of(1), 0);
+    assert_true(documents_watermark(documents) == UINT64_MAX);
+}
+
+static void test_documents_that_are_being_stored_are_erased_there_too(void **state) {
+    (void)state;
+    documents_hold(documents, true);
+    uint64_t group = put_new(1, 1, 11);
+    turn_until(documents_durable(documents) == group);
+    documents_hold(documents, false);
+    documents_flush(documents); /* sent; that it arrived is not known here yet */
+    group = put(1, 2, 0);
+    while (documents_durable(documents) < group) (void)turn();
+    assert_int_equal(documents_stats_get(documents).waiting, 1);
+    turn_until(documents_is_clean(documents));
+    assert_int_equal(rows(), 1);
+    assert_int_equal(number_of(1), 0);
+}
+
+static void test_documents_are_not_new_after_a_restart(void **state) {
+    (void)state;
+    documents_hold(documents, true);
+    uint64_t group = put_new(1, 1, 11);
+    turn_until(documents_durable(documents) == group);
+    close_documents();
+    open_documents(); /* it may have been sent before */
+    group = put(1, 2, 0);
+    turn_until(documents_durable(documents) >= group && documents_is_clean(documents));
+    assert_int_equal(rows(), 1);
+}
+
 /* --- what is durable */
 
 static void test_documents_outlive_a_restart_before_postgres_has_them(void **state) {
@@ -404,6 +464,9 @@ static void test_documents_the_table_grows_and_forgets(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        TEST(test_documents_that_are_new_and_erased_soon_are_never_stored),
+        TEST(test_documents_that_are_being_stored_are_erased_there_too),
+        TEST(test_documents_are_not_new_after_a_restart),
         TEST(test_documents_outlive_a_restart_before_postgres_has_them),
         TEST(test_documents_older_versions_change_nothing),
         TEST(test_documents_that_change_often_are_stored_seldom),

@@ -32,6 +32,18 @@ static void test_instance_is_launched_and_ended(void **state) {
     served_expect(s, "DELETE", "/v1/instances/4294967297?name=gm", NULL, NULL, 404, "not_found");
 }
 
+static void test_instance_is_launched_for_a_party_and_a_region(void **state) {
+    struct served *s = *state;
+    struct instance_view view;
+    assert_int_equal(desk_party(s->hall.desk, 8, WIRE_PARTY_INVITE, 7, mono_now()), WIRE_REASON_NONE);
+    assert_int_equal(desk_party(s->hall.desk, 7, WIRE_PARTY_JOIN, 8, mono_now()), WIRE_REASON_NONE);
+    served_expect(s, "POST", "/v1/instances", JSON,
+                  "{\"name\": \"gm\", \"template\": \"hall\", \"party\": \"7\", \"region\": \"east\"}", 201, "");
+    assert_true(instances_view(s->hall.instances, (uint32_t)strtoul(served_text(s, "match"), NULL, 10), &view));
+    assert_int_equal(view.member_count, 2);
+    assert_true(view.members[0].player == 8 && view.members[1].player == 7);
+}
+
 static void test_instance_bodies_that_are_wrong_are_told_apart(void **state) {
     struct served *s = *state;
     static const struct {
@@ -55,6 +67,12 @@ static void test_instance_bodies_that_are_wrong_are_told_apart(void **state) {
         {", \"template\": \"hall\", \"set\": {\"kills\": 1.5}", 400, "bad_request"},
         {", \"template\": \"hall\", \"set\": {\"capacity\": 129}", 400, "bad_request"},
         {", \"template\": \"hall\", \"set\": [\"kills\"]", 400, "bad_request"},
+        {", \"template\": \"hall\", \"party\": 7", 400, "bad_request"},
+        {", \"template\": \"hall\", \"party\": \"ann\"", 400, "bad_request"},
+        {", \"template\": \"hall\", \"party\": \"7\", \"players\": [\"7\"]", 400, "bad_request"},
+        {", \"template\": \"hall\", \"party\": \"7\"", 404, "no_party"},
+        {", \"template\": \"hall\", \"region\": 1", 400, "bad_request"},
+        {", \"template\": \"hall\", \"region\": \"west\"", 400, "unknown_region"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char body[256];
@@ -139,6 +157,7 @@ int main(void) {
 #define hmac(name) cmocka_unit_test_setup_teardown(name, served_open_hmac, served_close)
     const struct CMUnitTest tests[] = {
         dev(test_instance_is_launched_and_ended),
+        dev(test_instance_is_launched_for_a_party_and_a_region),
         dev(test_instance_bodies_that_are_wrong_are_told_apart),
         dev(test_instance_keys_may_be_anything),
         dev(test_instance_is_launched_and_ended_once_that_would_survive),

@@ -97,6 +97,7 @@ static void test_http_metrics_are_served_as_text(void **state) {
 
 static void test_http_health_follows_the_heartbeat(void **state) {
     struct fixture *fixture = *state;
+    assert_int_equal(get(fixture, "/health?deep=1"), 400);
     assert_int_equal(get(fixture, "/health"), 200);
     struct mono now = mono_now();
     health_beat(&fixture->health, (struct mono){now.ns - HEALTH_STALL_NS});

@@ -28,6 +28,7 @@ struct desk {
     uint64_t players[TEMPLATE_CAPACITY_MAX];
     uint32_t player_count;
     struct desk_party party;
+    uint32_t region;
 };
 
 struct instances {
@@ -43,9 +44,10 @@ struct desk_party desk_party_of(const struct desk *desk, uint64_t player) {
     return player == desk->party.leader ? desk->party : (struct desk_party){0};
 }
 
-int desk_launch(struct desk *desk, const struct template *template, const uint64_t *players, uint32_t count, struct mono now,
-                uint64_t wall_ms, uint32_t *id) {
+int desk_launch(struct desk *desk, const struct template *template, uint32_t region, const uint64_t *players, uint32_t count,
+                struct mono now, uint64_t wall_ms, uint32_t *id) {
     (void)now, (void)wall_ms;
+    desk->region = region;
     desk->launched = *template;
     desk->player_count = count;
     memcpy(desk->players, players, count * sizeof *players);
@@ -251,7 +253,7 @@ static void test_instance_api_launches_with_what_is_set(void **state) {
     json_decref(answer);
 }
 
-static void test_instance_api_launches_for_a_party(void **state) {
+static void test_instance_api_launches_for_a_party_and_a_region(void **state) {
     struct fixture *f = *state;
     f->desk.party = (struct desk_party){.leader = NAMED | 'b', .member_count = 2, .members = {NAMED | 'b', 12}};
     json_decref(launch(f, "{\"template\": \"cave\", \"party\": \"bob\"}", 201));
@@ -260,6 +262,9 @@ static void test_instance_api_launches_for_a_party(void **state) {
     json_decref(launch(f, "{\"template\": \"cave\", \"party\": \"12\"}", 404));
     json_decref(launch(f, "{\"template\": \"cave\"}", 201));
     assert_int_equal(f->desk.player_count, 0);
+    assert_int_equal(f->desk.region, INSTANCES_ANYWHERE);
+    json_decref(launch(f, "{\"template\": \"cave\", \"region\": \"main\"}", 201));
+    assert_int_equal(f->desk.region, 0);
 }
 
 static void test_instance_api_refuses_what_cannot_be_launched(void **state) {
@@ -280,6 +285,8 @@ static void test_instance_api_refuses_what_cannot_be_launched(void **state) {
         {"{\"template\": \"cave\", \"players\": [\"\"]}", 400, "bad_request", "ids as texts"},
         {"{\"template\": \"cave\", \"players\": [], \"party\": \"b\"}", 400, "bad_request", "not both"},
         {"{\"template\": \"cave\", \"players\": [\"1\", \"2\", \"3\", \"4\"]}", 400, "bad_request", "at most 3"},
+        {"{\"template\": \"cave\", \"region\": \"moon\"}", 400, "unknown_region", "no gateway"},
+        {"{\"template\": \"cave\", \"region\": 7}", 400, "bad_request", "region"},
         {"{\"template\": \"cav\"}", 404, "unknown_template", "no template"},
         {"{\"template\": \"cave\", \"set\": {\"win.silver\": 1}}", 400, "bad_request", "win.silver: unknown key"},
         {"{\"template\": \"cave\", \"set\": {\"win.gold\": \"\\u00e9\\u00e9\\u00e9\\u00e9\\u00e9\\u00e9\\u00e9\\u00e9\\u00e9"
@@ -348,7 +355,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_instance_api_tells_one_with_its_players, setup, teardown),
         cmocka_unit_test_setup_teardown(test_instance_api_ends_what_is_not_over, setup, teardown),
         cmocka_unit_test_setup_teardown(test_instance_api_launches_with_what_is_set, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_instance_api_launches_for_a_party, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_instance_api_launches_for_a_party_and_a_region, setup, teardown),
         cmocka_unit_test_setup_teardown(test_instance_api_refuses_what_cannot_be_launched, setup, teardown),
         cmocka_unit_test_setup_teardown(test_instance_api_knows_nothing_before_all_was_recalled, setup, teardown),
         cmocka_unit_test_setup_teardown(test_instance_api_reload_tells_what_is_wrong, setup, teardown),

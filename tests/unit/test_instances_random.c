@@ -214,6 +214,11 @@ static void finish(struct trial *t) {
     fixture_pass(f, INSTANCES_REST_MS + 100);
     assert_int_equal(instances_stats_get(f->instances).cells_free, BLOCKS * FIXTURE_CELLS);
     assert_int_equal(instances_stats_get(f->instances).members, 0);
+    for (uint32_t slot = 0; slot < FIXTURE_SLOTS; slot++)
+        for (uint32_t k = 0; k < f->zones[slot].run_count; k++) {
+            const struct fixture_run *left = &f->zones[slot].runs[k];
+            assert_true(left->phase == WIRE_PHASE_ENDED || !fixture_owns(f, slot, left->block));
+        }
     for (uint32_t p = 1; p <= FIXTURE_PLAYERS; p++) assert_int_equal(f->players[p].instance, 0);
     for (uint32_t id = 1; id < FIXTURE_IDS; id++) {
         assert_null(model_document(f->model, WIRE_DOCUMENT_INSTANCE, id));

@@ -158,6 +158,29 @@ static void test_keep_lost_on_the_way_is_sent_again(void **state) {
     world_free(w);
 }
 
+static uint32_t flags_of(struct world *w, uint32_t index) {
+    struct wire_match_ask ask = {0};
+    assert_true(keep_fill(w->keep, 0, &ask));
+    assert_true(index < ask.document_count);
+    return ask.documents[ask.document_count - 1 - index].flags; /* the newest comes first */
+}
+
+static void test_keep_new_is_new_over_one_connection_only(void **state) {
+    (void)state;
+    struct world *w = world_new(1);
+    put(w, WIRE_DOCUMENT_TICKET, 8, "x");
+    assert_int_equal(keep_put_new(w->keep, WIRE_DOCUMENT_TICKET, 9, "x", 1), 0);
+    assert_int_equal(flags_of(w, 0), 0);
+    assert_int_equal(flags_of(w, 1), WIRE_DOCUMENT_NEW);
+    assert_true(model_take(w->model, w->keep, 0));
+    assert_int_equal(keep_put_new(w->keep, WIRE_DOCUMENT_TICKET, 10, "x", 1), 0);
+    model_lose(w->model, w->keep, 0); /* 9 may have arrived, 10 was not sent */
+    keep_shard_up(w->keep, 0);
+    assert_int_equal(flags_of(w, 1), 0);
+    assert_int_equal(flags_of(w, 2), WIRE_DOCUMENT_NEW);
+    world_free(w);
+}
+
 static void test_keep_answer_for_a_message_that_was_never_sent_makes_nothing_durable(void **state) {
     (void)state;
     struct world *w = world_new(1);
@@ -242,14 +265,18 @@ static void test_keep_clock_set_back_still_makes_newer_versions(void **state) {
     (void)state;
     struct world *w = world_new(1);
     put(w, WIRE_DOCUMENT_TICKET, 1, "old");
+    put(w, WIRE_DOCUMENT_PARTY, 2, "old");
+    assert_int_equal(keep_erase(w->keep, WIRE_DOCUMENT_PARTY, 2), 0); /* the newest of all is of what is no more */
     model_settle_down(w->model, w->keep, &w->now);
     model_lose(w->model, w->keep, 0);
     keep_destroy(w->keep);
     begin_keep(w, 1);
     model_settle_down(w->model, w->keep, &w->now);
+    put(w, WIRE_DOCUMENT_PARTY, 2, "new");
     put(w, WIRE_DOCUMENT_TICKET, 1, "new");
     model_settle_down(w->model, w->keep, &w->now);
     assert_string_equal(kept(w, WIRE_DOCUMENT_TICKET, 1), "new");
+    assert_string_equal(kept(w, WIRE_DOCUMENT_PARTY, 2), "new");
     world_free(w);
 }
 
@@ -574,6 +601,7 @@ int main(void) {
         cmocka_unit_test(test_keep_put_is_durable_when_persist_says_so),
         cmocka_unit_test(test_keep_put_after_erase_wins_and_erase_after_put),
         cmocka_unit_test(test_keep_lost_on_the_way_is_sent_again),
+        cmocka_unit_test(test_keep_new_is_new_over_one_connection_only),
         cmocka_unit_test(test_keep_answer_for_a_message_that_was_never_sent_makes_nothing_durable),
         cmocka_unit_test(test_keep_group_that_does_not_fit_waits_for_the_next_message),
         cmocka_unit_test(test_keep_full_refuses_puts_and_still_erases),

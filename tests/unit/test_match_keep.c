@@ -41,6 +41,7 @@ struct world {
     struct match_keep *matches;
     uint64_t seq, durable_seq;
     bool is_recalled, is_fenced;
+    uint64_t erased_version; /* as a recall has told it; 0: it has not */
     uint32_t documents, reads, ratings, settled, rows, ends, no_room;
     uint64_t bytes; /* of documents, added up */
     struct wire_document document, read;
@@ -112,8 +113,12 @@ static bool hear(struct world *w) {
     while (match_keep_fill(w->matches, &told)) {
         w->durable_seq = told.durable_seq;
         w->is_recalled |= told.is_recalled;
-        w->documents += told.document_count;
         for (uint32_t i = 0; i < told.document_count; i++) {
+            if (told.documents[i].key == 0) {
+                w->erased_version = told.documents[i].version;
+                continue;
+            }
+            w->documents++;
             w->bytes += told.documents[i].len;
             w->document = told.documents[i];
             assert_true(told.documents[i].offset + told.documents[i].len <= told.blob_len);
@@ -166,6 +171,7 @@ static void recall(struct world *w) {
     w->documents = 0;
     w->bytes = 0;
     w->is_recalled = false;
+    w->erased_version = 0;
     ask(w, (struct wire_match_ask){.recalls = true});
     hear_until(w, w->is_recalled);
 }
@@ -195,6 +201,14 @@ static void test_matches_documents_are_found_again(void **state) {
     recall(&w);
     assert_int_equal(w.documents, 2);
     assert_int_equal(w.bytes, strlen("firstsecond"));
+    assert_int_equal(w.erased_version, 13); /* the next is to be greater, whatever the clock says */
+    put(&w, 5, 14, "");
+    recall(&w);
+    assert_int_equal(w.erased_version, 14);
+    seq = put(&w, 5, 15, "again"), seq = put(&w, 6, 16, "again");
+    hear_until(&w, w.durable_seq >= seq);
+    recall(&w);
+    assert_true(w.erased_version == 0 && w.documents == 3);
     close_world(&w);
 }
 

@@ -448,6 +448,30 @@ static void test_drain_hands_over(void **state) {
     (void)state;
 }
 
+/* It ended where its block went, and the block is given back: the zone that had let go of it has it still. */
+static void test_what_was_forgotten_ends_where_it_still_runs(void **state) {
+    struct fixture *f = ready(1);
+    struct template t = fixture_template();
+    uint32_t id = begin(f, &t, 1, 4);
+    fixture_own(f, 0, 2);
+    fixture_pass(f, 100);
+    over(f, id, WIRE_GOAL_CLEARED);
+    gone(f, id);
+    assert_int_equal(fixture_run_of(&f->zones[1], id)->phase, WIRE_PHASE_RUNNING);
+    f->zones[1].is_deaf = true;
+    fixture_own(f, 0, 1);
+    fixture_pass(f, 100);
+    assert_int_equal(fixture_run_of(&f->zones[1], id)->phase, WIRE_PHASE_RUNNING);
+    f->zones[1].is_deaf = false; /* told again with each report */
+    fixture_pass(f, 50);
+    assert_int_equal(fixture_run_of(&f->zones[1], id)->phase, WIRE_PHASE_ENDED);
+    uint32_t before = f->zones[1].orders;
+    fixture_pass(f, 1000);
+    assert_int_equal(f->zones[1].orders, before);
+    fixture_destroy(f);
+    (void)state;
+}
+
 static void test_matchmaker_restarts_at_each_stage(void **state) {
     struct fixture *f = ready(1);
     struct template t = fixture_template();
@@ -470,6 +494,10 @@ static void test_matchmaker_restarts_at_each_stage(void **state) {
     assert_memory_equal(fixture_view(f, id).note, "a note", 6);
     assert_int_equal(fixture_view(f, id).template->waves[1].health_percent, 120);
     assert_int_equal(fixture_view(f, id).template->spots[1].x_m, 57);
+    assert_int_equal(fixture_view(f, id).template->box_count, 1);
+    assert_memory_equal(fixture_view(f, id).template->boxes, t.boxes, sizeof t.boxes[0]);
+    assert_int_equal(fixture_run_any(f, id)->box_count, 1);
+    assert_memory_equal(&fixture_run_any(f, id)->box, t.boxes, sizeof t.boxes[0]);
     fixture_pass(f, 1500);
     fixture_restart(f); /* RUNNING */
     fixture_pass(f, 50);
@@ -607,6 +635,7 @@ int main(void) {
         cmocka_unit_test(test_zone_dies_instance_begins_again),
         cmocka_unit_test(test_zone_dies_instance_goes_on_at_its_checkpoint),
         cmocka_unit_test(test_drain_hands_over),
+        cmocka_unit_test(test_what_was_forgotten_ends_where_it_still_runs),
         cmocka_unit_test(test_matchmaker_restarts_at_each_stage),
         cmocka_unit_test(test_zone_died_while_the_matchmaker_was_away),
         cmocka_unit_test(test_zone_knows_when_it_was_told_all),

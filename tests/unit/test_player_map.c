@@ -10,7 +10,8 @@
 #include "matchmaker/player_map.h"
 #include "tests/unit/resident.h"
 
-#define IDS 300
+#define IDS       300
+#define HUGE_PAGE ((size_t)2 << 20)
 
 /* Of the lower half, the upper, or both. */
 static uint64_t id_of(uint32_t at) {
@@ -46,19 +47,42 @@ static void test_player_map_random_use_matches_an_array(void **state) {
     }
 }
 
-/* A few players of a map for millions cost no more than a page each, and are found when it gets larger ones. */
-static void test_player_map_touches_what_it_uses(void **state) {
+/* Through all its sizes, with as many that go as stay. */
+static void test_player_map_finds_all_when_it_has_grown(void **state) {
     (void)state;
     struct player_map map;
-    const uint32_t players = 4000;
+    const uint32_t players = 100000;
+    assert_int_equal(player_map_create(&map, players, 3), 0);
+    uint32_t before = map.size, sizes = 0;
+    for (uint32_t at = 1; at <= players; at++) {
+        player_map_add(&map, id_of(at), at);
+        sizes += map.size != before;
+        before = map.size;
+        if (at % 4 == 0) player_map_remove(&map, id_of(at / 2));
+        if (at % 4 == 0) player_map_add(&map, id_of(at / 2), 2 * at);
+    }
+    assert_in_range(sizes, 20, 40);
+    assert_true(map.size <= map.size_max && map.size / 4 * 3 >= players);
+    for (uint32_t at = 1; at <= players; at++)
+        assert_int_equal(player_map_find(&map, id_of(at)), at % 2 == 0 && at <= players / 2 ? 4 * at : at);
+    for (uint32_t at = 1; at <= players; at++) player_map_remove(&map, id_of(at));
+    assert_int_equal(map.count, 0);
+    player_map_destroy(&map);
+}
+
+/* A map for millions is as small as its players are few, however it came to its size. */
+static void test_player_map_takes_18_bytes_a_player(void **state) {
+    (void)state;
+    struct player_map map;
+    const uint32_t first = 100, last = 600000;
     assert_int_equal(player_map_create(&map, 1 << 21, 7), 0);
-    size_t bytes = map.size * sizeof *map.entries;
-    for (uint64_t id = 1; id <= 100; id++) player_map_add(&map, id, (uint32_t)id);
-    assert_true(resident_bytes(map.entries, bytes) <= 104 * RESIDENT_PAGE);
-    assert_true(map.fills_at > 100 && map.fills_at < players);
-    for (uint64_t id = 101; id <= players; id++) player_map_add(&map, id, (uint32_t)id);
-    assert_int_equal(map.fills_at, 0);
-    for (uint64_t id = 1; id <= players; id++) assert_int_equal(player_map_find(&map, id), id);
+    size_t bytes = map.size_max * sizeof *map.entries, page = RESIDENT_PAGE;
+    for (uint64_t id = 1; id <= last; id++) {
+        player_map_add(&map, id, (uint32_t)id);
+        if (id != first && id != last) continue;
+        size_t resident = resident_bytes(map.entries, bytes) + resident_bytes(map.other, bytes);
+        assert_true(resident <= (id == first ? 13 * page : last * 18 + HUGE_PAGE));
+    }
     player_map_destroy(&map);
 }
 
@@ -81,7 +105,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_player_map_random_use_matches_an_array),
         cmocka_unit_test(test_player_map_of_one),
-        cmocka_unit_test(test_player_map_touches_what_it_uses),
+        cmocka_unit_test(test_player_map_finds_all_when_it_has_grown),
+        cmocka_unit_test(test_player_map_takes_18_bytes_a_player),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

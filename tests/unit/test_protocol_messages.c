@@ -154,6 +154,12 @@ static void test_protocol_messages_of_matches_are_as_documented(void **state) {
     assert_int_equal(c.kind, WIRE_CLIENT_ENTER);
     assert_string_equal(c.enter.mode, "duel");
     assert_int_equal(c.enter.roles, 0);
+    assert_true(c.enter.latency_count == 0 && c.enter.avoid_count == 0);
+    c = client_example("message-enter-far");
+    assert_true(c.enter.latency_count == 2 && c.enter.latencies[0].ms == 30 && c.enter.latencies[1].ms == 110);
+    assert_string_equal(c.enter.latencies[0].region, "main");
+    assert_string_equal(c.enter.latencies[1].region, "east");
+    assert_true(c.enter.avoid_count == 1 && c.enter.avoid[0] == 43);
     assert_int_equal(client_example("message-ready").ticket, WIRE_TICKET_READY);
     c = client_example("message-invite");
     assert_true(c.kind == WIRE_CLIENT_PARTY && c.party.verb == WIRE_PARTY_INVITE && c.party.player == 43);

@@ -67,6 +67,8 @@ static void play(struct sim *sim) {
         fx_wave(&o, 10)->overlaps = 1;
         fx_spot(&o, 10, 10, 4, 0);
         fx_spot(&o, 15, 15, 8, 0xffff);
+        fx_box(&o, 12, 0, 13, 9);
+        fx_box(&o, 4, 20, 20, 22);
     }
     for (uint64_t player = 1; player <= 12; player++) {
         fx_attach(sim, player);
@@ -115,8 +117,8 @@ static void test_replay_of_instances_gives_the_same_hashes(void **state) {
 /* What is not kept apart by the hash would not be noticed in a replay. */
 static void test_replay_notices_another_order(void **state) {
     (void)state;
-    uint64_t hashes[4];
-    for (uint32_t i = 0; i < 4; i++) {
+    uint64_t hashes[5];
+    for (uint32_t i = 0; i < 5; i++) {
         struct sim *sim = fx_sim(0);
         struct fx_orders o;
         fx_begin(&o);
@@ -126,6 +128,7 @@ static void test_replay_notices_another_order(void **state) {
         fx_travel(&o, 1, 5, i == 1, fx_x(1, 5), M(5));
         order->side_m = i == 2 ? 40 : FX_SIDE;
         order->scores[2] = i == 3;
+        if (i == 4) fx_box(&o, 4, 4, 8, 8);
         sim_instance_orders(sim, &o.orders);
         fx_run_ms(sim, 500);
         hashes[i] = sim_hash(sim);
@@ -135,7 +138,7 @@ static void test_replay_notices_another_order(void **state) {
 }
 
 static void append_orders(uint8_t *body, size_t *len, const struct wire_instance_order *order, uint32_t waves) {
-    const uint32_t counts[5] = {1, waves, 0, 0, 0};
+    const uint32_t counts[6] = {1, waves, 0, 0, 0, 0};
     body[(*len)++] = RECORD_EVENT_ORDERS;
     body[(*len)++] = 0;
     memcpy(body + *len, counts, sizeof counts);
@@ -146,13 +149,14 @@ static void append_orders(uint8_t *body, size_t *len, const struct wire_instance
 
 static void test_replay_refuses_orders_that_no_reader_lets_in(void **state) {
     (void)state;
-    for (uint32_t bad = 0; bad < 5; bad++) {
+    for (uint32_t bad = 0; bad < 6; bad++) {
         struct sim *sim = fx_sim(0);
         struct wire_instance_order order = {
             .id = 5, .block = CELLS_BLOCK_BIT, .side_m = FX_SIDE, .state = WIRE_INSTANCE_RUN};
         if (bad == 1) order.wave_count = 1;
         if (bad == 2) order.first_spot = 1;
         if (bad == 4) order.member_count = 3;
+        if (bad == 5) order.box_count = 1;
         uint8_t body[512] = {0};
         uint64_t tick = FX_START_TICK + 1;
         size_t len = RECORD_BODY_MIN;

@@ -40,6 +40,9 @@ static const char *const GOOD[] = {
     /* 21 */ "lose: {item: gem}",
     /* 22 */ "crash: restart",
     /* 23 */ "checkpoints: true",
+    /* 24 */ "map:",
+    /* 25 */ "  - {x_m: [20, 24], y_m: [0, 40]}",
+    /* 26 */ "  - {x_m: [0, 64], y_m: [45, 46]}",
 };
 
 static const struct yaml_good GOOD_TEXT = {GOOD, sizeof GOOD / sizeof GOOD[0]};
@@ -87,6 +90,9 @@ static void test_template_file_good_text_is_filled(void **state) {
     static const struct wire_instance_spot spots[] = {{10, 20, 3, 1}, {50, 60, 2, 0xffff}};
     assert_int_equal(t.spot_count, 2);
     assert_memory_equal(t.spots, spots, sizeof spots);
+    static const struct wire_instance_box boxes[] = {{20, 0, 24, 40}, {0, 45, 64, 46}};
+    assert_int_equal(t.box_count, 2);
+    assert_memory_equal(t.boxes, boxes, sizeof boxes);
     assert_int_equal(t.scaling.players, 2);
     assert_int_equal(t.scaling.creatures_percent, 40);
     assert_int_equal(t.scaling.health_percent, 15);
@@ -110,6 +116,7 @@ static void test_template_file_what_is_left_out_has_its_default(void **state) {
     assert_int_equal(t.empty_s, 60);
     assert_int_equal(t.wave_count, 0);
     assert_int_equal(t.spot_count, 0);
+    assert_int_equal(t.box_count, 0);
     assert_int_equal(t.scaling.players, 1);
     assert_int_equal(t.scaling.creatures_percent, 0);
     assert_int_equal(t.win.gold + t.win.item_kind + t.win.item_count, 0);
@@ -129,7 +136,7 @@ static const struct yaml_mistake MISTAKES[] = {
     /* unknown */
     {7, "lifes: 2",
      "t.yaml:7: lifes: unknown key, expected one of name, side_m, capacity, time_limit_s, ends, kills, lives, rise_ms, "
-     "empty_s, waves, spots, scaling, win, lose, crash, checkpoints"},
+     "empty_s, waves, spots, map, scaling, win, lose, crash, checkpoints"},
     {12, "  - {creatures: 9, after_ms: 1}",
      "t.yaml:12: waves[1].after_ms: unknown key, expected one of creatures, after_s, overlaps, health_percent, "
      "damage_percent"},
@@ -182,6 +189,31 @@ static const struct yaml_mistake MISTAKES[] = {
     {20, "win: {item: gems}",
      "t.yaml:20: win.item: expected one of healing potion, herb, ore, sword, bow, armour, gem, found \"gems\""},
     {21, "lose: {count: 2}", "t.yaml:21: lose.count: expected none without an item, found one"},
+    /* the map */
+    {25, "  - {x_m: [20, 24]}", "t.yaml:25: map[0].y_m: missing, expected a list of 2 to 2 entries"},
+    {25, "  - {x_m: [20, 24], y_m: [0, 40], z_m: [0, 3]}", "t.yaml:25: map[0].z_m: unknown key, expected one of x_m, y_m"},
+    {25, "  - {x_m: 20, y_m: [0, 40]}", "t.yaml:25: map[0].x_m: expected a list of 2 to 2 entries, found \"20\""},
+    {25, "  - {x_m: [20], y_m: [0, 40]}", "t.yaml:25: map[0].x_m: expected a list of 2 to 2 entries, found a list of 1"},
+    {25, "  - {x_m: [20, 22, 24], y_m: [0, 40]}",
+     "t.yaml:25: map[0].x_m: expected a list of 2 to 2 entries, found a list of 3"},
+    {26, "  - {x_m: [0, 64], y_m: [45, 45.5]}",
+     "t.yaml:26: map[1].y_m[1]: expected an integer from 0 to 512, found \"45.5\""},
+    {26, "  - {x_m: [-1, 64], y_m: [45, 46]}", "t.yaml:26: map[1].x_m[0]: expected an integer from 0 to 512, found \"-1\""},
+    {26, "  - {x_m: [0, 65], y_m: [45, 46]}",
+     "t.yaml:26: map[1].x_m: expected a lesser metre and a greater one, up to side_m = 64, found 0 and 65"},
+    {25, "  - {x_m: [20, 20], y_m: [0, 40]}",
+     "t.yaml:25: map[0].x_m: expected a lesser metre and a greater one, up to side_m = 64, found 20 and 20"},
+    {25, "  - {x_m: [20, 24], y_m: [40, 0]}",
+     "t.yaml:25: map[0].y_m: expected a lesser metre and a greater one, up to side_m = 64, found 40 and 0"},
+    {25, "  - {x_m: [8, 12], y_m: [18, 22]}", /* around it */
+     "t.yaml:14: spots[0].x_m: expected a place that is more than radius_m = 3 away from what is solid, along x or y, found "
+     "map[0]"},
+    {25, "  - {x_m: [13, 24], y_m: [0, 40]}", /* within half a metre */
+     "t.yaml:14: spots[0].x_m: expected a place that is more than radius_m = 3 away from what is solid, along x or y, found "
+     "map[0]"},
+    {15, "  - {x_m: 50, y_m: 43, creatures: true}",
+     "t.yaml:15: spots[1].x_m: expected a place that is more than radius_m = 2 away from what is solid, along x or y, found "
+     "map[1]"},
     {22, NULL, "t.yaml:22: checkpoints: expected false where crash is not restart, found true"},
 };
 
@@ -194,6 +226,9 @@ static void test_template_file_mistakes_are_named_by_line_and_key(void **state) 
                  "t.yaml:4: ends: expected empty among them where there is no time_limit_s, found others alone");
     expect_error("{name: t, side_m: 16, capacity: 1, ends: [empty, cleared]}",
                  "t.yaml:1: waves: expected at least one where it ends by cleared, found none");
+    expect_error("name: t\nside_m: 16\ncapacity: 1\nends: [empty]\nmap:\n  - {x_m: [0, 9], y_m: [0, 16]}\n"
+                 "  - {x_m: [9, 16], y_m: [0, 16]}\n",
+                 "t.yaml:6: map: expected a metre to stand on somewhere, found all of the room solid");
 }
 
 static void test_template_file_waves_after_each_other_are_not_at_once(void **state) {
@@ -201,6 +236,23 @@ static void test_template_file_waves_after_each_other_are_not_at_once(void **sta
     char text[YAML_FIXTURE_TEXT_SIZE];
     yaml_compose(&GOOD_TEXT, text, 12, "  - {creatures: 98}\n  - {creatures: 98}");
     assert_int_equal(parse_good(text).wave_count, 3);
+}
+
+static void test_template_file_map_may_touch_walls_and_spots_may_come_near(void **state) {
+    (void)state;
+    char text[YAML_FIXTURE_TEXT_SIZE];
+    yaml_compose(&GOOD_TEXT, text, 25, "  - {x_m: [14, 64], y_m: [0, 40]}\n  - {x_m: [0, 20], y_m: [24, 64]}");
+    assert_int_equal(parse_good(text).box_count, 3);
+    assert_int_equal(parse_good("{name: t, side_m: 16, capacity: 1, ends: [empty], map: []}").box_count, 0);
+}
+
+static void test_template_file_map_has_as_many_boxes_as_an_order(void **state) {
+    (void)state;
+    char text[YAML_FIXTURE_TEXT_SIZE] = "name: t\nside_m: 16\ncapacity: 1\nends: [empty]\nmap:\n";
+    for (uint32_t i = 0; i < WIRE_INSTANCE_BOXES_MAX; i++) strcat(text, "  - {x_m: [0, 1], y_m: [0, 1]}\n");
+    assert_int_equal(parse_good(text).box_count, WIRE_INSTANCE_BOXES_MAX);
+    strcat(text, "  - {x_m: [0, 1], y_m: [0, 1]}\n");
+    expect_error(text, "t.yaml:6: map: expected a list of 0 to 64 entries, found a list of 65");
 }
 
 /* --- scaling */
@@ -271,7 +323,7 @@ static void test_template_override_of_a_bad_value_changes_nothing(void **state) 
         {"name", "other", "name: expected another key, an instance keeps the name of its template"},
         {"gold", "1",
          "gold: unknown key, expected one of name, side_m, capacity, time_limit_s, ends, kills, lives, rise_ms, empty_s, "
-         "waves, spots, scaling, win, lose, crash, checkpoints"},
+         "waves, spots, map, scaling, win, lose, crash, checkpoints"},
         {"", "1", "expected the key of one value"},
         {"win.silver", "1", "win.silver: unknown key, expected one of gold, item, count"},
         {"win", "1", "win: expected the key of one value"},
@@ -289,6 +341,12 @@ static void test_template_override_of_a_bad_value_changes_nothing(void **state) 
         {"waves[0].creatures", "91",
          "waves[1].creatures: expected at most 256 at once, with waves that overlap and scaling for capacity = 6 players, "
          "found 259"},
+        {"map[0].x_m", "3", "map[0].x_m: expected the key of one value, in an entry below [2]"},
+        {"map[0].x_m[0]", "3", "map[0].x_m: expected the key of one value, in an entry below [2]"},
+        {"map", "1", "map: expected the key of one value, in an entry below [2]"},
+        {"spots[0].radius_m", "10",
+         "spots[0].x_m: expected a place that is more than radius_m = 10 away from what is solid, along x or y, found "
+         "map[0]"},
         {"crash", "restarts", "crash: expected one of return, restart, found \"restarts\""},
         {"crash", "return", "checkpoints: expected false where crash is not restart, found true"},
         {"lives", "0", "lives: expected at least 1 where it ends by lost, found 0"},
@@ -366,6 +424,7 @@ static void test_template_file_shipped_templates_are_what_shipped_modes_need(voi
     assert_int_equal(crypt->goals, WIRE_GOAL_CLEARED | WIRE_GOAL_LOST | WIRE_GOAL_EMPTY);
     assert_int_equal(crypt->wave_count, 4);
     assert_true(crypt->checkpoints);
+    assert_true(crypt->box_count > 0);
 }
 
 int main(void) {
@@ -374,6 +433,8 @@ int main(void) {
         cmocka_unit_test(test_template_file_what_is_left_out_has_its_default),
         cmocka_unit_test(test_template_file_mistakes_are_named_by_line_and_key),
         cmocka_unit_test(test_template_file_waves_after_each_other_are_not_at_once),
+        cmocka_unit_test(test_template_file_map_may_touch_walls_and_spots_may_come_near),
+        cmocka_unit_test(test_template_file_map_has_as_many_boxes_as_an_order),
         cmocka_unit_test(test_template_scale_grows_with_each_player_beyond),
         cmocka_unit_test(test_template_override_sets_one_value),
         cmocka_unit_test(test_template_override_of_a_bad_value_changes_nothing),

@@ -61,6 +61,65 @@ static void test_instances_run_on_where_their_block_goes(void **state) {
     pair_destroy(&p);
 }
 
+/* walk has one go along x for a second. */
+static void walk(struct pair *p, uint32_t side, uint64_t player, int8_t x) {
+    struct sim *sim = p->sides[side].sim;
+    for (uint32_t i = 0; i < FX_HZ; i++) {
+        game_input(sim->game, fx_index(sim, player), (struct game_input){.move_x = x});
+        pair_tick(p);
+    }
+}
+
+/* The former zone has its walls for as long as somebody is there, the new one from its order on. */
+static void test_instances_walls_stand_where_their_block_goes(void **state) {
+    (void)state;
+    struct pair p = pair_create();
+    struct sim *from = p.sides[0].sim, *to = p.sides[1].sim;
+    for (uint64_t player = 1; player <= 2; player++) fx_attach(from, player);
+    struct fx_orders o;
+    fx_begin(&o);
+    struct wire_instance_order *order = fx_order(&o, 5, 1);
+    fx_box(&o, 20, 5, 21, 30);
+    for (uint64_t player = 1; player <= 2; player++) fx_travel(&o, player, 5, 0, fx_x(1, 18), M(10));
+    sim_instance_orders(from, &o.orders);
+    pair_run_ms(&p, FX_LOOK_MS);
+    struct directory drained = fx_directory(3, 1, 0);
+    pair_directory(&p, &drained);
+    order->version = 2;
+    sim_instance_orders(to, &o.orders);
+    pair_hand_over(&p, 0, 1);
+    walk(&p, 1, 1, 1);
+    walk(&p, 0, 2, 1);
+    assert_int_equal(to->entities->x[fx_index(to, 1)], fx_x(1, 19) + ROOM_BODY);
+    assert_int_equal(from->entities->x[fx_index(from, 2)], fx_x(1, 19) + ROOM_BODY);
+    pair_hand_over(&p, 0, 2);
+    struct directory settled = fx_directory(4, 1, WIRE_SLOT_NONE);
+    pair_directory(&p, &settled);
+    walk(&p, 1, 2, 1);
+    assert_int_equal(to->entities->x[fx_index(to, 2)], fx_x(1, 19) + ROOM_BODY);
+    pair_destroy(&p);
+}
+
+/* Who is told to travel to a place that is solid, by a zone that does not know it, comes in beside it. */
+static void test_instances_who_arrives_where_a_wall_is_stands_beside_it(void **state) {
+    (void)state;
+    struct pair p = pair_create();
+    struct sim *from = p.sides[0].sim, *to = p.sides[1].sim;
+    struct directory d = fx_directory(3, 1, WIRE_SLOT_NONE);
+    pair_directory(&p, &d);
+    fx_attach(from, 1);
+    struct fx_orders o;
+    fx_begin(&o);
+    fx_order(&o, 5, 1);
+    fx_box(&o, 20, 5, 24, 30);
+    fx_travel(&o, 1, 5, 0, fx_x(1, 21), M(10));
+    sim_instance_orders(to, &o.orders);
+    sim_instance_orders(from, &o.orders);
+    pair_hand_over(&p, 0, 1);
+    assert_int_equal(to->entities->x[fx_index(to, 1)], fx_x(1, 19) + ROOM_BODY);
+    pair_destroy(&p);
+}
+
 /* A zone that has no room for a traveller, or does not answer, keeps it from nothing for long. */
 static void test_instances_who_is_not_taken_goes_home(void **state) {
     (void)state;
@@ -148,6 +207,15 @@ static void hand(struct match *m, uint64_t version, uint32_t owner, uint32_t for
     m->order->version = (uint32_t)version;
 }
 
+/* change_hands has the block go to a zone, and players 1 and 3 after it. */
+static void change_hands(struct match *m, uint64_t version, uint32_t owner) {
+    hand(m, version, owner, 1 - owner);
+    sim_instance_orders(m->p.sides[owner].sim, &m->o.orders);
+    pair_hand_over(&m->p, 1 - owner, 1);
+    pair_hand_over(&m->p, 1 - owner, 3);
+    pair_run_ms(&m->p, 500);
+}
+
 /* Up to the last tick before its block goes, and by who is not handed over yet. */
 static void test_instances_scores_are_the_same_after_a_drain(void **state) {
     (void)state;
@@ -199,26 +267,14 @@ static void test_instances_scores_are_the_same_after_a_drain_that_is_taken_back(
     begin_match(&m);
     m.p.loses = true;
     score(&m, m.from, 3, 1);
-    hand(&m, 3, 1, 0);
-    sim_instance_orders(m.to, &m.o.orders);
-    pair_hand_over(&m.p, 0, 1);
-    pair_hand_over(&m.p, 0, 3);
-    pair_run_ms(&m.p, 500);
+    change_hands(&m, 3, 1);
     score(&m, m.to, 3, 1);
     score(&m, m.to, 3, 1);
-    hand(&m, 4, 0, 1);
-    sim_instance_orders(m.from, &m.o.orders);
-    pair_hand_over(&m.p, 1, 1);
-    pair_hand_over(&m.p, 1, 3);
-    pair_run_ms(&m.p, 500);
+    change_hands(&m, 4, 0);
     assert_int_equal(fx_status(m.from, 5).scores[0], 3);
     score(&m, m.from, 3, 1);
-    hand(&m, 5, 1, 0);
     m.order->scores[0] = 3;
-    sim_instance_orders(m.to, &m.o.orders);
-    pair_hand_over(&m.p, 0, 1);
-    pair_hand_over(&m.p, 0, 3);
-    pair_run_ms(&m.p, 500);
+    change_hands(&m, 5, 1);
     hand(&m, 6, 1, WIRE_SLOT_NONE);
     pair_run_ms(&m.p, 500);
     assert_int_equal(fx_status(m.to, 5).scores[0], 4);
@@ -270,6 +326,32 @@ static void test_instances_in_flight_are_given_up_after_a_while(void **state) {
     assert_int_equal(sim_instances_in_flight(m.from, CELLS_BLOCK_BIT), 1);
     pair_run_ms(&m.p, 1000);
     assert_int_equal(sim_instances_in_flight(m.from, CELLS_BLOCK_BIT), 0);
+    pair_destroy(&m.p);
+}
+
+/* Who orders it there is away for long: its players stay, and what they score meanwhile counts. */
+static void test_instances_scores_wait_for_a_late_order(void **state) {
+    (void)state;
+    struct match m;
+    begin_match(&m);
+    score(&m, m.from, 3, 1);
+    hand(&m, 3, 1, 0);
+    score(&m, m.from, 1, 3);
+    pair_run_ms(&m.p, VENUES_LEFT_MS - 1000);
+    score(&m, m.from, 3, 1);
+    assert_true(sim_instances_keep(m.from, fx_index(m.from, 1)));
+    sim_instance_orders(m.to, &m.o.orders);
+    pair_run_ms(&m.p, 500);
+    assert_false(sim_instances_keep(m.from, fx_index(m.from, 1)));
+    pair_hand_over(&m.p, 0, 1);
+    pair_hand_over(&m.p, 0, 3);
+    score(&m, m.to, 3, 1);
+    pair_run_ms(&m.p, 500);
+    assert_int_equal(sim_instances_in_flight(m.from, CELLS_BLOCK_BIT), 0);
+    hand(&m, 4, 1, WIRE_SLOT_NONE);
+    pair_run_ms(&m.p, 500);
+    struct wire_instance_status after = fx_status(m.to, 5);
+    assert_true(after.phase == WIRE_PHASE_RUNNING && after.scores[0] == 3 && after.scores[1] == 1);
     pair_destroy(&m.p);
 }
 
@@ -333,6 +415,8 @@ static void test_instances_end_with_the_scores_of_before_their_block_went(void *
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_instances_run_on_where_their_block_goes),
+        cmocka_unit_test(test_instances_walls_stand_where_their_block_goes),
+        cmocka_unit_test(test_instances_who_arrives_where_a_wall_is_stands_beside_it),
         cmocka_unit_test(test_instances_who_is_not_taken_goes_home),
         cmocka_unit_test(test_instances_do_not_wait_for_a_hand_over_for_ever),
         cmocka_unit_test(test_instances_who_travels_again_waits_anew),
@@ -341,6 +425,7 @@ int main(void) {
         cmocka_unit_test(test_instances_that_are_over_are_over_where_their_block_goes),
         cmocka_unit_test(test_instances_begun_again_hear_nothing_of_before),
         cmocka_unit_test(test_instances_in_flight_are_given_up_after_a_while),
+        cmocka_unit_test(test_instances_scores_wait_for_a_late_order),
         cmocka_unit_test(test_instances_know_where_their_block_goes_who_was_there),
         cmocka_unit_test(test_instances_count_kills_from_zone_to_zone),
         cmocka_unit_test(test_instances_end_with_the_scores_of_before_their_block_went),

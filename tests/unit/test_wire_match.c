@@ -164,7 +164,8 @@ static struct wire_instance_order full_order(void) {
     o.state = WIRE_INSTANCE_END, o.version = 4, o.side_m = 5, o.goals = WIRE_GOAL_CLEARED | WIRE_GOAL_LOST, o.kills = 6;
     o.lives = 7, o.rise_ms = 8, o.empty_ms = 9, o.team_count = WIRE_TEAMS_MAX, o.wave = 10;
     for (uint32_t i = 0; i < WIRE_TEAMS_MAX; i++) o.scores[i] = 100 + i;
-    o.first_wave = 1, o.wave_count = 1, o.first_spot = 0, o.spot_count = 2, o.first_member = 1, o.member_count = 2;
+    o.first_wave = 1, o.wave_count = 1, o.first_spot = 0, o.spot_count = 2, o.first_box = 1, o.box_count = 2;
+    o.first_member = 1, o.member_count = 2;
     return o;
 }
 
@@ -172,9 +173,11 @@ static void test_wire_match_orders_round_trip(void **state) {
     struct wire_instance_order instances[] = {{.id = 9}, full_order()};
     struct wire_instance_wave waves[] = {{1, 2, 1, 100, 200, 0}, {4, 5, 0, 50, 75, 0}};
     struct wire_instance_spot spots[] = {{1, 2, 3, 0xffff}, {4, 5, 6, 1}};
+    struct wire_instance_box boxes[] = {{1, 2, 3, 4}, {5, 6, 7, 8}, {9, 10, 11, 0xffff}};
     struct wire_instance_member members[] = {{.player = 1, .team = 7}, {.player = UINT64_MAX}, {.player = 3, .team = 1}};
     struct wire_travel travels[] = {{.player = 8, .x = -9, .y = INT32_MAX, .instance = 10, .team = 7}};
     struct wire_instance_orders in = {.is_complete = true, .instances = instances, .waves = waves, .spots = spots};
+    in.boxes = boxes, in.box_count = COUNT(boxes);
     in.members = members, in.travels = travels, in.instance_count = COUNT(instances), in.wave_count = COUNT(waves);
     in.spot_count = COUNT(spots), in.member_count = COUNT(members), in.travel_count = COUNT(travels);
     struct wire_bytes bytes;
@@ -186,6 +189,7 @@ static void test_wire_match_orders_round_trip(void **state) {
     assert_items(out->instances, out->instance_count, instances);
     assert_items(out->waves, out->wave_count, waves);
     assert_items(out->spots, out->spot_count, spots);
+    assert_items(out->boxes, out->box_count, boxes);
     assert_items(out->members, out->member_count, members);
     assert_items(out->travels, out->travel_count, travels);
 
@@ -194,6 +198,8 @@ static void test_wire_match_orders_round_trip(void **state) {
     refuse_u32(&bytes, &order->wave_count, 2);
     refuse_u32(&bytes, &order->first_spot, 1);
     refuse_u32(&bytes, &order->spot_count, 3);
+    refuse_u32(&bytes, &order->first_box, 2);
+    refuse_u32(&bytes, &order->box_count, 3);
     refuse_u32(&bytes, &order->first_member, UINT32_MAX);
     refuse_u32(&bytes, &order->member_count, UINT32_MAX);
     refuse_u32(&bytes, &out->instances[0].first_member, 4);
@@ -205,18 +211,20 @@ static void test_wire_match_orders_round_trip(void **state) {
     in = (struct wire_instance_orders){.instances = instances, .instance_count = 1};
     assert_int_equal(wire_instance_orders_pack(*state, &in, &bytes), 0);
     open_packed(&bytes, wire_instance_orders_bytes(&in), WIRE_BUS_INSTANCE_ORDERS, &view);
-    assert_true(out->waves && out->spots && out->members); /* so that no range is one of NULL */
+    assert_true(out->waves && out->spots && out->boxes && out->members); /* so that no range is one of NULL */
 }
 
 /* With arrays that would hold them, ranges of more than an instance may have are refused. */
 static void test_wire_match_instance_past_its_limits_is_refused(void **state) {
     static struct wire_instance_wave waves[WIRE_INSTANCE_WAVES_MAX + 1];
     static struct wire_instance_spot spots[WIRE_INSTANCE_SPOTS_MAX + 1];
+    static struct wire_instance_box boxes[WIRE_INSTANCE_BOXES_MAX + 1];
     static struct wire_instance_member members[WIRE_INSTANCE_PLAYERS_MAX + 1];
     struct wire_instance_order order = {.wave_count = WIRE_INSTANCE_WAVES_MAX, .spot_count = WIRE_INSTANCE_SPOTS_MAX};
-    order.member_count = WIRE_INSTANCE_PLAYERS_MAX;
+    order.box_count = WIRE_INSTANCE_BOXES_MAX, order.member_count = WIRE_INSTANCE_PLAYERS_MAX;
     struct wire_instance_orders in = {.instances = &order, .instance_count = 1, .waves = waves, .wave_count = COUNT(waves)};
-    in.spots = spots, in.spot_count = COUNT(spots), in.members = members, in.member_count = COUNT(members);
+    in.spots = spots, in.spot_count = COUNT(spots), in.boxes = boxes, in.box_count = COUNT(boxes);
+    in.members = members, in.member_count = COUNT(members);
     struct wire_bytes bytes;
     struct wire_bus_view view;
     assert_int_equal(wire_instance_orders_pack(*state, &in, &bytes), 0);
@@ -224,6 +232,7 @@ static void test_wire_match_instance_past_its_limits_is_refused(void **state) {
     const struct wire_instance_order *out = view.instance_orders.instances;
     refuse_u32(&bytes, &out->wave_count, WIRE_INSTANCE_WAVES_MAX + 1);
     refuse_u32(&bytes, &out->spot_count, WIRE_INSTANCE_SPOTS_MAX + 1);
+    refuse_u32(&bytes, &out->box_count, WIRE_INSTANCE_BOXES_MAX + 1);
     refuse_u32(&bytes, &out->member_count, WIRE_INSTANCE_PLAYERS_MAX + 1);
 }
 
@@ -448,6 +457,22 @@ static void test_wire_match_what_clients_ask_round_trips(void **state) {
     struct wire_client_message out = client_trip(*state, &in);
     assert_string_equal(out.enter.mode, in.enter.mode);
     assert_int_equal(out.enter.roles, 5);
+    assert_true(out.enter.latency_count == 0 && out.enter.avoid_count == 0);
+    in.enter.latency_count = WIRE_ENTER_LATENCIES_MAX, in.enter.avoid_count = WIRE_ENTER_AVOID_MAX;
+    for (uint32_t i = 0; i < WIRE_ENTER_LATENCIES_MAX; i++) {
+        full_name(&in.enter.latencies[i].region);
+        in.enter.latencies[i].region[i] = '-';
+        in.enter.latencies[i].ms = (uint16_t)(UINT16_MAX - i);
+    }
+    for (uint32_t i = 0; i < WIRE_ENTER_AVOID_MAX; i++) in.enter.avoid[i] = UINT64_MAX - i;
+    out = client_trip(*state, &in);
+    assert_string_equal(out.enter.mode, in.enter.mode);
+    assert_true(out.enter.latency_count == WIRE_ENTER_LATENCIES_MAX && out.enter.avoid_count == WIRE_ENTER_AVOID_MAX);
+    for (uint32_t i = 0; i < WIRE_ENTER_LATENCIES_MAX; i++) {
+        assert_string_equal(out.enter.latencies[i].region, in.enter.latencies[i].region);
+        assert_int_equal(out.enter.latencies[i].ms, in.enter.latencies[i].ms);
+    }
+    assert_memory_equal(out.enter.avoid, in.enter.avoid, sizeof in.enter.avoid);
     for (int verb = 0; verb < WIRE_TICKET_VERB_COUNT; verb++) {
         in = (struct wire_client_message){.kind = WIRE_CLIENT_TICKET, .ticket = (enum wire_ticket_verb)verb};
         assert_int_equal(client_trip(*state, &in).ticket, verb);
@@ -506,6 +531,30 @@ static void test_wire_match_state_past_its_limits_is_refused(void **state) {
     assert_int_equal(read_server_with(*state, &match, 7, WIRE_TEAMS_MAX), 0);
     assert_int_equal(read_server_with(*state, &match, 7, WIRE_TEAMS_MAX + 1), MARCH_ERR_INVALID);
     assert_int_equal(read_server_with(*state, &match, 5, WIRE_TEAMS_MAX), MARCH_ERR_INVALID);
+}
+
+static int read_client_with(struct wire_builder *builder, const struct wire_client_message *in, const void *from,
+                            const void *to, size_t what_len) {
+    struct wire_bytes bytes;
+    struct wire_client_message out;
+    uint8_t copy[WIRE_CLIENT_BYTES_MAX] = {0};
+    assert_int_equal(wire_client_message_pack(builder, in, &bytes), 0);
+    memcpy(copy, bytes.data, bytes.len);
+    overwrite(copy, bytes.len, from, to, what_len);
+    return wire_client_message_read(copy, sizeof copy, &out);
+}
+
+static void test_wire_match_enter_past_its_limits_is_refused(void **state) {
+    struct wire_client_message in = {.kind = WIRE_CLIENT_ENTER, .enter = {.mode = "duel", .avoid_count = 3}};
+    static const uint64_t somebody = 0x1111111111111111;
+    for (int i = 0; i < 3; i++) in.enter.avoid[i] = somebody;
+    const uint32_t counts[] = {3, WIRE_ENTER_AVOID_MAX, WIRE_ENTER_AVOID_MAX + 1};
+    assert_int_equal(read_client_with(*state, &in, &counts[0], &counts[1], 4), 0);
+    assert_int_equal(read_client_with(*state, &in, &counts[0], &counts[2], 4), MARCH_ERR_INVALID);
+    in.enter = (struct wire_queue_enter){.mode = "duel", .latency_count = 2, .latencies = {{"main", 1}, {"east", 2}}};
+    assert_int_equal(read_client_with(*state, &in, "east", "west", 4), 0);
+    assert_int_equal(read_client_with(*state, &in, "east", "e\nst", 4), MARCH_ERR_INVALID);
+    assert_int_equal(read_client_with(*state, &in, "\4\0\0\0east", "\0\0\0\0\0\0\0\0", 8), MARCH_ERR_INVALID);
 }
 
 /* A message twice, with the two highest values of a number: where they differ is its byte, and one more is refused. */
@@ -602,6 +651,7 @@ int main(void) {
         cmocka_unit_test(test_wire_match_party_state_round_trips),
         cmocka_unit_test(test_wire_match_match_state_round_trips),
         cmocka_unit_test(test_wire_match_what_clients_ask_round_trips),
+        cmocka_unit_test(test_wire_match_enter_past_its_limits_is_refused),
         cmocka_unit_test(test_wire_match_kind_of_what_is_for_the_matchmaker),
         cmocka_unit_test(test_wire_match_state_past_its_limits_is_refused),
         cmocka_unit_test(test_wire_match_number_out_of_its_range_is_refused),

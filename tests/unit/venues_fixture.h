@@ -39,6 +39,7 @@ struct fx_orders {
     struct wire_instance_order instances[FX_ORDERS];
     struct wire_instance_wave waves[FX_ORDERS * 4];
     struct wire_instance_spot spots[FX_ORDERS * 4];
+    struct wire_instance_box boxes[WIRE_INSTANCE_BOXES_MAX];
     struct wire_instance_member members[FX_MEMBERS]; /* of all: players 1 to FX_MEMBERS */
     struct wire_travel travels[FX_PLAYERS];
 };
@@ -103,6 +104,7 @@ static inline void fx_begin(struct fx_orders *o) {
     o->orders = (struct wire_instance_orders){.instances = o->instances,
                                               .waves = o->waves,
                                               .spots = o->spots,
+                                              .boxes = o->boxes,
                                               .members = o->members,
                                               .member_count = FX_MEMBERS,
                                               .travels = o->travels};
@@ -121,6 +123,7 @@ static inline struct wire_instance_order *fx_order(struct fx_orders *o, uint32_t
                                           .rise_ms = 2000,
                                           .first_wave = o->orders.wave_count,
                                           .first_spot = o->orders.spot_count,
+                                          .first_box = o->orders.box_count,
                                           .member_count = FX_MEMBERS};
     return order;
 }
@@ -136,6 +139,12 @@ static inline struct wire_instance_wave *fx_wave(struct fx_orders *o, uint32_t c
 static inline void fx_spot(struct fx_orders *o, uint16_t x, uint16_t y, uint16_t radius, uint16_t team) {
     o->instances[o->orders.instance_count - 1].spot_count++;
     o->spots[o->orders.spot_count++] = (struct wire_instance_spot){x, y, radius, team};
+}
+
+static inline void fx_box(struct fx_orders *o, uint16_t x_min, uint16_t y_min, uint16_t x_max, uint16_t y_max) {
+    CHECK(o->orders.box_count < WIRE_INSTANCE_BOXES_MAX);
+    o->instances[o->orders.instance_count - 1].box_count++;
+    o->boxes[o->orders.box_count++] = (struct wire_instance_box){x_min, y_min, x_max, y_max};
 }
 
 /* The place of a cell's corner and some metres. */

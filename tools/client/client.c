@@ -575,9 +575,9 @@ static int send_match(struct march_client *client, uint64_t now_ns, const uint8_
     return march_client_send(client, now_ns, bytes, (size_t)len);
 }
 
-int march_client_enter(struct march_client *client, uint64_t now_ns, const char *mode, uint32_t roles) {
+int march_client_enter(struct march_client *client, uint64_t now_ns, const struct march_wish *wish) {
     uint8_t bytes[CLIENT_MATCH_BYTES_MAX];
-    return send_match(client, now_ns, bytes, client_match_write_enter(mode, roles, bytes));
+    return send_match(client, now_ns, bytes, client_match_write_enter(wish, bytes));
 }
 
 int march_client_ticket(struct march_client *client, uint64_t now_ns, enum march_ticket_verb verb) {

@@ -68,24 +68,27 @@ bool client_match_read(unsigned kind, const struct flat_table *body, struct marc
 /* --- writing */
 
 /* Where the parts of such a message lie: root offset, vtable and table of ClientMessage, vtable and table of its body, which
- * has two fields at most. A text follows. */
+ * has four fields at most. What those of Enter point to follows. */
 enum {
     AT_ROOT_VTABLE = 4,
     AT_ROOT = 12,
     AT_VTABLE = 24,
-    AT_TABLE = 32,
-    FIRST = 4, /* where the fields lie in the table */
+    VTABLE_SIZE = 12,
+    AT_TABLE = 40, /* a multiple of 8: the player of Party is the second field */
+    FIRST = 4,     /* where the fields lie in the table */
     SECOND = 8,
-    AT_TEXT = 44,
+    THIRD = 12,
+    FOURTH = 16,
+    AT_REST = AT_TABLE + FOURTH + 4, /* of Enter */
     KIND_ENTER = 5,
     KIND_TICKET = 6,
     KIND_PARTY = 7
 };
 
-/* write_frame writes all but the fields; `size` is that of the body's table, and `second` its second field's place, 0 for
- * none. Returns where the message ends. */
-static int write_frame(uint8_t *bytes, unsigned kind, unsigned size, unsigned second) {
-    memset(bytes, 0, AT_TABLE + size);
+/* write_frame writes all but the fields; `size` is that of the body's table, and `count` how many fields it has. Returns
+ * where the message ends. */
+static int write_frame(uint8_t bytes[CLIENT_MATCH_BYTES_MAX], unsigned kind, unsigned size, unsigned count) {
+    memset(bytes, 0, CLIENT_MATCH_BYTES_MAX);
     store_le(bytes, AT_ROOT, 4);
     store_le(bytes + AT_ROOT_VTABLE, 8, 2);
     store_le(bytes + AT_ROOT_VTABLE + 2, 12, 2); /* ClientMessage: its type at 4, its body at 8 */
@@ -94,37 +97,88 @@ static int write_frame(uint8_t *bytes, unsigned kind, unsigned size, unsigned se
     store_le(bytes + AT_ROOT, AT_ROOT - AT_ROOT_VTABLE, 4);
     store_le(bytes + AT_ROOT + 4, kind, 1);
     store_le(bytes + AT_ROOT + 8, AT_TABLE - (AT_ROOT + 8), 4);
-    store_le(bytes + AT_VTABLE, 8, 2);
+    store_le(bytes + AT_VTABLE, VTABLE_SIZE, 2);
     store_le(bytes + AT_VTABLE + 2, size, 2);
-    store_le(bytes + AT_VTABLE + 4, FIRST, 2);
-    store_le(bytes + AT_VTABLE + 6, second, 2);
+    for (unsigned i = 0; i < count; i++) store_le(bytes + AT_VTABLE + 4 + i * 2, FIRST + i * 4, 2);
     store_le(bytes + AT_TABLE, AT_TABLE - AT_VTABLE, 4);
     return (int)(AT_TABLE + size);
 }
 
-int client_match_write_enter(const char *mode, uint32_t roles, uint8_t bytes[CLIENT_MATCH_BYTES_MAX]) {
-    _Static_assert(AT_TEXT + 4 + MARCH_NAME_SIZE <= CLIENT_MATCH_BYTES_MAX, "the longest name fits");
-    size_t len = strnlen(mode, MARCH_NAME_SIZE);
-    if (!utf8_text_valid(mode, len, MARCH_NAME_SIZE - 1)) return MARCH_ERR_INVALID;
-    write_frame(bytes, KIND_ENTER, AT_TEXT - AT_TABLE, SECOND);
-    store_le(bytes + AT_TABLE + FIRST, AT_TEXT - (AT_TABLE + FIRST), 4);
-    store_le(bytes + AT_TABLE + SECOND, roles, 4);
-    store_le(bytes + AT_TEXT, len, 4);
-    memcpy(bytes + AT_TEXT + 4, mode, len);
-    bytes[AT_TEXT + 4 + len] = 0;
-    return (int)(AT_TEXT + 4 + len + 1);
+/* What fields point to. Each is written at `to`, pointed to by the field at `from`; returns where what follows may begin. */
+
+static void point(uint8_t *bytes, size_t from, size_t to) {
+    store_le(bytes + from, to - from, 4);
+}
+
+static size_t write_text(uint8_t *bytes, size_t from, size_t to, const char *text) {
+    size_t len = strlen(text);
+    point(bytes, from, to);
+    store_le(bytes + to, len, 4);
+    memcpy(bytes + to + 4, text, len);
+    return to + (4 + len + 1 + 3) / 4 * 4;
+}
+
+/* write_latencies writes tables that share a vtable, and the names of regions behind all of them. */
+static size_t write_latencies(uint8_t *bytes, size_t from, size_t to, const struct march_wish *wish) {
+    enum { LATENCY_SIZE = 12 };
+    size_t vtable = to + 4 + wish->latency_count * 4, table = vtable + 8, rest = table + wish->latency_count * LATENCY_SIZE;
+    point(bytes, from, to);
+    store_le(bytes + to, wish->latency_count, 4);
+    store_le(bytes + vtable, 8, 2);
+    store_le(bytes + vtable + 2, LATENCY_SIZE, 2);
+    store_le(bytes + vtable + 4, FIRST, 2);
+    store_le(bytes + vtable + 6, SECOND, 2);
+    for (uint32_t i = 0; i < wish->latency_count; i++, table += LATENCY_SIZE) {
+        point(bytes, to + 4 + i * 4, table);
+        store_le(bytes + table, table - vtable, 4);
+        store_le(bytes + table + SECOND, wish->latencies[i].ms, 2);
+        rest = write_text(bytes, table + FIRST, rest, wish->latencies[i].region);
+    }
+    return rest;
+}
+
+static size_t write_avoid(uint8_t *bytes, size_t from, size_t to, const struct march_wish *wish) {
+    to += to % 8 == 0 ? 4 : 0; /* so that the players themselves lie at a multiple of 8 */
+    point(bytes, from, to);
+    store_le(bytes + to, wish->avoid_count, 4);
+    for (uint32_t i = 0; i < wish->avoid_count; i++) store_le(bytes + to + 4 + i * 8, wish->avoid[i], 8);
+    return to + 4 + wish->avoid_count * 8;
+}
+
+static bool is_name(const char *text) {
+    return text && utf8_text_valid(text, strnlen(text, MARCH_NAME_SIZE), MARCH_NAME_SIZE - 1);
+}
+
+static bool is_wish(const struct march_wish *wish) {
+    bool is_sound =
+        is_name(wish->mode) && wish->latency_count <= MARCH_LATENCIES_MAX && wish->avoid_count <= MARCH_AVOID_MAX;
+    for (uint32_t i = 0; is_sound && i < wish->latency_count; i++) is_sound = is_name(wish->latencies[i].region);
+    return is_sound;
+}
+
+int client_match_write_enter(const struct march_wish *wish, uint8_t bytes[CLIENT_MATCH_BYTES_MAX]) {
+    enum { TEXT_MAX = 4 + MARCH_NAME_SIZE };
+    _Static_assert(AT_REST + TEXT_MAX + 4 + 8 + MARCH_LATENCIES_MAX * (4 + 12 + TEXT_MAX) + 8 + MARCH_AVOID_MAX * 8 <=
+                       CLIENT_MATCH_BYTES_MAX,
+                   "the longest names fit");
+    if (!is_wish(wish)) return MARCH_ERR_INVALID;
+    size_t at = (size_t)write_frame(bytes, KIND_ENTER, AT_REST - AT_TABLE, 4);
+    store_le(bytes + AT_TABLE + SECOND, wish->roles, 4);
+    at = write_text(bytes, AT_TABLE + FIRST, at, wish->mode);
+    at = write_latencies(bytes, AT_TABLE + THIRD, at, wish);
+    return (int)write_avoid(bytes, AT_TABLE + FOURTH, at, wish);
 }
 
 int client_match_write_ticket(enum march_ticket_verb verb, uint8_t bytes[CLIENT_MATCH_BYTES_MAX]) {
     if ((unsigned)verb >= MARCH_TICKET_VERB_COUNT) return MARCH_ERR_INVALID;
-    int len = write_frame(bytes, KIND_TICKET, 8, 0);
+    int len = write_frame(bytes, KIND_TICKET, 8, 1);
     store_le(bytes + AT_TABLE + FIRST, (unsigned)verb, 1);
     return len;
 }
 
 int client_match_write_party(enum march_party_verb verb, uint64_t player, uint8_t bytes[CLIENT_MATCH_BYTES_MAX]) {
     if ((unsigned)verb >= MARCH_PARTY_VERB_COUNT) return MARCH_ERR_INVALID;
-    int len = write_frame(bytes, KIND_PARTY, 16, SECOND);
+    int len = write_frame(bytes, KIND_PARTY, 16, 2);
     store_le(bytes + AT_TABLE + FIRST, (unsigned)verb, 1);
     store_le(bytes + AT_TABLE + SECOND, player, 8);
     return len;

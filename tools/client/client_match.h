@@ -12,13 +12,14 @@
 #include "tools/client/flat.h"
 #include "tools/client/marchland.h"
 
-#define CLIENT_MATCH_BYTES_MAX 96
+#define CLIENT_MATCH_BYTES_MAX 576
 
 /* client_match_read decodes the body of a message of that kind; false where it is none of these. */
 bool client_match_read(unsigned kind, const struct flat_table *body, struct march_event *event);
 
-/* Each returns the length of the message, or MARCH_ERR_INVALID for a name that is not one or an unknown verb. */
-must_check int client_match_write_enter(const char *mode, uint32_t roles, uint8_t bytes[CLIENT_MATCH_BYTES_MAX]);
+/* Each returns the length of the message, or MARCH_ERR_INVALID for a name that is not one, more latencies or players to
+ * avoid than there may be, or an unknown verb. */
+must_check int client_match_write_enter(const struct march_wish *wish, uint8_t bytes[CLIENT_MATCH_BYTES_MAX]);
 must_check int client_match_write_ticket(enum march_ticket_verb verb, uint8_t bytes[CLIENT_MATCH_BYTES_MAX]);
 must_check int client_match_write_party(enum march_party_verb verb, uint64_t player, uint8_t bytes[CLIENT_MATCH_BYTES_MAX]);
 

@@ -614,9 +614,25 @@ enum march_party_verb {
     MARCH_PARTY_VERB_COUNT
 };
 
-/* march_client_enter queues for a mode, a name of 1 to 31 bytes, with one's party. `roles` has a bit for each role of the
- * mode that the player would play; 0: any. */
-int march_client_enter(struct march_client *client, uint64_t now_ns, const char *mode, uint32_t roles);
+#define MARCH_LATENCIES_MAX 8
+#define MARCH_AVOID_MAX     4
+
+/* What a player queues for. Names are 1 to 31 bytes. */
+struct march_wish {
+    const char *mode;
+    uint32_t roles; /* a bit for each role of the mode that the player would play; 0: any */
+    uint32_t latency_count;
+    const struct march_latency {
+        const char *region;
+        uint16_t ms;
+    } * latencies; /* none: all regions are near; else those that are not named are out of reach */
+    uint32_t avoid_count;
+    const uint64_t *avoid; /* players whom it does not want to play with */
+};
+
+/* march_client_enter queues with one's party. Of each region that the player might play in, a wish tells the round trip to
+ * its gateways. MARCH_TICKET_INVALID is the answer where there is no such region, or none is near enough for any mode. */
+int march_client_enter(struct march_client *client, uint64_t now_ns, const struct march_wish *wish);
 
 /* march_client_ticket looks for the ticket, cancels it, answers whether the player is ready, or leaves the match: that is
  * answered by a TICKET without one, the way home follows, and what the player is rated with is told when the match is over.

@@ -186,13 +186,33 @@ static struct march_input fight(struct mind *mind, const struct march_entity *en
     return input;
 }
 
+/* go_around walks some way to any side once what was wanted leads nowhere. */
+static struct march_input go_around(struct mind *mind, const struct march_entity *own, struct march_input input) {
+    struct mind_detour *d = &mind->detour;
+    if (d->was_walking && hypotf(own->x_m - d->x_m, own->y_m - d->y_m) < BEHAVIOUR_STUCK_M) {
+        struct march_input aside = wander(mind);
+        d->move_x = aside.move_x;
+        d->move_y = aside.move_y;
+        d->left = 3 + mind_draw(mind, 6);
+    }
+    if (d->left > 0 && input.buttons != MARCH_BUTTON_STRIKE) {
+        d->left--;
+        input.move_x = d->move_x;
+        input.move_y = d->move_y;
+    }
+    d->x_m = own->x_m;
+    d->y_m = own->y_m;
+    d->was_walking = input.move_x != 0 || input.move_y != 0;
+    return input;
+}
+
 /* play_match fights where matches are. Players may be of the own team, so creatures come first. */
 static struct march_input play_match(struct mind *mind, const struct march_entity *entities, size_t count) {
     if (!mind_is_beyond(mind, &entities[0])) return roam(mind);
     for (size_t i = 1; i < count; i++)
         if (entities[i].kind == BEHAVIOUR_CREATURE && entities[i].health > 0)
-            return fight(mind, entities, count, BEHAVIOUR_CREATURE);
-    return fight(mind, entities, count, 0);
+            return go_around(mind, &entities[0], fight(mind, entities, count, BEHAVIOUR_CREATURE));
+    return go_around(mind, &entities[0], fight(mind, entities, count, 0));
 }
 
 struct march_input behaviour_decide(enum behaviour behaviour, struct mind *mind, const struct march_entity *entities,

@@ -11,7 +11,7 @@
  *     commute walks between far places of the world, without a rest; where borders are given, to and fro across the
  *             nearest one, just far enough for another zone to take it over
  *     matchmaking  wanders in the world, and asks for matches (queuer.h); beyond the world, where matches are, it fights:
- *             creatures first, and players where there are none
+ *             creatures first, and players where there are none. Where something is in its way it walks aside for a while
  *
  * Pure: a random state, a time and entities in, an input out.
  */
@@ -41,6 +41,7 @@ enum behaviour {
 #define BEHAVIOUR_STRIKE_M 1.8f /* nearer than the reach of a strike, so that it lands */
 #define BEHAVIOUR_SHOOT_M  25.0f
 #define BEHAVIOUR_CREATURE 2    /* the kind of what is hunted for loot */
+#define BEHAVIOUR_STUCK_M  0.2f /* who walks and comes no farther until it thinks again has met something solid */
 #define BEHAVIOUR_CROWD_M  6.0f /* where walking to the middle ends */
 
 #define BEHAVIOUR_BEYOND_M    4.5f /* behind a border, where a commuter turns: more than the hysteresis of 2 m */
@@ -60,6 +61,14 @@ struct borders {
     struct border borders[BEHAVIOUR_BORDERS_MAX];
 };
 
+/* Where one was when it last thought, and which way it goes around what is in its way. */
+struct mind_detour {
+    float x_m, y_m;
+    bool was_walking;
+    uint32_t left; /* thoughts */
+    int8_t move_x, move_y;
+};
+
 struct mind {
     uint64_t random;                            /* never 0 */
     float goal_x_m, goal_y_m;                   /* of the crowd and of commuters */
@@ -68,6 +77,7 @@ struct mind {
     int32_t min_x_m, min_y_m, max_x_m, max_y_m; /* the world, as the server told; all 0: it has not */
     bool is_close;                              /* turns close behind borders */
     const struct borders *borders;              /* for commuters; NULL or none: far places */
+    struct mind_detour detour;                  /* in matches */
 };
 
 /* borders_parse reads "x=512,y=512"; false where it is not so, or they are too many. */

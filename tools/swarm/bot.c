@@ -192,8 +192,10 @@ static void ask_for_matches(struct swarm *s, uint32_t index) {
     struct queuer_ask ask;
     bool may_enter = s->phase == SWARM_PLAY && !s->ending;
     if (!queuer_decide(&s->queuers[index], may_enter, s->now.ns, &s->report->matches, &ask)) return;
+    const struct march_wish wish = {
+        .mode = s->options.mode, .latency_count = s->options.latency_count, .latencies = s->options.latencies};
     switch (ask.kind) {
-    case QUEUER_ASK_ENTER: (void)march_client_enter(client, s->now.ns, s->options.mode, 0); break;
+    case QUEUER_ASK_ENTER: (void)march_client_enter(client, s->now.ns, &wish); break;
     case QUEUER_ASK_TICKET: (void)march_client_ticket(client, s->now.ns, ask.ticket); break;
     case QUEUER_ASK_PARTY: (void)march_client_party(client, s->now.ns, ask.party, ask.player); break;
     }

@@ -51,6 +51,7 @@ enum {
     KEY_BORDERS,
     KEY_MODE,
     KEY_PARTY,
+    KEY_LATENCY,
     KEY_CLOSE,
     KEY_CROSSINGS,
     KEY_TIMELINE,
@@ -71,6 +72,8 @@ static const struct argp_option OPTIONS[] = {
      0},
     {"mode", KEY_MODE, "NAME", 0, "Mode that those of matchmaking queue for [duel]", 0},
     {"party", KEY_PARTY, "N", 0, "They queue in parties of so many, 1 to 16 [1]", 0},
+    {"latency", KEY_LATENCY, "REGION=MS", 0,
+     "They are so far from a region, and out of reach of those that are not named; up to 8 times [near to all]", 0},
     {"borders", KEY_BORDERS, "LINES", 0,
      "Lines between zones, as x=512,y=512: those who commute walk to and fro across the nearest one [far places]", 0},
     {"close", KEY_CLOSE, NULL, 0, "They turn back close behind --borders, and so cross them nearly twice as often", 0},
@@ -97,6 +100,16 @@ static const struct argp_option OPTIONS[] = {
      0},
     {0},
 };
+
+/* add_latency takes REGION=MS apart, where it is. */
+static void add_latency(struct swarm_options *o, char *arg, struct argp_state *state) {
+    char *equals = strchr(arg, '=');
+    if (!equals || equals == arg || equals - arg >= MARCH_NAME_SIZE || o->latency_count == MARCH_LATENCIES_MAX)
+        argp_error(state, "--latency: expected REGION=MS, up to %d times, found \"%s\"", MARCH_LATENCIES_MAX, arg);
+    *equals = '\0';
+    uint16_t ms = (uint16_t)option_number(state, "--latency", equals + 1, 0, UINT16_MAX - 1);
+    o->latencies[o->latency_count++] = (struct march_latency){.region = arg, .ms = ms};
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
     struct arguments *a = state->input;
@@ -133,6 +146,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         snprintf(o->mode, sizeof o->mode, "%s", arg);
         return 0;
     case KEY_PARTY: o->party_size = (uint32_t)option_number(state, "--party", arg, 1, MARCH_PARTY_MAX); return 0;
+    case KEY_LATENCY: add_latency(o, arg, state); return 0;
     case KEY_CLOSE: o->is_close = true; return 0;
     case KEY_CROSSINGS: o->crossings = (uint32_t)option_number(state, "--crossings", arg, 1, UINT32_MAX); return 0;
     case KEY_TIMELINE: o->timeline_path = arg; return 0;

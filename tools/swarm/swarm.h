@@ -53,9 +53,11 @@ struct swarm_options {
     uint64_t seed;
     uint64_t player_base; /* player numbers are base + 1 to base + clients */
     uint32_t address_base;
-    bool reconnects;                   /* clients that are dropped come back, at any gateway, also with a duration */
-    char mode[MARCH_NAME_SIZE];        /* that matchmakers queue for */
-    uint32_t party_size;               /* of them, 1 to MARCH_PARTY_MAX */
+    bool reconnects;            /* clients that are dropped come back, at any gateway, also with a duration */
+    char mode[MARCH_NAME_SIZE]; /* that matchmakers queue for */
+    uint32_t party_size;        /* of them, 1 to MARCH_PARTY_MAX */
+    uint32_t latency_count;     /* that they tell; names of regions are the caller's */
+    struct march_latency latencies[MARCH_LATENCIES_MAX];
     uint32_t pace_ms;                  /* between an answer and the next command of a client, on average */
     const char *ledger_path;           /* see ledger_file.h; NULL: none */
     const volatile sig_atomic_t *stop; /* non-zero ends it */

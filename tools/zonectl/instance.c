@@ -18,7 +18,7 @@ struct arguments {
     const char *run_dir;
     const char *words[2]; /* the command and what it is about */
     unsigned count;
-    char *players, *party; /* of launch, as the rest */
+    char *players, *party, *region; /* of launch, as the rest */
     char *sets[SETS_MAX];
     unsigned set_count;
     bool wait, json;
@@ -28,6 +28,7 @@ struct arguments {
 static const struct argp_option OPTIONS[] = {
     {"players", 'p', "A,B,...", 0, "Launch: who is to be in it: ids, or names where the front door is in dev mode", 0},
     {"party", 'P', "PLAYER", 0, "Launch: those who are in this player's party", 0},
+    {"region", 'R', "NAME", 0, "Launch: a zone of this region runs it where there is one [any]", 0},
     {"set", 's', "KEY=VALUE", 0,
      "Launch: what is to be otherwise than in the template, as time_limit_s=60 or win.gold=5; may be given again", 0},
     {"wait", 'w', NULL, 0, "Launch: follow it until it is over, as watch does", 0},
@@ -42,7 +43,7 @@ static bool is_command(const struct arguments *a, const char *name) {
 
 /* arguments_are_good takes the id of watch and end. */
 static bool arguments_are_good(struct arguments *a) {
-    bool has_options = a->players || a->party || a->set_count > 0 || a->wait;
+    bool has_options = a->players || a->party || a->region || a->set_count > 0 || a->wait;
     if (is_command(a, "launch")) return a->count == 2 && !(a->players && a->party);
     if (is_command(a, "list")) return a->count == 1 && !has_options;
     if (!is_command(a, "watch") && !is_command(a, "end")) return false;
@@ -54,6 +55,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     switch (key) {
     case 'p': a->players = arg; return 0;
     case 'P': a->party = arg; return 0;
+    case 'R': a->region = arg; return 0;
     case 's':
         if (a->set_count == SETS_MAX || !strchr(arg, '=')) argp_error(state, "expected at most %d KEY=VALUE", SETS_MAX);
         a->sets[a->set_count++] = arg;
@@ -95,6 +97,7 @@ static void print_json(const json_t *json) {
 static json_t *wish_json(struct arguments *a) {
     json_t *wish = json_pack("{s:s}", "template", a->words[1]);
     if (a->party) json_object_set_new(wish, "party", json_string(a->party));
+    if (a->region) json_object_set_new(wish, "region", json_string(a->region));
     if (a->players) {
         json_t *players = json_array();
         for (char *rest = a->players, *player; (player = strsep(&rest, ","));)
@@ -129,14 +132,17 @@ static int launch(struct arguments *a, struct world *world) {
 /* --- listing */
 
 static void print_instance(const json_t *instance) {
-    char waves[32], players[32], since[INSTANCE_SINCE_SIZE];
+    char waves[32], players[32], slowed[32] = "-", since[INSTANCE_SINCE_SIZE];
     const char *zone = world_text(instance, "zone");
     snprintf(waves, sizeof waves, "%" PRIu64 "/%" PRIu64, world_count(instance, "wave"), world_count(instance, "waves"));
     snprintf(players, sizeof players, "%" PRIu64 "/%" PRIu64, world_count(instance, "present"),
              world_count(instance, "players"));
-    printf("%-10s %-20.31s %-10s %-14.14s %7s %9" PRIu64 " %8s %9s\n", world_text(instance, "match"),
+    if (world_count(instance, "slowed") > 1)
+        snprintf(slowed, sizeof slowed, "1/%" PRIu64, world_count(instance, "slowed")); /* of creatures' turns */
+    printf("%-10s %-20.31s %-10s %-14.14s %7s %9" PRIu64 " %6s %8s %9s\n", world_text(instance, "match"),
            world_text(instance, "template"), world_text(instance, "state"), *zone == '\0' ? "-" : zone, waves,
-           world_count(instance, "creatures"), players, instance_since(world_count(instance, "started_at_ms"), since));
+           world_count(instance, "creatures"), slowed, players,
+           instance_since(world_count(instance, "started_at_ms"), since));
 }
 
 static int list(const struct arguments *a, struct world *world) {
@@ -147,8 +153,8 @@ static int list(const struct arguments *a, struct world *world) {
     if (a->json) {
         print_json(answer);
     } else {
-        printf("%-10s %-20s %-10s %-14s %7s %9s %8s %9s\n", "instance", "template", "state", "zone", "waves", "creatures",
-               "players", "since");
+        printf("%-10s %-20s %-10s %-14s %7s %9s %6s %8s %9s\n", "instance", "template", "state", "zone", "waves",
+               "creatures", "slowed", "players", "since");
         json_array_foreach(json_object_get(answer, "instances"), i, instance) print_instance(instance);
         uint64_t left_out = world_count(answer, "left_out");
         if (left_out > 0) printf("and %" PRIu64 " more\n", left_out);
