@@ -146,7 +146,7 @@ def announced(bench):
         with c.up():
             c.sql(f"insert into players (player, name) select n, 'player ' || n from generate_series(1, {SCENE_PLAYERS}) n")
             c.sql("vacuum analyze players")
-            c.sql("checkpoint")
+            c.sql("checkpoint")  # what was inserted is not to be written while it is measured
             (c.run_dir / "matches.begin").touch()
             file = c.run_dir / "matches.json"
             wait("it is measured", file.exists, 90 + 2 * SCENE_S)

@@ -23,6 +23,14 @@ static void walk(struct sim *sim, uint16_t index, int8_t x, int8_t y, uint32_t t
     game_input(sim->game, index, (struct game_input){0});
 }
 
+/* Instance 5 with a wall from 20, 5 to 21, 30. */
+static void open_with_a_wall(struct fx_venue *f) {
+    fx_open(f);
+    fx_box(&f->orders, 20, 5, 21, 30);
+    fx_go(f);
+    fx_run(f->sim, 1);
+}
+
 static bool is_in_box(const struct sim *sim, const struct fx_orders *o, uint16_t index) {
     int64_t x = (int64_t)sim->entities->x[index] - fx_x(1, 0), y = sim->entities->y[index];
     for (uint32_t i = 0; i < o->orders.box_count; i++) {
@@ -52,10 +60,7 @@ static uint32_t assert_none_in_a_box(const struct sim *sim, const struct fx_orde
 static void test_map_stops_who_walks_into_a_wall(void **state) {
     (void)state;
     struct fx_venue f;
-    fx_open(&f);
-    fx_box(&f.orders, 20, 5, 21, 30);
-    fx_go(&f);
-    fx_run(f.sim, 1);
+    open_with_a_wall(&f);
     const struct entities *e = f.sim->entities;
     put(f.sim, f.a, 18, 10);
     walk(f.sim, f.a, 1, 0, 60);
@@ -73,10 +78,7 @@ static void test_map_stops_who_walks_into_a_wall(void **state) {
 static void test_map_slides_along_and_past_the_end(void **state) {
     (void)state;
     struct fx_venue f;
-    fx_open(&f);
-    fx_box(&f.orders, 20, 5, 21, 30);
-    fx_go(&f);
-    fx_run(f.sim, 1);
+    open_with_a_wall(&f);
     const struct entities *e = f.sim->entities;
     put(f.sim, f.a, 19.5, 10);
     game_input(f.sim->game, f.a, (struct game_input){.move_x = 1, .move_y = 1});
@@ -142,10 +144,7 @@ static bool hits(struct sim *sim, uint16_t by, uint16_t target, uint8_t button) 
 static void test_map_no_attack_goes_through_a_wall(void **state) {
     (void)state;
     struct fx_venue f;
-    fx_open(&f);
-    fx_box(&f.orders, 20, 5, 21, 30);
-    fx_go(&f);
-    fx_run(f.sim, 1);
+    open_with_a_wall(&f);
     put(f.sim, f.b, 60, 60);
     put(f.sim, f.a, 12, 10);
     put(f.sim, f.c, 28, 10);
