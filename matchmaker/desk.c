@@ -64,6 +64,7 @@ static int create_maps(struct desk *d) {
     if (!error) error = player_map_create(&d->by_id, INSTANCES_MAX, c->seed);
     if (!error) error = player_map_create(&d->debtors, DESK_DEBTS_MAX, c->seed);
     if (!error) error = player_map_create(&d->seated, DESK_SEATED_MAX, c->seed);
+    if (!error) error = rating_cache_create(&d->ratings, c->seed);
     return error;
 }
 
@@ -118,6 +119,7 @@ void desk_destroy(struct desk *d) {
     pool_deinit(&d->avoids);
     pool_deinit(&d->members);
     pool_deinit(&d->tickets);
+    rating_cache_destroy(&d->ratings);
     player_map_destroy(&d->seated);
     player_map_destroy(&d->debtors);
     player_map_destroy(&d->by_id);
@@ -240,6 +242,7 @@ int desk_set_modes(struct desk *d, const struct mode_set *modes, const struct te
         d->held_modes = 0;
         memset(d->rest_until_ms, 0, sizeof d->rest_until_ms);
         desk_matches_unlink(d);
+        rating_cache_clear(&d->ratings);
     }
     d->modes = *modes;
     d->templates = *templates;

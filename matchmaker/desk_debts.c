@@ -86,6 +86,7 @@ bool desk_debt_settled(struct desk *d, uint64_t match, uint64_t player, bool is_
     uint32_t next = debt->next;
     d->debts_asked -= debt->is_asked;
     d->stats.settled += is_done;
+    if (is_done) desk_rating_settled(d, &debt->settle);
     if (before == DESK_NONE) {
         set_first(d, player, next);
     } else {

@@ -19,6 +19,26 @@ static struct rating rating_now(const struct desk *d, const struct wire_rating *
     return rating_after_idle(&RATING_RULES, rating, now_s > told->rated_at_s ? now_s - told->rated_at_s : 0);
 }
 
+/* is_known tells whether a player's rating need not be asked for: persist had it from here, or is owed it. */
+static bool is_known(const struct desk *d, uint64_t player, uint32_t mode, struct wire_rating *rating) {
+    return desk_debt_rating(d, player, d->modes.modes[mode].name, rating) ||
+           rating_cache_find(&d->ratings, player, mode, rating);
+}
+
+void desk_rating_settled(struct desk *d, const struct wire_settle *s) {
+    const struct mode *mode = mode_set_find(&d->modes, s->mode);
+    if (!(s->flags & WIRE_SETTLE_RATED) || !mode) return;
+    const struct wire_rating rating = {
+        .player = s->player, .mu = s->mu, .sigma = s->sigma, .season = s->season, .rated_at_s = d->wall_ms / 1000};
+    rating_cache_put(&d->ratings, (uint32_t)(mode - d->modes.modes), &rating);
+}
+
+static void rate(struct desk *d, struct desk_live *t, struct desk_member *member, const struct wire_rating *rating) {
+    member->is_rated = true;
+    desk_member_rate(member, rating_now(d, rating));
+    t->unrated--;
+}
+
 /* rated puts a ticket whose players are all rated into the queue; that it is kept need not be awaited, for a match would
  * erase it together with keeping its instance. */
 static void rated(struct desk *d, uint32_t index) {
@@ -49,11 +69,9 @@ void desk_rating(struct desk *d, const struct wire_rating *rating, struct mono n
     if (rating->result != WIRE_MATCH_OK) {
         desk_ticket_drop(d, index, WIRE_REASON_INVALID);
     } else {
-        member->is_rated = true;
-        struct wire_rating owed;
-        bool is_owed = desk_debt_rating(d, rating->player, rating->mode, &owed);
-        desk_member_rate(member, rating_now(d, is_owed ? &owed : rating));
-        if (--t->unrated == 0) rated(d, index);
+        struct wire_rating known;
+        rate(d, t, member, is_known(d, rating->player, t->mode, &known) ? &known : rating);
+        if (t->unrated == 0) rated(d, index);
     }
     desk_finish(d);
 }
@@ -105,6 +123,19 @@ static void fill(struct desk *d, struct desk_live *t, const struct desk_request 
         t->latency[request->latencies[i].region] = queue_latency(request->latencies[i].ms);
 }
 
+/* ask_for_ratings asks for those that are not known; false where no more can be asked for. */
+static bool ask_for_ratings(struct desk *d, struct desk_live *t) {
+    for (struct desk_member *member = &t->leader; member; member = desk_member_after(d, member)) {
+        struct wire_rating known;
+        if (is_known(d, member->player, t->mode, &known)) {
+            rate(d, t, member, &known);
+        } else if (keep_lookup(d->config.keep, member->player, d->modes.modes[t->mode].name) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static enum wire_ticket_reason enter(struct desk *d, const struct desk_request *request, uint64_t *ticket) {
     const struct mode *mode = mode_set_find(&d->modes, request->mode);
     uint64_t players[DESK_PARTY_MAX];
@@ -122,11 +153,11 @@ static enum wire_ticket_reason enter(struct desk *d, const struct desk_request *
     fill(d, t, request, (uint32_t)(mode - d->modes.modes));
     desk_list_put(d, index, DESK_LIST_UNCONFIRMED);
     *ticket = t->id;
-    for (uint32_t i = 0; i < count; i++) {
-        if (keep_lookup(d->config.keep, players[i], mode->name) == 0) continue;
+    if (!ask_for_ratings(d, t)) {
         desk_ticket_end(d, index, WIRE_REASON_UNAVAILABLE, 0, NULL);
         return WIRE_REASON_UNAVAILABLE;
     }
+    if (t->unrated == 0) rated(d, index);
     return WIRE_REASON_NONE;
 }
 

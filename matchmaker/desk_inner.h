@@ -21,6 +21,7 @@
 #include "common/ring.h"
 #include "matchmaker/desk.h"
 #include "matchmaker/player_map.h"
+#include "matchmaker/rating_cache.h"
 #include "matchmaker/timer_wheel.h"
 
 #define DESK_NONE         UINT32_MAX
@@ -227,6 +228,7 @@ struct desk {
 
     struct pool tickets, members, avoids; /* members: but those who lead */
     struct pool parties, matches, debts;
+    struct rating_cache ratings; /* that were settled */
     struct desk_list lists[DESK_LIST_KIND_COUNT];
     uint32_t *changed; /* tickets to be told of when the call ends, which may have ended; each is there once */
     uint32_t changed_count;
@@ -288,6 +290,11 @@ void desk_finish(struct desk *desk);
 
 /* desk_list_put moves a ticket to the end of a list, out of the one that it is in. */
 void desk_list_put(struct desk *desk, uint32_t index, enum desk_list_kind kind);
+
+/* --- desk_enter.c */
+
+/* desk_rating_settled: persist has the rating that a settlement makes. */
+void desk_rating_settled(struct desk *desk, const struct wire_settle *settle);
 
 /* --- desk_tickets.c */
 

@@ -237,6 +237,7 @@ void desk_settled(struct desk *d, uint64_t match, uint64_t player, bool is_done)
         gain->is_done = true;
         m->done_count++;
         d->stats.settled += is_done;
+        if (is_done) desk_rating_settled(d, &gain->settle);
         desk_tell_match(d, player, gain->team, &view, is_done ? gain : NULL);
     }
     close_settled(d, m);

@@ -4,12 +4,16 @@
  * as they do. It is started by `zonectl up` (matches.py sees to that) under the name of what it stands in for.
  *
  *   zone      runs the instances of its blocks: all players are there at once, and after BENCH_LIFE_MS the first team has
- * won gateway   queues BENCH_QUEUED players who lack a role and so wait, then lets RATE tickets a second come for
- * BENCH_SECONDS, one evenly after the other, once in each scene:
+ *             won
+ *   gateway   queues BENCH_QUEUED players who lack a role and so wait, then lets RATE tickets a second come for
+ *             BENCH_SECONDS, one evenly after the other, once in each scene:
  *
+ *                 first   in the same mode, five against five, where each team needs two of the role that those who wait
+ *                         lack; two of five tickets have it, so they are matched with some of these, and as many stay
+ *                         queued. Nobody was seen before, so persist is asked for each rating
  *                 plain   in another mode, five against five: every tenth ticket completes a match
- *                 roles   in the same mode, five against five, where each team needs two of the role that those who wait
- *                         lack; two of five tickets have it, so they are matched with some of these, and as many stay queued
+ *                 roles   as first. Here and in plain players come back REST_MS after they were matched, as those of a game
+ *                         do, and new ones only where there are too few of them
  *
  * All times are of the gateway's clock: from when it sends what the player asks until it has what the player is told. The
  * first WARM_MS of a scene don't count. It writes one JSON object into RUN/matches.json.
@@ -28,10 +32,12 @@
 #include "common/http.h"
 #include "common/log.h"
 #include "common/metrics.h"
+#include "common/ring.h"
 #include "tests/unit/fake_peer.h"
 
 #define RATE            2000 /* tickets a second */
-#define WARM_MS         3000
+#define WARM_MS         6000 /* more than REST_MS: who comes back then has played in this scene */
+#define REST_MS         4000
 #define DRAIN_MS        3000 /* after a scene, until all have been told */
 #define LIFE_MS         500
 #define ENDED_MS        1000 /* an instance that ended is told of for so long */
@@ -39,7 +45,8 @@
 #define UNANSWERED      1000 /* asks under way while players are queued */
 #define PLAYERS_MAX     400000
 #define MATCHES_MAX     131072
-#define INSTANCES       8192 /* numbers of those that run at once differ by less */
+#define RESTED_MAX      131072 /* those beyond don't come back */
+#define INSTANCES       8192   /* numbers of those that run at once differ by less */
 #define SEATS_MAX       10
 #define BATCH_MAX       256
 #define CARRY           1 /* roles */
@@ -70,9 +77,13 @@ struct run { /* an instance */
     uint32_t teams[SEATS_MAX];
 };
 
+struct rest { /* a player who was matched, and may come back */
+    uint64_t player, since_ns;
+};
+
 struct scene {
     const char *name, *mode;
-    bool has_roles;
+    bool has_roles, is_new;
     uint64_t counted_from_ns;
     uint64_t asked, waiting, refused, matches;
     struct histogram waiting_ns, announced_ns;
@@ -87,8 +98,10 @@ struct member {
     /* of a gateway */
     struct scene *scene;
     uint64_t *asked_ns; /* by player */
+    bool *waits;        /* by player: asked, and not matched yet */
     struct match *matches;
     uint64_t next_player, confirmed, refused;
+    struct ring rested; /* struct rest */
     struct wire_player_ask asks[BATCH_MAX];
     uint8_t blob[BATCH_MAX * 128];
     uint32_t ask_count, blob_len;
@@ -169,6 +182,13 @@ static void take_matched(struct member *m, uint64_t player, uint32_t instance, u
     histogram_record(&s->announced_ns, match->told_ns - match->asked_ns);
 }
 
+/* rest has a player come back later; that it was matched may be told twice. */
+static void rest(struct member *m, uint64_t player, uint64_t now_ns) {
+    struct rest *rest = m->waits[player] ? ring_push(&m->rested) : NULL;
+    if (rest) *rest = (struct rest){player, now_ns};
+    m->waits[player] = false;
+}
+
 static void take_tell(struct member *m, uint64_t player, const struct wire_server_message *message, uint64_t now_ns) {
     if (message->kind != WIRE_SERVER_TICKET || player >= PLAYERS_MAX) return;
     const struct wire_ticket_state_message *t = &message->ticket;
@@ -181,6 +201,7 @@ static void take_tell(struct member *m, uint64_t player, const struct wire_serve
         }
     } else if (t->state == WIRE_TICKET_MATCHED) {
         CHECK(s);
+        rest(m, player, now_ns);
         take_matched(m, player, t->instance, now_ns);
     } else {
         m->refused++;
@@ -217,6 +238,7 @@ static void add_ask(struct member *m, uint64_t player, const char *mode, uint32_
         .session = player, .player = player, .session_epoch = 1, .offset = m->blob_len, .len = (uint32_t)bytes.len};
     m->blob_len += (uint32_t)bytes.len;
     m->asked_ns[player] = mono_now().ns;
+    m->waits[player] = true;
 }
 
 static void send_asks(struct member *m) {
@@ -267,6 +289,13 @@ static void fill(struct member *m, uint64_t queued) {
     }
 }
 
+/* comes_next returns who has rested longest, if long enough, or somebody new. */
+static uint64_t comes_next(struct member *m, const struct scene *s) {
+    const struct rest *first = ring_at(&m->rested, 0);
+    if (s->is_new || !first || mono_now().ns - first->since_ns < REST_MS * NS_PER_MS) return m->next_player++;
+    return ((const struct rest *)ring_pop(&m->rested))->player;
+}
+
 static void play(struct member *m, struct scene *s, uint64_t seconds) {
     struct mono began = mono_now(), now = began;
     m->scene = s;
@@ -274,7 +303,7 @@ static void play(struct member *m, struct scene *s, uint64_t seconds) {
     for (uint64_t sent = 0; !stopping && mono_since_ns(now, began) < seconds * NS_PER_S; now = mono_now()) {
         uint64_t due = mono_since_ns(now, began) * RATE / NS_PER_S;
         for (; sent < due && m->ask_count < BATCH_MAX; sent++) {
-            add_ask(m, m->next_player++, s->mode, !s->has_roles ? 0 : sent % 5 < 3 ? CARRY : WARD);
+            add_ask(m, comes_next(m, s), s->mode, !s->has_roles ? 0 : sent % 5 < 3 ? CARRY : WARD);
             s->asked++;
         }
         send_asks(m);
@@ -319,21 +348,23 @@ static uint64_t number(const char *name, uint64_t otherwise) {
 }
 
 static void measure(struct member *m) {
-    static struct scene plain = {.name = "plain", .mode = "five"};
-    static struct scene roles = {.name = "roles", .mode = "ranks", .has_roles = true};
+    static struct scene scenes[] = {{.name = "first", .mode = "ranks", .has_roles = true, .is_new = true},
+                                    {.name = "plain", .mode = "five"},
+                                    {.name = "roles", .mode = "ranks", .has_roles = true}};
     static char text[RESULT_SIZE];
     uint64_t queued = number("BENCH_QUEUED", 100000), seconds = number("BENCH_SECONDS", 20);
     struct mono began = mono_now();
     probe(m);
     fill(m, queued);
+    sync(); /* what that wrote would be written out within the scenes, all at once */
     double filled_s = (double)mono_since_ns(mono_now(), began) / 1e9;
     uint64_t confirmed = m->confirmed;
-    play(m, &plain, seconds);
-    play(m, &roles, seconds);
-    int len = snprintf(text, sizeof text, "{\"queued\":%llu,\"fill_s\":%.2f,", (unsigned long long)confirmed, filled_s);
-    len += write_scene(text + len, sizeof text - (size_t)len, &plain);
-    len += snprintf(text + len, sizeof text - (size_t)len, ",");
-    len += write_scene(text + len, sizeof text - (size_t)len, &roles);
+    int len = snprintf(text, sizeof text, "{\"queued\":%llu,\"fill_s\":%.2f", (unsigned long long)confirmed, filled_s);
+    for (size_t i = 0; i < sizeof scenes / sizeof *scenes; i++) {
+        play(m, &scenes[i], seconds);
+        len += snprintf(text + len, sizeof text - (size_t)len, ",");
+        len += write_scene(text + len, sizeof text - (size_t)len, &scenes[i]);
+    }
     snprintf(text + len, sizeof text - (size_t)len, "}\n");
     publish(m, "matches.json", text);
 }
@@ -359,9 +390,11 @@ static enum wire_role find_role(struct member *m) {
 static void live(struct member *m, enum wire_role role) {
     if (role == WIRE_ROLE_GATEWAY) {
         m->asked_ns = calloc(PLAYERS_MAX, sizeof *m->asked_ns);
+        m->waits = calloc(PLAYERS_MAX, sizeof *m->waits);
         m->matches = calloc(MATCHES_MAX, sizeof *m->matches);
         m->small = wire_builder_create(WIRE_CLIENT_BYTES_MAX);
-        CHECK(m->asked_ns && m->matches && m->small);
+        CHECK(m->asked_ns && m->waits && m->matches && m->small &&
+              ring_init(&m->rested, RESTED_MAX, sizeof(struct rest)) == 0);
         m->next_player = 1;
         (void)!nice(INSTRUMENT_NICE);
         measure(m);
@@ -374,6 +407,8 @@ static void live(struct member *m, enum wire_role role) {
         if (role == WIRE_ROLE_ZONE) live_as_zone(m);
     }
     wire_builder_destroy(m->small);
+    ring_deinit(&m->rested);
+    free(m->waits);
     free(m->asked_ns);
     free(m->matches);
     free(m->runs);

@@ -57,6 +57,24 @@ static void test_desk_settler_that_is_away_keeps_nobody_from_the_next_match(void
     world_free(w);
 }
 
+static void test_desk_rating_that_was_owed_replaces_the_one_before(void **state) {
+    (void)state;
+    struct world *w = world_new(1);
+    (void)fight(w);
+    int32_t once = points_after(w, 1);
+    w->model->is_settler_away = true;
+    (void)fight(w);
+    w->model->is_settler_away = false;
+    for (uint32_t i = 0; i < 3; i++) {
+        world_step(w, 1000);
+        world_settle(w);
+    }
+    assert_int_equal(desk_stats_get(w->desk).owed, 0);
+    assert_true(points_after(w, 1) > once);
+    assert_int_equal(world_ticket(w, world_queue(w, 1, "duel")).rating, points_after(w, 1));
+    world_free(w);
+}
+
 static void test_desk_debts_outlive_a_restart(void **state) {
     (void)state;
     for (uint32_t is_home = 0; is_home < 2; is_home++) {
@@ -115,6 +133,7 @@ static void test_desk_debt_that_is_refused_is_forgotten(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_desk_settler_that_is_away_keeps_nobody_from_the_next_match),
+        cmocka_unit_test(test_desk_rating_that_was_owed_replaces_the_one_before),
         cmocka_unit_test(test_desk_debts_outlive_a_restart),
         cmocka_unit_test(test_desk_debt_that_is_refused_is_forgotten),
     };

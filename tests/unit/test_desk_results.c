@@ -160,6 +160,38 @@ static void test_desk_result_after_a_restart_is_the_same(void **state) {
     world_free(w);
 }
 
+/* What persist has is changed behind the desk's back, to see whether that is asked. */
+static void test_desk_rating_that_it_made_is_not_asked_for_again(void **state) {
+    (void)state;
+    struct world *w = world_new(1);
+    char error[MODE_ERROR_SIZE];
+    uint64_t ticket;
+    uint32_t id = world_duel(w);
+    w->instances->list[id].d.scores[w->told[1].match.team] = 5;
+    fake_end(w, id, INSTANCE_END_GOAL, WIRE_GOAL_KILLS);
+    world_settle(w);
+    fake_home(w, id);
+    const struct rating settled = {model_settled(w->model, id, 1)->settle.mu, 1};
+    model_rating(w->model, 1, "duel")->rating.mu = 45;
+    model_rating(w->model, 1, "arena")->rating = (struct wire_rating){.player = 1, .mu = 30, .sigma = 2, .mode = "arena"};
+    uint64_t asked = keep_stats_get(w->keep).asked;
+    assert_int_equal(world_enter(w, 1, "duel", &ticket), WIRE_REASON_NONE);
+    assert_int_equal(keep_stats_get(w->keep).asked, asked);
+    assert_true(world_ticket(w, ticket).rating > 1500 && world_ticket(w, ticket).rating == rating_points(settled));
+    world_settle(w);
+    assert_int_equal(w->told[1].ticket.state, WIRE_TICKET_WAITING);
+    assert_int_equal(desk_cancel(w->desk, ticket, 1, w->now), WIRE_REASON_NONE);
+    ticket = world_queue(w, 1, "arena"); /* it was made in that mode alone */
+    int32_t arena = world_ticket(w, ticket).rating;
+    assert_int_equal(desk_cancel(w->desk, ticket, 1, w->now), WIRE_REASON_NONE);
+    assert_true(arena > 1500 && arena < 1800); /* of a season before */
+    w->modes.modes[0].window_max++;
+    assert_int_equal(desk_set_modes(w->desk, &w->modes, &w->templates, w->now, error, sizeof error), 0);
+    ticket = world_queue(w, 1, "duel");
+    assert_int_equal(world_ticket(w, ticket).rating, 2700);
+    world_free(w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_desk_result_rates_rewards_and_closes),
@@ -170,6 +202,7 @@ int main(void) {
         cmocka_unit_test(test_desk_lost_instance_settles_nothing_and_closes),
         cmocka_unit_test(test_desk_refused_settlement_closes_all_the_same),
         cmocka_unit_test(test_desk_result_after_a_restart_is_the_same),
+        cmocka_unit_test(test_desk_rating_that_it_made_is_not_asked_for_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
