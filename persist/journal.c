@@ -223,7 +223,7 @@ static void remove_released(struct journal *j) {
     if (j->removing || dir->count < 2) return;
     uint64_t next_first = dir->segments[1].first;
     if (next_first > j->released + 1 || next_first > j->durable) return;
-    j->removing = journal_space_remove(&j->space, dir->segments[0].index);
+    j->removing = journal_space_remove(&j->space, dir->segments[0].index, dir->segments[0].bytes == j->config.segment_bytes);
 }
 
 static void removed(struct journal *j) {

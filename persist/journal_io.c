@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -83,6 +84,7 @@ static int64_t plain_run(const struct journal_op *op) {
     case JOURNAL_OP_COMMIT: return plain_write(op);
     case JOURNAL_OP_SYNC: return fsync(op->fd);
     case JOURNAL_OP_REMOVE: return unlinkat(op->fd, op->name, 0);
+    case JOURNAL_OP_RENAME: return renameat(op->fd, op->name, op->fd, op->new_name);
     case JOURNAL_OP_KIND_COUNT: break;
     }
     CHECK(false); /* no such operation */
@@ -118,6 +120,7 @@ static void ring_prepare(struct io_uring_sqe *sqe, const struct journal_op *op) 
         return;
     case JOURNAL_OP_SYNC: io_uring_prep_fsync(sqe, op->fd, 0); return;
     case JOURNAL_OP_REMOVE: io_uring_prep_unlinkat(sqe, op->fd, op->name, 0); return;
+    case JOURNAL_OP_RENAME: io_uring_prep_renameat(sqe, op->fd, op->name, op->fd, op->new_name, 0); return;
     case JOURNAL_OP_KIND_COUNT: break;
     }
     CHECK(false); /* no such operation */

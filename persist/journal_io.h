@@ -22,7 +22,8 @@ enum journal_op_kind {
     JOURNAL_OP_COMMIT = 3,   /* the same, durable when done */
     JOURNAL_OP_SYNC = 4,     /* of fd */
     JOURNAL_OP_REMOVE = 5,   /* name in the directory fd */
-    JOURNAL_OP_KIND_COUNT = 6
+    JOURNAL_OP_RENAME = 6,   /* name to new_name, both in the directory fd; a file that has that name is replaced */
+    JOURNAL_OP_KIND_COUNT = 7
 };
 
 /* Names and bytes must stay until the operation is done. */
@@ -30,7 +31,7 @@ struct journal_op {
     enum journal_op_kind kind;
     int fd;
     int open_flags; /* of OPEN */
-    const char *name;
+    const char *name, *new_name;
     const void *bytes;
     uint64_t offset;
     size_t len;

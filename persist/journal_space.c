@@ -15,20 +15,25 @@ void journal_fatal(const char *what, const char *name, int error) {
     abort();
 }
 
+static bool remove_file(const struct journal_space *space, const char *name) {
+    return unlinkat(space->dir_fd, name, 0) == 0 || errno == ENOENT;
+}
+
 int journal_space_init(struct journal_space *space, struct journal_io *io, int dir_fd, uint64_t segment_bytes) {
     *space = (struct journal_space){.io = io, .dir_fd = dir_fd, .segment_bytes = segment_bytes, .direct = true, .fd = -1};
     space->zeros = aligned_alloc(JOURNAL_PAGE, JOURNAL_FILL_BYTES);
     if (!space->zeros) return MARCH_ERR_SYSTEM;
     memset(space->zeros, 0, JOURNAL_FILL_BYTES);
-    return 0;
+    return remove_file(space, JOURNAL_AHEAD_NAME) && remove_file(space, JOURNAL_SPARE_NAME) ? 0 : MARCH_ERR_SYSTEM;
 }
 
 void journal_space_deinit(struct journal_space *space) {
     CHECK(!space->ahead_busy && !space->removing);
-    if (space->fd >= 0) {
-        close(space->fd);
-        (void)unlinkat(space->dir_fd, space->name, 0); /* one that stays is removed by the next start */
-    }
+    if (space->fd >= 0) close(space->fd);
+    /* What stays is removed by the next start. */
+    if (space->fd >= 0) (void)!remove_file(space, space->ahead == JOURNAL_AHEAD_READY ? space->name : JOURNAL_AHEAD_NAME);
+    if (space->has_spare) (void)!remove_file(space, JOURNAL_SPARE_NAME);
+    space->has_spare = false;
     space->fd = -1;
     space->ahead = JOURNAL_AHEAD_NONE;
     free(space->zeros);
@@ -37,14 +42,18 @@ void journal_space_deinit(struct journal_space *space) {
 
 /* --- making a segment */
 
+static struct journal_op rename_op(const struct journal_space *space, const char *name, const char *new_name) {
+    return (struct journal_op){.kind = JOURNAL_OP_RENAME, .fd = space->dir_fd, .name = name, .new_name = new_name};
+}
+
 static struct journal_op step_op(const struct journal_space *space) {
     uint64_t left = space->segment_bytes - space->filled;
     switch (space->ahead) {
     case JOURNAL_AHEAD_OPENING:
         return (struct journal_op){.kind = JOURNAL_OP_OPEN,
                                    .fd = space->dir_fd,
-                                   .name = space->name,
-                                   .open_flags = O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | (space->direct ? O_DIRECT : 0)};
+                                   .name = JOURNAL_AHEAD_NAME,
+                                   .open_flags = O_RDWR | O_CREAT | O_CLOEXEC | (space->direct ? O_DIRECT : 0)};
     case JOURNAL_AHEAD_ALLOCATING:
         return (struct journal_op){.kind = JOURNAL_OP_ALLOCATE, .fd = space->fd, .len = space->segment_bytes};
     case JOURNAL_AHEAD_FILLING:
@@ -54,9 +63,12 @@ static struct journal_op step_op(const struct journal_space *space) {
                                    .offset = space->filled,
                                    .len = left < JOURNAL_FILL_BYTES ? left : JOURNAL_FILL_BYTES};
     case JOURNAL_AHEAD_SYNCING: return (struct journal_op){.kind = JOURNAL_OP_SYNC, .fd = space->fd};
-    case JOURNAL_AHEAD_NAMING: return (struct journal_op){.kind = JOURNAL_OP_SYNC, .fd = space->dir_fd};
+    case JOURNAL_AHEAD_NAMING: return rename_op(space, JOURNAL_AHEAD_NAME, space->name);
+    case JOURNAL_AHEAD_RECYCLING: return rename_op(space, JOURNAL_SPARE_NAME, JOURNAL_AHEAD_NAME);
+    case JOURNAL_AHEAD_NAMED:
+    case JOURNAL_AHEAD_RECYCLED: return (struct journal_op){.kind = JOURNAL_OP_SYNC, .fd = space->dir_fd};
     case JOURNAL_AHEAD_SHORT:
-        return (struct journal_op){.kind = JOURNAL_OP_REMOVE, .fd = space->dir_fd, .name = space->name};
+        return (struct journal_op){.kind = JOURNAL_OP_REMOVE, .fd = space->dir_fd, .name = JOURNAL_AHEAD_NAME};
     case JOURNAL_AHEAD_NONE:
     case JOURNAL_AHEAD_READY:
     case JOURNAL_AHEAD_COUNT: break;
@@ -78,7 +90,7 @@ void journal_space_make(struct journal_space *space, uint32_t index, uint64_t fi
         space->index = index;
         space->filled = 0;
         journal_segment_name(space->name, index);
-        step(space, JOURNAL_AHEAD_OPENING);
+        step(space, space->has_spare ? JOURNAL_AHEAD_RECYCLING : JOURNAL_AHEAD_OPENING);
     } else if (space->ahead == JOURNAL_AHEAD_FILLING && space->filled < fill_bytes) {
         step(space, JOURNAL_AHEAD_FILLING);
     }
@@ -149,12 +161,29 @@ static void ahead_complete(struct journal_space *space, int64_t result, struct m
         step(space, JOURNAL_AHEAD_NAMING);
         return;
     case JOURNAL_AHEAD_NAMING:
+        if (!error) {
+            step(space, JOURNAL_AHEAD_NAMED);
+            return;
+        }
+        if (!is_want_of_room(error)) journal_fatal("rename", space->name, error);
+        give_up(space, now);
+        return;
+    case JOURNAL_AHEAD_NAMED:
         if (error) journal_fatal("sync", ".", error);
         space->ahead = JOURNAL_AHEAD_READY;
         space->is_short = false;
         return;
+    case JOURNAL_AHEAD_RECYCLING:
+        if (error && error != ENOENT) journal_fatal("rename", JOURNAL_SPARE_NAME, error);
+        space->has_spare = false;
+        step(space, JOURNAL_AHEAD_RECYCLED);
+        return;
+    case JOURNAL_AHEAD_RECYCLED:
+        if (error) journal_fatal("sync", ".", error);
+        step(space, JOURNAL_AHEAD_OPENING);
+        return;
     case JOURNAL_AHEAD_SHORT:
-        if (error && error != ENOENT) journal_fatal("remove", space->name, error);
+        if (error && error != ENOENT) journal_fatal("remove", JOURNAL_AHEAD_NAME, error);
         space->ahead = JOURNAL_AHEAD_NONE;
         return;
     case JOURNAL_AHEAD_NONE:
@@ -164,23 +193,34 @@ static void ahead_complete(struct journal_space *space, int64_t result, struct m
     CHECK(false); /* nothing was under way */
 }
 
-bool journal_space_remove(struct journal_space *space, uint32_t index) {
-    if (space->removing) return false;
-    space->removing = true;
-    journal_segment_name(space->removing_name, index);
+static void begin_removal(struct journal_space *space, bool keeps) {
     struct journal_op op = {.kind = JOURNAL_OP_REMOVE, .fd = space->dir_fd, .name = space->removing_name};
+    if (keeps) op = rename_op(space, space->removing_name, JOURNAL_SPARE_NAME);
+    space->removing = true;
+    space->keeping = keeps;
     journal_io_submit(space->io, &op, JOURNAL_REMOVE_TAG);
+}
+
+bool journal_space_remove(struct journal_space *space, uint32_t index, bool is_whole) {
+    if (space->removing) return false;
+    journal_segment_name(space->removing_name, index);
+    begin_removal(space, is_whole && !space->has_spare);
     return true;
 }
 
 /* A removal is not synced by itself: a segment that comes back after a power cut is one that may be read or not. The next
- * segment's NAMING syncs it. */
+ * segment's NAMED syncs it, or RECYCLED where it is overwritten. */
 bool journal_space_complete(struct journal_space *space, uint64_t tag, int64_t result, struct mono now) {
     if (tag == JOURNAL_AHEAD_TAG) {
         ahead_complete(space, result, now);
         return false;
     }
+    if (space->keeping && result < 0) { /* no room for the other name, perhaps */
+        begin_removal(space, false);
+        return false;
+    }
     if (result < 0 && result != -ENOENT) journal_fatal("remove", space->removing_name, (int)-result);
+    space->has_spare |= space->keeping;
     space->removing = false;
     return true;
 }

@@ -3,10 +3,12 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
 
+#include "persist/journal_dir.h"
 #include "tests/unit/journal_fixture.h"
 
 static struct journal_fixture f;
@@ -174,6 +176,85 @@ static void test_journal_at_its_limit_refuses_and_goes_on_after_release(void **s
     assert_seen(last + 1, last + 5);
 }
 
+/* inode_of returns that of a file of the folder, 0: it is not there. */
+static ino_t inode_of(const char *name) {
+    char path[PATH_MAX];
+    struct stat stat_of;
+    snprintf(path, sizeof path, "%s/%s", f.dir, name);
+    return stat(path, &stat_of) == 0 ? stat_of.st_ino : 0;
+}
+
+static uint64_t bytes_of_all(void) {
+    uint64_t bytes = 0;
+    DIR *entries = opendir(f.dir);
+    assert_non_null(entries);
+    const struct dirent *entry;
+    struct stat stat_of;
+    while ((entry = readdir(entries)))
+        if (entry->d_name[0] != '.' && fstatat(dirfd(entries), entry->d_name, &stat_of, 0) == 0)
+            bytes += (uint64_t)stat_of.st_size;
+    closedir(entries);
+    return bytes;
+}
+
+static void check_recycling(bool plain) {
+    f.config.plain_io = plain;
+    f.config.bytes_max = 4 * JOURNAL_FIXTURE_SEGMENT;
+    start(0);
+    assert_int_equal(journal_fixture_commit(&f, 1, 60), 0);
+    ino_t inode = inode_of("00000001.journal");
+    uint32_t again = 0;
+    assert_int_not_equal(inode, 0);
+    for (uint32_t index = 2; index < 20; index++) {
+        char name[JOURNAL_NAME_SIZE];
+        append_segments(1);
+        journal_release(f.journal, journal_durable(f.journal));
+        await_segments(1);
+        assert_true(bytes_of_all() <= f.config.bytes_max);
+        journal_segment_name(name, index);
+        again += inode_of(name) == inode;
+    }
+    assert_true(again > 0);
+    uint64_t last = journal_durable(f.journal);
+    restart(last - 10);
+    assert_seen(last - 9, last);
+    assert_int_equal(inode_of("spare"), 0);
+}
+
+static void test_journal_released_segment_is_used_again(void **state) {
+    (void)state;
+    check_recycling(false);
+}
+
+static void test_journal_released_segment_is_used_again_by_plain_calls(void **state) {
+    (void)state;
+    check_recycling(true);
+}
+
+static void test_journal_within_its_limit_keeps_no_spare_segment(void **state) {
+    (void)state;
+    f.config.bytes_max = 2 * JOURNAL_FIXTURE_SEGMENT;
+    start(0);
+    for (uint32_t i = 0; i < 6; i++) {
+        while (journal_fixture_commit(&f, 20, 4000) == 0) assert_true(bytes_of_all() <= f.config.bytes_max);
+        journal_release(f.journal, journal_durable(f.journal));
+        await_segments(1);
+    }
+}
+
+static void test_journal_removes_what_an_earlier_start_left(void **state) {
+    (void)state;
+    for (uint32_t i = 0; i < 2; i++) {
+        char path[PATH_MAX];
+        snprintf(path, sizeof path, "%s/%s", f.dir, i ? "ahead" : "spare");
+        FILE *file = fopen(path, "w");
+        assert_non_null(file);
+        assert_int_equal(fclose(file), 0);
+    }
+    start(0);
+    assert_int_equal(inode_of("ahead") + inode_of("spare"), 0);
+}
+
 static void test_journal_plain_calls_do_the_same(void **state) {
     (void)state;
     f.config.plain_io = true;
@@ -295,6 +376,10 @@ int main(void) {
         TEST(test_journal_release_removes_segments_and_keeps_positions),
         TEST(test_journal_restarted_idle_many_times_keeps_its_positions),
         TEST(test_journal_at_its_limit_refuses_and_goes_on_after_release),
+        TEST(test_journal_released_segment_is_used_again),
+        TEST(test_journal_released_segment_is_used_again_by_plain_calls),
+        TEST(test_journal_within_its_limit_keeps_no_spare_segment),
+        TEST(test_journal_removes_what_an_earlier_start_left),
         TEST(test_journal_plain_calls_do_the_same),
         TEST(test_journal_bad_configuration_is_refused),
         TEST(test_journal_killed_at_any_time_has_what_it_acknowledged),
