@@ -16,7 +16,7 @@ import world
 from world import gnuplot, metrics, say
 
 QUEUED = 100000
-SCENE_S = 18  # of each of bench_matches
+SCENE_S = 36  # of each of bench_matches: 30 of them count, in which the kernel writes out what is dirty once
 SCENE_PLAYERS = 400000  # who are there to be rated
 TRAVELLERS = 200
 SMALL_INSTANCES = 200

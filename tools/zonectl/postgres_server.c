@@ -24,6 +24,7 @@ static const char SETTINGS[] = "\n# --- of Marchland, written once: change what 
                                "max_connections = 100\n"
                                "wal_compression = on\n"
                                "max_wal_size = 1GB\n"
+                               "min_wal_size = 512MB\n"
                                "checkpoint_timeout = 5min\n"
                                "jit = off\n"
                                "client_connection_check_interval = 1s\n"
