@@ -75,7 +75,9 @@ static bool settle(struct sim *sim, const struct wire_outcome *outcome, uint32_t
     const struct entities *e = sim->entities;
     uint16_t index = entities_find(e, outcome->attacker);
     if (index != ENTITY_NONE && entities_is_own(e, index)) {
-        if (sim->slot_of_entity[index] != SLOT_NONE) give(sim, index, outcome);
+        bool is_player = sim->slot_of_entity[index] != SLOT_NONE;
+        if (is_player) give(sim, index, outcome);
+        sim->stats.outcomes_lost += !is_player;
         return true;
     }
     const struct departure *departure = departures_find(&sim->departures, outcome->attacker);
