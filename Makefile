@@ -264,7 +264,7 @@ run-test_%: $(OUT)/tests/test_%
 		else echo "FAILED  test_$*: exit code $$code"; cat $<.log; fi; exit $$code
 # Of common/ and zone/ only what the simulation uses; what is missing does not link.
 DETERMINISM_OBJ := $(patsubst %,$(OUT)/common/%.o,blocks check snapshot utf8) $(patsubst %.c,$(OUT)/%.o,$(wildcard zone/game*.c zone/sim*.c \
-	zone/venues*.c) $(patsubst %,zone/%.c,arrivals budget entities ghosts grid input interest migration output record sightings territory view))
+	zone/venues*.c) $(patsubst %,zone/%.c,arrivals budget departures entities ghosts grid input interest migration output record sightings territory view))
 $(OUT)/determinism: $(OUT)/tests/unit/test_determinism.o $(DETERMINISM_OBJ) $(SCHEMAS)
 	@mkdir -p $(@D)
 	$(Q)echo "  $@" && $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ $(LIBS) -lcmocka -o $@

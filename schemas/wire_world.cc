@@ -82,6 +82,7 @@ SAME_LAYOUT(wire_outcome, fb::Outcome, 32);
 AT(wire_outcome, target, 8);
 AT(wire_outcome, experience, 16);
 AT(wire_outcome, killed, 20);
+AT(wire_outcome, hops, 22);
 AT(wire_outcome, instance, 24);
 AT(wire_outcome, team, 28);
 SAME_LAYOUT(wire_offer, fb::Offer, 24);

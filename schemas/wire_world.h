@@ -216,7 +216,8 @@ struct wire_hit {
 struct wire_outcome {
     uint64_t attacker, target;
     uint32_t experience;
-    uint32_t killed;         /* 1: by this hit */
+    uint16_t killed;         /* 1: by this hit */
+    uint16_t hops;           /* times that it was passed on */
     uint32_t instance, team; /* of a player that was killed in an instance, where it is not 0: which, and its team + 1 */
 };
 

@@ -134,7 +134,7 @@ static void ended(void *context, const struct wire_carried *carried) {
 
 /* Its ghost stays: whoever has it tells of it. */
 static void gone(void *context, const struct wire_carried *carried) {
-    (void)context, (void)carried;
+    sim_gone(((struct crossing *)context)->sim, carried->entity);
 }
 
 static bool reroute(void *context, uint32_t gateway, const struct wire_carried *carried) {

@@ -92,7 +92,8 @@ static void die(struct game *game, uint16_t index, struct game_striker by, uint1
     bool is_guest = game_journey(game, index)->instance != 0;
     game->bodies[index].rise_tick = game->tick + (player || is_guest ? PLAYER_RESPAWN_TICKS : CREATURE_RESPAWN_TICKS);
     game_note_death(game, index, at);
-    game_add_event(game, &(struct game_event){.type = GAME_EVENT_DIED, .index = index, .by = by.id});
+    bool is_told = at == ENTITY_NONE && by.player != 0;
+    game_add_event(game, &(struct game_event){.type = GAME_EVENT_DIED, .index = index, .by = by.id, .is_told = is_told});
     if (!player && by_player) game_reward(game, at, by, index);
 }
 
@@ -115,16 +116,20 @@ void game_struck(struct game *game, uint16_t index, struct game_striker by, uint
     uint16_t known = entities_find(game->entities, by.id); /* as a ghost: its team, where it was here before */
     if (known != ENTITY_NONE && game_are_friends(game, known, index)) return;
     hurt(game, index, damage < INT16_MAX ? (int32_t)damage : INT16_MAX, by, ENTITY_NONE);
-    if (by.player == 0 || game->outcome_count == GAME_HITS_MAX) return;
     bool killed = body->hit_points == 0;
     const struct journey *j = game_journey(game, index);
-    game->outcomes[game->outcome_count++] =
-        (struct game_outcome){.attacker = by.id,
-                              .target = game->entities->id[index],
-                              .experience = killed && is_creature ? CREATURE_EXPERIENCE : 0,
-                              .killed = killed,
-                              .instance = killed && !is_creature ? j->instance : 0,
-                              .team = j->team};
+    if (by.player == 0 || !killed || (!is_creature && j->instance == 0)) return; /* nobody gains anything */
+    if (game->outcome_count == GAME_HITS_MAX) {
+        game->outcomes_lost++;
+        return;
+    }
+    game->outcomes[game->outcome_count++] = (struct game_outcome){.attacker = by.id,
+                                                                  .target = game->entities->id[index],
+                                                                  .experience = is_creature ? CREATURE_EXPERIENCE : 0,
+                                                                  .killed = true,
+                                                                  .instance = !is_creature ? j->instance : 0,
+                                                                  .zone = by.zone,
+                                                                  .team = j->team};
 }
 
 static int32_t inside(int32_t position, int32_t min, int32_t max) {
@@ -382,8 +387,12 @@ const struct game_outcome *game_outcomes(const struct game *game, uint32_t *coun
     return game->outcomes;
 }
 
+uint32_t game_outcomes_lost(const struct game *game) {
+    return game->outcomes_lost;
+}
+
 void game_events_clear(struct game *game) {
-    game->event_count = game->hit_count = game->outcome_count = game->gain_count = 0;
+    game->event_count = game->hit_count = game->outcome_count = game->outcomes_lost = game->gain_count = 0;
 }
 
 uint64_t game_hash(const struct game *game, uint64_t hash) {

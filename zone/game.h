@@ -55,6 +55,7 @@ struct game_event {
     enum game_event_type type;
     uint16_t index;     /* LOOT: ENTITY_NONE where another zone has the player */
     uint64_t player;    /* LOOT, where another zone has it: its id */
+    bool is_told;       /* DIED: who did it is told by an outcome what it has of that */
     uint64_t by;        /* DIED: entity id of who did it. LOOT: of the creature that was killed */
     uint64_t gold;      /* LOOT */
     uint32_t item_kind; /* LOOT: of common/item_kinds.h, 0 for none */
@@ -67,12 +68,13 @@ struct game_hit {
     uint32_t damage;
 };
 
-/* What an attacker that another zone has gained here. */
+/* What an attacker that another zone had gained here. */
 struct game_outcome {
     uint64_t attacker, target; /* entity ids */
     uint32_t experience;
     bool killed;
     uint32_t instance; /* of a player that was killed; 0: none */
+    uint32_t zone;     /* that told of its hit */
     uint8_t team;
 };
 
@@ -80,6 +82,7 @@ struct game_outcome {
 struct game_striker {
     uint64_t id;
     uint64_t player; /* 0: a creature */
+    uint32_t zone;   /* slot of the zone that tells */
 };
 
 /* Of what an entity is a part besides the world: an instance, for as long as it is there. */
@@ -153,6 +156,7 @@ void game_gain(struct game *game, uint16_t index, uint32_t experience);
 /* game_hits and game_outcomes return what is to be told to other zones since game_events_clear. */
 const struct game_hit *game_hits(const struct game *game, uint32_t *count);
 const struct game_outcome *game_outcomes(const struct game *game, uint32_t *count);
+uint32_t game_outcomes_lost(const struct game *game); /* for lack of room */
 
 /* game_character tells what would have to be kept of a player. */
 struct game_character game_character(const struct game *game, uint16_t index);

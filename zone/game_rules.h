@@ -105,7 +105,7 @@ struct game {
     struct game_event *events;
     struct game_hit *hits;
     struct game_outcome *outcomes;
-    uint32_t event_count, hit_count, outcome_count;
+    uint32_t event_count, hit_count, outcome_count, outcomes_lost;
     uint32_t events_max; /* an entity rises and dies at most once between two clears, and each death is one's gain; and */
     uint32_t gain_count; /* so many gains in other zones are told */
 };

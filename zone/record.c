@@ -328,6 +328,12 @@ void recorder_vanish(struct recorder *r, uint64_t entity) {
     write_uint(&r->writer, entity, 8);
 }
 
+void recorder_gone(struct recorder *r, uint64_t entity) {
+    if (r->stopped) return;
+    write_uint(&r->writer, RECORD_EVENT_GONE, 1);
+    write_uint(&r->writer, entity, 8);
+}
+
 void recorder_orders(struct recorder *r, const struct wire_instance_orders *o) {
     if (r->stopped) return;
     write_uint(&r->writer, RECORD_EVENT_ORDERS, 1);

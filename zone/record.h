@@ -5,7 +5,7 @@
  *
  *   header, 48 bytes
  *     0  8  "MARCHREC"
- *     8  4  version, 6
+ *     8  4  version, 8
  *    12  4  hash_every: ticks whose number it divides carry a hash
  *    16  8  digest of the configuration of the zone
  *    24  8  seed
@@ -45,6 +45,7 @@
  *                        these as in wire_match.h
  *            20 orders renewed
  *            21 pace     instance 4, pace 1
+ *            22 gone     entity 8
  *
  * A file may end in the middle of a block, as a killed process leaves it: that block does not count.
  *
@@ -63,7 +64,7 @@
 #include "schemas/wire.h"
 #include "zone/game.h"
 
-#define RECORD_VERSION      7
+#define RECORD_VERSION      8
 #define RECORD_HEADER_BYTES 48
 #define RECORD_BLOCK_HEADER 8
 #define RECORD_BODY_MIN     17
@@ -92,7 +93,8 @@ enum record_event {
     RECORD_EVENT_CUT = 18,
     RECORD_EVENT_ORDERS = 19,
     RECORD_EVENT_ORDERS_RENEWED = 20,
-    RECORD_EVENT_PACE = 21
+    RECORD_EVENT_PACE = 21,
+    RECORD_EVENT_GONE = 22
 };
 
 struct record_header {
@@ -134,6 +136,7 @@ void recorder_cut(struct recorder *recorder, uint32_t gateway, uint64_t session)
 void recorder_remove(struct recorder *recorder, uint32_t slot);
 void recorder_rebind(struct recorder *recorder, uint32_t slot, uint32_t gateway, uint64_t session, uint32_t attachment);
 void recorder_vanish(struct recorder *recorder, uint64_t entity);
+void recorder_gone(struct recorder *recorder, uint64_t entity);
 void recorder_orders(struct recorder *recorder, const struct wire_instance_orders *orders);
 void recorder_orders_renewed(struct recorder *recorder);
 void recorder_pace(struct recorder *recorder, uint32_t instance, uint32_t pace);

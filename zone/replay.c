@@ -278,6 +278,13 @@ static int replay_vanish(struct sim *sim, struct byte_reader *r) {
     return 0;
 }
 
+static int replay_gone(struct sim *sim, struct byte_reader *r) {
+    uint64_t entity = read_uint(r, 8);
+    if (r->overflow) return MARCH_ERR_INVALID;
+    sim_gone(sim, entity);
+    return 0;
+}
+
 /* --- instances */
 
 static bool is_range(uint32_t first, uint32_t count, uint32_t most, uint32_t total) {
@@ -337,6 +344,7 @@ static int replay_event(struct sim *sim, uint32_t gateways_max, struct byte_read
     if (type == RECORD_EVENT_REMOVE) return replay_remove(sim, r);
     if (type == RECORD_EVENT_REBIND) return replay_rebind(sim, r);
     if (type == RECORD_EVENT_VANISH) return replay_vanish(sim, r);
+    if (type == RECORD_EVENT_GONE) return replay_gone(sim, r);
     if (type == RECORD_EVENT_ORDERS) return replay_orders(sim, r);
     if (type == RECORD_EVENT_PACE) return replay_pace(sim, r);
     if (type == RECORD_EVENT_ORDERS_RENEWED) {

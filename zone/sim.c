@@ -500,9 +500,11 @@ static void tell_event(struct sim *sim, uint16_t slot, const struct game_event *
 
 static void tell_events(struct sim *sim) {
     uint32_t count;
+    sim_note_outcomes(sim);
     const struct game_event *events = game_events(sim->game, &count);
     for (uint32_t i = 0; i < count; i++) {
-        if (events[i].type == GAME_EVENT_DIED) venues_died(sim->instances, sim->tick, events[i].index, events[i].by);
+        uint64_t scored_by = events[i].is_told ? 0 : events[i].by;
+        if (events[i].type == GAME_EVENT_DIED) venues_died(sim->instances, sim->tick, events[i].index, scored_by);
         if (events[i].index == ENTITY_NONE) {
             tell_loot(sim, events[i].player, &events[i]);
             continue;
@@ -511,7 +513,6 @@ static void tell_events(struct sim *sim) {
         if (slot != SLOT_NONE) tell_event(sim, slot, &events[i]); /* else it has left since */
     }
     sim_note_hits(sim);
-    sim_note_outcomes(sim);
     game_events_clear(sim->game);
 }
 
@@ -623,6 +624,7 @@ uint64_t sim_hash(const struct sim *sim) {
                                    e->action[n]);
     }
     hash = venues_hash(sim->instances, migration_hash(sim->migration, game_hash(sim->game, hash)));
+    hash = departures_hash(&sim->departures, hash);
     for (uint32_t i = 0; i < sim->active_count; i++) {
         const struct player *p = &sim->players[sim->active[i]];
         hash = hash_word(hash, p->session);

@@ -94,7 +94,7 @@ enum sim_detach_reason {
 };
 
 #define SIM_PEER_ITEMS_MAX 1024 /* hits and outcomes for all neighbours in a tick: more are lost, and counted */
-#define SIM_HIT_HOPS_MAX   3
+#define SIM_HIT_HOPS_MAX   3    /* of outcomes, too */
 
 struct sim_stats {
     uint64_t attached;
@@ -113,6 +113,7 @@ struct sim_stats {
     uint64_t travels;            /* players that went to an instance */
     uint64_t exported, imported; /* players */
     uint64_t hits_sent, hits_taken, hits_passed_on, hits_lost;
+    uint64_t outcomes_taken, outcomes_kept, outcomes_passed_on, outcomes_lost; /* kept: until a flight has ended */
     uint64_t snapshots;
     uint64_t snapshots_no_room;
 };
@@ -203,6 +204,9 @@ must_check int sim_import(struct sim *sim, uint32_t gateway, const struct wire_c
 
 /* sim_vanish removes the ghost of a player that was exported and ended. */
 void sim_vanish(struct sim *sim, uint64_t entity);
+
+/* sim_gone says that a player that was exported is at its target: what it gained on its way is passed on. */
+void sim_gone(struct sim *sim, uint64_t entity);
 
 /* sim_set_connected tells whether snapshots for a gateway are worth building; at first they are. */
 void sim_set_connected(struct sim *sim, uint32_t gateway, bool connected);

@@ -5,6 +5,7 @@
 #ifndef MARCH_ZONE_SIM_INNER_H
 #define MARCH_ZONE_SIM_INNER_H
 
+#include "zone/departures.h"
 #include "zone/input.h"
 #include "zone/sim.h"
 
@@ -33,6 +34,7 @@ struct peer_news {
     uint8_t blob[WIRE_PEER_BLOB_MAX];
     uint8_t hit_slots[SIM_PEER_ITEMS_MAX], outcome_slots[SIM_PEER_ITEMS_MAX];
     uint32_t hit_count, outcome_count, speech_count, blob_len;
+    uint32_t outcomes_told;                       /* of them, to whoever had its look */
     struct wire_hit hits_for[SIM_PEER_ITEMS_MAX]; /* one neighbour's, in turn */
     struct wire_outcome outcomes_for[SIM_PEER_ITEMS_MAX];
 };
@@ -56,6 +58,7 @@ struct sim {
     struct game *game;
     struct ghosts *ghosts;
     struct migration *migration;
+    struct departures departures;
     struct venues *instances;
     struct views *views;
     struct view_entity *published;
@@ -108,7 +111,11 @@ void sim_welcome(struct sim *sim, const struct player *p);
 bool sim_instances_create(struct sim *sim);
 void sim_instances_destroy(struct sim *sim);
 
-/* sim_note_hits and sim_note_outcomes keep what a tick has for neighbours; before the game's events are cleared. */
+/* sim_give_back gives a player that has come what it gained on its way. */
+void sim_give_back(struct sim *sim, uint16_t index);
+
+/* sim_note_hits and sim_note_outcomes keep what a tick has for neighbours; before the game's events are cleared. Outcomes of
+ * who has come here meanwhile are given out, before events are told. */
 void sim_note_hits(struct sim *sim);
 void sim_note_outcomes(struct sim *sim);
 

@@ -132,6 +132,7 @@ void sim_export(struct sim *sim, uint32_t slot, uint32_t target, struct wire_car
     game_carry(sim->game, n, out->rules);
     sim_unseat(sim, p);
     ghosts_leave(sim->ghosts, n, target, sim->tick);
+    sim->stats.outcomes_lost += departures_leave(&sim->departures, out->entity, target);
     sim->stats.exported++;
 }
 
@@ -184,12 +185,15 @@ int sim_import(struct sim *sim, uint32_t gateway, const struct wire_carried *c, 
     CHECK(error == 0); /* only creatures may lack room */
     *slot = sim_seat(sim, &player);
     if (!has_gateway) stand_still(sim, &sim->players[*slot]);
+    sim_give_back(sim, player.index);
     sim->stats.imported++;
     return 0;
 }
 
 void sim_vanish(struct sim *sim, uint64_t entity) {
     if (sim->recorder) recorder_vanish(sim->recorder, entity);
+    const struct wire_outcome *waited;
+    sim->stats.outcomes_lost += departures_end(&sim->departures, entity, false, &waited);
     uint16_t index = entities_find(sim->entities, entity);
     if (index != ENTITY_NONE && !entities_is_own(sim->entities, index)) ghosts_vanish(sim->ghosts, index);
 }

@@ -67,6 +67,8 @@ enum counter {
     HITS_SENT,
     HITS_TAKEN,
     HITS_LOST,
+    OUTCOMES_PASSED_ON,
+    OUTCOMES_LOST,
     CREATURES_BORN,
     TRAVELS,
     HOMECOMINGS,
@@ -177,6 +179,8 @@ static const struct {
     [HITS_SENT] = {"march_zone_hits_sent_total", "Hits on ghosts, told to their zones"},
     [HITS_TAKEN] = {"march_zone_hits_taken_total", "Hits told by neighbours"},
     [HITS_LOST] = {"march_zone_hits_lost_total", "Hits on what nobody has any more, or for lack of room"},
+    [OUTCOMES_PASSED_ON] = {"march_zone_outcomes_passed_on_total", "Gains of who is at another zone by now, told there"},
+    [OUTCOMES_LOST] = {"march_zone_outcomes_lost_total", "Gains of whom nobody has any more, or for lack of room"},
     [CREATURES_BORN] = {"march_zone_creatures_born_total", "Creatures made for partitions that lacked them"},
     [TRAVELS] = {"march_zone_travels_total", "Players that went to an instance"},
     [HOMECOMINGS] = {"march_zone_homecomings_total", "Players that went home from an instance"},
@@ -457,6 +461,8 @@ static void mirror_neighbours(struct telemetry *t, struct sim *sim, const struct
     counter_set(t->counters[HITS_SENT], s->hits_sent);
     counter_set(t->counters[HITS_TAKEN], s->hits_taken);
     counter_set(t->counters[HITS_LOST], s->hits_lost);
+    counter_set(t->counters[OUTCOMES_PASSED_ON], s->outcomes_passed_on);
+    counter_set(t->counters[OUTCOMES_LOST], s->outcomes_lost);
     counter_set(t->counters[CREATURES_BORN], s->creatures_born);
     counter_set(t->counters[PEER_BATCHES_SENT], n.batches_sent);
     counter_set(t->counters[PEER_BATCHES_REFUSED], n.batches_refused);

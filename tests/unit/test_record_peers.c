@@ -198,7 +198,12 @@ static struct neighbour *neighbour_create(void) {
     return n;
 }
 
-/* A player loses its gateway, is given to the neighbour and comes back from there. */
+static void gain(struct sim *sim, uint64_t tick, uint64_t entity) {
+    struct wire_outcome outcome = {.attacker = entity, .experience = 3, .killed = 1};
+    sim_peer_take(sim, 1, &(struct wire_peer_batch){.tick = tick, .outcomes = &outcome, .outcome_count = 1});
+}
+
+/* A player loses its gateway, is given to the neighbour and comes back from there; it goes again, and stays there. */
 static void give(struct sim *sim, uint64_t tick) {
     static struct wire_carried carried;
     static uint32_t slot;
@@ -211,7 +216,11 @@ static void give(struct sim *sim, uint64_t tick) {
         carried.attachment += 2;
         assert_int_equal(sim_import(sim, SIM_GATEWAY_NONE, &carried, &slot), 0);
         assert_int_equal(sim_player_in(sim, slot).gateway, SIM_GATEWAY_NONE);
+        assert_int_equal(sim_character(sim, slot).experience, 3);
     }
+    if (tick == START_TICK + 50) sim_export(sim, slot, 1, &carried);
+    if (tick == START_TICK + 35 || tick == START_TICK + 55 || tick == START_TICK + 65) gain(sim, tick, carried.entity);
+    if (tick == START_TICK + 60) sim_gone(sim, carried.entity);
 }
 
 /* Creatures are driven over the border by what the neighbour shows them. */

@@ -395,6 +395,60 @@ static void test_instances_count_kills_from_zone_to_zone(void **state) {
     pair_destroy(&m.p);
 }
 
+/* strike has player 1 kill player 3, as the zone that player 1 is at tells the one where player 3 is. */
+static void strike(struct match *m, uint64_t killer) {
+    struct wire_hit hit = {
+        .target = m->to->entities->id[fx_index(m->to, 3)], .attacker = killer, .attacker_player = 1, .damage = 1000};
+    sim_peer_take(m->to, 0, &(struct wire_peer_batch){.hits = &hit, .hit_count = 1, .tick = m->p.tick});
+}
+
+/* Also where it comes back, and goes again. */
+static void test_instances_count_kills_of_who_is_on_its_way(void **state) {
+    (void)state;
+    for (uint32_t is_return = 0; is_return < 2; is_return++) {
+        struct match m;
+        struct wire_carried carried;
+        uint32_t slot;
+        begin_match(&m);
+        hand(&m, 3, 1, 0);
+        sim_instance_orders(m.to, &m.o.orders);
+        pair_hand_over(&m.p, 0, 3);
+        pair_run_ms(&m.p, 500);
+        sim_export(m.from, sim_slot(m.from, 0, 1), 1, &carried);
+        strike(&m, carried.entity);
+        pair_run_ms(&m.p, 500);
+        assert_int_equal(sim_stats(m.from)->outcomes_kept, 1);
+        assert_int_equal(fx_status(m.to, 5).scores[0], 0);
+        assert_int_equal(sim_import(is_return ? m.from : m.to, 0, &carried, &slot), 0);
+        if (is_return) pair_hand_over(&m.p, 0, 1);
+        if (!is_return) sim_gone(m.from, carried.entity);
+        pair_run_ms(&m.p, 500);
+        assert_int_equal(fx_presence(m.to, 1).kills, 1);
+        assert_int_equal(fx_status(m.to, 5).scores[0], 1);
+        hand(&m, 4, 1, WIRE_SLOT_NONE);
+        pair_run_ms(&m.p, 500);
+        assert_int_equal(fx_status(m.to, 5).scores[0], 1);
+        pair_destroy(&m.p);
+    }
+}
+
+/* Its hit came before it did: what it kills is its own, and counts once. */
+static void test_instances_count_kills_of_who_has_come_meanwhile(void **state) {
+    (void)state;
+    struct match m;
+    begin_match(&m);
+    hand(&m, 3, 1, 0);
+    sim_instance_orders(m.to, &m.o.orders);
+    pair_hand_over(&m.p, 0, 3);
+    pair_run_ms(&m.p, 500);
+    strike(&m, m.from->entities->id[fx_index(m.from, 1)]);
+    pair_hand_over(&m.p, 0, 1);
+    pair_run_ms(&m.p, 500);
+    assert_int_equal(fx_presence(m.to, 1).kills, 1);
+    assert_int_equal(fx_status(m.to, 5).scores[0], 1);
+    pair_destroy(&m.p);
+}
+
 /* Its time is up while it changes hands. */
 static void test_instances_end_with_the_scores_of_before_their_block_went(void **state) {
     (void)state;
@@ -428,6 +482,8 @@ int main(void) {
         cmocka_unit_test(test_instances_scores_wait_for_a_late_order),
         cmocka_unit_test(test_instances_know_where_their_block_goes_who_was_there),
         cmocka_unit_test(test_instances_count_kills_from_zone_to_zone),
+        cmocka_unit_test(test_instances_count_kills_of_who_is_on_its_way),
+        cmocka_unit_test(test_instances_count_kills_of_who_has_come_meanwhile),
         cmocka_unit_test(test_instances_end_with_the_scores_of_before_their_block_went),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

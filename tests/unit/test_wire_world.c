@@ -112,7 +112,8 @@ static void test_wire_peer_batch_round_trips(void **state) {
     struct wire_ghost ghosts[] = {{.id = 1, .x = -3, .y = 4, .vx = -5, .kind = 6, .action = 7}, {.id = 8}};
     struct wire_ghost_gone gone[] = {{.id = 9, .reason = WIRE_GONE_HANDED}};
     struct wire_hit hits[] = {{.target = 1, .attacker = 2, .attacker_player = 3, .damage = 4, .hops = 1}};
-    struct wire_outcome outcomes[] = {{.attacker = 1, .target = 2, .experience = 3, .killed = 1, .instance = 4, .team = 5}};
+    struct wire_outcome outcomes[] = {
+        {.attacker = 1, .target = 2, .experience = 3, .killed = 1, .hops = 6, .instance = 4, .team = 5}};
     struct wire_offer offers[] = {{1, 2, 3}};
     struct wire_offer_answer offer_answers[] = {{.entity = 1, .result = WIRE_OFFER_FULL}};
     struct wire_query queries[] = {{.player = 1, .session_epoch = 2, .attachment = 3}};

@@ -85,6 +85,7 @@ static inline void pair_hand_over(struct pair *p, uint32_t from, uint64_t player
     uint32_t slot;
     sim_export(p->sides[from].sim, sim_slot(p->sides[from].sim, 0, player), 1 - from, &carried);
     assert_int_equal(sim_import(p->sides[1 - from].sim, 0, &carried, &slot), 0);
+    sim_gone(p->sides[from].sim, carried.entity);
 }
 
 #endif
