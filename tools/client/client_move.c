@@ -59,19 +59,23 @@ static void try_now(struct march_client *client, struct mono now) {
         client->move.tries = CLIENT_MOVE_TRIES; /* it will never be one */
 }
 
+/* is_over tells whether a move that no try is under way of has no more to come. Once the old session has ended the player
+ * waits, mostly since this token let it in elsewhere and is used up: a fresh one is sooner than another try. */
+static bool is_over(struct march_client *client) {
+    const struct client_move *move = &client->move;
+    if (move->state != CLIENT_MOVE_WANTED || move->tries == 0) return false;
+    return move->tries >= CLIENT_MOVE_TRIES || !session_is_open(client_current(client));
+}
+
 void client_move_update(struct march_client *client, struct mono now) {
     struct client_move *move = &client->move;
     struct client_session *next = client_other(client);
     if (move->state == CLIENT_MOVE_NONE) return;
     if (move->state == CLIENT_MOVE_UNDER_WAY && !session_is_open(next)) {
-        if (move->tries >= CLIENT_MOVE_TRIES) {
-            end_move(client, now, false);
-            return;
-        }
         move->state = CLIENT_MOVE_WANTED;
         move->due = mono_add_ms(now, CLIENT_MOVE_PAUSE_MS);
     }
-    if (mono_reached(now, move->until)) {
+    if (is_over(client) || mono_reached(now, move->until)) {
         next->leaving = session_is_open(next);
         end_move(client, now, false);
         return;
