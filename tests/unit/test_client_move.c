@@ -7,6 +7,7 @@
 #include <math.h>
 
 #define RECONNECT_KIND 17 /* of ServerMessage's bodies */
+#define NOBODY         3  /* last byte of an address that nobody has */
 
 static const struct march_config defaults;
 
@@ -40,6 +41,7 @@ static void pair_sends(void *context, const uint8_t *packet, size_t len) {
     struct march_address address = march_client_server_address(p->a->client);
     struct fixture *f = at(p, &address);
     assert_true(march_client_is_server(p->a->client, &address));
+    if (address.bytes[3] == NOBODY) return;
     if (f == p->a || p->reaches_b) fixture_fly(f, false, packet, len);
 }
 
@@ -70,6 +72,12 @@ static void ask_to_go(struct pair *p, uint32_t within_ms) {
     uint8_t token[MARCH_TOKEN_BYTES], bytes[64 + MARCH_TOKEN_BYTES];
     fixture_token(p->b, 1, token);
     assert_int_equal(channel_send(&p->a->channel, p->a->now, bytes, reconnect_bytes(bytes, token, within_ms)), 0);
+}
+
+static void ask_to_go_to_nobody(struct pair *p, uint32_t within_ms) {
+    p->b->server_addr.bytes[3] = NOBODY;
+    ask_to_go(p, within_ms);
+    p->b->server_addr.bytes[3] = 2;
 }
 
 static void close_session(struct fixture *f) {
@@ -336,6 +344,34 @@ static void test_client_whose_gateway_ends_as_it_says_so_moves(void **state) {
     pair_destroy(&p);
 }
 
+static void test_client_that_is_told_again_goes_by_the_newer_token(void **state) {
+    (void)state;
+    struct pair p = pair_create();
+    struct march_moved moved;
+    ask_to_go_to_nobody(&p, 30000);
+    assert_false(play_until_moved(&p, 500, &moved));
+    ask_to_go(&p, 30000);
+    assert_true(play_until_moved(&p, 500, &moved));
+    assert_true(moved.moved && moved.same_entity && moved.tries == 1);
+    pair_destroy(&p);
+}
+
+static void test_client_that_is_told_again_goes_on_where_it_was_answered(void **state) {
+    (void)state;
+    struct pair p = pair_create();
+    struct march_moved moved;
+    p.b->still = true;
+    ask_to_go(&p, 30000);
+    assert_false(play_until_moved(&p, 300, &moved));
+    assert_true(p.b->connected);
+    ask_to_go_to_nobody(&p, 30000);
+    assert_false(play_until_moved(&p, 300, &moved));
+    p.b->still = false;
+    assert_true(play_until_moved(&p, 200, &moved));
+    assert_true(moved.moved && moved.tries == 1);
+    pair_destroy(&p);
+}
+
 static void test_client_that_leaves_while_it_moves_leaves_both(void **state) {
     (void)state;
     struct pair p = pair_create();
@@ -407,6 +443,8 @@ int main(void) {
         cmocka_unit_test(test_client_whose_new_gateway_dies_is_disconnected_by_one_time_out),
         cmocka_unit_test(test_client_whose_gateway_ends_between_tries_is_disconnected),
         cmocka_unit_test(test_client_whose_gateway_ends_as_it_says_so_moves),
+        cmocka_unit_test(test_client_that_is_told_again_goes_by_the_newer_token),
+        cmocka_unit_test(test_client_that_is_told_again_goes_on_where_it_was_answered),
         cmocka_unit_test(test_client_that_leaves_while_it_moves_leaves_both),
         cmocka_unit_test(test_client_hands_out_what_came_before_it_moved_first),
         cmocka_unit_test(test_client_malformed_token_is_no_reason_to_go),

@@ -27,22 +27,27 @@ void client_move_reset(struct march_client *client) {
     sodium_memzero(client->move.token, sizeof(client->move.token));
 }
 
+/* want has the client go, with a newer token where it goes already. A try that has been answered goes on; the next one uses
+ * it. */
 static void want(struct march_client *client, const struct march_reconnect *wanted) {
     struct client_move *move = &client->move;
+    bool is_answered =
+        move->state == CLIENT_MOVE_UNDER_WAY && client_other(client)->netcode.state > NETCODE_CLIENT_REQUESTING;
     uint64_t within_ms = wanted->within_ms == 0 ? CLIENT_MOVE_WITHIN_MS : wanted->within_ms;
     if (within_ms > CLIENT_MOVE_LONGEST_MS) within_ms = CLIENT_MOVE_LONGEST_MS;
     memcpy(move->token, wanted->token, sizeof(move->token));
+    move->until = mono_add_ms(client->now, within_ms);
+    if (is_answered) return;
     move->state = CLIENT_MOVE_WANTED;
     move->tries = 0;
     move->begun = move->due = client->now;
-    move->until = mono_add_ms(client->now, within_ms);
     if (!move->is_unsure) move->own = client->table->slots[0].id;
 }
 
 bool client_move_hear(struct march_client *client, bool is_former, const uint8_t *bytes, size_t len) {
     unsigned kind = client_value_kind(bytes, len);
     if (kind == MARCH_EVENT_ENDED) return is_former || client->move.state != CLIENT_MOVE_NONE;
-    if (is_former || kind != MARCH_EVENT_RECONNECT || client->move.state != CLIENT_MOVE_NONE) return false;
+    if (is_former || kind != MARCH_EVENT_RECONNECT) return false;
     struct march_event event;
     client_value_read(bytes, len, &event);
     if (event.kind == MARCH_EVENT_RECONNECT && event.reconnect.token != NULL) want(client, &event.reconnect);

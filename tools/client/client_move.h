@@ -8,6 +8,8 @@
  *                                        the old session lasts: it is then all there is, and without it the client is
  *                                        disconnected, and free to come in with a fresh token
  *
+ * A gateway may say so again, with a token that counts from there on: the one before may have become worthless.
+ *
  * The old session may end while that is so: the world takes the player over into the new one a moment before its first
  * snapshot. The application is told how it ended by an event. What it sent in the old session, and has no answer to, may be
  * lost, as with any connection that ends. Pure but for the two sessions in struct march_client.
