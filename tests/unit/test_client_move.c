@@ -330,6 +330,20 @@ static void test_client_whose_gateway_ends_between_tries_is_disconnected(void **
     pair_destroy(&p);
 }
 
+static void test_client_whose_gateway_ends_while_it_tries_again_is_disconnected(void **state) {
+    (void)state;
+    struct pair p = pair_create();
+    struct march_moved moved = {.moved = true};
+    ask_to_go_to_nobody(&p, 30000);
+    assert_false(play_until_moved(&p, 3000 + CLIENT_MOVE_PAUSE_MS + 500, &moved));
+    close_session(p.a);
+    assert_in_range(play_until_lost(&p, 30000, &moved), 1, 100);
+    assert_true(!moved.moved && moved.tries == 2);
+    for (unsigned i = 0; i < 100; i++) pair_step(&p);
+    fixture_connect(p.a); /* with a fresh token it is in again */
+    pair_destroy(&p);
+}
+
 static void test_client_whose_gateway_ends_as_it_says_so_moves(void **state) {
     (void)state;
     struct pair p = pair_create();
@@ -442,6 +456,7 @@ int main(void) {
         cmocka_unit_test(test_client_whose_gateway_ends_before_it_has_moved_is_disconnected),
         cmocka_unit_test(test_client_whose_new_gateway_dies_is_disconnected_by_one_time_out),
         cmocka_unit_test(test_client_whose_gateway_ends_between_tries_is_disconnected),
+        cmocka_unit_test(test_client_whose_gateway_ends_while_it_tries_again_is_disconnected),
         cmocka_unit_test(test_client_whose_gateway_ends_as_it_says_so_moves),
         cmocka_unit_test(test_client_that_is_told_again_goes_by_the_newer_token),
         cmocka_unit_test(test_client_that_is_told_again_goes_on_where_it_was_answered),

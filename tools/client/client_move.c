@@ -64,12 +64,13 @@ static void try_now(struct march_client *client, struct mono now) {
         client->move.tries = CLIENT_MOVE_TRIES; /* it will never be one */
 }
 
-/* is_over tells whether a move that no try is under way of has no more to come. Once the old session has ended the player
- * waits, mostly since this token let it in elsewhere and is used up: a fresh one is sooner than another try. */
+/* is_over tells whether a move has no more to come. Once the old session has ended the player waits, mostly since this token
+ * let it in elsewhere and is used up: a fresh one is sooner than to try again, or to wait for an answer to that. */
 static bool is_over(struct march_client *client) {
     const struct client_move *move = &client->move;
-    if (move->state != CLIENT_MOVE_WANTED || move->tries == 0) return false;
-    return move->tries >= CLIENT_MOVE_TRIES || !session_is_open(client_current(client));
+    bool is_alone = !session_is_open(client_current(client));
+    if (move->state == CLIENT_MOVE_WANTED) return move->tries > 0 && (is_alone || move->tries >= CLIENT_MOVE_TRIES);
+    return is_alone && move->tries > 1 && client_other(client)->netcode.state == NETCODE_CLIENT_REQUESTING;
 }
 
 void client_move_update(struct march_client *client, struct mono now) {
