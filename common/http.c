@@ -290,25 +290,35 @@ static bool copy_header(struct MHD_Connection *connection, const char *name, cha
     return len >= 0 && len <= HTTP_HEADER_MAX;
 }
 
+/* route_plain answers a request that the loop has no route for. */
+static enum MHD_Result route_plain(struct http *http, const struct http_slot *slot, struct MHD_Connection *connection,
+                                   bool method_known) {
+    const struct http_request *request = &slot->request;
+    struct reply reply;
+    if (!request->target.has_path || !answer_plain(http, &request->target, &reply)) {
+        reply = slot->parse_result != 0 ? reply_unparsed(http, slot->parse_result)
+                                        : reply_error(http, MHD_HTTP_NOT_FOUND, "not_found", "not found");
+    } else if (!method_known || request->method != HTTP_GET) {
+        reply = reply_not_allowed(http, 0);
+    }
+    return send_reply(connection, &reply);
+}
+
 /* route answers a complete request, or defers it. */
 static enum MHD_Result route(struct http *http, struct http_slot *slot, struct MHD_Connection *connection,
                              bool method_known) {
     struct http_request *request = &slot->request;
-    struct reply reply = reply_unparsed(http, slot->parse_result);
-    if (slot->parse_result != 0) return send_reply(connection, &reply);
-    bool found;
-    unsigned methods = find_deferred(http, request, &found);
-    if (methods == 0) {
-        if (!answer_plain(http, &request->target, &reply)) {
-            reply = reply_error(http, MHD_HTTP_NOT_FOUND, "not_found", "not found");
-        } else if (!method_known || request->method != HTTP_GET) {
-            reply = reply_not_allowed(http, 0);
-        } else if (request->target.argument_count > 0) {
-            reply = reply_error(http, MHD_HTTP_BAD_REQUEST, "bad_request", "expected no arguments behind the path");
-        }
-        return send_reply(connection, &reply);
+    struct reply reply;
+    bool found = false;
+    unsigned methods = request->target.has_path ? find_deferred(http, request, &found) : 0;
+    if (methods == 0) return route_plain(http, slot, connection, method_known);
+    if (found && http->deferred[request->route].ignores_query) {
+        request->target.argument_count = 0;
+        slot->parse_result = 0;
     }
-    if (!method_known || !found) {
+    if (slot->parse_result != 0) {
+        reply = reply_unparsed(http, slot->parse_result);
+    } else if (!method_known || !found) {
         reply = reply_not_allowed(http, methods);
     } else if (slot->too_large) {
         reply = reply_error(http, MHD_HTTP_CONTENT_TOO_LARGE, "too_large", "the body is too large");

@@ -1,10 +1,11 @@
 /* http.h: an HTTP endpoint of a process: /metrics, /health, /ready and what else it registers.
  *
  * libmicrohttpd serves on one thread of its own, so the loop is never disturbed. There are two kinds of routes. A plain
- * route renders its body on that thread, from what is safe to read there, and takes no arguments (400). A deferred route is
- * answered by the loop: its connection is suspended, the request waits in a bounded queue whose descriptor wakes the loop,
- * and the loop answers when it can, from its own thread. A deferred request that is not answered by its deadline gets 504,
- * whatever the loop does; one that finds the loop with http_options.deferred_max requests already gets 503 with Retry-After.
+ * route renders its body on that thread, from what is safe to read there, whatever the query: probes and scrapers add what
+ * they like. A deferred route is answered by the loop: its connection is suspended, the request waits in a bounded queue
+ * whose descriptor wakes the loop, and the loop answers when it can, from its own thread. A deferred request that is not
+ * answered by its deadline gets 504, whatever the loop does; one that finds the loop with http_options.deferred_max requests
+ * already gets 503 with Retry-After.
  *
  * GET and HEAD, and PUT, POST and DELETE where a deferred route allows it. A request has a target of at most HTTP_TARGET_MAX
  * bytes (414), a body of at most HTTP_UPLOAD_MAX (413), a Content-Type and Authorization of at most HTTP_HEADER_MAX (431)
@@ -68,6 +69,7 @@ struct http_deferred_route {
     const char *pattern; /* "/v1/players/{}/inventory": `{}` is one segment; the string outlives the endpoint */
     enum http_method method;
     uint32_t deadline_ms; /* 0 for HTTP_DEADLINE_MS */
+    bool ignores_query;   /* the loop gets no arguments, and a malformed query is none */
 };
 
 /* What the loop is asked, as decoded text: valid UTF-8 without controls, ending in zero. Read-only, and the loop's from

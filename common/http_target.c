@@ -74,6 +74,7 @@ static int parse_query(struct http_target *target, char *at, const char *end) {
 int http_target_parse(struct http_target *target, const char *text, size_t len) {
     target->segment_count = 0;
     target->argument_count = 0;
+    target->has_path = false;
     if (len > HTTP_TARGET_MAX) return MARCH_ERR_FULL;
     if (len == 0 || text[0] != '/' || memchr(text, '\0', len)) return MARCH_ERR_INVALID;
     memcpy(target->bytes, text, len);
@@ -81,8 +82,9 @@ int http_target_parse(struct http_target *target, const char *text, size_t len) 
     char *end = target->bytes + len;
     char *query = memchr(target->bytes, '?', len);
     int result = parse_path(target, target->bytes + 1, query ? query : end);
-    if (result == 0 && query) result = parse_query(target, query + 1, end);
-    return result;
+    if (result != 0) return result;
+    target->has_path = true;
+    return query ? parse_query(target, query + 1, end) : 0;
 }
 
 const char *http_target_argument(const struct http_target *target, const char *name) {

@@ -29,6 +29,7 @@ struct http_target {
     uint32_t segment_count;
     struct http_argument arguments[HTTP_ARGUMENTS_MAX];
     uint32_t argument_count;
+    bool has_path; /* the segments hold, even where the query does not */
 };
 
 /* http_target_parse takes "/a/b?c=d" apart. MARCH_ERR_FULL when it is over a limit, MARCH_ERR_INVALID when it is malformed.

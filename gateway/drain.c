@@ -1,5 +1,7 @@
 #include "gateway/drain.h"
 
+#include <string.h>
+
 #include "common/check.h"
 #include "common/log.h"
 #include "common/step.h"
@@ -21,12 +23,21 @@ static void begin_round(struct gateway *g) {
 
 static void turn(struct gateway *g, bool is_draining) {
     g->drain.is_draining = is_draining;
+    memset(g->drain.incarnations, 0, sizeof g->drain.incarnations);
     g->drain.step_at = g->drain.servers_at = g->now;
     netcode_server_close(g->netcode, is_draining);
     log_info(is_draining ? "drain.started" : "drain.ended", "sessions=%u",
              g->sessions.size - g->sessions.state_counts[SESSION_FREE]);
     if (is_draining) begin_round(g);
     STEP("gateway.drain_begun");
+}
+
+/* see_gateway has the next round begin soon where a gateway was started again. */
+static void see_gateway(struct gateway *g, uint32_t index, uint64_t incarnation) {
+    uint64_t before = g->drain.incarnations[index];
+    struct mono soon = mono_add_ms(g->now, DRAIN_RESTARTED_MS);
+    g->drain.incarnations[index] = incarnation;
+    if (before != 0 && before != incarnation && mono_reached(g->drain.round_at, soon)) g->drain.round_at = soon;
 }
 
 /* find_servers asks for the addresses of the gateways that are up. */
@@ -40,6 +51,7 @@ static void find_servers(struct gateway *g) {
         struct addr addrs[CONFIG_ADDRESSES_MAX];
         if (i == g->index || d->gateways[i].state != WIRE_GATEWAY_UP) continue;
         unsigned count = drain->config.servers(drain->config.context, i, addrs);
+        see_gateway(g, i, d->gateways[i].incarnation);
         for (unsigned k = 0; k < count && drain->server_count < NETCODE_TOKEN_SERVERS_MAX; k++)
             drain->servers[drain->server_count++] = addrs[k];
     }

@@ -125,7 +125,8 @@ static void allow_files(void) {
 static int open_http(struct front *f, char *error, size_t error_size) {
     struct http_deferred_route deferred[ROUTE_COUNT];
     for (size_t i = 0; i < ROUTE_COUNT; i++)
-        deferred[i] = (struct http_deferred_route){ROUTES[i].pattern, ROUTES[i].method, ROUTES[i].deadline_ms};
+        deferred[i] = (struct http_deferred_route){
+            .pattern = ROUTES[i].pattern, .method = ROUTES[i].method, .deadline_ms = ROUTES[i].deadline_ms};
     static const struct http_route routes[] = {{"/v1/openapi.yaml", "application/yaml", render_openapi, NULL}};
     const struct http_options options = {.listen = f->config.config->matchmaker.front.address,
                                          .health = f->config.health,

@@ -170,9 +170,11 @@ static const struct {
     const char *pattern;
     enum http_method method;
     void (*answer)(struct operator_api *api, const struct http_request *request);
+    bool ignores_query; /* as with every process */
 } ROUTES[] = {
-    {"/status", HTTP_GET, tell_status}, {"/directory", HTTP_GET, tell_directory}, {"/v1/drain/{}", HTTP_PUT, drain},
-    {"/v1/split/{}", HTTP_PUT, split},  {"/v1/merge/{}/{}", HTTP_PUT, merge},
+    {"/status", HTTP_GET, tell_status, true},    {"/directory", HTTP_GET, tell_directory, false},
+    {"/v1/drain/{}", HTTP_PUT, drain, false},    {"/v1/split/{}", HTTP_PUT, split, false},
+    {"/v1/merge/{}/{}", HTTP_PUT, merge, false},
 };
 #define ROUTE_COUNT (sizeof ROUTES / sizeof *ROUTES)
 
@@ -230,7 +232,8 @@ int operator_api_open(struct operator_api **out, const struct operator_api_confi
     struct http_deferred_route deferred[ROUTE_COUNT + INSTANCE_API_ROUTES];
     size_t count = ROUTE_COUNT + (config->instances ? INSTANCE_API_ROUTES : 0);
     for (size_t i = 0; i < ROUTE_COUNT; i++)
-        deferred[i] = (struct http_deferred_route){.pattern = ROUTES[i].pattern, .method = ROUTES[i].method};
+        deferred[i] = (struct http_deferred_route){
+            .pattern = ROUTES[i].pattern, .method = ROUTES[i].method, .ignores_query = ROUTES[i].ignores_query};
     for (size_t i = ROUTE_COUNT; i < count; i++) {
         const struct instance_route *route = &INSTANCE_ROUTES[i - ROUTE_COUNT];
         deferred[i] = (struct http_deferred_route){.pattern = route->pattern,

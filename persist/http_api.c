@@ -611,7 +611,8 @@ int http_api_open(struct http_api **out, const struct http_api_config *config, c
     api->config = *config;
     struct http_deferred_route deferred[ROUTE_COUNT];
     for (size_t i = 0; i < ROUTE_COUNT; i++)
-        deferred[i] = (struct http_deferred_route){ROUTES[i].pattern, ROUTES[i].method, ROUTES[i].deadline_ms};
+        deferred[i] = (struct http_deferred_route){
+            .pattern = ROUTES[i].pattern, .method = ROUTES[i].method, .deadline_ms = ROUTES[i].deadline_ms};
     const struct http_options options = {.listen = config->listen,
                                          .metrics = config->metrics,
                                          .health = config->health,

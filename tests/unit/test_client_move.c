@@ -7,6 +7,7 @@
 #include <math.h>
 
 #define RECONNECT_KIND 17 /* of ServerMessage's bodies */
+#define NOBODY         3  /* last byte of an address that nobody has */
 
 static const struct march_config defaults;
 
@@ -40,6 +41,7 @@ static void pair_sends(void *context, const uint8_t *packet, size_t len) {
     struct march_address address = march_client_server_address(p->a->client);
     struct fixture *f = at(p, &address);
     assert_true(march_client_is_server(p->a->client, &address));
+    if (address.bytes[3] == NOBODY) return;
     if (f == p->a || p->reaches_b) fixture_fly(f, false, packet, len);
 }
 
@@ -70,6 +72,12 @@ static void ask_to_go(struct pair *p, uint32_t within_ms) {
     uint8_t token[MARCH_TOKEN_BYTES], bytes[64 + MARCH_TOKEN_BYTES];
     fixture_token(p->b, 1, token);
     assert_int_equal(channel_send(&p->a->channel, p->a->now, bytes, reconnect_bytes(bytes, token, within_ms)), 0);
+}
+
+static void ask_to_go_to_nobody(struct pair *p, uint32_t within_ms) {
+    p->b->server_addr.bytes[3] = NOBODY;
+    ask_to_go(p, within_ms);
+    p->b->server_addr.bytes[3] = 2;
 }
 
 static void close_session(struct fixture *f) {
@@ -281,6 +289,103 @@ static void test_client_whose_gateway_ends_before_it_has_moved_is_disconnected(v
     pair_destroy(&p);
 }
 
+/* play_until_lost plays until the client is disconnected, for up to `ms`; returns how many it took. A move's outcome goes to
+ * *moved. */
+static unsigned play_until_lost(struct pair *p, unsigned ms, struct march_moved *moved) {
+    unsigned took = 0;
+    for (; took < ms && march_client_state(p->a->client) != MARCH_CLIENT_DISCONNECTED; took++) {
+        pair_step(p);
+        (void)next_event(p, moved);
+    }
+    return took;
+}
+
+static void test_client_whose_new_gateway_dies_is_disconnected_by_one_time_out(void **state) {
+    (void)state;
+    struct pair p = pair_create();
+    struct march_moved moved = {.moved = true};
+    p.b->still = true;
+    ask_to_go(&p, 30000);
+    assert_false(play_until_moved(&p, 200, &moved));
+    assert_true(p.b->connected);
+    close_session(p.a); /* the new gateway has claimed the player, */
+    p.b->mute = true;   /* and is killed */
+    p.reaches_b = false;
+    assert_in_range(play_until_lost(&p, 30000, &moved), 2900, 3100); /* the token's time-out is 3 s */
+    assert_int_equal(march_client_reason(p.a->client), MARCH_REASON_SERVER);
+    assert_true(!moved.moved && moved.tries == 1);
+    pair_destroy(&p);
+}
+
+static void test_client_whose_gateway_ends_between_tries_is_disconnected(void **state) {
+    (void)state;
+    struct pair p = pair_create();
+    struct march_moved moved = {.moved = true};
+    p.reaches_b = false;
+    ask_to_go(&p, 30000);
+    assert_false(play_until_moved(&p, 3000 + CLIENT_MOVE_PAUSE_MS / 2 + 50, &moved));
+    close_session(p.a);
+    assert_in_range(play_until_lost(&p, 30000, &moved), 1, 100);
+    assert_true(!moved.moved && moved.tries == 1);
+    pair_destroy(&p);
+}
+
+static void test_client_whose_gateway_ends_while_it_tries_again_is_disconnected(void **state) {
+    (void)state;
+    struct pair p = pair_create();
+    struct march_moved moved = {.moved = true};
+    ask_to_go_to_nobody(&p, 30000);
+    assert_false(play_until_moved(&p, 3000 + CLIENT_MOVE_PAUSE_MS + 500, &moved));
+    close_session(p.a);
+    assert_in_range(play_until_lost(&p, 30000, &moved), 1, 100);
+    assert_true(!moved.moved && moved.tries == 2);
+    for (unsigned i = 0; i < 100; i++) pair_step(&p);
+    fixture_connect(p.a); /* with a fresh token it is in again */
+    pair_destroy(&p);
+}
+
+static void test_client_whose_gateway_ends_as_it_says_so_moves(void **state) {
+    (void)state;
+    struct pair p = pair_create();
+    struct march_moved moved = {0};
+    ask_to_go(&p, 5000);
+    for (unsigned i = 0; i < 100; i++) pair_step(&p); /* the message has come, and was not looked at */
+    close_session(p.a);
+    for (unsigned i = 0; i < 100; i++) pair_step(&p);
+    assert_true(play_until_moved(&p, 1000, &moved));
+    assert_true(moved.moved && moved.tries == 1);
+    assert_int_equal(march_client_state(p.a->client), MARCH_CLIENT_CONNECTED);
+    pair_destroy(&p);
+}
+
+static void test_client_that_is_told_again_goes_by_the_newer_token(void **state) {
+    (void)state;
+    struct pair p = pair_create();
+    struct march_moved moved;
+    ask_to_go_to_nobody(&p, 30000);
+    assert_false(play_until_moved(&p, 500, &moved));
+    ask_to_go(&p, 30000);
+    assert_true(play_until_moved(&p, 500, &moved));
+    assert_true(moved.moved && moved.same_entity && moved.tries == 1);
+    pair_destroy(&p);
+}
+
+static void test_client_that_is_told_again_goes_on_where_it_was_answered(void **state) {
+    (void)state;
+    struct pair p = pair_create();
+    struct march_moved moved;
+    p.b->still = true;
+    ask_to_go(&p, 30000);
+    assert_false(play_until_moved(&p, 300, &moved));
+    assert_true(p.b->connected);
+    ask_to_go_to_nobody(&p, 30000);
+    assert_false(play_until_moved(&p, 300, &moved));
+    p.b->still = false;
+    assert_true(play_until_moved(&p, 200, &moved));
+    assert_true(moved.moved && moved.tries == 1);
+    pair_destroy(&p);
+}
+
 static void test_client_that_leaves_while_it_moves_leaves_both(void **state) {
     (void)state;
     struct pair p = pair_create();
@@ -349,6 +454,12 @@ int main(void) {
         cmocka_unit_test(test_client_move_over_a_bad_network_arrives),
         cmocka_unit_test(test_client_tries_so_often_and_then_stays),
         cmocka_unit_test(test_client_whose_gateway_ends_before_it_has_moved_is_disconnected),
+        cmocka_unit_test(test_client_whose_new_gateway_dies_is_disconnected_by_one_time_out),
+        cmocka_unit_test(test_client_whose_gateway_ends_between_tries_is_disconnected),
+        cmocka_unit_test(test_client_whose_gateway_ends_while_it_tries_again_is_disconnected),
+        cmocka_unit_test(test_client_whose_gateway_ends_as_it_says_so_moves),
+        cmocka_unit_test(test_client_that_is_told_again_goes_by_the_newer_token),
+        cmocka_unit_test(test_client_that_is_told_again_goes_on_where_it_was_answered),
         cmocka_unit_test(test_client_that_leaves_while_it_moves_leaves_both),
         cmocka_unit_test(test_client_hands_out_what_came_before_it_moved_first),
         cmocka_unit_test(test_client_malformed_token_is_no_reason_to_go),

@@ -56,6 +56,22 @@ static void test_drain_client_gets_a_token_for_the_others(void **state) {
     assert_int_equal(f->gateway->drain.told, 2);
 }
 
+static void test_drain_client_is_told_again_where_another_gateway_was_started_again(void **state) {
+    struct fixture *f = playing(state);
+    f->has_other_gateway = true;
+    tell(f, WIRE_GATEWAY_DRAINING);
+    PUMP_UNTIL(f, f->client.told.kind == WIRE_SERVER_RECONNECT);
+    f->client.told.kind = WIRE_SERVER_RESPAWNED;
+    f->directory.gateways[1].incarnation++;
+    tell(f, WIRE_GATEWAY_DRAINING);
+    struct mono since = f->gateway->now;
+    f->gateway->drain.servers_at = since;
+    PUMP_UNTIL(f, f->client.told.kind == WIRE_SERVER_RECONNECT);
+    assert_in_range(mono_since_ns(f->gateway->now, since), DRAIN_RESTARTED_MS * NS_PER_MS,
+                    (DRAIN_RESTARTED_MS + 2000) * NS_PER_MS);
+    assert_int_equal(f->gateway->drain.told, 2);
+}
+
 static void test_drain_nobody_new_comes_in_until_it_ends(void **state) {
     struct fixture *f = *state;
     PUMP_UNTIL(f, is_up(f) && gateway_keepers_up(f->gateway) == 1 && f->gateway->guide->link.state == LINK_UP);
@@ -108,6 +124,8 @@ static void test_drain_is_paced(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_drain_client_gets_a_token_for_the_others, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_drain_client_is_told_again_where_another_gateway_was_started_again, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_drain_nobody_new_comes_in_until_it_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(test_drain_without_others_tells_nobody, setup, teardown),
         cmocka_unit_test_setup_teardown(test_drain_is_paced, setup, teardown),

@@ -97,7 +97,6 @@ static void test_http_metrics_are_served_as_text(void **state) {
 
 static void test_http_health_follows_the_heartbeat(void **state) {
     struct fixture *fixture = *state;
-    assert_int_equal(get(fixture, "/health?deep=1"), 400);
     assert_int_equal(get(fixture, "/health"), 200);
     struct mono now = mono_now();
     health_beat(&fixture->health, (struct mono){now.ns - HEALTH_STALL_NS});
@@ -125,6 +124,26 @@ static void test_http_route_renders_or_fails_with_500(void **state) {
     assert_non_null(strstr(fixture->reply, "\r\n\r\n{\"players\":3}"));
     fixture->status_result = MARCH_ERR_FULL;
     assert_int_equal(get(fixture, "/status"), 500);
+}
+
+/* Probes and scrapers add what they like, also what an API would refuse. */
+static void test_http_plain_paths_ignore_the_query(void **state) {
+    struct fixture *fixture = *state;
+    static const char *const paths[] = {"/health", "/ready", "/metrics", "/status"};
+    static const char *const queries[] = {"?", "?t=123", "?a=1&a=2", "?=", "?%zz", "?a&b&c&d&e&f&g&h&i&j"};
+    health_set_ready(&fixture->health, true);
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        for (size_t k = 0; k < sizeof queries / sizeof *queries; k++) {
+            char path[64], request[256];
+            snprintf(path, sizeof path, "%s%s", paths[i], queries[k]);
+            assert_int_equal(get(fixture, path), 200);
+            snprintf(request, sizeof request, "PUT %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", path);
+            assert_int_equal(ask(fixture, request), 405);
+        }
+    }
+    assert_int_equal(get(fixture, "/health//x?t=123"), 400); /* a path is as strict as ever */
+    assert_int_equal(get(fixture, "/health/?t=123"), 400);
+    assert_int_equal(get(fixture, "/healthy?t=123"), 404);
 }
 
 static void test_http_other_paths_and_methods_are_refused(void **state) {
@@ -181,10 +200,10 @@ static void test_http_address_in_use_or_bad_is_named(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        WITH_HTTP(test_http_metrics_are_served_as_text),          WITH_HTTP(test_http_health_follows_the_heartbeat),
-        WITH_HTTP(test_http_ready_needs_to_be_said_and_alive),    WITH_HTTP(test_http_route_renders_or_fails_with_500),
-        WITH_HTTP(test_http_other_paths_and_methods_are_refused), WITH_HTTP(test_http_connections_are_limited),
-        WITH_HTTP(test_http_address_in_use_or_bad_is_named),
+        WITH_HTTP(test_http_metrics_are_served_as_text),      WITH_HTTP(test_http_health_follows_the_heartbeat),
+        WITH_HTTP(test_http_plain_paths_ignore_the_query),    WITH_HTTP(test_http_ready_needs_to_be_said_and_alive),
+        WITH_HTTP(test_http_route_renders_or_fails_with_500), WITH_HTTP(test_http_other_paths_and_methods_are_refused),
+        WITH_HTTP(test_http_connections_are_limited),         WITH_HTTP(test_http_address_in_use_or_bad_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,8 +10,8 @@
 enum { ROUTE_THING = 0, ROUTE_SET_THING = 1, ROUTE_LIST = 2, ROUTE_SHORT = 3, ROUTE_DROP_THING = 4 };
 
 static const struct http_deferred_route deferred[] = {
-    {"/v1/things/{}", HTTP_GET, 0},    {"/v1/things/{}", HTTP_PUT, 0},    {"/v1/things", HTTP_GET, 0},
-    {"/v1/short", HTTP_GET, SHORT_MS}, {"/v1/things/{}", HTTP_DELETE, 0},
+    {"/v1/things/{}", HTTP_GET, 0, false},    {"/v1/things/{}", HTTP_PUT, 0, false},    {"/v1/things", HTTP_GET, 0, false},
+    {"/v1/short", HTTP_GET, SHORT_MS, false}, {"/v1/things/{}", HTTP_DELETE, 0, false}, {"/v1/any", HTTP_GET, 0, true},
 };
 
 struct fixture {
@@ -95,6 +95,22 @@ static void test_deferred_request_reaches_the_loop_and_its_answer_the_client(voi
     struct http_stats stats = stats_of(f);
     assert_int_equal(stats.deferred, 1);
     assert_int_equal(stats.waiting, 0);
+}
+
+static void test_deferred_route_that_ignores_the_query_has_none(void **state) {
+    struct fixture *f = *state;
+    static const char *const targets[] = {"/v1/any", "/v1/any?t=123", "/v1/any?a&a", "/v1/any?%zz"};
+    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
+        int fd = send_to(f, "GET", targets[i], NULL, NULL);
+        const struct http_request *request = take(f);
+        assert_int_equal(request->target.argument_count, 0);
+        reply(f, request, 200, "{}", NULL);
+        assert_int_equal(http_ask_read(fd, &f->asked), 200);
+    }
+    assert_int_equal(refused(f, "PUT", "/v1/any?t=123", NULL), 405);
+    assert_int_equal(refused(f, "GET", "/v1/any//x?t=123", NULL), 400);
+    assert_int_equal(refused(f, "GET", "/v1/things?a&a", NULL), 400); /* as any other */
+    assert_int_equal(refused(f, "GET", "/v1/things/7?%zz", NULL), 400);
 }
 
 static void test_deferred_put_brings_its_body(void **state) {
@@ -373,6 +389,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_HTTP(test_deferred_request_reaches_the_loop_and_its_answer_the_client),
         WITH_HTTP(test_deferred_put_brings_its_body),
+        WITH_HTTP(test_deferred_route_that_ignores_the_query_has_none),
         WITH_HTTP(test_deferred_delete_is_a_route_of_its_own),
         WITH_HTTP(test_deferred_body_that_is_too_large_is_refused),
         WITH_HTTP(test_deferred_bad_targets_and_methods_are_refused_in_json),

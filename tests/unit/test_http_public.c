@@ -3,7 +3,8 @@
 
 #define CONNECTIONS_MAX 32
 
-static const struct http_deferred_route deferred[] = {{"/v1/things", HTTP_POST, 0}, {"/v1/things", HTTP_GET, 0}};
+static const struct http_deferred_route deferred[] = {{"/v1/things", HTTP_POST, 0, false},
+                                                      {"/v1/things", HTTP_GET, 0, false}};
 
 struct fixture {
     struct health health;

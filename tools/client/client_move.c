@@ -27,22 +27,27 @@ void client_move_reset(struct march_client *client) {
     sodium_memzero(client->move.token, sizeof(client->move.token));
 }
 
+/* want has the client go, with a newer token where it goes already. A try that has been answered goes on; the next one uses
+ * it. */
 static void want(struct march_client *client, const struct march_reconnect *wanted) {
     struct client_move *move = &client->move;
+    bool is_answered =
+        move->state == CLIENT_MOVE_UNDER_WAY && client_other(client)->netcode.state > NETCODE_CLIENT_REQUESTING;
     uint64_t within_ms = wanted->within_ms == 0 ? CLIENT_MOVE_WITHIN_MS : wanted->within_ms;
     if (within_ms > CLIENT_MOVE_LONGEST_MS) within_ms = CLIENT_MOVE_LONGEST_MS;
     memcpy(move->token, wanted->token, sizeof(move->token));
+    move->until = mono_add_ms(client->now, within_ms);
+    if (is_answered) return;
     move->state = CLIENT_MOVE_WANTED;
     move->tries = 0;
     move->begun = move->due = client->now;
-    move->until = mono_add_ms(client->now, within_ms);
     if (!move->is_unsure) move->own = client->table->slots[0].id;
 }
 
 bool client_move_hear(struct march_client *client, bool is_former, const uint8_t *bytes, size_t len) {
     unsigned kind = client_value_kind(bytes, len);
     if (kind == MARCH_EVENT_ENDED) return is_former || client->move.state != CLIENT_MOVE_NONE;
-    if (is_former || kind != MARCH_EVENT_RECONNECT || client->move.state != CLIENT_MOVE_NONE) return false;
+    if (is_former || kind != MARCH_EVENT_RECONNECT) return false;
     struct march_event event;
     client_value_read(bytes, len, &event);
     if (event.kind == MARCH_EVENT_RECONNECT && event.reconnect.token != NULL) want(client, &event.reconnect);
@@ -59,19 +64,24 @@ static void try_now(struct march_client *client, struct mono now) {
         client->move.tries = CLIENT_MOVE_TRIES; /* it will never be one */
 }
 
+/* is_over tells whether a move has no more to come. Once the old session has ended the player waits, mostly since this token
+ * let it in elsewhere and is used up: a fresh one is sooner than to try again, or to wait for an answer to that. */
+static bool is_over(struct march_client *client) {
+    const struct client_move *move = &client->move;
+    bool is_alone = !session_is_open(client_current(client));
+    if (move->state == CLIENT_MOVE_WANTED) return move->tries > 0 && (is_alone || move->tries >= CLIENT_MOVE_TRIES);
+    return is_alone && move->tries > 1 && client_other(client)->netcode.state == NETCODE_CLIENT_REQUESTING;
+}
+
 void client_move_update(struct march_client *client, struct mono now) {
     struct client_move *move = &client->move;
     struct client_session *next = client_other(client);
     if (move->state == CLIENT_MOVE_NONE) return;
     if (move->state == CLIENT_MOVE_UNDER_WAY && !session_is_open(next)) {
-        if (move->tries >= CLIENT_MOVE_TRIES) {
-            end_move(client, now, false);
-            return;
-        }
         move->state = CLIENT_MOVE_WANTED;
         move->due = mono_add_ms(now, CLIENT_MOVE_PAUSE_MS);
     }
-    if (mono_reached(now, move->until)) {
+    if (is_over(client) || mono_reached(now, move->until)) {
         next->leaving = session_is_open(next);
         end_move(client, now, false);
         return;

@@ -4,8 +4,11 @@
  *
  *   NONE ──Reconnect──► WANTED ──► UNDER_WAY ──first snapshot of the new session──► NONE, in the new session
  *            ▲             ▲           │ denied, no answer, ended: after CLIENT_MOVE_PAUSE_MS again
- *            └─────────────┴───────────┘ CLIENT_MOVE_TRIES times, and only within the time that the gateway gave;
- *                                        then the old session is all there is, as long as it lasts
+ *            └─────────────┴───────────┘ CLIENT_MOVE_TRIES times, only within the time that the gateway gave, and only while
+ *                                        the old session lasts: it is then all there is, and without it the client is
+ *                                        disconnected, and free to come in with a fresh token
+ *
+ * A gateway may say so again, with a token that counts from there on: the one before may have become worthless.
  *
  * The old session may end while that is so: the world takes the player over into the new one a moment before its first
  * snapshot. The application is told how it ended by an event. What it sent in the old session, and has no answer to, may be
