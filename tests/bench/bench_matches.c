@@ -299,6 +299,7 @@ static uint64_t comes_next(struct member *m, const struct scene *s) {
 static void play(struct member *m, struct scene *s, uint64_t seconds) {
     struct mono began = mono_now(), now = began;
     m->scene = s;
+    while (ring_pop(&m->rested)) continue; /* they have no rating in this mode */
     s->counted_from_ns = mono_add_ms(began, WARM_MS).ns;
     for (uint64_t sent = 0; !stopping && mono_since_ns(now, began) < seconds * NS_PER_S; now = mono_now()) {
         uint64_t due = mono_since_ns(now, began) * RATE / NS_PER_S;
