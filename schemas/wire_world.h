@@ -307,7 +307,7 @@ struct wire_speech {
 /* A batch is read in the order of its arrays. An array with count 0 may be NULL. */
 struct wire_peer_batch {
     uint64_t tick;
-    bool reset; /* forget what ghosts were told before */
+    bool reset; /* forget what ghosts were told before; who sends it may not have heard what it was told until now */
     const struct wire_ghost *ghosts;
     const struct wire_ghost_gone *gone;
     const struct wire_hit *hits;

@@ -138,11 +138,15 @@ static void begin_anew(struct migration *m, uint32_t slot, enum link link) {
     m->answers[slot].count = 0; /* they will be asked for again */
 }
 
-void migration_open(struct migration *m, uint32_t slot, uint64_t tick) {
-    begin_anew(m, slot, LINK_UP);
+void migration_again(struct migration *m, uint32_t slot) {
     for (uint32_t i = 0; i < m->flight_count; i++) {
         if (m->flights[i].slot == slot && m->flights[i].state == FLIGHT_SENT) m->flights[i].state = FLIGHT_DUE;
     }
+}
+
+void migration_open(struct migration *m, uint32_t slot, uint64_t tick) {
+    begin_anew(m, slot, LINK_UP);
+    migration_again(m, slot);
     arrivals_renew(m->arrivals, tick);
 }
 

@@ -6,13 +6,14 @@
  *
  *   own ──beyond the border──► due ──in a batch──► sent ──taken──► forgotten
  *    ▲                          ▲                   │
- *    │                          └──a new connection─┤
+ *    │                          └─── heard anew ────┤
  *    └──room for it── back ◄──full, zone is lost────┘
  *
- * A connection that ends loses what was on its way. So what was sent and not answered is sent again over the next one, and
- * who had taken it says so again: it knows by what it simulates, what it has carried on itself, and by arrivals.h. Each
- * journey of a creature has a greater tick than the one before, also where clocks differ. An answer names it, so a late one
- * is never taken for that of the next journey.
+ * A connection that ends loses what was on its way, and a zone hears nobody whom its directory does not list yet. So what
+ * was sent and not answered is sent again over the next one, and when the other begins to hear; who had taken it says so
+ * again: it knows by what it simulates, what it has carried on itself, and by arrivals.h. Each journey of a creature has a
+ * greater tick than the one before, also where clocks differ. An answer names it, so a late one is never taken for that of
+ * the next journey.
  *
  * Limits: MIGRATION_FLIGHTS_MAX under way, MIGRATION_STARTS_MAX begun in a tick, to zones that are connected; the rest walks
  * on here until there is room. Who is refused tries again after MIGRATION_AGAIN_MS. Nothing allocates after create. All of
@@ -65,6 +66,10 @@ void migration_destroy(struct migration *migration);
 
 /* migration_open: a connection begins: what was not answered is told again. */
 void migration_open(struct migration *migration, uint32_t slot, uint64_t tick);
+
+/* migration_again: the zone has only now begun to hear us: what was told before may be lost, though the connection lasts.
+ * What was not answered is told again. */
+void migration_again(struct migration *migration, uint32_t slot);
 
 /* migration_close: it ended, and the same incarnation may come back. */
 void migration_close(struct migration *migration, uint32_t slot);

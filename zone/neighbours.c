@@ -81,6 +81,7 @@ static void take(void *context, const struct wire_bus_view *view, struct mono no
         return;
     }
     n->all->stats.batches_taken++;
+    if (view->peer.reset) sightings_again(n->sightings);
     sim_peer_take(n->all->sim, n->slot, &view->peer);
     if (hooks->take) hooks->take(hooks->context, n->slot, &view->peer, now);
 }

@@ -2,7 +2,10 @@
  * them: one batch a tick to each neighbour for which there is anything.
  *
  * A neighbour counts while its link is UP and the directory lists its incarnation; what others say is dropped and counted.
- * When one comes or goes the hooks are told, and both sides begin anew: all ghosts are told of again.
+ * When one comes or goes the hooks are told, and both sides begin anew: all ghosts are told of again. One side may hear the
+ * other before the other hears it, for the directory comes to each in its own time, and what is said until then is lost. So
+ * a batch that begins tells that from now on one is heard, too: ghosts, and creatures that were not answered, are told
+ * again.
  *
  * What the sim has for a neighbour (ghosts, hits, speech) is filled in here. Handoffs are filled in and taken by the hooks.
  *

@@ -24,6 +24,7 @@ struct sim_config setup_sim(const struct config *config, uint32_t zone_index, st
     CHECK(zone_index < config->zones_count);
     const struct config_zone *zone = &config->zones[zone_index];
     const struct config_world *world = &config->world;
+    bool is_told = config_has_matchmaker(config);
     struct sim_config out = {
         .zone_index = (uint16_t)zone_index,
         .incarnation = start.incarnation,
@@ -43,6 +44,8 @@ struct sim_config setup_sim(const struct config *config, uint32_t zone_index, st
         .cells = cells_of(config),
         .snapshots = true,
     };
+    if (is_told) out.rect = (struct wire_rect){0};
+    if (is_told) out.creatures = 0;
     snprintf(out.name, sizeof out.name, "%s", zone->name);
     return out;
 }

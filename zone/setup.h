@@ -14,7 +14,8 @@ struct setup_start {
     uint16_t incarnation;
 };
 
-/* setup_sim returns the configuration of zone `zone_index`. */
+/* setup_sim returns the configuration of zone `zone_index`. Where a matchmaker says what zones have, it begins with nothing:
+ * what the configuration gives it may be another's since, with its creatures. */
 struct sim_config setup_sim(const struct config *config, uint32_t zone_index, struct setup_start start);
 
 /* setup_digest returns a hash of all in a simulation's configuration that bears on its state, but for what a recording's

@@ -15,6 +15,7 @@ struct belief {
     int16_t vx, vy;
     uint8_t yaw, health, action;
     bool is_told;
+    bool is_doubted; /* the neighbour may not have heard of it */
 };
 
 struct sightings {
@@ -51,6 +52,10 @@ void sightings_destroy(struct sightings *s) {
 void sightings_reset(struct sightings *s) {
     for (uint32_t i = 0; i < s->told_count; i++) s->beliefs[s->told[i]].is_told = false;
     s->told_count = 0;
+}
+
+void sightings_again(struct sightings *s) {
+    for (uint32_t i = 0; i < s->told_count; i++) s->beliefs[s->told[i]].is_doubted = true;
 }
 
 static bool is_within(const struct grid_rect *rect, int64_t margin, int32_t x, int32_t y) {
@@ -112,7 +117,7 @@ static void look_at(struct sightings *s, const struct sightings_world *w, const 
     if (!is_within(rect, is_known ? far_of(w) : near_of(w), e->x[index], e->y[index])) return;
     if (is_known) {
         b->seen_tick = w->tick;
-        if (is_as_predicted(b, e, index, w->tick)) return;
+        if (is_as_predicted(b, e, index, w->tick) && !b->is_doubted) return;
     }
     if (batch->ghost_count < WIRE_PEER_GHOSTS_MAX) tell(s, w, index, batch);
 }

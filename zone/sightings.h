@@ -38,6 +38,9 @@ void sightings_destroy(struct sightings *sightings);
 /* sightings_reset forgets what was told. */
 void sightings_reset(struct sightings *sightings);
 
+/* sightings_again has all that was told, and is still so, told again: the neighbour may not have heard it. */
+void sightings_again(struct sightings *sightings);
+
 /* sightings_look fills in ghosts and gone, which are valid until the next look, and takes them for told: a batch that can't
  * be sent costs a reset. */
 void sightings_look(struct sightings *sightings, const struct sightings_world *world, struct wire_peer_batch *batch);

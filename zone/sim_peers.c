@@ -126,6 +126,7 @@ void sim_peer_take(struct sim *sim, uint32_t slot, const struct wire_peer_batch 
     CHECK(slot < WIRE_WORKERS_MAX && slot != sim->config.zone_index);
     if (sim->recorder) recorder_peer(sim->recorder, slot, b);
     if (b->reset) ghosts_reset(sim->ghosts, slot, sim->tick);
+    if (b->reset) migration_again(sim->migration, slot); /* what it has answered is not told again: answers come below */
     ghosts_take(sim->ghosts, slot, b->tick, sim->tick, b->ghosts, b->ghost_count);
     ghosts_take_gone(sim->ghosts, slot, sim->tick, b->gone, b->gone_count);
     for (uint32_t i = 0; i < b->hit_count; i++) take_hit(sim, slot, &b->hits[i]);

@@ -109,6 +109,7 @@ static void take(struct world *w, uint32_t from, uint32_t to) {
     struct zone *zone = &w->zones[from];
     struct wire_bus_view view;
     assert_int_equal(wire_bus_open(zone->told[to], zone->told_len[to], &view), 0);
+    if (view.peer.reset) sightings_again(w->zones[to].sightings[from]);
     sim_peer_take(w->zones[to].sim, from, &view.peer);
     free(zone->told[to]);
 }
@@ -232,6 +233,26 @@ static void test_ghost_of_who_left_is_gone_and_of_who_is_cut_off_stays_for_a_mom
         assert_true(++ticks <= 60 * GHOSTS_LIMBO_MS / 1000 + 2);
     }
     assert_true(ticks >= 60 * GHOSTS_LIMBO_MS / 1000);
+    world_destroy(w);
+}
+
+/* The directory of 1 does not list 0 yet when that tells of a player that stands. */
+static void test_ghost_is_told_again_to_who_begins_to_hear(void **state) {
+    (void)state;
+    struct world *w = world_create(0, 1);
+    uint64_t id = sim_entities(w->zones[0].sim)->id[join(w, 0, 1, 99, 50)];
+    sim_tick(w->zones[0].sim, w->tick + 1);
+    look(w, 0, 1);
+    free(w->zones[0].told[1]);
+    w->tick++;
+    for (uint32_t i = 1; i < ZONES; i++) sim_tick(w->zones[i].sim, w->tick);
+    for (int i = 0; i < 2; i++) run_tick(w);
+    uint16_t ghost = entities_find(sim_entities(w->zones[1].sim), id);
+    assert_int_not_equal(ghost, ENTITY_NONE);
+    assert_int_equal(sim_entities(w->zones[1].sim)->ghost_of[ghost], 0);
+    uint64_t told = sim_ghosts_stats(w->zones[1].sim)->told;
+    run_tick(w);
+    assert_int_equal(sim_ghosts_stats(w->zones[1].sim)->told, told);
     world_destroy(w);
 }
 
@@ -368,6 +389,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ghosts_are_their_originals_to_the_bit_whatever_is_cut),
         cmocka_unit_test(test_ghost_of_who_left_is_gone_and_of_who_is_cut_off_stays_for_a_moment),
+        cmocka_unit_test(test_ghost_is_told_again_to_who_begins_to_hear),
         cmocka_unit_test(test_ghost_told_late_or_early_is_where_it_is_by_now),
         cmocka_unit_test(test_ghosts_say_nothing_about_what_is_simulated_here),
         cmocka_unit_test(test_shot_over_the_border_kills_and_is_worth_something),

@@ -60,6 +60,7 @@ static void side_tick(struct side *side, uint32_t other, uint64_t tick, struct w
 static void side_hear(struct side *side, const struct side *from, uint32_t slot) {
     struct wire_bus_view view;
     assert_int_equal(wire_bus_open(from->told, from->told_len, &view), 0);
+    if (view.peer.reset) sightings_again(side->sightings);
     sim_peer_take(side->sim, slot, &view.peer);
 }
 
@@ -136,9 +137,48 @@ static void test_migration_between_two_whole_zones_keeps_all_creatures(void **st
     free(sides);
 }
 
+/* A zone that has just come gives away what it has while the other's directory does not list it yet. */
+static void test_migration_to_a_zone_that_hears_it_later_arrives(void **state) {
+    (void)state;
+    enum { EACH = 50, UNHEARD = 20 };
+    const struct wire_rect rect = {0, 0, 40, 40};
+    struct directory d = {.version = 2, .is_fixed = true, .partition_count = 1};
+    d.partitions[0] = (struct wire_directory_partition){
+        .epoch = 1, .respawn = 1, .rect = rect, .owner = 0, .former = WIRE_SLOT_NONE, .creatures = EACH};
+    struct side *sides = aligned_alloc(16, 2 * sizeof *sides);
+    memset(sides, 0, 2 * sizeof *sides);
+    struct wire_builder *builder = wire_builder_create(WIRE_BUS_BYTES_MAX);
+    for (uint16_t i = 0; i < 2; i++) side_create(&sides[i], i, &d);
+    d.partitions[0].epoch = ++d.version;
+    d.partitions[0].owner = 1;
+    for (uint16_t i = 0; i < 2; i++) assert_int_equal(sim_set_directory(sides[i].sim, &d), 0);
+    sim_peer_up(sides[0].sim, 1, false);
+    sides[0].begins = true;
+    uint64_t tick = 1001;
+    for (; tick <= 1000 + UNHEARD; tick++) side_tick(&sides[0], 1, tick, builder);
+    assert_int_equal(sim_in_flight(sides[0].sim, rect), EACH);
+    sim_peer_up(sides[1].sim, 0, false);
+    sides[1].begins = true;
+    for (uint64_t end = tick + 4; tick < end; tick++) {
+        for (uint32_t i = 0; i < 2; i++) side_tick(&sides[i], 1 - i, tick, builder);
+        for (uint32_t i = 0; i < 2; i++) side_hear(&sides[i], &sides[1 - i], 1 - i);
+    }
+    uint64_t ids[2 * EACH];
+    assert_int_equal(sim_in_flight(sides[0].sim, rect), 0);
+    assert_int_equal(own_creatures(sides[0].sim, ids, 0), 0);
+    assert_int_equal(own_creatures(sides[1].sim, ids, 0), EACH);
+    for (uint32_t i = 0; i < 2; i++) {
+        sightings_destroy(sides[i].sightings);
+        sim_destroy(sides[i].sim);
+    }
+    wire_builder_destroy(builder);
+    free(sides);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_migration_between_two_whole_zones_keeps_all_creatures),
+        cmocka_unit_test(test_migration_to_a_zone_that_hears_it_later_arrives),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,6 +47,19 @@ static void test_setup_takes_the_zone_at_the_edges_of_what_views_can(void **stat
     sim_destroy(made);
 }
 
+static void test_setup_with_a_matchmaker_begins_with_nothing(void **state) {
+    (void)state;
+    struct config config = cluster();
+    strcpy(config.matchmaker.name, "m");
+    assert_true(config_has_matchmaker(&config));
+    struct sim_config sim = setup_sim(&config, 1, (struct setup_start){.seed = 3});
+    struct sim *made = sim_create(&sim);
+    assert_non_null(made);
+    assert_int_equal(sim_entities(made)->count, 0);
+    assert_false(directory_owns(&sim_territory(made)->directory, 1));
+    sim_destroy(made);
+}
+
 static void test_setup_digest_tells_what_bears_on_the_state(void **state) {
     (void)state;
     struct config config = cluster();
@@ -95,6 +108,7 @@ static void test_telemetry_status_is_json_with_the_counts(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_setup_takes_the_zone_at_the_edges_of_what_views_can),
+        cmocka_unit_test(test_setup_with_a_matchmaker_begins_with_nothing),
         cmocka_unit_test(test_setup_digest_tells_what_bears_on_the_state),
         cmocka_unit_test(test_telemetry_status_is_json_with_the_counts),
     };
