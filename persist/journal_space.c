@@ -174,6 +174,10 @@ static void ahead_complete(struct journal_space *space, int64_t result, struct m
         space->is_short = false;
         return;
     case JOURNAL_AHEAD_RECYCLING:
+        if (error && is_want_of_room(error)) {
+            give_up(space, now);
+            return;
+        }
         if (error && error != ENOENT) journal_fatal("rename", JOURNAL_SPARE_NAME, error);
         space->has_spare = false;
         step(space, JOURNAL_AHEAD_RECYCLED);

@@ -230,7 +230,7 @@ void sim_peer_dead(struct sim *sim, uint32_t slot);
 
 /* sim_look fills in what a neighbour is to be told after a tick: ghosts and gone, hits, outcomes, creatures, speeches. The
  * arrays are the sim's and the sightings', valid until the next look. sim_told: that is on its way; creatures that could not
- * be sent are told again. */
+ * be sent are told again, outcomes are lost, and counted. */
 void sim_look(struct sim *sim, struct sightings *sightings, uint32_t slot, struct wire_peer_batch *batch);
 void sim_told(struct sim *sim, uint32_t slot);
 

@@ -34,7 +34,7 @@ struct peer_news {
     uint8_t blob[WIRE_PEER_BLOB_MAX];
     uint8_t hit_slots[SIM_PEER_ITEMS_MAX], outcome_slots[SIM_PEER_ITEMS_MAX];
     uint32_t hit_count, outcome_count, speech_count, blob_len;
-    uint32_t outcomes_told;                       /* of them, to whoever had its look */
+    uint32_t outcomes_told;                       /* of outcomes: those that are on their way */
     struct wire_hit hits_for[SIM_PEER_ITEMS_MAX]; /* one neighbour's, in turn */
     struct wire_outcome outcomes_for[SIM_PEER_ITEMS_MAX];
 };

@@ -205,7 +205,6 @@ void sim_look(struct sim *sim, struct sightings *sightings, uint32_t slot, struc
     for (uint32_t i = 0; i < news->outcome_count; i++) {
         if (news->outcome_slots[i] == slot) news->outcomes_for[batch->outcome_count++] = news->outcomes[i];
     }
-    news->outcomes_told += batch->outcome_count;
     migration_tell(sim->migration, slot, batch);
     venues_tell(sim->instances, slot, sim->tick, batch);
     batch->hits = news->hits_for;
@@ -217,6 +216,8 @@ void sim_look(struct sim *sim, struct sightings *sightings, uint32_t slot, struc
 }
 
 void sim_told(struct sim *sim, uint32_t slot) {
+    struct peer_news *news = &sim->news;
+    for (uint32_t i = 0; i < news->outcome_count; i++) news->outcomes_told += news->outcome_slots[i] == slot;
     migration_told(sim->migration, slot);
 }
 

@@ -86,6 +86,7 @@ struct scene {
     bool has_roles, is_new;
     uint64_t counted_from_ns;
     uint64_t asked, waiting, refused, matches;
+    double stolen_percent; /* of the time of all cores, by other guests of the host: who reads the rest must know */
     struct histogram waiting_ns, announced_ns;
 };
 
@@ -296,7 +297,25 @@ static uint64_t comes_next(struct member *m, const struct scene *s) {
     return ((const struct rest *)ring_pop(&m->rested))->player;
 }
 
+struct time_of_cores {
+    unsigned long long all, stolen;
+};
+
+static struct time_of_cores time_of_cores(void) {
+    enum { FIELDS = 8, STOLEN = 7 }; /* of proc(5): user, nice, system, idle, iowait, irq, softirq, steal */
+    struct time_of_cores t = {0};
+    unsigned long long fields[FIELDS] = {0};
+    FILE *file = fopen("/proc/stat", "r");
+    CHECK(file && fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &fields[0], &fields[1], &fields[2], &fields[3],
+                         &fields[4], &fields[5], &fields[6], &fields[7]) == FIELDS);
+    fclose(file);
+    for (int i = 0; i < FIELDS; i++) t.all += fields[i];
+    t.stolen = fields[STOLEN];
+    return t;
+}
+
 static void play(struct member *m, struct scene *s, uint64_t seconds) {
+    const struct time_of_cores before = time_of_cores();
     struct mono began = mono_now(), now = began;
     m->scene = s;
     while (ring_pop(&m->rested)) continue; /* they have no rating in this mode */
@@ -311,6 +330,8 @@ static void play(struct member *m, struct scene *s, uint64_t seconds) {
         turn(m);
     }
     turn_for(m, DRAIN_MS);
+    const struct time_of_cores after = time_of_cores();
+    s->stolen_percent = 100.0 * (double)(after.stolen - before.stolen) / (double)(after.all - before.all);
 }
 
 /* --- what is told */
@@ -329,8 +350,9 @@ static int write_spread(char *text, size_t size, const char *name, const struct 
 }
 
 static int write_scene(char *text, size_t size, const struct scene *s) {
-    int len = snprintf(text, size, "\"%s\":{\"asked\":%llu,\"refused\":%llu,\"matches\":%llu,", s->name,
-                       (unsigned long long)s->asked, (unsigned long long)s->refused, (unsigned long long)s->matches);
+    int len = snprintf(text, size, "\"%s\":{\"asked\":%llu,\"refused\":%llu,\"matches\":%llu,\"stolen_percent\":%.2f,",
+                       s->name, (unsigned long long)s->asked, (unsigned long long)s->refused, (unsigned long long)s->matches,
+                       s->stolen_percent);
     len += write_spread(text + len, size - (size_t)len, "waiting_ms", &s->waiting_ns);
     len += snprintf(text + len, size - (size_t)len, ",");
     len += write_spread(text + len, size - (size_t)len, "announced_ms", &s->announced_ns);

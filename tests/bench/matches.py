@@ -155,6 +155,7 @@ def announced(bench):
             told["matchmaker"], told["persist"] = metrics(c.run_dir, "matchmaker-0"), metrics(c.run_dir, "persist-0")
     bench.raw["matches_announced"] = told
     first, plain, roles = told["first"], told["plain"], told["roles"]
+    say("the host took " + ", ".join(f"{told[s]['stolen_percent']} %" for s in ("first", "plain", "roles")) + " of the cores' time")
     plot_ladders({"others queued in another mode": plain["announced_ms"]["ladder"],
                   "others queued in this mode": roles["announced_ms"]["ladder"],
                   "in this mode, players who were never seen": first["announced_ms"]["ladder"]},

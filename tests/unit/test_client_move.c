@@ -386,6 +386,28 @@ static void test_client_that_is_told_again_goes_on_where_it_was_answered(void **
     pair_destroy(&p);
 }
 
+static void test_client_that_is_told_again_at_its_last_try_tries_again(void **state) {
+    (void)state;
+    struct pair p = pair_create();
+    struct march_moved moved;
+    p.b->still = true;
+    p.reaches_b = false;
+    ask_to_go(&p, 30000);
+    assert_false(play_until_moved(&p, (CLIENT_MOVE_TRIES - 1) * (3000 + CLIENT_MOVE_PAUSE_MS), &moved));
+    p.reaches_b = true;
+    assert_false(play_until_moved(&p, 300, &moved));
+    assert_true(p.b->connected);
+    ask_to_go(&p, 30000);
+    assert_false(play_until_moved(&p, 100, &moved));
+    p.reaches_b = false;
+    assert_false(play_until_moved(&p, 3000, &moved));
+    p.reaches_b = true;
+    p.b->still = false;
+    assert_true(play_until_moved(&p, 4000, &moved));
+    assert_true(moved.moved && moved.tries > 1);
+    pair_destroy(&p);
+}
+
 static void test_client_that_leaves_while_it_moves_leaves_both(void **state) {
     (void)state;
     struct pair p = pair_create();
@@ -459,6 +481,7 @@ int main(void) {
         cmocka_unit_test(test_client_whose_gateway_ends_while_it_tries_again_is_disconnected),
         cmocka_unit_test(test_client_whose_gateway_ends_as_it_says_so_moves),
         cmocka_unit_test(test_client_that_is_told_again_goes_by_the_newer_token),
+        cmocka_unit_test(test_client_that_is_told_again_at_its_last_try_tries_again),
         cmocka_unit_test(test_client_that_is_told_again_goes_on_where_it_was_answered),
         cmocka_unit_test(test_client_that_leaves_while_it_moves_leaves_both),
         cmocka_unit_test(test_client_hands_out_what_came_before_it_moved_first),

@@ -231,7 +231,7 @@ static void test_journal_released_segment_is_used_again_by_plain_calls(void **st
     check_recycling(true);
 }
 
-static void test_journal_within_its_limit_keeps_no_spare_segment(void **state) {
+static void test_journal_spare_segment_is_within_the_limit(void **state) {
     (void)state;
     f.config.bytes_max = 2 * JOURNAL_FIXTURE_SEGMENT;
     start(0);
@@ -240,6 +240,43 @@ static void test_journal_within_its_limit_keeps_no_spare_segment(void **state) {
         journal_release(f.journal, journal_durable(f.journal));
         await_segments(1);
     }
+}
+
+static void release_all(void) {
+    journal_release(f.journal, journal_durable(f.journal));
+    await_segments(1);
+}
+
+static void test_journal_spare_segment_that_is_gone_is_not_needed(void **state) {
+    (void)state;
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/spare", f.dir);
+    start(0);
+    append_segments(2);
+    release_all();
+    for (uint32_t i = 0; i < 1000 && inode_of("spare") == 0; i++) {
+        append_segments(1);
+        release_all();
+    }
+    assert_int_equal(unlink(path), 0);
+    append_segments(3);
+    release_all();
+    uint64_t last = journal_durable(f.journal);
+    restart(last - 10);
+    assert_seen(last - 9, last);
+}
+
+/* A folder of that name stands in its way. */
+static void test_journal_segment_that_can_not_be_kept_is_removed(void **state) {
+    (void)state;
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/spare", f.dir);
+    start(0);
+    assert_int_equal(mkdir(path, 0700), 0);
+    append_segments(4);
+    release_all();
+    assert_int_equal(inode_of("00000001.journal"), 0);
+    assert_int_equal(rmdir(path), 0);
 }
 
 static void test_journal_removes_what_an_earlier_start_left(void **state) {
@@ -378,7 +415,9 @@ int main(void) {
         TEST(test_journal_at_its_limit_refuses_and_goes_on_after_release),
         TEST(test_journal_released_segment_is_used_again),
         TEST(test_journal_released_segment_is_used_again_by_plain_calls),
-        TEST(test_journal_within_its_limit_keeps_no_spare_segment),
+        TEST(test_journal_spare_segment_is_within_the_limit),
+        TEST(test_journal_spare_segment_that_is_gone_is_not_needed),
+        TEST(test_journal_segment_that_can_not_be_kept_is_removed),
         TEST(test_journal_removes_what_an_earlier_start_left),
         TEST(test_journal_plain_calls_do_the_same),
         TEST(test_journal_bad_configuration_is_refused),

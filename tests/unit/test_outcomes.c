@@ -60,6 +60,7 @@ static void tick(struct world *w) {
             struct told *told = &w->told[from * ZONES + to];
             told->count = batch.outcome_count;
             memcpy(told->items, batch.outcomes, told->count * sizeof *told->items);
+            sim_told(w->sims[from], to);
         }
         sim_looked(w->sims[from]);
     }
@@ -220,6 +221,13 @@ static void test_outcomes_that_nobody_hears_are_counted(void **state) {
     sim_tick(w.sims[0], ++w.tick);
     sim_looked(w.sims[0]);
     assert_int_equal(lost(&w), 1);
+    gain(&w, 0);
+    sim_tick(w.sims[0], ++w.tick);
+    struct wire_peer_batch batch = {0};
+    sim_look(w.sims[0], w.sightings[1], 1, &batch); /* and it can't be sent */
+    sim_looked(w.sims[0]);
+    assert_int_equal(batch.outcome_count, 1);
+    assert_int_equal(lost(&w), 2);
     end(&w);
 }
 

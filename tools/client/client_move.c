@@ -27,8 +27,8 @@ void client_move_reset(struct march_client *client) {
     sodium_memzero(client->move.token, sizeof(client->move.token));
 }
 
-/* want has the client go, with a newer token where it goes already. A try that has been answered goes on; the next one uses
- * it. */
+/* want has the client go, with a newer token where it goes already. A try that has been answered goes on, as the
+ * first; the next one uses it. */
 static void want(struct march_client *client, const struct march_reconnect *wanted) {
     struct client_move *move = &client->move;
     bool is_answered =
@@ -37,7 +37,10 @@ static void want(struct march_client *client, const struct march_reconnect *want
     if (within_ms > CLIENT_MOVE_LONGEST_MS) within_ms = CLIENT_MOVE_LONGEST_MS;
     memcpy(move->token, wanted->token, sizeof(move->token));
     move->until = mono_add_ms(client->now, within_ms);
-    if (is_answered) return;
+    if (is_answered) {
+        move->tries = 1;
+        return;
+    }
     move->state = CLIENT_MOVE_WANTED;
     move->tries = 0;
     move->begun = move->due = client->now;
