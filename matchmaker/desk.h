@@ -14,9 +14,10 @@
  * others may join: he gains nothing, is rated as having lost, and may queue again when the match is over; his place is
  * filled where the mode says so.
  *
- * Ratings are those that persist had when the ticket entered; nobody has two matches at once, so they are the ratings that
- * the result changes. A ticket of a party is of its leader, who alone may enter and cancel it. Who was asked and
- * declines or is silent loses his ticket; a member of a party takes the party's ticket along.
+ * Ratings are those that persist had when the ticket entered; it is not asked for those that the desk has settled itself,
+ * the newest million of them (rating_cache.h). Nobody has two matches at once, so they are the ratings that the result
+ * changes. A ticket of a party is of its leader, who alone may enter and cancel it. Who was asked and declines or is silent
+ * loses his ticket; a member of a party takes the party's ticket along.
  *
  * What persist can't settle within a second, as while it is away, is *owed*: it is kept, settled when that can be,
  * and keeps nobody from the next match, which takes the rating that is owed (desk_debts.c).

@@ -9,9 +9,10 @@
  *         -> journal_close
  *
  * Space: segments of `segment_bytes`, each allocated and filled with zeros before it is used, and the next one while the
- * current one fills. So a commit changes no metadata of the file system and never meets a full disk. When the next segment
- * can't be had, because of `bytes_max` or because the disk is full, the journal fills what it has, then is *full*: it
- * refuses records, tries again every JOURNAL_RETRY_MS, and goes on by itself once something was released or space returned.
+ * current one fills; out of a segment that was released where there is one. So a commit changes no metadata of the file
+ * system and never meets a full disk. When the next segment can't be had, because of `bytes_max` or because the disk is
+ * full, the journal fills what it has, then is *full*: it refuses records, tries again every JOURNAL_RETRY_MS, and goes on
+ * by itself once something was released or space returned.
  *
  * Failures: a block that can't be written or synced is fatal: the kernel may have dropped what it could not write, so no
  * later success would mean anything. It is logged as `journal.failed`, and the process aborts; recovery tells what is there.

@@ -231,18 +231,21 @@ static void test_outcomes_that_nobody_hears_are_counted(void **state) {
     end(&w);
 }
 
+/* hit_on_a_creature makes a creature in a zone, and a hit of the player that kills it. */
+static struct wire_hit hit_on_a_creature(const struct world *w, struct sim *sim) {
+    const struct game_spawn spawn = {.x = M(5), .y = M(5), .health_percent = 100, .damage_percent = 100};
+    uint16_t creature;
+    assert_int_equal(game_spawn(sim->game, &spawn, &creature), 0);
+    return (struct wire_hit){
+        .target = sim->entities->id[creature], .attacker = w->entity, .attacker_player = 1, .damage = 1000};
+}
+
 /* A hit arrives after its attacker. */
 static void test_outcomes_of_who_has_come_meanwhile_are_given_out_at_once(void **state) {
     (void)state;
     struct world w = begin();
     struct sim *sim = w.sims[1];
-    uint16_t creature;
-    assert_int_equal(game_spawn(sim->game,
-                                &(struct game_spawn){.x = M(5), .y = M(5), .health_percent = 100, .damage_percent = 100},
-                                &creature),
-                     0);
-    struct wire_hit hit = {
-        .target = sim->entities->id[creature], .attacker = w.entity, .attacker_player = 1, .damage = 1000};
+    struct wire_hit hit = hit_on_a_creature(&w, sim);
     leave(&w, 0, 1);
     sim_peer_take(sim, 0, &(struct wire_peer_batch){.tick = w.tick, .hits = &hit, .hit_count = 1});
     arrive(&w, 1);
@@ -258,13 +261,7 @@ static void test_outcomes_of_strangers_go_where_their_hit_came_from(void **state
     (void)state;
     struct world w = begin();
     struct sim *sim = w.sims[1];
-    uint16_t creature;
-    assert_int_equal(game_spawn(sim->game,
-                                &(struct game_spawn){.x = M(5), .y = M(5), .health_percent = 100, .damage_percent = 100},
-                                &creature),
-                     0);
-    struct wire_hit hit = {
-        .target = sim->entities->id[creature], .attacker = w.entity, .attacker_player = 1, .damage = 1000};
+    struct wire_hit hit = hit_on_a_creature(&w, sim);
     sim_peer_take(sim, 0, &(struct wire_peer_batch){.tick = w.tick, .hits = &hit, .hit_count = 1});
     run(&w, 5);
     assert_int_equal(has(&w, 0), CREATURE_EXPERIENCE);

@@ -372,15 +372,20 @@ static void test_instances_know_where_their_block_goes_who_was_there(void **stat
     pair_destroy(&m.p);
 }
 
+/* begin_apart has the block on its way, and player 3 there already. */
+static void begin_apart(struct match *m) {
+    begin_match(m);
+    hand(m, 3, 1, 0);
+    sim_instance_orders(m->to, &m->o.orders);
+    pair_hand_over(&m->p, 0, 3);
+    pair_run_ms(&m->p, 500);
+}
+
 /* Who hits and who dies may be in two zones meanwhile, and either way round. */
 static void test_instances_count_kills_from_zone_to_zone(void **state) {
     (void)state;
     struct match m;
-    begin_match(&m);
-    hand(&m, 3, 1, 0);
-    sim_instance_orders(m.to, &m.o.orders);
-    pair_hand_over(&m.p, 0, 3);
-    pair_run_ms(&m.p, 500);
+    begin_apart(&m);
     const uint64_t at_from = m.from->entities->id[fx_index(m.from, 1)], at_to = m.to->entities->id[fx_index(m.to, 3)];
     struct wire_hit hits[2] = {{.target = at_to, .attacker = at_from, .attacker_player = 1, .damage = 1000},
                                {.target = at_from, .attacker = at_to, .attacker_player = 3, .damage = 1000}};
@@ -436,11 +441,7 @@ static void test_instances_count_kills_of_who_is_on_its_way(void **state) {
 static void test_instances_count_kills_of_who_has_come_meanwhile(void **state) {
     (void)state;
     struct match m;
-    begin_match(&m);
-    hand(&m, 3, 1, 0);
-    sim_instance_orders(m.to, &m.o.orders);
-    pair_hand_over(&m.p, 0, 3);
-    pair_run_ms(&m.p, 500);
+    begin_apart(&m);
     strike(&m, m.from->entities->id[fx_index(m.from, 1)]);
     pair_hand_over(&m.p, 0, 1);
     pair_run_ms(&m.p, 500);
